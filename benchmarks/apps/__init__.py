@@ -1,0 +1,1 @@
+"""The applications that are served: the same pages from Flask and from Bottle."""

@@ -1,0 +1,53 @@
+"""HTTPS for Bottle: importing this registers the server adapters "tls" and "tls-<server>".
+
+Named so that ``from bottle.ext import tls`` works too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import bottle
+
+from bottle_tls.adapter import NAMED_ADAPTERS, TLSServer
+from bottle_tls.client import require_client_cert
+from tlsrun.settings.layers import bottle_layer, environment_layer
+from tlsrun.wsgi import TLSInfo
+from tlsrun.wsgi import application as with_facts
+from tlsrun.wsgi.external import front_from
+
+if TYPE_CHECKING:
+    from tlsrun.status import ProcessStatus
+
+__all__ = ["TLSServer", "application", "require_client_cert", "status", "tls"]
+
+bottle.server_names["tls"] = TLSServer
+bottle.server_names.update({f"tls-{name}": adapter for name, adapter in NAMED_ADAPTERS.items()})
+
+
+def application(app: Callable[..., Any] | None = None) -> Callable[..., Any]:
+    """The WSGI entry point for servers that are started by their own command.
+
+    Arguments:
+        app: the application; without it, Bottle's default application.
+    """
+    served = bottle.default_app() if app is None else app
+    return with_facts(served, front_from(lambda: [environment_layer(), bottle_layer(getattr(served, "config", {}))]))
+
+
+def status() -> list[ProcessStatus]:
+    """Which certificates this server's processes serve, when they were loaded, and what failed last."""
+    from tlsrun.status import current
+
+    return current()
+
+
+class _CurrentRequest:
+    """What the connection of the current request was: `tls.version`, `tls.cipher`, `tls.client.subject`, …"""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(TLSInfo(bottle.request.environ), name)
+
+
+tls = _CurrentRequest()

@@ -1,0 +1,17 @@
+"""A Bottle application that is served over HTTPS."""
+
+from bottle import request, route, run
+
+import bottle_tls
+
+
+@route("/")
+def index() -> str:
+    """Say how the request came."""
+    return f"Hello over {request.urlparts.scheme}: {request.url}\n"
+
+
+if __name__ == "__main__":
+    run(server="tls", host="127.0.0.1", port=8443)
+else:
+    application = bottle_tls.application()

@@ -1,0 +1,74 @@
+"""A project with a Flask and a Bottle application that say what they see, and short paths for sockets."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.certs import Authority, Paths
+
+_SEEN = """
+def seen(environ, url, body):
+    told = {name: value for name, value in environ.items() if isinstance(value, str)}
+    return {"url": url, "length": str(len(body)), **told}
+"""
+
+_FLASK = """\
+from flask import Flask, request
+
+app = Flask(__name__)
+{seen}
+
+@app.route("/", methods=["GET", "POST"])
+def index():
+    return seen(request.environ, request.url, request.data)
+"""
+
+_BOTTLE = """\
+from bottle import Bottle, request
+
+app = Bottle()
+{seen}
+
+@app.route("/", method=["GET", "POST"])
+def index():
+    return seen(request.environ, request.url, request.body.read())
+"""
+
+
+@pytest.fixture(scope="session")
+def project() -> Iterator[Path]:
+    """A folder with both applications; its path is short, since those of sockets may have 107 bytes only."""
+    folder = Path(tempfile.mkdtemp(prefix="export-"))
+    folder.chmod(0o755)
+    (folder / "inflask.py").write_text(_FLASK.format(seen=_SEEN))
+    (folder / "inbottle.py").write_text(_BOTTLE.format(seen=_SEEN))
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def place(project: Path) -> Iterator[Path]:
+    """A folder of the test's own, for a front's files and the socket."""
+    folder = Path(tempfile.mkdtemp(prefix="t-", dir=project))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def client_cert(ca: Authority, tmp_path_factory: pytest.TempPathFactory) -> Paths:
+    """A client's certificate, as files."""
+    return ca.leaf("alice@example.org", client=True).write(tmp_path_factory.mktemp("client"))
+
+
+@pytest.fixture(scope="session")
+def clients_ca(ca: Authority, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Whose certificates clients show: root and intermediate."""
+    path = tmp_path_factory.mktemp("clients-ca") / "clients-ca.pem"
+    path.write_bytes(ca.root_pem + b"".join(ca.intermediate_pems))
+    return path

@@ -1,0 +1,160 @@
+"""Servers by their own commands, with a file as it was exported, for real."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.export import fronts
+from tests.support.certs import Authority, Paths
+from tests.support.clients import client_context, curl, free_port, https_get
+from tests.support.process import ROOT, Server, run
+from tests.support.servers import need
+
+BIN = Path(sys.executable).parent
+APPS = ("inflask", "inbottle")
+
+
+@pytest.fixture
+def words(localhost_cert: Paths, clients_ca: Path) -> list[str | Path]:
+    """What each file is to say."""
+    return [
+        "--cert", localhost_cert.fullchain, "--key", localhost_cert.key, "--client-ca", clients_ca,
+        "--client-auth", "optional", "--host", "127.0.0.1", "--hsts", "300",
+    ]  # fmt: skip
+
+
+@contextmanager
+def gunicorn(project: Path, place: Path, app: str, words: list[str | Path]) -> Iterator[tuple[Server, int]]:
+    """gunicorn, with its gunicorn.conf.py, which it checks first."""
+    need("gunicorn")
+    port = free_port()
+    text = fronts.export(project, "gunicorn-conf", f"{app}:app", *words, "--port", str(port))
+    (place / "gunicorn.conf.py").write_text(text)
+    command = [BIN / "gunicorn", "--no-control-socket", "-c", place / "gunicorn.conf.py"]
+    checked = run([*command, "--check-config"], cwd=project)
+    assert checked.returncode == 0, checked.stderr
+    with Server(command, cwd=project) as server:
+        server.until_tls(("127.0.0.1", port))
+        yield server, port
+
+
+@contextmanager
+def uwsgi(
+    project: Path, place: Path, app: str, words: list[str | Path], form: str = "edge", program: Path = BIN / "uwsgi"
+) -> Iterator[tuple[Server, int]]:
+    """uWSGI with its ini file; ``strict`` has it refuse what it does not know."""
+    need("uwsgi")
+    port = free_port()
+    exporting = [
+        program.parent / "python", "-m", "tlsrun", "export", "uwsgi-ini", f"{app}:app", "--upstream", form, *words,
+        "--port", str(port), "--socket", place / "s", "--workers", "2",
+    ]  # fmt: skip
+    env = {"PYTHONPATH": str(ROOT)}
+    done = run(exporting, cwd=project, env=env)
+    assert done.returncode == 0, done.stderr
+    (place / "site.ini").write_text(done.stdout)
+    with Server([program, "--ini", place / "site.ini"], env=env, cwd=project) as server:
+        server.until_tls(("127.0.0.1", port))
+        yield server, port
+
+
+@pytest.mark.parametrize("app", APPS)
+def test_gunicorn_conf(
+    app: str, project: Path, place: Path, words: list[str | Path], ca_file: Path, client_cert: Paths
+) -> None:
+    """Scheme, host, address and client certificate are right; sessions resume, and no header is believed."""
+    with gunicorn(project, place, app, words) as (_, port):
+        assert_seen(port, ca_file, client_cert)
+        context = client_context(ca_file)
+        twelve = ["--tls-max", "1.2", "--ciphers", "ECDHE-ECDSA-AES256-SHA"]
+        assert curl(f"https://localhost:{port}/", ca_file, *twelve).status == 0
+        answer = https_get(f"https://localhost:{port}/", ca_file, context=context)
+        assert answer.status == 200
+
+
+def test_gunicorn_conf_reload(
+    project: Path, place: Path, ca: Authority, ca_file: Path, tmp_path: Path
+) -> None:
+    """SIGHUP reads a renewed certificate."""
+    files = ca.leaf().write(tmp_path)
+    words: list[str | Path] = ["--cert", files.fullchain, "--key", files.key, "--host", "127.0.0.1"]
+    with gunicorn(project, place, "inflask", words) as (server, port):
+        renewed = ca.leaf()
+        renewed.write(tmp_path)
+        server.signal(signal.SIGHUP)
+        url = f"https://localhost:{port}/"
+
+        def is_renewed() -> bool:
+            try:
+                return https_get(url, ca_file).tls.certificate == renewed.der
+            except OSError:  # an old worker that goes
+                return False
+
+        server.wait_for(is_renewed, what="the renewed certificate")
+
+
+@pytest.mark.parametrize("app", APPS)
+def test_uwsgi_ini_edge(
+    app: str, project: Path, place: Path, words: list[str | Path], ca_file: Path, client_cert: Paths
+) -> None:
+    """A uWSGI without SSL serves HTTPS by the edge as its mule, also when the edge was killed."""
+    with uwsgi(project, place, app, words) as (server, port):
+        assert_seen(port, ca_file, client_cert)
+        if app == "inflask":
+            server.signal(signal.SIGHUP)
+            server.until_logged("gracefully (RE)spawned uWSGI master")
+            server.until_tls(("127.0.0.1", port))
+            assert_seen(port, ca_file, client_cert)
+
+
+@pytest.mark.parametrize("app", APPS)
+def test_uwsgi_ini_native(
+    app: str, project: Path, place: Path, words: list[str | Path], ca_file: Path, client_cert: Paths
+) -> None:
+    """uWSGI's own TLS serves, where it has SSL."""
+    program = os.environ.get("TLSRUN_TEST_UWSGI_SSL")
+    if not program:
+        complaint = "TLSRUN_TEST_UWSGI_SSL names no uWSGI with SSL. Run: pip install --no-binary=pyuwsgi pyuwsgi"
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(complaint)
+    with uwsgi(project, place, app, words, "native", Path(program)) as (_, port):
+        assert_seen(port, ca_file, client_cert)
+
+
+@pytest.mark.parametrize("app", APPS)
+def test_hypercorn_toml(app: str, project: Path, place: Path, localhost_cert: Paths, ca_file: Path) -> None:
+    """Hypercorn serves HTTP/2, and asks for client certificates of which it tells nothing."""
+    if not (BIN / "hypercorn").exists():
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)("Run: pip install 'hypercorn[h3]'")
+    port = free_port()
+    text = fronts.export(
+        project, "hypercorn-toml", f"{app}:app", "--cert", localhost_cert.fullchain, "--key", localhost_cert.key,
+        "--host", "127.0.0.1", "--port", str(port), "--hsts", "300",
+    )  # fmt: skip
+    (place / "hypercorn.toml").write_text(text)
+    command = fronts.application_side(text).replace("-c hypercorn.toml", f"-c {place}/hypercorn.toml")
+    with Server(["sh", "-c", command.replace("\n", "\nexec env ", 1)]) as server:
+        server.until_tls(("127.0.0.1", port))
+        seen = fronts.seen_by(port, ca_file, "--http2")
+        assert seen["wsgi.url_scheme"] == "https"
+        assert seen["url"] == f"https://localhost:{port}/?a=b"
+        assert seen["REMOTE_ADDR"] == fronts.CLIENT
+        assert seen["SERVER_PROTOCOL"] == "HTTP/2"
+
+
+def assert_seen(port: int, ca: Path, cert: Paths) -> None:
+    """The application sees the client as it is, whatever it says of itself."""
+    lies = ["-H", "X-Forwarded-For: 6.6.6.6", "-H", "X-Forwarded-Proto: http", "-H", "Client-Cert: :bGllcw==:"]
+    seen = fronts.seen_by(port, ca, "--cert", cert.fullchain, "--key", cert.key, *lies)
+    assert seen["wsgi.url_scheme"] == "https"
+    assert seen["url"] == f"https://localhost:{port}/?a=b"
+    assert seen["REMOTE_ADDR"] == fronts.CLIENT
+    assert seen["SSL_CLIENT_VERIFY"] == "SUCCESS"
+    assert seen["SSL_CLIENT_S_DN"] == "CN=alice@example.org"
+    assert "6.6.6.6" not in seen.values()

@@ -1,0 +1,114 @@
+"""A socket that waits by itself is to its owner as any other."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TypeAlias
+
+import pytest
+
+from tests.support.certs import Paths
+from tests.tls.serving import certificates
+from tlsrun.servers.builtin.patient import PatientSocket
+
+_Pair: TypeAlias = tuple[PatientSocket, ssl.SSLSocket]
+
+
+@pytest.fixture(name="pair")
+def _pair(localhost_cert: Paths, ca_file: Path) -> Iterator[_Pair]:
+    """Both ends of a connection that has shaken hands."""
+    context = certificates(localhost_cert).context
+    context.sslsocket_class = PatientSocket
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        plain = socket.create_connection(listener.getsockname(), timeout=10)
+        accepted, _ = listener.accept()
+    server = context.wrap_socket(accepted, server_side=True, do_handshake_on_connect=False)
+    assert isinstance(server, PatientSocket)
+    thread = threading.Thread(target=server.do_handshake)
+    thread.start()
+    client = ssl.create_default_context(cafile=ca_file).wrap_socket(plain, server_hostname="localhost")
+    thread.join()
+    with server, client:
+        yield server, client
+
+
+def test_never_blocks_to_the_system(pair: _Pair) -> None:
+    """Whatever its time-out is said to be; and it says what it was told."""
+    server, _ = pair
+    for seconds in (None, 3.0, 0.0):
+        server.settimeout(seconds)
+        assert server.gettimeout() == seconds
+        assert server.getblocking() == (seconds != 0)
+        assert fcntl.fcntl(server, fcntl.F_GETFL) & os.O_NONBLOCK
+
+
+def test_time_is_bounded(pair: _Pair) -> None:
+    """A client that says nothing, and one that takes nothing."""
+    server, _ = pair
+    server.settimeout(0.2)
+    began = time.monotonic()
+    with pytest.raises(TimeoutError):
+        server.recv(1)
+    with pytest.raises(TimeoutError):
+        server.sendall(b"x" * 50_000_000)
+    assert 0.4 <= time.monotonic() - began < 5
+
+
+def test_without_time(pair: _Pair) -> None:
+    """As a non-blocking socket of the ssl module."""
+    server, _ = pair
+    server.setblocking(False)
+    with pytest.raises(ssl.SSLWantReadError):
+        server.recv(1)
+    with pytest.raises(ssl.SSLWantWriteError):
+        server.sendall(b"x" * 50_000_000)
+
+
+def test_waits_for_what_comes_late(pair: _Pair) -> None:
+    """A reader that waits gets what comes meanwhile."""
+    server, client = pair
+    server.settimeout(10)
+    timer = threading.Timer(0.1, client.sendall, (b"late",))
+    timer.start()
+    assert server.recv(100) == b"late"
+    timer.join()
+
+
+def test_read_at_once(pair: _Pair) -> None:
+    """Nothing, then all that came, then the end."""
+    server, client = pair
+    assert server.read_at_once(100) is None
+    client.sendall(b"here")
+    assert server.wait_for_bytes(5)
+    assert server.read_at_once(100) == b"here"
+    client.shutdown(socket.SHUT_WR)
+    assert server.wait_for_bytes(5)
+    assert server.read_at_once(100) == b""
+
+
+def test_not_after_a_stop(pair: _Pair) -> None:
+    """OpenSSL must not meet the end that `stop_reading` makes: it would say no goodbye any more."""
+    server, client = pair
+    server.stop_reading()
+    assert server.read_at_once(100) is None
+    server.close()
+    assert client.recv(1) == b""
+
+
+def test_lingers(pair: _Pair) -> None:
+    """Past TLS it waits as well: for the client's end, and no longer."""
+    server, client = pair
+    server.shutdown(socket.SHUT_WR)
+    began = time.monotonic()
+    timer = threading.Timer(0.2, client.close)
+    timer.start()
+    server.linger(5)
+    assert 0.1 < time.monotonic() - began < 4
+    timer.join()

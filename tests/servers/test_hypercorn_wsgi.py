@@ -1,0 +1,58 @@
+"""Hypercorn as a WSGI server: PEP 3333 to the letter, and an environ that says what is true."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.servers.wsgi_site import FORGED, Site, serving
+from tests.support.certs import Paths
+from tests.support.servers import need
+
+
+@pytest.fixture(scope="module")
+def site(localhost_cert: Paths, ca_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """The site, started with an environment that lies."""
+    need("hypercorn")
+    folder = tmp_path_factory.mktemp("site")
+    with serving(localhost_cert, ca_file, folder, server="hypercorn", **FORGED) as running:
+        yield running
+
+
+def test_environ_holds_the_request_and_nothing_else(site: Site) -> None:
+    """The process environment is no part of it."""
+    seen = site.environ(**{"X-Mine": "1"})
+    assert not {name for name, value in seen.items() if "forged" in str(value)}, seen
+    assert "HOME" not in seen
+    wanted = {
+        "HTTPS": "on", "SSL_PROTOCOL": "TLSv1.3", "SSL_TLS_SNI": "localhost", "SSL_CLIENT_VERIFY": "NONE",
+        "wsgi.url_scheme": "https", "HTTP_X_MINE": "1", "SERVER_PORT": str(site.address[1]),
+        "REMOTE_ADDR": "127.0.0.1", "wsgi.multiprocess": True, "wsgi.multithread": True,
+    }  # fmt: skip
+    assert {name: seen[name] for name in wanted} == wanted
+
+
+def test_headers(site: Site) -> None:
+    """Octets beyond ASCII are sent; nothing is injected."""
+    assert site.get("/header/latin-1").headers["X-Odd"] == "caf\xe9"
+    answer = site.get("/header/injection")
+    assert (answer.status, answer.headers["X-Odd"], answer.headers["X-Even"]) == (200, None, "yes")
+    assert answer.headers["Set-Cookie"] is None
+    site.server.until_logged("the header X-Odd was left out of an answer")
+    assert site.get("/header/tab").headers["X-Odd"] == "a\tb"
+
+
+def test_nothing_is_imported_twice(localhost_cert: Paths, ca_file: Path, tmp_path: Path) -> None:
+    """One import for the supervisor and all its workers, one that took the place of another too."""
+    imports = tmp_path / "imports"
+    options = {"WSGI_SITE_IMPORTS": str(imports)}
+    with serving(localhost_cert, ca_file, tmp_path, server="hypercorn", **options) as site:
+        old = site.workers()
+        os.kill(min(old), signal.SIGKILL)
+        site.server.wait_for(lambda: len(site.workers()) == 2 and site.workers() != old, what="a new worker")
+        assert site.get("/pid").status == 200
+        assert len(imports.read_text().split()) == 1

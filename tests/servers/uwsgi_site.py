@@ -1,0 +1,206 @@
+"""A site under uWSGI: run as a program it serves; imported it starts that program, and asks."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tests.support.certs import Paths
+from tests.support.clients import Address, Response, free_port, https_get, tls_connect
+from tests.support.process import PATIENCE, ROOT, Server, eventually
+from tests.support.servers import need
+from tlsrun.endpoint import Endpoint
+from tlsrun.errors import ConfigurationError
+from tlsrun.plan import Plan
+from tlsrun.servers import uwsgi
+from tlsrun.tls.identity import IdentitySources, Source, load_identity
+from tlsrun.tls.policy import Policy
+
+#: A file with a line for each time that the module which holds the application was executed.
+IMPORTS = "SITE_IMPORTS"
+#: A file that a worker makes when it begins with a slow page.
+BEGUN = "SITE_BEGUN"
+MODULE = ("-m", "tests.servers.uwsgi_site")
+
+
+def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    """A page for each thing that a test wants to know."""
+    name, _, argument = environ["PATH_INFO"].strip("/").partition("/")
+    if name == "slow":
+        if BEGUN in os.environ:
+            Path(os.environ[BEGUN]).touch()
+        threading.Event().wait(float(argument))
+    known = {key: value for key, value in environ.items() if isinstance(value, str)}
+    seen = {"pid": os.getpid(), "argv": sys.argv, "folder": str(Path.cwd()), "environ": known}
+    body = json.dumps(seen).encode()
+    start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
+    return [body]
+
+
+def make_plan(job: Mapping[str, Any]) -> Plan:
+    """What a launch is told."""
+    more = dict(job)
+    sources = IdentitySources(
+        cert=Source(given_by="cert", path=Path(more.pop("cert"))),
+        key=Source(given_by="key", path=Path(more.pop("key"))),
+    )
+    endpoint = Endpoint(host=more.pop("host", "127.0.0.1"), port=more.pop("port"))
+    return Plan(
+        server="uwsgi", framework="wsgi", endpoint=endpoint, identity=load_identity(sources)[0],
+        sources=sources, policy=Policy(), **more,
+    )  # fmt: skip
+
+
+class Site:
+    """A running site."""
+
+    def __init__(self, server: Server, address: Address, ca: Path) -> None:
+        self.server = server
+        self.address = address
+        self.ca = ca
+
+    def ask(self, path: str = "/", *, headers: Mapping[str, str] | None = None, timeout: float = PATIENCE) -> Response:
+        """The answer to a request over a connection of its own."""
+        url = f"https://localhost:{self.address[1]}{path}"
+        return https_get(url, self.ca, headers=headers, address=self.address, timeout=timeout)
+
+    def get(self, path: str = "/", *, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
+        """What the application saw."""
+        answer = self.ask(path, headers=headers)
+        assert answer.status == 200, (answer.status, answer.body)
+        seen: dict[str, Any] = json.loads(answer.body)
+        return seen
+
+    def children(self) -> list[int]:
+        """The processes that the master has forked: workers first, then keeper and edges."""
+        found = Path(f"/proc/{self.server.pid}/task/{self.server.pid}/children").read_text()
+        return sorted(map(int, found.split()))
+
+    def reload(self) -> None:
+        """Send SIGHUP, and wait until the workers are other ones."""
+        before = self.get()["pid"]
+        self.server.signal(signal.SIGHUP)
+        self.server.wait_for(lambda: before not in self.children(), what="the end of the old workers")
+        self.server.until_tls(self.address)
+
+
+@contextlib.contextmanager
+def serving(
+    paths: Paths,
+    ca: Path,
+    *,
+    program: Sequence[str | Path] = MODULE,
+    env: Mapping[str, str] | None = None,
+    cwd: Path = ROOT,
+    **plan: Any,
+) -> Iterator[Site]:
+    """Serve `application` under uWSGI while the block runs; what ``plan`` holds is for the `Plan`."""
+    need("uwsgi")
+    host = plan.get("host", "127.0.0.1")
+    job = {"cert": str(paths.fullchain), "key": str(paths.key), "port": free_port(host), **plan}
+    command = [sys.executable, "-W", "error", *program, json.dumps(job)]
+    with Server(command, env={"PYTHONPATH": str(ROOT), **(env or {})}, cwd=cwd) as server:
+        address = (host, job["port"])
+        server.until_tls(address)
+        yield Site(server, address, ca)
+        assert "Traceback" not in server.log()
+
+
+class Asking:
+    """Clients that ask again and again."""
+
+    def __init__(self) -> None:
+        self.answers = 0
+        self.failures: list[str] = []
+
+
+@contextlib.contextmanager
+def asking(site: Site, *, kept: bool, clients: int = 4) -> Iterator[Asking]:
+    """Have clients ask while the block runs, over one connection each (``kept``) or over a new one each time."""
+    done, asked = threading.Event(), Asking()
+
+    def ask(connection: http.client.HTTPConnection) -> None:
+        if connection.sock is None:
+            connection.sock = tls_connect(site.address, site.ca)
+        connection.request("GET", "/slow/0.005", headers={} if kept else {"Connection": "close"})
+        with connection.getresponse() as answer:
+            assert (answer.status, answer.read()[:1]) == (200, b"{")
+        asked.answers += 1
+
+    def run() -> None:
+        connection = http.client.HTTPConnection(*site.address)
+        while not done.is_set():
+            try:
+                ask(connection)
+            except (OSError, AssertionError, http.client.HTTPException) as error:
+                asked.failures.append(repr(error))
+                connection.close()
+        connection.close()
+
+    threads = [threading.Thread(target=run) for _ in range(clients)]
+    for thread in threads:
+        thread.start()
+    try:
+        eventually(lambda: asked.answers or asked.failures)
+        yield asked
+    finally:
+        done.set()
+        for thread in threads:
+            thread.join()
+
+
+@contextlib.contextmanager
+def in_flight(
+    cert: Paths, ca: Path, folder: Path, seconds: float, **plan: Any
+) -> Iterator[tuple[Site, Callable[[], Any]]]:
+    """A site whose worker is at a request of ``seconds``, and a function that waits for what became of it."""
+    begun = folder / "begun"
+    outcome: list[Any] = []
+    with serving(cert, ca, env={BEGUN: str(begun)}, **plan) as site:
+
+        def ask() -> None:
+            try:
+                outcome.append(site.ask(f"/slow/{seconds}").status)
+            except OSError as error:
+                outcome.append(error)
+
+        def result() -> Any:
+            thread.join()
+            return outcome[0]
+
+        thread = threading.Thread(target=ask)
+        thread.start()
+        eventually(begun.exists)
+        yield site, result
+        thread.join()
+
+
+def main() -> None:
+    """Serve what the command line says."""
+    if IMPORTS in os.environ:
+        with Path(os.environ[IMPORTS]).open("a") as file:
+            file.write(f"{os.getpid()}\n")
+    logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
+    job = json.loads(sys.argv[1])
+    if "leave_for" in job:
+        os.chdir(job.pop("leave_for"))
+    if "edges" in job:
+        edges = job.pop("edges")
+        uwsgi._edges = lambda workers: edges
+    try:
+        sys.exit(uwsgi.launch(make_plan(job), application))
+    except ConfigurationError as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,91 @@
+"""`application` under servers that are started by their own commands, as a hosting service starts them."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support.certs import Paths
+from tests.support.clients import curl, free_port
+from tests.support.process import ROOT, Server
+from tests.support.servers import need
+
+APPS = Path(__file__).parent / "apps"
+BIN = Path(sys.executable).parent
+
+Command = Callable[[str, Paths], list["str | Path"]]
+
+
+def gunicorn(address: str, cert: Paths) -> list[str | Path]:
+    """``gunicorn --certfile … --keyfile … hello:application``."""
+    need("gunicorn")
+    files = ["--certfile", cert.fullchain, "--keyfile", cert.key]
+    return [BIN / "gunicorn", "--no-control-socket", "-b", address, *files, "hello:application"]
+
+
+def granian(address: str, cert: Paths) -> list[str | Path]:
+    """``granian --interface wsgi --ssl-certificate … --ssl-keyfile … hello:application``."""
+    need("granian")
+    host, _, port = address.partition(":")
+    files = ["--ssl-certificate", cert.fullchain, "--ssl-keyfile", cert.key]
+    return [BIN / "granian", "--interface", "wsgi", "--host", host, "--port", port, *files, "hello:application"]
+
+
+def hypercorn(address: str, cert: Paths) -> list[str | Path]:
+    """``hypercorn --certfile … --keyfile … wsgi:hello:application``."""
+    need("hypercorn")
+    files = ["--certfile", cert.fullchain, "--keyfile", cert.key]
+    return [BIN / "hypercorn", "--bind", address, *files, "wsgi:hello:application"]
+
+
+def uwsgi_http(address: str, cert: Paths) -> list[str | Path]:
+    """``uwsgi --http-socket … --module hello:application``."""
+    need("uwsgi")
+    return [BIN / "uwsgi", "--http-socket", address, "--need-app", "--module", "hello:application"]
+
+
+def uwsgi_file(address: str, cert: Paths) -> list[str | Path]:
+    """``uwsgi --wsgi-file hello.py``."""
+    need("uwsgi")
+    return [BIN / "uwsgi", "--http-socket", address, "--need-app", "--wsgi-file", "hello.py"]
+
+
+def uwsgi_https(address: str, cert: Paths) -> list[str | Path]:
+    """``uwsgi --https addr,cert,key,HIGH --module hello:application``, by a uWSGI built with SSL."""
+    built = os.environ.get("TLSRUN_TEST_UWSGI_SSL")
+    if not built:
+        complaint = "TLSRUN_TEST_UWSGI_SSL names no uWSGI with SSL. Run: pip install --no-binary=pyuwsgi pyuwsgi"
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(complaint)
+    files = f"{address},{cert.fullchain},{cert.key},HIGH"
+    return [str(built), "--master", "--need-app", "--https", files, "--module", "hello:application"]
+
+
+COMMANDS = [gunicorn, granian, hypercorn, uwsgi_https, uwsgi_http, uwsgi_file]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda one: one.__name__)
+@pytest.mark.parametrize("app", ["flask_file", "bottle_file"])
+def test_application(app: str, command: Command, localhost_cert: Paths, ca_file: Path, tmp_path: Path) -> None:
+    """The application is imported once, starts nothing by itself, and sees the scheme that the connection has."""
+    port, imports = free_port(), tmp_path / "imports"
+    scheme = "http" if command in (uwsgi_http, uwsgi_file) else "https"
+    env = {
+        "CELL_IMPORTS": str(imports),
+        "CELL_CERT": str(localhost_cert.fullchain),
+        "CELL_KEY": str(localhost_cert.key),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONPATH": str(ROOT),  # the uWSGI with SSL lives in an environment of its own
+    }
+    words = command(f"127.0.0.1:{port}", localhost_cert)
+    with Server(words, cwd=APPS / app, env=env) as program:
+        program.until_listening(("127.0.0.1", port))
+        url = f"{scheme}://localhost:{port}/"
+        answer = curl(url, ca_file, "--resolve", f"localhost:{port}:127.0.0.1")
+        assert answer.status == 200, answer
+        assert json.loads(answer.body) == {"scheme": scheme, "url": url}
+        assert len(imports.read_text().split()) == 1

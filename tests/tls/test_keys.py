@@ -1,0 +1,164 @@
+"""Private keys are read, decrypted, or refused in words that never quote them."""
+
+from __future__ import annotations
+
+import traceback
+from pathlib import Path
+
+import pytest
+
+from tests.support.certs import Authority, Pair
+from tests.tls.loading import CERT, KEY, load, openssl, problem, sources
+from tlsrun.errors import CertificateError
+from tlsrun.tls.identity import encrypted_key, load_identity
+
+SECRET = b"correct horse"
+
+
+@pytest.fixture(scope="module")
+def pair(ca: Authority) -> Pair:
+    return ca.leaf()
+
+
+def self_signed(folder: Path, *arguments: str) -> tuple[Path, Path]:
+    """A key by `openssl genpkey`, and a certificate for it."""
+    key, cert = folder / "key.pem", folder / "cert.pem"
+    openssl("genpkey", *arguments, "-out", key)
+    openssl("req", "-x509", "-new", "-key", key, "-subj", "/CN=a.test", "-out", cert,
+            "-addext", "subjectAltName=DNS:a.test",
+            "-addext", "basicConstraints=critical,CA:FALSE")  # fmt: skip
+    return cert, key
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kind"),
+    [
+        (["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"], "RSA 2048"),
+        (["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"], "ECDSA P-256"),
+        (["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-384"], "ECDSA P-384"),
+        (["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-521"], "ECDSA P-521"),
+        (["-algorithm", "ED25519"], "Ed25519"),
+    ],
+)
+def test_usable_types(tmp_path: Path, arguments: list[str], kind: str) -> None:
+    """What TLS clients accept loads, and is named as people name it."""
+    identity, warnings = load(*self_signed(tmp_path, *arguments))
+    assert identity.key_type == kind
+    assert warnings == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kind"),
+    [
+        (["-algorithm", "ED448"], "is Ed448, which TLS clients do not accept"),
+        (
+            ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:secp256k1"],
+            "is ECDSA secp256k1, which TLS clients",
+        ),
+        (["-algorithm", "X25519"], "is X25519, which TLS clients do not accept"),
+        (["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:1024"], "is RSA 1024, which is too short"),
+    ],
+)
+def test_unusable_types(pair: Pair, tmp_path: Path, arguments: list[str], kind: str) -> None:
+    """What no client accepts is refused, with the command that makes a better key."""
+    openssl("genpkey", *arguments, "-out", tmp_path / "key.pem")
+    found = problem(pair.fullchain_pem, tmp_path / "key.pem")
+    assert found.where == KEY
+    assert kind in found.what
+    assert "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out privkey.pem" in found.remedy
+
+
+def test_dsa(pair: Pair, tmp_path: Path) -> None:
+    """DSA left TLS long ago."""
+    openssl("dsaparam", "-genkey", "-out", tmp_path / "key.pem", "2048")
+    assert "is DSA, which TLS clients do not accept" in problem(pair.fullchain_pem, tmp_path / "key.pem").what
+
+
+def test_rsa_pss(tmp_path: Path) -> None:
+    """A key for RSA-PSS alone, which OpenSSL does not serve from here, is refused and no traceback."""
+    cert, key = self_signed(tmp_path, "-algorithm", "RSA-PSS", "-pkeyopt", "rsa_keygen_bits:2048")
+    assert "OpenSSL does not serve CN=a.test" in problem(cert, key).what
+
+
+#: How openssl encrypts keys, new ways and old.
+ENCRYPTIONS = {
+    "PKCS #8, PBES2 AES-256": ["pkcs8", "-topk8", "-v2", "aes-256-cbc"],
+    "PKCS #8, PBES2 3DES": ["pkcs8", "-topk8", "-v2", "des3"],
+    "PKCS #8, scrypt": ["pkcs8", "-topk8", "-scrypt"],
+    "PKCS #8, PBES1": ["pkcs8", "-topk8", "-v1", "PBE-SHA1-3DES"],
+    "traditional AES-256": ["ec", "-aes256"],
+    "traditional 3DES": ["ec", "-des3"],
+}
+
+
+@pytest.mark.parametrize("way", ENCRYPTIONS)
+def test_encrypted_keys(pair: Pair, tmp_path: Path, way: str) -> None:
+    """Every usual encryption opens with the password, and says what lacks or is wrong without it."""
+    paths = pair.write(tmp_path)
+    key = tmp_path / "encrypted.pem"
+    openssl(*ENCRYPTIONS[way], "-in", paths.key, "-out", key, "-passout", f"pass:{SECRET.decode()}")
+    identity, warnings = load(paths.fullchain, key, password=SECRET)
+    assert identity.key == pair.key_pem
+    assert warnings == []
+    assert encrypted_key(sources(paths.fullchain, key))
+    assert not encrypted_key(sources(paths.fullchain, key, password=SECRET))
+
+    missing = problem(paths.fullchain, key)
+    assert missing.where == KEY
+    assert missing.what == f"the private key in {key} is encrypted, and no password was given"
+    for spelling in ("TLS_KEY_PASSWORD", "TLSRUN_KEY_PASSWORD", "--key-password-file"):
+        assert spelling in missing.remedy
+    assert problem(paths.fullchain, key, password=b"") == missing
+    wrong = problem(paths.fullchain, key, password=b"wrong")
+    assert wrong.what == f"the password does not open the private key in {key}"
+
+
+def test_a_password_in_vain_is_a_warning(pair: Pair) -> None:
+    """The key loads, and the user learns that it lies there in the open."""
+    _, warnings = load(pair.fullchain_pem, pair.key_pem, password=SECRET)
+    (warning,) = warnings
+    assert warning.startswith(
+        f"{KEY}: a password was given, but the private key in the text given is not encrypted"
+    )
+
+
+def test_several_keys(pair: Pair, ca: Authority, tmp_path: Path) -> None:
+    """Which one is meant is not guessed; the same one twice is one."""
+    key = tmp_path / "keys.pem"
+    key.write_bytes(pair.key_pem + ca.leaf(key="rsa").key_pem)
+    assert problem(pair.fullchain_pem, key).what == f"{key} holds 2 private keys (PRIVATE KEY, PRIVATE KEY)"
+    key.write_bytes(pair.key_pem * 2)
+    load(pair.fullchain_pem, key)
+
+
+def test_damaged_keys_are_never_quoted(pair: Pair, tmp_path: Path) -> None:
+    """Neither the message nor the chain of exceptions shows a part of the key."""
+    lines = pair.key_pem.splitlines()
+    for broken in (
+        b"\n".join([lines[0], lines[1][:-8], *lines[2:]]),
+        pair.key_pem.replace(lines[1], b"!" + lines[1][1:]),
+        b"-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY-----\n",
+    ):
+        with pytest.raises(CertificateError) as caught:
+            load_identity(sources(pair.fullchain_pem, broken))
+        (found,) = caught.value.problems
+        assert found.where == KEY
+        assert found.what == "the private key in the text given is damaged"
+        shown = "".join(traceback.format_exception(caught.value))
+        assert lines[1].decode()[8:24] not in shown
+
+
+def test_no_key_at_all(pair: Pair) -> None:
+    """A certificate alone says which setting lacks."""
+    found = problem(pair.fullchain_pem)
+    assert found.where == CERT
+    assert found.what == "the text given holds a certificate and no private key, and no key was given"
+    assert "TLS_KEY (--key)" in found.remedy
+
+
+def test_encrypted_key_is_tolerant(pair: Pair, tmp_path: Path) -> None:
+    """Whoever asks for a password first needs no error: that comes when the key is loaded."""
+    assert not encrypted_key(sources(tmp_path / "none.pem"))
+    assert not encrypted_key(sources(pair.cert_pem, tmp_path))
+    assert not encrypted_key(sources(pair.cert_pem, pair.key_pem))
+    assert not encrypted_key(sources(b"hello", b"\x30\x82"))

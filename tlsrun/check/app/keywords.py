@@ -1,0 +1,56 @@
+"""Settings that a script gives to ``run()`` itself: they count when it is started, and no import shows them."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import Any
+
+from tlsrun.settings.layers import BOTTLE_KEYWORDS
+from tlsrun.settings.table import SPECS, flag
+
+
+def run_keywords(file: Path, *, extended: bool) -> list[dict[str, Any]]:
+    """The calls of ``run()`` in a file that serve HTTPS and name settings.
+
+    Arguments:
+        extended: whether the application has TLSRun around it, so that `app.run()` is one.
+
+    Returns:
+        for each its line, and the flags that say the same: with the value, where it stands there as a literal.
+    """
+    try:
+        tree = ast.parse(file.read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return []
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and _is_ours(node, extended=extended)]
+    found = [{"file": str(file), "line": call.lineno, "flags": _flags(call)} for call in calls]
+    return [one for one in found if one["flags"]]
+
+
+def _is_ours(call: ast.Call, *, extended: bool) -> bool:
+    """Whether it is `app.run()` of an application with TLSRun, or `bottle.run(server="tls")`."""
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+    if name != "run":
+        return False
+    server = next((_literal(keyword.value) for keyword in call.keywords if keyword.arg == "server"), "")
+    return server.startswith("tls") or (extended and isinstance(call.func, ast.Attribute))
+
+
+def _flags(call: ast.Call) -> list[str]:
+    flags = []
+    for keyword in call.keywords:
+        name = BOTTLE_KEYWORDS.get(keyword.arg or "", keyword.arg or "")
+        value = _literal(keyword.value)
+        if name == "server":  # bottle_tls: "tls", or "tls-gunicorn"
+            value = value.removeprefix("tls").removeprefix("-")
+        if name in SPECS and value and (spelled := flag(name)):
+            flags.append(f"{spelled} {value}")
+    return flags
+
+
+def _literal(node: ast.expr) -> str:
+    """A value as it would be typed; an ellipsis where the program computes it."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, (str, int, float)):
+        return str(node.value)
+    return "…"

@@ -1,0 +1,142 @@
+"""The application imported as flask, gunicorn and uWSGI import it, and what it then says of itself."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, cast
+
+from tlsrun.apps import App, import_differences, import_hint, resolve, second_import_warning, user_traceback
+from tlsrun.apps.app import Framework, recognise
+from tlsrun.apps.layers import app_layers
+from tlsrun.check.app.cookies import insecure_cookies
+from tlsrun.check.app.keywords import run_keywords
+from tlsrun.check.app.runs import recording_runs
+from tlsrun.check.app.sight import sight
+from tlsrun.check.app.task import Task
+from tlsrun.errors import AppNotFound, Problem
+from tlsrun.settings.layers import Layer
+
+_FOLDERS_OF_OTHERS = ("site-packages", "dist-packages")
+
+
+def as_library(task: Task) -> dict[str, Any]:
+    """Import the application that ``task.target`` names, and describe it.
+
+    Returns:
+        what can be written as JSON; ``failed`` or ``not_found`` when there is no application.
+    """
+    try:
+        with recording_runs() as runs:
+            app = resolve(task.target or None, framework=cast("Framework | None", task.framework or None))
+    except AppNotFound as error:
+        return {"not_found": str(error)}
+    except BaseException as error:  # noqa: BLE001 -- sys.exit() in a module's body fails the import too
+        return {"failed": failure(error, task.target)}
+    if task.prepare and app.framework == task.framework:
+        module, _, name = task.prepare.partition(":")
+        getattr(importlib.import_module(module), name)(recognise(app.application)[1])
+    return {"runs": runs, **_described(app)}
+
+
+def failure(error: BaseException, target: str) -> dict[str, Any]:
+    """An import that failed, in words: the last line, where it stands in the user's files, and a hint."""
+    lines = traceback.format_exception_only(type(error), error)
+    frames = traceback.extract_tb(user_traceback(error))
+    own = [frame for frame in frames if is_own(frame.filename)] or list(frames)
+    return {
+        "error": lines[-1].strip(),
+        "file": own[-1].filename if own else "",
+        "line": (own[-1].lineno or 0) if own else 0,
+        "hint": import_hint(error, target),
+    }
+
+
+def is_own(file: str) -> bool:
+    """Whether a file belongs to the project: neither to Python nor to an installed package, nor to us."""
+    path = Path(file)
+    installed = any(part in _FOLDERS_OF_OTHERS for part in path.parts)
+    here = str(Path(__file__).parents[2]) + os.sep
+    standard = os.path.dirname(os.__file__) + os.sep
+    return path.is_file() and not installed and not file.startswith((here, standard))
+
+
+def _described(app: App) -> dict[str, Any]:
+    module = sys.modules.get(app.target.partition(":")[0])
+    file = getattr(module, "__file__", None)
+    framework, inside = recognise(app.application)
+    extended = "tlsrun" in getattr(inside, "extensions", {})
+    twice = second_import_warning(module.__name__) if module is not None else None
+    return {
+        "target": app.target,
+        "framework": framework,
+        "name": app.name,
+        "file": file,
+        "layers": [layer_as_json(layer) for layer in app_layers(app)],
+        "routes": routes(framework, inside),
+        "debug": _debug(framework, inside),
+        "twice": _problem(twice),
+        "differences": [_problem(one) for one in (import_differences(Path(file)) if file else ())],
+        "cookies": insecure_cookies(_own_files()),
+        "keywords": run_keywords(Path(file), extended=extended) if file else [],
+        "sight": sight(app),
+    }
+
+
+def _own_files() -> Iterable[Path]:
+    files = (getattr(module, "__file__", None) for module in list(sys.modules.values()))
+    return sorted({Path(file) for file in files if isinstance(file, str) and is_own(file)})
+
+
+def _debug(framework: str, inside: Any) -> bool:
+    if framework == "flask":
+        return bool(inside.debug)
+    return framework == "bottle" and bool(getattr(sys.modules.get("bottle"), "DEBUG", False))
+
+
+def routes(framework: str, inside: Any) -> list[str] | None:
+    """Every page that an application has, by method and rule; None when its framework does not tell."""
+    if framework == "flask":
+        return sorted(
+            f"{' '.join(sorted(rule.methods or ()))} {rule.rule}" for rule in inside.url_map.iter_rules()
+        )
+    if framework == "bottle":
+        return sorted(f"{route.method} {route.rule}" for route in inside.routes)
+    return None
+
+
+def _problem(problem: Problem | None) -> dict[str, Any] | None:
+    return None if problem is None else asdict(problem)
+
+
+def layer_as_json(layer: Layer) -> dict[str, Any]:
+    """A layer of settings; values that JSON has not become what a person would write."""
+    return {
+        "name": layer.name,
+        "given": {
+            name: {"value": _plain(one.value), "spelling": one.spelling} for name, one in layer.given.items()
+        },
+        "problems": [_problem(one) for one in layer.problems],
+        "warnings": [_problem(one) for one in layer.warnings],
+    }
+
+
+def _plain(value: Any) -> Any:
+    if value is None or isinstance(value, (str, int, float, bool)):
+        return value
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if isinstance(value, Mapping):
+        return {str(name): _plain(one) for name, one in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_plain(one) for one in value]
+    if callable(value) and hasattr(value, "__qualname__"):
+        return f"{value.__module__}:{value.__qualname__}"
+    return repr(value)

@@ -1,0 +1,103 @@
+"""The settings: whether they can be honoured together, and what is odd about them."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from collections.abc import Iterator
+from typing import Any
+
+from tlsrun.check.code import Severity
+from tlsrun.check.finding import Finding, found, from_problem
+from tlsrun.endpoint import Endpoint
+from tlsrun.errors import Problem
+from tlsrun.facts import Facts
+from tlsrun.objections import objections, oddities
+from tlsrun.settings import Resolution
+from tlsrun.settings.derived import policy_of
+from tlsrun.tls.identity import Identity
+
+
+def check_configuration(resolution: Resolution, facts: Facts, *, debug: bool) -> Iterator[Finding]:
+    """Everything about the settings that the server is told, and is not about files or the server itself.
+
+    Arguments:
+        debug: whether the application is in debug mode.
+    """
+    endpoint = Endpoint(host=resolution.settings.host, port=resolution.settings.port)
+    for problem in objections(resolution, facts, endpoint):
+        if _is_ours(problem) and problem != facts.server.missing:
+            # What keeps the server from starting is an error, whatever else it may be.
+            yield from_problem(problem, "bad-value", severity=Severity.ERROR)
+    for problem in (*resolution.warnings, *oddities(resolution, facts, endpoint)):
+        if _is_ours(problem):
+            yield from_problem(problem, "bad-value", severity=Severity.WARNING)
+    for identity in (facts.loaded.identity, *facts.named.identities):
+        if identity is not None:
+            yield from _common_ground(resolution, identity)
+    yield from _debug(resolution, endpoint, debug=debug)
+    yield from _advice(resolution, endpoint)
+
+
+def _is_ours(problem: Problem) -> bool:
+    """Whether no other part of the check says it: files have their own codes."""
+    return problem.code is None or not problem.code.startswith("TLS1")
+
+
+#: What a key is called in OpenSSL's description of a suite.
+_AUTHENTICATION = {"RSA": "auth-rsa", "ECDSA": "auth-ecdsa", "Ed25519": "auth-ecdsa"}
+
+
+def _common_ground(resolution: Resolution, identity: Identity) -> Iterator[Finding]:
+    policy, kind = policy_of(resolution.settings), identity.key_type.partition(" ")[0]
+    names = ", ".join(identity.names[:3]) or "no name"
+    if kind == "Ed25519":
+        what = f"the certificate for {names} has an Ed25519 key, which no browser accepts"
+        yield found("nothing-in-common", resolution.spelling("key"), what,
+                    "Have one issued for an ECDSA P-256 key", severity=Severity.WARNING)  # fmt: skip
+    if policy.min_version != "1.2" or kind not in _AUTHENTICATION:
+        return
+    suites = _suites(policy.ciphers)
+    if not suites or any(suite["auth"] in (_AUTHENTICATION[kind], "auth-any") for suite in suites):
+        return
+    only = "clients can connect" if policy.max_version == "1.2" else "clients of TLS 1.2 can connect"
+    yield found(
+        "nothing-in-common",
+        resolution.spelling("ciphers"),
+        f"no suite of {policy.ciphers!r} works with a key of the kind {identity.key_type} (the certificate for "
+        f"{names}): no {only}",
+        f"Add suites for it, as ECDHE-{'RSA' if kind == 'RSA' else 'ECDSA'}-AES128-GCM-SHA256, or leave "
+        "TLS_CIPHERS (--ciphers) out",
+        severity=Severity.ERROR if policy.max_version == "1.2" else Severity.WARNING,
+    )
+
+
+def _suites(ciphers: str) -> list[dict[str, Any]]:
+    """The TLS 1.2 suites of a list; none when OpenSSL does not take it, which is said elsewhere."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.set_ciphers(ciphers)
+    except ssl.SSLError:
+        return []
+    return [suite for suite in map(dict[str, Any], context.get_ciphers()) if suite["protocol"] != "TLSv1.3"]
+
+
+_OFF = frozenset(("", "0", "false", "no"))
+
+
+def _debug(resolution: Resolution, endpoint: Endpoint, *, debug: bool) -> Iterator[Finding]:
+    said = os.environ.get("FLASK_DEBUG", "")
+    by_environment = said.lower() not in _OFF
+    if endpoint.is_loopback or not (debug or by_environment):
+        return
+    where = f"FLASK_DEBUG={said} in the environment" if by_environment else "the application"
+    yield found("debug-public", where, f"debug mode is on, and others can reach {endpoint.authority}")
+
+
+def _advice(resolution: Resolution, endpoint: Endpoint) -> Iterator[Finding]:
+    settings = resolution.settings
+    if settings.hsts == 0 and settings.names_certificate and not endpoint.is_loopback:
+        yield found("hsts-off", resolution.spelling("hsts"), "Strict-Transport-Security is not sent")
+    if not settings.reload:
+        what = "certificates are read at the start, and not again when their files change"
+        yield found("reload-off", resolution.spelling("reload"), what)

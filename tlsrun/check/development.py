@@ -1,0 +1,42 @@
+"""The development certificate, without making one: which it is, or what would happen at the start."""
+
+from __future__ import annotations
+
+import datetime
+import socket
+
+from tlsrun.check.finding import Finding, found
+from tlsrun.endpoint import Endpoint
+from tlsrun.errors import CertificateError
+from tlsrun.facts import LoadedIdentity
+from tlsrun.tls.authority import find_authority
+from tlsrun.tls.caroot import GIVEN_BY, ROOT_NAME, explicit_caroot, own_folder
+from tlsrun.tls.store import find_development_identity
+
+
+def check_development(host: str, now: datetime.datetime) -> tuple[LoadedIdentity, tuple[Finding, ...]]:
+    """What stands in for a certificate that is not given.
+
+    Arguments:
+        host: the one that is listened on.
+
+    Returns:
+        the identity, when it is there already; and what to say of it.
+    """
+    names = [socket.gethostname()] if Endpoint(host=host, port=0).is_wildcard else [host]
+    try:
+        there = find_development_identity(names, now=now)
+        authority = find_authority(now)
+    except CertificateError as error:
+        return LoadedIdentity(problems=error.problems), ()
+    if there is not None:
+        what = f"no certificate is set, and {there.sources.cert.name} is served, signed by {there.ca_path}"
+        loaded = LoadedIdentity(sources=there.sources, identity=there.identity, development_ca=there.ca_path)
+    elif authority is not None:
+        what = f"no certificate is set: at the start one would be signed by {authority.path}"
+        loaded = LoadedIdentity(development_ca=authority.path)
+    else:
+        folder = explicit_caroot() or own_folder()
+        what = f"no certificate is set: at the start a CA would be made in {folder}, and a certificate signed by it"
+        loaded = LoadedIdentity(development_ca=folder / ROOT_NAME)
+    return loaded, (found("development-certificate", GIVEN_BY, what),)

@@ -1,0 +1,179 @@
+"""The whole walk: files, configuration, server, live socket, application; nothing is started, nothing changed."""
+
+from __future__ import annotations
+
+import datetime
+import errno
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tlsrun import servers
+from tlsrun.check.application import Application, check_application, check_hook
+from tlsrun.check.certificate import View
+from tlsrun.check.configuration import check_configuration
+from tlsrun.check.development import check_development
+from tlsrun.check.files import check_files
+from tlsrun.check.finding import Finding, found, in_order
+from tlsrun.check.grade import grade
+from tlsrun.check.live.judge import Expected, judge
+from tlsrun.check.live.observation import Observation
+from tlsrun.check.live.observe import observe
+from tlsrun.check.live.target import Target, target_of_settings, target_of_url
+from tlsrun.check.measured import measured_live, measured_settings
+from tlsrun.check.report import Report
+from tlsrun.check.server import check_server
+from tlsrun.check.trust import Trust, read_trust
+from tlsrun.endpoint import Endpoint
+from tlsrun.errors import ConfigurationError
+from tlsrun.facts import Facts, gather
+from tlsrun.plan import Plan, decide
+from tlsrun.settings import Layer, Resolution, resolve
+from tlsrun.settings.derived import may_use_development_certificate
+from tlsrun.tls.identity import Identity
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What is to be looked at.
+
+    Arguments:
+        application: its name; empty for wsgi.py or app.py in this folder; None for none.
+        layers: the settings besides the application's own, the strongest first.
+        framework: what to look for first in its module; empty for anything.
+        prepare: ``module:function`` that the command which would serve it calls with it; empty for none.
+        url: the running server, when a person named one.
+        ca: a file of roots in place of the system's.
+        within: how much before its end a certificate counts as expiring soon; None for the usual.
+        only_live: whether nothing but the server at ``url`` is looked at.
+    """
+
+    application: str | None = None
+    layers: Sequence[Layer] = ()
+    framework: str = ""
+    prepare: str = ""
+    url: str | None = None
+    ca: Path | None = None
+    within: datetime.timedelta | None = None
+    only_live: bool = False
+
+
+def examine(request: Request) -> Report:
+    """Look at everything, and say what was seen.
+
+    Raises:
+        ConfigurationError: ``url`` or ``ca`` cannot be used.
+    """
+    trust = read_trust(request.ca)
+    view = View(now=datetime.datetime.now(datetime.timezone.utc), within=request.within)
+    named = None if request.url is None else target_of_url(request.url)
+    if request.only_live and named is not None:
+        seen = observe(named, trust)
+        findings = list(judge(seen, Expected(view=view, trust=trust)))
+        measured = measured_live(seen, trust)
+        return Report(findings=in_order(findings), target=named, grade=grade(measured) if measured else None)
+    return _Examination(request, trust, view, named).report()
+
+
+class _Examination:
+    """One walk with all that it gathers on the way."""
+
+    def __init__(self, request: Request, trust: Trust, view: View, named: Target | None) -> None:
+        self.request, self.trust, self.view, self.named = request, trust, view, named
+        self.application = _application(request)
+        self.resolution = resolve([*request.layers, *self.application.layers])
+        self.facts, self.development = _facts(self.resolution, view)
+
+    def report(self) -> Report:
+        target = self.named or self._configured_target()
+        seen = None if target is None else observe(target, self.trust)
+        if seen is not None and self.named is None:
+            self.facts = _less_our_own_ports(self.facts, seen)
+        findings = [*self._configured(), *self.application.findings]
+        if seen is not None:
+            expected = Expected(
+                view=self.view,
+                trust=self.trust,
+                identities=self.identities,
+                trusts=bool(self.resolution.settings.trusted_proxies),
+                named=self.named is not None,
+            )
+            findings += judge(seen, expected)
+        measured = None if seen is None else measured_live(seen, self.trust)
+        if measured is None:
+            measured = measured_settings(self.resolution.settings, self.facts.loaded.identity, findings)
+        return Report(
+            findings=in_order(findings),
+            target=target,
+            resolution=self.resolution,
+            application=self.application.target,
+            server=self.facts.server,
+            grade=grade(measured) if measured else None,
+        )
+
+    @property
+    def identities(self) -> tuple[Identity, ...]:
+        """Everything on the disk that the server may serve."""
+        default = self.facts.loaded.identity
+        return (*([] if default is None else [default]), *self.facts.named.identities)
+
+    def _configured_target(self) -> Target | None:
+        """The server that the settings describe."""
+        settings = self.resolution.settings
+        if settings.port == 0 or self.resolution.problems:
+            return None
+        endpoint = Endpoint(host=settings.host, port=settings.port)
+        return target_of_settings(endpoint, self.facts.loaded.identity, settings.redirect_port)
+
+    def _configured(self) -> Iterator[Finding]:
+        """Findings in what is configured, whether it runs or not."""
+        yield from self.development
+        yield from check_files(self.resolution, self.facts, self.view, self.trust)
+        yield from check_configuration(self.resolution, self.facts, debug=self.application.debug)
+        yield from check_server(self.resolution, self.facts, self._plan())
+        hook = self.resolution.settings.context_hook
+        if hook is not None:
+            yield from check_hook(str(hook), self.resolution.spelling("context_hook"), self.application.file)
+
+    def _plan(self) -> Plan | None:
+        """What the server would be started with, could its ports be bound; None when something else prevents it."""
+        facts = replace(self.facts, port_errno=None, redirect_errno=None)
+        try:
+            return decide(_without_hook(self.resolution), facts, framework=self.application.framework)
+        except ConfigurationError:
+            return None
+
+
+def _application(request: Request) -> Application:
+    if request.application is None:
+        finding = found(
+            "no-application", "the application", "none is named, and there is no wsgi.py or app.py here"
+        )
+        return Application(findings=(finding,))
+    return check_application(request.application, framework=request.framework, prepare=request.prepare)
+
+
+def _without_hook(resolution: Resolution) -> Resolution:
+    """Without the user's function for contexts: looking at it would import it into this process."""
+    return replace(resolution, settings=replace(resolution.settings, context_hook=None))
+
+
+def _facts(resolution: Resolution, view: View) -> tuple[Facts, tuple[Finding, ...]]:
+    """The world, without a development certificate being made."""
+    settings = resolution.settings
+    facts = gather(_without_hook(resolution), servers.probe_all(), may_develop=False)
+    if settings.names_certificate or resolution.problems or not may_use_development_certificate(settings):
+        return facts, ()
+    loaded, findings = check_development(settings.host, view.now)
+    return replace(
+        facts, loaded=replace(loaded, problems=(*facts.loaded.problems, *loaded.problems))
+    ), findings
+
+
+def _less_our_own_ports(facts: Facts, seen: Observation) -> Facts:
+    """Ports that are taken by the server that runs are no obstacle."""
+    if facts.port_errno == errno.EADDRINUSE and seen.unreachable is None and seen.failure is None:
+        facts = replace(facts, port_errno=None)
+        if facts.redirect_errno == errno.EADDRINUSE and seen.redirect is not None:
+            facts = replace(facts, redirect_errno=None)
+    return facts

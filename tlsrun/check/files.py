@@ -1,0 +1,171 @@
+"""The files: what was read of certificates and keys, and what clients and others will make of them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from cryptography import x509
+
+from tlsrun.account import Account
+from tlsrun.check.certificate import View, judge_any, judge_leaf
+from tlsrun.check.code import Severity
+from tlsrun.check.finding import Finding, found, from_problem, from_problems
+from tlsrun.check.permissions import account, exposed_key, unreadable
+from tlsrun.check.trust import Trust
+from tlsrun.endpoint import Endpoint
+from tlsrun.errors import CertificateError, Problem
+from tlsrun.facts import Facts
+from tlsrun.settings import Resolution
+from tlsrun.tls.chain import Given, is_signed_by, missing_issuer
+from tlsrun.tls.identity import Identity, IdentitySources, load_identity
+from tlsrun.tls.material import read_material
+from tlsrun.tls.names import shown_name
+from tlsrun.tls.recognise import Form
+from tlsrun.tls.sources import Source
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hosts:
+    """What the certificate has to be for.
+
+    Arguments:
+        names: hosts and addresses.
+        where: who said so.
+    """
+
+    names: tuple[str, ...]
+    where: str
+
+
+def check_files(resolution: Resolution, facts: Facts, view: View, trust: Trust) -> Iterator[Finding]:
+    """Everything about the files that the settings name."""
+    loaded = facts.loaded
+    yield from from_problems(loaded.problems, "not-pem", severity=Severity.ERROR)
+    # What looks odd about the leaf is judged below, together with the rest of it.
+    judged = {"TLS144", "TLS146", "TLS148"}
+    warnings = [one for one in (*loaded.warnings, *facts.named.warnings) if one.code not in judged]
+    yield from _less_what_is_known(from_problems(warnings, "openssl-refuses"), loaded.identity, trust)
+    yield from from_problems(facts.named.problems, "sni-folder", severity=Severity.ERROR)
+    yield from from_problems(facts.clients.problems, "client-ca", severity=Severity.ERROR)
+    if loaded.sources is not None:
+        yield from _sources(loaded.sources)
+        if loaded.identity is not None:
+            yield from _identity(loaded.identity, loaded.sources.cert, view, trust)
+    for identity, sources in _named(facts):
+        yield from _sources(sources)
+        yield from _identity(identity, sources.cert, view, trust)
+    workers = workers_account(resolution)
+    if workers is not None and resolution.settings.reload and not facts.server.renews_as_starter:
+        yield from unreadable(facts.places, workers)
+    if loaded.identity is not None and loaded.sources is not None:
+        yield from _names(resolution, (loaded.identity, *facts.named.identities), loaded.sources.cert)
+
+
+def _less_what_is_known(
+    findings: list[Finding], identity: Identity | None, trust: Trust
+) -> Iterator[Finding]:
+    """Without the complaint that an issuer is unknown which ``--ca`` has made known."""
+    for one in findings:
+        missing = one.code.slug in ("issuer-missing", "root-unknown")
+        if not (missing and identity is not None and trust.signed(identity.certificate)):
+            yield one
+
+
+def _named(facts: Facts) -> Iterator[tuple[Identity, IdentitySources]]:
+    """Each identity that SNI chooses, with the places it is read from."""
+    for sources in dict.fromkeys(one for several in facts.named.sources.values() for one in several):
+        with contextlib.suppress(CertificateError):
+            yield load_identity(sources)[0], sources
+
+
+def _identity(identity: Identity, source: Source, view: View, trust: Trust) -> Iterator[Finding]:
+    whole = (identity.certificate, *identity.chain)
+    private = trust.is_private(whole)
+    yield from judge_leaf(identity.certificate, source, view, private=private)
+    for issuer in identity.chain:
+        yield from judge_any(
+            issuer, f"the issuer {shown_name(issuer.subject)} in {source.name}", source, view
+        )
+    yield from _end_of_chain(whole, source, trust)
+
+
+def _end_of_chain(chain: Sequence[x509.Certificate], source: Source, trust: Trust) -> Iterator[Finding]:
+    """Whether anybody knows who signed the last intermediate; a leaf alone was judged when it was loaded."""
+    last = chain[-1]
+    if len(chain) == 1 or trust.signed(last) or is_signed_by(last, last):
+        return
+    problem = missing_issuer(Given(certificate=last, source=source))
+    if problem.code == "TLS133":
+        problem = _unknown_root(problem, shown_name(last.issuer), source)
+    yield from_problem(problem, "root-unknown")
+
+
+def _unknown_root(problem: Problem, issuer: str, source: Source) -> Problem:
+    """In words for a chain that has intermediates: the file may hold that root, which is never sent."""
+    return replace(
+        problem,
+        what=f"the chain in {source.name} leads to {issuer}, which this machine does not know as a root: clients that "
+        "do not know it either cannot verify the certificate",
+        remedy="If your clients know it as a root, nothing is missing (`--ca FILE` makes it known here); else put the "
+        "issuer's certificate behind the others",
+    )
+
+
+def _sources(sources: IdentitySources) -> Iterator[Finding]:
+    holder = sources.key or sources.cert
+    exposed = exposed_key(holder)
+    if exposed is not None:
+        yield exposed
+    for source in sources.places:
+        yield from _binary(source, sources.password)
+
+
+def _binary(source: Source, password: bytes | None) -> Iterator[Finding]:
+    """Binary forms that are read all the same: other servers want PEM."""
+    try:
+        form = read_material(source, password).binary
+    except CertificateError:
+        return
+    if form is not None:
+        slug = "bundle" if form is Form.PKCS12 else "der"
+        yield found(slug, source.given_by, f"{source.name} is {form.value}; it is read as it is")
+
+
+def workers_account(resolution: Resolution) -> Account | None:
+    """The user that the server becomes, when that is another one than runs the check."""
+    options = resolution.settings.server_options
+    user = getattr(resolution.settings, "user", None) or options.get("user") or options.get("uid")
+    group = getattr(resolution.settings, "group", None) or options.get("group") or options.get("gid")
+    found_account = account(user, group) if user is not None else None
+    if found_account is None or not hasattr(os, "geteuid") or found_account.uid == os.geteuid():
+        return None
+    return found_account
+
+
+def hosts_served(resolution: Resolution) -> Hosts:
+    """The names that people reach the server by, as far as the settings say."""
+    settings = resolution.settings
+    if settings.hosts:
+        return Hosts(names=settings.hosts, where=resolution.spelling("hosts"))
+    if Endpoint(host=settings.host, port=settings.port).is_wildcard:
+        return Hosts(names=(), where=resolution.spelling("host"))
+    return Hosts(names=(settings.host,), where=resolution.spelling("host"))
+
+
+def _names(resolution: Resolution, identities: Sequence[Identity], source: Source) -> Iterator[Finding]:
+    hosts = hosts_served(resolution)
+    for host in hosts.names:
+        if any(one.covers(host) for one in identities):
+            continue
+        names = ", ".join(identities[0].names) or "no name"
+        loopback = Endpoint(host=host, port=0).is_loopback
+        yield found(
+            "name-not-covered",
+            f"{hosts.where} {host}",
+            f"the certificate in {source.name} is not for {host}, but for {names}: opened as https://{host}, "
+            "browsers refuse it",
+            severity=Severity.INFO if loopback else None,
+        )

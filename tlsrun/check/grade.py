@@ -1,0 +1,96 @@
+"""A grade, with the rule that caps it; as SSL Labs would give it, as far as that can be told from here.
+
+The rules are those of its rating guide (https://github.com/ssllabs/research/wiki/SSL-Server-Rating-Guide) for
+what is still seen. Old bugs of TLS libraries, revocation, and the roots of other systems are not looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from tlsrun.check.certificate import is_weak_key, weak_signature
+from tlsrun.check.live.judge import LONG_ENOUGH
+from tlsrun.check.measured import Measured
+from tlsrun.check.mozilla import mozilla_profile
+
+LETTERS = ("A+", "A", "A-", "B", "C", "F")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grade:
+    """The outcome.
+
+    Arguments:
+        letter: ``A+`` to ``F``; ``T`` not trusted, ``M`` another name.
+        rule: what keeps it from being better; None when nothing does.
+        otherwise: the letter it would be with trust and the right name.
+        mozilla: the profile of Mozilla's guideline that is met, or why none is.
+        live: whether a running server was looked at, rather than settings.
+    """
+
+    letter: str
+    rule: str | None
+    otherwise: str | None
+    mozilla: str
+    live: bool
+
+    @property
+    def words(self) -> str:
+        """One line."""
+        basis = "" if self.live else " by its configuration, for nothing runs that could be asked"
+        rule = f", capped because {self.rule}" if self.rule else ""
+        otherwise = f"; {self.otherwise} but for that" if self.otherwise else ""
+        return f"{self.letter}{basis}{rule}{otherwise}. Mozilla's profile {self.mozilla}."
+
+    def as_json(self) -> dict[str, Any]:
+        """For machines."""
+        return {
+            "letter": self.letter,
+            "capped_because": self.rule,
+            "otherwise": self.otherwise,
+            "mozilla": self.mozilla,
+            "measured": "live" if self.live else "settings",
+        }
+
+
+_Rule = Callable[[Measured], bool]
+
+#: What breaks a rule, the best grade that is left, and the words. Of rules alike in weight the first is named.
+_CAPS: tuple[tuple[_Rule, str, str], ...] = (
+    (lambda m: "no encryption or no authentication" in m.weak, "F", "it accepts suites that protect nothing"),
+    (
+        lambda m: bool(m.certificate and weak_signature(m.certificate)),
+        "F",
+        "a broken hash signs its certificate",
+    ),
+    (lambda m: bool(m.versions.get("SSL 3.0")), "C", "it speaks SSL 3.0"),
+    (lambda m: not _speaks_new(m), "C", "it does not speak TLS 1.2"),
+    (lambda m: "RC4" in m.weak, "B", "it accepts RC4"),
+    (lambda m: "3DES" in m.weak, "B", "it accepts 3DES"),
+    (lambda m: bool(m.versions.get("TLS 1.0") or m.versions.get("TLS 1.1")), "B", "it speaks TLS 1.0 or 1.1"),
+    (lambda m: m.complete is False, "B", "it sends an incomplete chain"),
+    (lambda m: bool(m.certificate and is_weak_key(m.certificate)), "B", "its key is shorter than RSA 2048"),
+    (lambda m: m.versions.get("TLS 1.3") is False, "A-", "it does not speak TLS 1.3"),
+    (lambda m: m.hsts < LONG_ENOUGH, "A", "A+ takes Strict-Transport-Security for 180 days or more"),
+)
+
+
+def _speaks_new(measured: Measured) -> bool:
+    return any(measured.versions.get(version, True) for version in ("TLS 1.2", "TLS 1.3"))
+
+
+def grade(measured: Measured) -> Grade:
+    """The best letter that every rule leaves."""
+    letter, rule, otherwise = LETTERS[0], None, None
+    for breaks, best, words in _CAPS:
+        if LETTERS.index(best) > LETTERS.index(letter) and breaks(measured):
+            letter, rule = best, words
+    if measured.named is False:
+        letter, rule, otherwise = "M", "the certificate is for another name", letter
+    elif measured.trusted is False:
+        letter, rule, otherwise = "T", "the certificate is not trusted", letter
+    return Grade(
+        letter=letter, rule=rule, otherwise=otherwise, mozilla=mozilla_profile(measured), live=measured.live
+    )

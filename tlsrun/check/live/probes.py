@@ -1,0 +1,173 @@
+"""The questions, each a function that connects, asks one thing, and returns within its deadline."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+from collections.abc import Mapping
+
+from cryptography import x509
+
+from tlsrun.check.live import suites
+from tlsrun.check.live.client import (
+    Shaken,
+    connect,
+    development_context,
+    later_session,
+    open_context,
+    shake,
+    verifying_context,
+)
+from tlsrun.check.live.hello import Flight, ask, client_hello
+from tlsrun.check.live.http import Answer, get, get_plain
+from tlsrun.check.live.observation import Resumption, Verdict
+from tlsrun.check.live.target import Deadline, Target
+from tlsrun.check.trust import Trust
+from tlsrun.tls.parsing import parse_certificate
+
+#: Connections that try to resume a session.
+_RESUMPTIONS = 4
+#: Clients that stay silent, half of them after a few bytes; more threads than most servers have.
+_SILENT = 8
+#: Seconds to wait for an answer to plain HTTP, where many servers keep silent.
+_PLAIN_SECONDS = 2.0
+#: Seconds that a server may take for a handshake while silent clients hang on.
+_STALLED_SECONDS = 3.0
+
+
+def reason(error: Exception) -> str:
+    """Why a connection failed, in a few words."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return str(error.verify_message)
+    if isinstance(error, ssl.SSLError):
+        return (error.reason or str(error)).replace("_", " ").lower()
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    return str(error)
+
+
+def reach(target: Target, deadline: Deadline) -> str | None:
+    """Why no connection can be made; None when one can."""
+    try:
+        socket.create_connection(target.connect_to, timeout=deadline.left).close()
+    except (OSError, UnicodeError) as error:
+        return reason(error)
+    return None
+
+
+def handshake(target: Target, deadline: Deadline) -> Shaken | str:
+    """A handshake with anything that is there; or why there was none."""
+    try:
+        return shake(target, open_context(), deadline)
+    except (OSError, ValueError) as error:
+        return reason(error)
+
+
+def verdict(target: Target, trust: Trust, deadline: Deadline) -> Verdict | None:
+    """What a client says that verifies the chain; None when it cannot say."""
+    try:
+        shake(target, verifying_context(trust), deadline)
+    except ssl.SSLCertVerificationError as error:
+        known = bool(trust.development) and _shakes_hands(target, development_context(trust), deadline)
+        return Verdict(trusted=False, reason=reason(error), code=error.verify_code, by_development_ca=known)
+    except (OSError, ValueError):
+        return None
+    return Verdict(trusted=True)
+
+
+def _shakes_hands(target: Target, context: ssl.SSLContext, deadline: Deadline) -> bool:
+    try:
+        shake(target, context, deadline)
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def speaks(target: Target, version: str, deadline: Deadline) -> bool:
+    """Whether a version is spoken."""
+    if version == "TLS 1.3":
+        return _shakes_hands(target, open_context(version), deadline)
+    offered = suites.FOR_OLD_VERSIONS if version != "TLS 1.2" else tuple(suites.NAMES)
+    return ask(target, version, offered, deadline) is not None
+
+
+def accepts(target: Target, offered: Mapping[int, str], deadline: Deadline) -> str | None:
+    """The suite that the server takes, of those that are offered with TLS 1.2; None when it takes none."""
+    flight = ask(target, "TLS 1.2", offered, deadline)
+    return None if flight is None else offered.get(flight.suite)
+
+
+def first_flight(target: Target, deadline: Deadline) -> Flight | None:
+    """What the server sends to an ordinary client of TLS 1.2."""
+    return ask(target, "TLS 1.2", tuple(suites.NAMES), deadline)
+
+
+def certificates_in(flight: Flight) -> tuple[x509.Certificate, ...]:
+    """The certificates of a first flight."""
+    with contextlib.suppress(ValueError):
+        return tuple(parse_certificate(one) for one in flight.certificates)
+    return ()
+
+
+def resumes(target: Target, version: str, deadline: Deadline) -> Resumption | None:
+    """How often a session is resumed; None when there is no handshake to begin with."""
+    context = open_context(version)
+    resumed = tried = 0
+    try:
+        with connect(target, context, deadline) as tls:
+            session = later_session(tls, deadline)
+        while session is not None and tried < _RESUMPTIONS:
+            tried += 1
+            with connect(target, context, deadline, session=session) as tls:
+                resumed += bool(tls.session_reused)
+                session = later_session(tls, deadline) or session
+    except OSError:
+        if not tried:
+            return None
+    return Resumption(resumed=resumed, tried=tried or _RESUMPTIONS)
+
+
+def answer(target: Target, deadline: Deadline) -> Answer | str:
+    """The answer to a request over TLS; or why there is none."""
+    try:
+        with connect(target, open_context(), deadline) as tls:
+            return get(tls, target, deadline)
+    except (OSError, ValueError) as error:
+        return reason(error)
+
+
+def plain(target: Target, deadline: Deadline) -> Answer | None:
+    """The answer to plain HTTP on the port of TLS."""
+    return get_plain(target.connect_to, target, Deadline(min(_PLAIN_SECONDS, deadline.left)))
+
+
+def redirect(target: Target, deadline: Deadline) -> Answer | None:
+    """The answer on the port of plain HTTP; None when nothing listens there, or nobody expects it."""
+    if target.http_port is None:
+        return None
+    return get_plain((target.connect_to[0], target.http_port), target, deadline)
+
+
+def stalls(target: Target, deadline: Deadline) -> bool | None:
+    """Whether a few clients that stay silent keep the server from shaking hands with another one."""
+    half = client_hello(0x0303, tuple(suites.NAMES), None if target.is_address else target.host)[:60]
+    with contextlib.ExitStack() as stack:
+        for number in range(_SILENT):
+            try:
+                silent = socket.create_connection(target.connect_to, timeout=deadline.left)
+                stack.enter_context(silent)
+                if number % 2:
+                    silent.sendall(half)
+            except OSError:
+                return None
+        patience = Deadline(min(_STALLED_SECONDS, deadline.left))
+        try:
+            shake(target, open_context(), patience)
+        except TimeoutError:
+            return True
+        except OSError:
+            return None
+    return False

@@ -1,0 +1,102 @@
+"""A walk through a site's redirects, as a browser takes it: with its cookies, and no further than its own host."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from urllib.parse import SplitResult, urljoin, urlsplit
+
+from tlsrun.check.live.client import connect, open_context
+from tlsrun.check.live.http import Answer, get
+from tlsrun.check.live.target import Deadline, Target
+
+#: Redirects that are followed; browsers follow some more.
+_MOST = 10
+#: Bytes of a page that are read.
+_PAGE = 512 * 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One request and its answer.
+
+    Arguments:
+        url: what was asked for.
+        answer: with the page, where it is HTML.
+    """
+
+    url: str
+    answer: Answer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Walk:
+    """The whole way.
+
+    Arguments:
+        steps: the first one is the page that was asked for.
+        circles: whether it came to a place where it had been, with nothing changed.
+    """
+
+    steps: tuple[Step, ...]
+    circles: bool = False
+
+
+def walk(target: Target, deadline: Deadline) -> Walk:
+    """Go from the target's page to where it leads.
+
+    Raises:
+        OSError: nothing can be asked.
+    """
+    steps: list[Step] = []
+    cookies: dict[str, str] = {}
+    been: set[tuple[str, tuple[tuple[str, str], ...]]] = set()
+    url = f"{target.url}{target.path}"
+    while len(steps) <= _MOST and not deadline.is_over:
+        place = url, tuple(sorted(cookies.items()))
+        if place in been:
+            return Walk(steps=tuple(steps), circles=True)
+        been.add(place)
+        parts = urlsplit(url)
+        if steps and not _is_here(parts, target):
+            break
+        try:
+            answer = _ask(target, parts, cookies, deadline)
+        except (OSError, ValueError):
+            if not steps:
+                raise
+            break
+        steps.append(Step(url=url, answer=answer))
+        cookies |= _cookies(answer)
+        if not answer.location:
+            break
+        url = urljoin(url, answer.location).partition("#")[0]
+    return Walk(steps=tuple(steps), circles=len(steps) > _MOST)
+
+
+def _is_here(parts: SplitResult, target: Target) -> bool:
+    with contextlib.suppress(ValueError):
+        return parts.scheme in ("http", "https") and parts.hostname == target.host.lower() and parts.port != 0
+    return False
+
+
+def _ask(target: Target, parts: SplitResult, cookies: Mapping[str, str], deadline: Deadline) -> Answer:
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    there = replace(target, port=port, path=path)
+    usual = 443 if parts.scheme == "https" else 80
+    host = f"[{target.host}]" if ":" in target.host else target.host
+    more = [("Cookie", "; ".join(f"{name}={value}" for name, value in cookies.items()))] if cookies else []
+    host = host if port == usual else f"{host}:{port}"
+    if parts.scheme == "https":
+        with connect(there, open_context(), deadline) as tls:
+            return get(tls, there, deadline, host=host, more=more, page=_PAGE)
+    with socket.create_connection(there.connect_to, timeout=deadline.left) as plain:
+        return get(plain, there, deadline, host=host, more=more, page=_PAGE)
+
+
+def _cookies(answer: Answer) -> dict[str, str]:
+    pairs = (value.partition(";")[0].partition("=") for value in answer.all("set-cookie"))
+    return {name.strip(): value.strip() for name, equals, value in pairs if equals}

@@ -1,0 +1,42 @@
+"""Whether Mozilla's server-side TLS guideline 6.0 is met (https://wiki.mozilla.org/Security/Server_Side_TLS)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tlsrun.check.measured import Measured
+from tlsrun.tls.keys import certificate_key_type
+
+#: Seconds of Strict-Transport-Security, and days of a certificate.
+_HSTS, _DAYS = 63072000, 366
+_KEYS = ("ECDSA P-256", "ECDSA P-384", "RSA 2048", "RSA 3072", "RSA 4096")
+
+
+def mozilla_profile(measured: Measured) -> str:
+    """The profile that is met, and what it lacks; or why none is."""
+    spoken = sorted(version for version, is_spoken in measured.versions.items() if is_spoken)
+    if not spoken:
+        return "is not known"
+    if old := [version for version in spoken if version < "TLS 1.2"]:
+        return f"is none, because {' and '.join(old)} is spoken"
+    if "TLS 1.3" not in spoken:
+        return "is none, because TLS 1.3 is not spoken"
+    profile = "modern" if spoken == ["TLS 1.3"] else "intermediate"
+    if measured.weak or measured.other:
+        return f"{profile} is not met, because other suites than its own are accepted"
+    gaps = ", ".join(_gaps(measured))
+    return f"{profile} is met" + (f", but for {gaps}" if gaps else "")
+
+
+def _gaps(measured: Measured) -> Iterator[str]:
+    """What the guideline wants besides versions and suites."""
+    certificate = measured.certificate
+    if certificate is not None:
+        kind = certificate_key_type(certificate)
+        if kind not in _KEYS:
+            yield f"the key ({kind}; ECDSA P-256 or RSA 2048)"
+        days = (certificate.not_valid_after_utc - certificate.not_valid_before_utc).days
+        if days > _DAYS:
+            yield f"the certificate's lifetime ({days} days; at most {_DAYS})"
+    if measured.hsts < _HSTS:
+        yield f"Strict-Transport-Security ({measured.hsts} s; at least {_HSTS})"

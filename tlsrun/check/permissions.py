@@ -1,0 +1,78 @@
+"""Who may read the files: others than the server, or not even its workers."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from tlsrun.account import Account
+from tlsrun.check.finding import Finding, found
+from tlsrun.tls.sources import Source
+
+if sys.platform != "win32":
+    import grp
+    import pwd
+
+
+def account(user: str | int, group: str | int | None = None) -> Account | None:
+    """The account that a server is told to become; None when there is none of this name.
+
+    Arguments:
+        user: a name or a number.
+        group: the same; None for the user's own.
+    """
+    if sys.platform == "win32":
+        return None
+    try:
+        entry = pwd.getpwuid(int(user)) if str(user).isdigit() else pwd.getpwnam(str(user))
+        gid = entry.pw_gid
+        if group is not None:
+            gid = int(group) if str(group).isdigit() else grp.getgrnam(str(group)).gr_gid
+    except (KeyError, OverflowError):
+        return None
+    return Account(user=entry.pw_name, uid=entry.pw_uid, gid=gid)
+
+
+def exposed_key(source: Source) -> Finding | None:
+    """A finding when every user of this machine may read or change the file with the key."""
+    if source.path is None or sys.platform == "win32":
+        return None
+    try:
+        mode = os.stat(source.path).st_mode
+    except OSError:
+        return None
+    rights = [word for bit, word in ((stat.S_IROTH, "read"), (stat.S_IWOTH, "change")) if mode & bit]
+    if not rights or _is_shut_off(source.path):
+        return None
+    return found(
+        "key-readable-by-others",
+        source.given_by,
+        f"every user of this machine may {' and '.join(rights)} the private key in {source.name} "
+        f"(mode {stat.S_IMODE(mode):04o})",
+        f"chmod o-rwx {source.argument}",
+    )
+
+
+def _is_shut_off(path: Path) -> bool:
+    """Whether a folder on the way keeps others out."""
+    return any(not os.stat(folder).st_mode & stat.S_IXOTH for folder in Path(os.path.realpath(path)).parents)
+
+
+def unreadable(sources: Iterable[Source], workers: Account) -> Iterator[Finding]:
+    """A finding for each file that the workers' user may not read."""
+    for source in sources:
+        obstacle = None if source.path is None else workers.obstacle(source.path)
+        if source.path is None or obstacle is None:
+            continue
+        closed = "" if str(obstacle) == os.path.realpath(source.path) else f": {obstacle} is closed to it"
+        yield found(
+            "file-unreadable-by-workers",
+            source.given_by,
+            f"the workers run as {workers.user}, which may not read {source.name}{closed}",
+            f"Let a group of {workers.user} read it: chgrp GROUP {source.argument} && chmod 640 {source.argument}"
+            + (f", and chmod g+x {obstacle}" if closed else "")
+            + "; or hand it over by systemd's LoadCredential=",
+        )

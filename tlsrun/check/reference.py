@@ -1,0 +1,59 @@
+"""The reference of findings, in Markdown, from the table: a page for each code, and a page that lists them."""
+
+from __future__ import annotations
+
+from tlsrun.check.code import Code, Phase, Severity
+from tlsrun.check.codes import CODES
+
+_HEAD = """\
+# Findings
+
+What `flask tls check` and `tlsrun check` may find. A code never changes its meaning, and is never given to another
+finding. `tlsrun check --list` prints this page, `tlsrun check --explain TLS111` one of the pages that it leads to.
+[How to check](../../how-to/check.md) says how to use them.
+"""
+
+_TABLE_HEAD = ("| code | name | severity | finding |", "|---|---|---|---|")
+
+_PHASES = {
+    Phase.FILES: "Files and certificates",
+    Phase.CONFIGURATION: "Configuration",
+    Phase.SERVER: "Server",
+    Phase.LIVE: "The running server, from outside",
+    Phase.APPLICATION: "Application",
+}
+
+_SEVERITIES = {
+    Severity.ERROR: "error: people are kept out, or others let in; the check ends with 2",
+    Severity.WARNING: "warning: it hurts some people, or all of them some day; with `--strict` the check ends with 1",
+    Severity.INFO: "info: good to know",
+}
+
+
+def page(code: Code) -> str:
+    """The page of one code."""
+    return (
+        f"# {code.code}: {code.title}\n\n"
+        f"`{code.slug}`, {code.phase.value}, {_SEVERITIES[code.severity]}.\n\n"
+        f"## Why it matters\n\n{code.why}\n\n"
+        f"## What mends it\n\n{code.remedy}\n\n"
+        "[All findings](README.md)\n"
+    )
+
+
+def listing() -> str:
+    """The page that lists all codes."""
+    parts = [_HEAD]
+    for phase, title in _PHASES.items():
+        rows = [
+            f"| [{one.code}]({one.code}.md) | {one.slug} | {one.severity.value} | {one.title} |"
+            for one in CODES.values()
+            if one.phase is phase
+        ]
+        parts.append("\n".join([f"## {title}\n", *_TABLE_HEAD, *rows, ""]))
+    return "\n".join(parts)
+
+
+def pages() -> dict[str, str]:
+    """All pages by the names of their files."""
+    return {"README.md": listing(), **{f"{code}.md": page(one) for code, one in CODES.items()}}

@@ -1,0 +1,120 @@
+"""The server that is chosen: whether it runs here, which it is, and whether it takes its options."""
+
+from __future__ import annotations
+
+import difflib
+import platform
+import ssl
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from tlsrun import servers
+from tlsrun.check.code import Severity
+from tlsrun.check.finding import Finding, found, from_problem, from_problems
+from tlsrun.choosing import http_words, spoken
+from tlsrun.endpoint import Endpoint
+from tlsrun.errors import ConfigurationError
+from tlsrun.facts import Facts
+from tlsrun.plan import Plan
+from tlsrun.settings import Resolution
+
+
+def check_server(resolution: Resolution, facts: Facts, plan: Plan | None) -> Iterator[Finding]:
+    """Everything about the server.
+
+    Arguments:
+        plan: what it would be started with; None when the settings prevent that.
+    """
+    server, settings = facts.server, resolution.settings
+    yield from _openssl()
+    if server.missing is not None:
+        yield from_problem(server.missing, "server-missing", severity=Severity.ERROR)
+        return
+    where = f"{resolution.spelling('server')} {server.name}"
+    because = f"; chosen by auto: {facts.chosen_because}" if facts.chosen_because else ""
+    yield found("server-version", where, f"{server.title} {server.version or ''} {_ground()}{because}")
+    if server.name == "uwsgi":
+        yield _uwsgi(where)
+    http = spoken(settings, server)
+    remedy = "Nothing." if "2" in http else None
+    yield found("http-versions", where, f"{server.title} speaks {http_words(http)} here", remedy)
+    if server.name == "builtin" and not Endpoint(host=settings.host, port=settings.port).is_loopback:
+        yield found(
+            "builtin-public", where, f"others can reach {settings.host}, and the built-in server answers"
+        )
+    yield from _options(resolution, server.name, plan)
+
+
+def _ground() -> str:
+    return f"on Python {platform.python_version()} with {' '.join(ssl.OPENSSL_VERSION.split()[:2])}"
+
+
+def _openssl() -> Iterator[Finding]:
+    if ssl.OPENSSL_VERSION_INFO < (3,):
+        yield found("openssl-old", "this Python", f"it is linked with {ssl.OPENSSL_VERSION}")
+
+
+def _uwsgi(where: str) -> Finding:
+    if "https" in servers.load("uwsgi").option_targets():
+        what = "this uWSGI is built with SSL; tlsrun ends TLS in its edge all the same"
+    else:
+        what = "this uWSGI is built without SSL, as PyPI's wheels are; tlsrun's edge ends TLS in front of it"
+    return found("uwsgi-ssl", where, what)
+
+
+def _options(resolution: Resolution, name: str, plan: Plan | None) -> Iterator[Finding]:
+    """What the server says of its own options: all of it when it could be started, else whether it has them."""
+    if plan is not None:
+        try:
+            if name in _TRIAL:
+                _TRIAL[name](plan)
+        except ConfigurationError as error:
+            yield from from_problems(error.problems, "server-option", severity=Severity.ERROR)
+        return
+    known = {option.replace("-", "_"): option for option in servers.load(name).option_targets()}
+    for option in resolution.settings.server_options if known else ():
+        if option.replace("-", "_") not in known:
+            close = difflib.get_close_matches(option.replace("-", "_"), known, n=1)
+            remedy = f"Did you mean {known[close[0]]}?" if close else None
+            where = f"{resolution.spelling('server_options')} {option}"
+            yield found("server-option", where, f"{name} has no such option", remedy)
+
+
+def _try_builtin(plan: Plan) -> Any:
+    from tlsrun.servers.builtin.options import read_options
+
+    return read_options(plan.server_options)
+
+
+def _try_gunicorn(plan: Plan) -> Any:
+    from tlsrun.servers.gunicorn.options import gunicorn_settings
+
+    return gunicorn_settings(plan, servers.load("gunicorn").option_targets())
+
+
+def _try_uwsgi(plan: Plan) -> Any:
+    from tlsrun.servers.uwsgi.options import user_options
+
+    return user_options(plan.server_options, servers.load("uwsgi").option_targets())
+
+
+def _try_granian(plan: Plan) -> Any:
+    from tlsrun.servers.granian.options import granian_parameters
+
+    return granian_parameters(plan, servers.load("granian").option_targets())
+
+
+def _try_hypercorn(plan: Plan) -> Any:
+    from tlsrun.servers.hypercorn.options import hypercorn_options
+
+    return hypercorn_options(plan, servers.load("hypercorn").option_targets())
+
+
+#: server -> what reads its options, and raises when it cannot take them
+_TRIAL: Mapping[str, Callable[[Plan], Any]] = {
+    "builtin": _try_builtin,
+    "gunicorn": _try_gunicorn,
+    "uwsgi": _try_uwsgi,
+    "granian": _try_granian,
+    "hypercorn": _try_hypercorn,
+}

@@ -1,0 +1,121 @@
+"""Which server: what is known of each, what it can honour, and the one that ``server = auto`` takes; purely."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tlsrun.errors import Problem
+from tlsrun.settings.derived import verifies_clients
+from tlsrun.settings.layers import Resolution
+from tlsrun.settings.mapping import Cell, Unsupported
+from tlsrun.settings.table import AUTO, SPECS, Settings
+
+#: What ``auto`` takes first: by speed, as measured, and the built-in server only where there is no other.
+_PREFERENCE = ("granian", "gunicorn", "uwsgi", "hypercorn", "builtin")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerFacts:
+    """What is known of a server on this machine.
+
+    Arguments:
+        name: as in the setting ``server``.
+        title: as people write it.
+        version: of the installed package; None when there is none.
+        missing: why it cannot run here; None when it can.
+        mapping: how each setting reaches it.
+        http: the HTTP versions that it speaks well here, the newest first.
+        http_limits: HTTP version -> the settings that it cannot honour, though the server can.
+        redirects_plain_http: whether HTTP on the port of HTTPS is answered, with a redirect.
+        renews_as_starter: whether renewed certificates are read by a process that stays who started it.
+    """
+
+    name: str
+    title: str
+    version: str | None
+    missing: Problem | None
+    mapping: Mapping[str, Cell]
+    http: tuple[str, ...] = ("1.1",)
+    http_limits: Mapping[str, Mapping[str, Unsupported]] = field(default_factory=dict)
+    redirects_plain_http: bool = True
+    renews_as_starter: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """The server that is asked for.
+
+    Arguments:
+        server: which.
+        because: why ``auto`` took it; None when somebody named it.
+    """
+
+    server: ServerFacts
+    because: str | None = None
+
+
+def honours(server: ServerFacts, name: str, value: Any) -> bool:
+    """Whether ``server`` can do what the setting ``name`` asks for with ``value``."""
+    if name == "http" and not set(value) <= set(server.http):
+        return False
+    cell = server.mapping[name]
+    return not isinstance(cell, Unsupported) or value in cell.accepts
+
+
+def limits_of(server: ServerFacts, version: str, settings: Settings) -> dict[str, str]:
+    """What of ``settings`` the server's HTTP ``version`` cannot honour: setting -> why."""
+    cells = server.http_limits.get(version, {})
+    return {name: cell.reason for name, cell in cells.items() if getattr(settings, name) not in cell.accepts}
+
+
+def unmet(server: ServerFacts, resolution: Resolution) -> list[str]:
+    """The settings that somebody gave and ``server`` cannot honour, in the order of the table."""
+    settings = resolution.settings
+    # That the application learns who the client is goes without saying where clients are asked who they are.
+    asked = set(resolution.origins) | ({"client_facts"} if verifies_clients(settings) else set())
+    limited = {name for version in settings.http for name in limits_of(server, version, settings)}
+    return [
+        name
+        for name in SPECS
+        if name in asked and (name in limited or not honours(server, name, getattr(settings, name)))
+    ]
+
+
+def spoken(settings: Settings, server: ServerFacts) -> tuple[str, ...]:
+    """The HTTP versions of a start: those asked for; else what ``server`` does well, as far as it honours the other
+    settings. The newest first."""
+    return settings.http or tuple(version for version in server.http if not limits_of(server, version, settings))
+
+
+def http_words(versions: Iterable[str]) -> str:
+    """``HTTP/3, HTTP/2 and HTTP/1.1``."""
+    *others, last = (f"HTTP/{version}" for version in versions)
+    return f"{', '.join(others)} and {last}" if others else last
+
+
+def choose(resolution: Resolution, servers: Mapping[str, ServerFacts]) -> Choice:
+    """The server that the settings name; for ``auto`` the best one that is installed and honours all of them.
+
+    Where none does, the one that comes nearest: what stands against it is said with everything else.
+    """
+    settings = resolution.settings
+    if settings.server != AUTO:
+        return Choice(server=servers[settings.server])
+    candidates = [servers[name] for name in _PREFERENCE if name in servers]
+    hindrances = {server.name: _hindrance(server, resolution) for server in candidates}
+    willing = [server for server in candidates if not unmet(server, resolution)]
+    best = next((server for server in willing if not server.missing), None) or (willing or candidates)[0]
+    passed = [hindrances[server.name] for server in candidates[: candidates.index(best)]]
+    reasons = [f"it speaks {http_words(spoken(settings, best))}", *(reason for reason in passed if reason)]
+    return Choice(server=best, because="; ".join(reasons))
+
+
+def _hindrance(server: ServerFacts, resolution: Resolution) -> str | None:
+    lacking = unmet(server, resolution)
+    if "http" in lacking:
+        return f"{server.title} speaks {http_words(server.http)} only"
+    if lacking:
+        return f"{server.title} cannot do what {', '.join(lacking)} asks for"
+    return f"{server.title} cannot run here" if server.missing else None

@@ -1,0 +1,106 @@
+"""The start-up banner: where to click, what is served, what is odd."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator
+from dataclasses import replace
+
+from tlsrun import __version__
+from tlsrun.behind import PlainPlan
+from tlsrun.choosing import http_words
+from tlsrun.facts import ServerFacts
+from tlsrun.plan import Plan
+from tlsrun.settings.proxies import spell
+
+
+def banner_lines(plan: Plan, server: ServerFacts, now: datetime.datetime, app_name: str) -> Iterator[str]:
+    """The banner's lines.
+
+    Arguments:
+        now: the time, in UTC, from which days are counted.
+        app_name: the application as the user named it.
+    """
+    title = f"{server.title} {server.version}" if server.version else server.title
+    serving = f"{app_name} on " if app_name else ""
+    yield f"tlsrun {__version__}: serving {serving}{title}{_processes(plan)}"
+    if plan.chosen_because is not None:
+        yield f"{server.title} was chosen (server = auto): {plan.chosen_because}"
+    yield f"{_link(plan)} (Ctrl-C stops it)"
+    if plan.endpoint.is_wildcard and plan.development_ca is None and (links := _links_by_name(plan)):
+        yield f"By name: {links}"
+    yield f"Certificate: {certificate_words(plan, now)}"
+    if plan.development_ca is not None:
+        command = "flask tls trust" if plan.framework == "flask" else "tlsrun trust"
+        yield f"It is a development certificate. `{command}` has browsers trust the CA: {plan.development_ca}"
+    if plan.sni:
+        yield f"More certificates, chosen by name: {_some(tuple(plan.sni))}"
+    yield f"TLS {_versions(plan)}, profile {plan.profile}; {http_words(plan.http)}"
+    yield f"Plain HTTP: {_plain_words(plan, server)}"
+
+
+def plain_banner_lines(plan: PlainPlan, server: ServerFacts, app_name: str) -> Iterator[str]:
+    """The banner's lines behind a platform's edge; arguments as `banner_lines`."""
+    serving = f"{app_name} on " if app_name else ""
+    workers = "1 worker" if plan.workers == 1 else f"{plan.workers} workers"
+    yield f"tlsrun {__version__}: serving {serving}{server.title} {server.version}, {workers}"
+    title = plan.platform.title
+    yield (
+        f"Plain HTTP on port {plan.endpoint.port}, on purpose: {title}'s edge ends TLS ({plan.platform.sign}), "
+        "and no certificate is set"
+    )
+    words = ", ".join(spell(header) for header in sorted(plan.front.headers))
+    yield f"{title}'s router is trusted to say who the client is: {words}"
+    yield "Clients that came to it over http are redirected to https" + (
+        f", but for {', '.join(plan.front.exempt)}" if plan.front.exempt else ""
+    )
+
+
+def _plain_words(plan: Plan, server: ServerFacts) -> str:
+    if plan.redirect_port is not None:
+        return f"port {plan.redirect_port} sends visitors to https"
+    if server.redirects_plain_http:
+        return "visitors of this port are sent to https"
+    return "not answered; with --redirect-port 80 visitors are sent to https"
+
+
+def _links_by_name(plan: Plan) -> str:
+    """What a browser can open without a complaint, where it is listened on every address."""
+    named = [replace(plan.endpoint, host=name) for name in plan.identity.names if "*" not in name]
+    urls = tuple(endpoint.url for endpoint in named if not endpoint.is_loopback)
+    return _some(urls) if urls else ""
+
+
+def _processes(plan: Plan) -> str:
+    if plan.server == "builtin":
+        return ""
+    workers = "1 worker" if plan.workers == 1 else f"{plan.workers} workers"
+    return f", {workers}"
+
+
+def _link(plan: Plan) -> str:
+    if plan.endpoint.port == 0:
+        return f"{plan.endpoint.url.rpartition(':')[0]}, on a free port, which is named below"
+    every = f", on every address of this machine ({plan.endpoint.authority})" if plan.endpoint.is_wildcard else ""
+    return plan.endpoint.url + every
+
+
+def certificate_words(plan: Plan, now: datetime.datetime) -> str:
+    """Names and days left, in one line."""
+    days = (plan.identity.not_after - now).days
+    left = f"{days} days left" if days >= 0 else f"expired {-days} days ago"
+    return f"{_some(plan.identity.names)}; {plan.identity.key_type}; {left} (until {plan.identity.not_after:%Y-%m-%d})"
+
+
+def _versions(plan: Plan) -> str:
+    spoken = [
+        version
+        for version in ("1.2", "1.3")
+        if plan.policy.min_version <= version <= (plan.policy.max_version or "1.3")
+    ]
+    return " and ".join(spoken)
+
+
+def _some(names: tuple[str, ...]) -> str:
+    shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+    return shown or "no names"

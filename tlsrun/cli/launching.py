@@ -1,0 +1,150 @@
+"""From layers of settings to a running server: the one way in for every front end."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from tlsrun import servers
+from tlsrun.behind import SERVER, decide_plain
+from tlsrun.cli.banner import banner_lines, plain_banner_lines
+from tlsrun.cli.console import fail, say, warn
+from tlsrun.errors import Problem, TLSRunError
+from tlsrun.facts import gather
+from tlsrun.plan import Development, Plan, decide
+from tlsrun.platform import Platform, find_platform, resolve_behind
+from tlsrun.settings import Layer, Resolution, resolve
+from tlsrun.settings.derived import may_use_development_certificate
+from tlsrun.wsgi import application as with_facts
+
+#: A process that is started again in place (by a reloader, or on SIGHUP) has said its banner already.
+_STARTED_AGAIN = ("WERKZEUG_RUN_MAIN", "UWSGI_RELOADS", "GUNICORN_FD")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What is to be served, and how it was asked for.
+
+    Arguments:
+        application: the WSGI callable; that very object is served.
+        framework: ``flask``, ``bottle`` or ``wsgi``.
+        layers: the settings, the strongest layer first.
+        name: the application as the user named it.
+        development: reloader and debugger.
+        quiet: no banner, no access log.
+        warnings: what was found odd about the application.
+    """
+
+    application: Callable[..., Any]
+    framework: str
+    layers: Sequence[Layer]
+    name: str = ""
+    development: Development | None = None
+    quiet: bool = False
+    warnings: tuple[Problem, ...] = ()
+
+
+def serve(job: Job) -> int:
+    """Serve until the server is told to stop.
+
+    Returns:
+        the exit code.
+
+    Raises:
+        ConfigurationError: something given cannot be served; nothing was started.
+    """
+    platform = find_platform()
+    if platform is not None and (resolution := resolve_behind(platform, job.layers)) is not None:
+        return _serve_plain(job, platform, resolution)
+    resolution = resolve(job.layers)
+    probes = servers.probe_all()
+    facts = gather(
+        resolution,
+        probes,
+        may_develop=may_use_development_certificate(resolution.settings),
+        ask_password=_ask_password if sys.stdin is not None and sys.stdin.isatty() else None,
+    )
+    plan = decide(
+        resolution,
+        facts,
+        framework=job.framework,
+        development=job.development,
+        quiet=job.quiet,
+        warnings=job.warnings,
+    )
+    show_log(quiet=plan.quiet)
+    if not any(name in os.environ for name in _STARTED_AGAIN):
+        announce(plan, job, facts.now)
+    return servers.load(plan.server).launch(plan, with_facts(job.application, plan.front))
+
+
+def _serve_plain(job: Job, platform: Platform, resolution: Resolution) -> int:
+    """Behind a platform's edge; as `serve`."""
+    facts = gather(resolution, servers.probe_all(), may_develop=False)
+    plan = decide_plain(
+        resolution,
+        facts,
+        platform,
+        framework=job.framework,
+        development=job.development,
+        quiet=job.quiet,
+        warnings=job.warnings,
+    )
+    from tlsrun.servers.gunicorn.plain import launch_plain
+
+    show_log(quiet=plan.quiet)
+    if not any(name in os.environ for name in _STARTED_AGAIN):
+        warn(plan.warnings)
+        if not plan.quiet:
+            for line in plain_banner_lines(plan, facts.servers[SERVER], job.name):
+                say(f" * {line}")
+    return launch_plain(plan, with_facts(job.application, plan.front))
+
+
+def announce(plan: Plan, job: Job, now: Any) -> None:
+    """Print warnings, and the banner unless the job is quiet."""
+    warn(plan.warnings)
+    if not plan.quiet:
+        for line in banner_lines(plan, servers.load(plan.server).probe(), now, job.name):
+            say(f" * {line}")
+
+
+def show_log(*, quiet: bool) -> None:
+    """Let our own log be seen where the program configured no logging, as Werkzeug and gunicorn do.
+
+    Arguments:
+        quiet: show warnings only.
+    """
+    logger = logging.getLogger("tlsrun")
+    if logger.level == logging.NOTSET:
+        logger.setLevel(logging.WARNING if quiet else logging.INFO)
+    if not logger.hasHandlers():
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("[%(asctime)s] %(name)s: %(message)s", "%Y-%m-%d %H:%M:%S"))
+        logger.addHandler(handler)
+
+
+def serve_or_exit(job: Job) -> int:
+    """Like `serve`, but what is wrong is printed, and ends the program.
+
+    Raises:
+        SystemExit: with the code 2, when something given cannot be served.
+    """
+    try:
+        return serve(job)
+    except TLSRunError as error:
+        fail(error)
+
+
+def _ask_password(given_by: str) -> bytes:
+    """Ask at the terminal. A server that starts itself again in place must not ask again: it finds the answer in
+    the environment, which only this user and root can read."""
+    password: str = click.prompt(f"Password of the key ({given_by})", hide_input=True, err=True)
+    os.environ["TLSRUN_KEY_PASSWORD"] = password
+    return password.encode()

@@ -1,0 +1,300 @@
+"""HTTP/1.1 with one client: one request after the other is given to a worker, and answered in that order."""
+
+from __future__ import annotations
+
+import ssl
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from tlsrun.edge.answer import Answer
+from tlsrun.edge.exchange import Exchange
+from tlsrun.edge.head import Request
+from tlsrun.edge.inbox import Inbox
+from tlsrun.edge.refusal import Refused
+from tlsrun.edge.spool import Body, Spool, check_body
+from tlsrun.edge.turns import READER, SENDER, WORKER, Turns
+from tlsrun.edge.variables import packet
+
+if TYPE_CHECKING:
+    from tlsrun.edge.server import Edge
+
+# WAITING for a head; COLLECTING a body; ANSWERING, with a worker; LEAVING, all is said.
+WAITING, COLLECTING, ANSWERING, LEAVING = range(4)
+
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+class Connection(Turns):
+    """One client.
+
+    Arguments:
+        edge: what all connections share.
+
+    Attributes:
+        state: one of the four above.
+        served: how many requests were answered.
+        slow: the client does not take what is sent; the worker has to wait.
+        inbox: what came and is not dealt with.
+        exchange: with a worker.
+    """
+
+    def __init__(self, edge: Edge) -> None:
+        super().__init__(edge.context, edge.answerer, edge.limits.drained, edge)
+        self.edge = edge
+        self.state = WAITING
+        self.served = 0
+        self.slow = False
+        self.inbox = Inbox(edge.limits)
+        self.exchange: Exchange | None = None
+        self._fixed = b""
+        self._advancing = False
+        self._request: Request | None = None
+        self._began = 0.0
+        self._partial = False  # the beginning of a head has come
+        self._body: Body | None = None
+        self._left = 0  # bytes of a streamed body still to come
+
+    # What comes from the client.
+
+    def connected(self) -> None:
+        self.edge.arrived(self)
+        self.allow(self.edge.handshake_timeout)
+
+    def opened(self, tls: ssl.SSLObject) -> None:
+        self._fixed = self.edge.variables(self, tls)
+        self.inbox = Inbox(self.edge.limits, trusted=self.peer[0] in self.edge.trusted)
+        self.allow(self.edge.limits.head_timeout)
+
+    def received(self, data: bytes) -> None:
+        if self._left:
+            data = self._stream(data)
+        self.inbox.put(data)
+        if self.state == ANSWERING and self.inbox.size > self.edge.limits.pipelined:
+            self.hold()
+        self._advance()
+
+    def half_closed(self) -> None:
+        if self._left:
+            self.leave(self.cut)
+        else:
+            self._advance()
+
+    def lost(self) -> None:
+        self.state = LEAVING
+        self._drop()
+        self.edge.left(self)
+
+    def pause_writing(self) -> None:
+        self.slow = True
+        if self.exchange is not None:
+            self.exchange.read_on(False)
+            self.progressed()
+
+    def resume_writing(self) -> None:
+        self.slow = False
+        if self.exchange is not None:
+            self.exchange.read_on(True)
+            self.progressed()
+        elif self.state == WAITING:
+            self._await_head()
+        self._advance()
+
+    # Requests.
+
+    def _advance(self) -> None:
+        """Do what can be done with what has come."""
+        if self._advancing:
+            return
+        self._advancing = True
+        try:
+            going = True
+            while going and self.inbox.size and not self.closing:
+                if self.state == WAITING:
+                    going = not self.slow and self._next()
+                else:
+                    going = self.state == COLLECTING and self._collect()
+        except Refused as refused:
+            self.refuse(refused)
+        finally:
+            self._advancing = False
+        if self.state == COLLECTING or self.state == WAITING and not self.slow:
+            if self.ended:
+                self.leave(self.finish)
+            else:
+                self.go_on()
+
+    def _next(self) -> bool:
+        """Begin the next request, when its head is whole."""
+        limits = self.edge.limits
+        request = self.inbox.next_request()
+        if request is None:
+            if self.served and not self._partial:
+                self._partial = True
+                self.allow(limits.head_timeout)
+            return False
+        self._partial = False
+        self._request = request
+        if self.edge.access is not None:
+            self._began = time.monotonic()
+        self.edge.occupied(self)
+        if request.length is None and not request.chunked:
+            self._ask(request, None)
+            return True
+        check_body(request.length or 0, limits)
+        self.came = 0
+        if not request.chunked and not 0 < (request.length or 0) <= limits.spooled:
+            self._ask(request, None)
+            return True
+        self._body = Body(request.length, limits)
+        self.state = COLLECTING
+        self.watch(SENDER, limits.body_timeout)
+        if request.expects and not self.inbox.size:
+            self.send(_CONTINUE)
+        return True
+
+    def _collect(self) -> bool:
+        """Put what came into the body; when it is whole, ask a worker."""
+        body, request = self._body, self._request
+        if body is None or request is None:
+            return False
+        data = self.inbox.take()
+        self.came += len(data)
+        self.inbox.put(body.feed(data))
+        if body.done:
+            self._ask(request, body.spool)
+            self._body = None
+        return body.done
+
+    def _stream(self, data: bytes) -> bytes:
+        """Hand on a part of a long body; returns what lies behind it."""
+        part, rest = data[: self._left], data[self._left :]
+        self._left -= len(part)
+        self.came += len(part)
+        if self.exchange is not None:
+            self.exchange.send_body(part)
+            if self.exchange.sending:
+                self.hold()
+        self.progressed()
+        return rest
+
+    def _ask(self, request: Request, spool: Spool | None) -> None:
+        """Have a worker answer."""
+        length = request.length if spool is None else spool.size
+        data = packet(self._fixed, request.variables, length, self.edge.limits.variables)
+        if length and spool is None:
+            first = self.inbox.take(length)
+            self._left = length - len(first)
+            data += first
+            if self._left:
+                self.hold()
+        self.state = ANSWERING
+        self.awaited = WORKER
+        self.exchange = exchange = Exchange(self, request, data, spool)
+        if not self.edge.queue.enter(exchange):
+            self.allow(self.edge.limits.connect_timeout)
+
+    # What the exchange with the worker tells.
+
+    @property
+    def may_stay(self) -> bool:
+        """Whether another request may follow this one."""
+        return not self._left and not self.edge.stopping
+
+    def drained(self) -> None:
+        """The worker took what there was; at first, the head."""
+        exchange = self.exchange
+        if self._left and exchange is not None and not exchange.sending:
+            if exchange.request.expects and self._left == exchange.request.length:
+                self.send(_CONTINUE)
+            self.go_on()
+        self.progressed()
+
+    def progressed(self) -> None:
+        """Something moved: see who is to act next, and until when."""
+        exchange, limits = self.exchange, self.edge.limits
+        if exchange is None or not exchange.connected:
+            return
+        awaited = READER if self.slow else SENDER if self._left and not exchange.sending else WORKER
+        if awaited == WORKER:
+            self.allow(limits.answer_timeout)
+        elif awaited != self.awaited:
+            self.watch(awaited, limits.write_timeout if awaited == READER else limits.body_timeout)
+        self.awaited = awaited
+
+    def finished(self, answer: Answer) -> None:
+        """The answer is with the client, as far as this process can tell."""
+        self.exchange = None
+        self._note(answer.status)
+        if answer.keep_alive and self.may_stay:
+            self._rest()
+        else:
+            self.depart()
+
+    def failed(self, request: Request, refused: Refused | None) -> None:
+        """There is no answer, or (None) it broke off."""
+        self.exchange = None
+        self._note(0 if refused is None else refused.status)
+        if refused is None:
+            self.leave(self.cut)
+            return
+        stay = request.keep_alive and self.may_stay and refused.status >= 500
+        head = request.method == b"HEAD"
+        self.send(refused.response(date=self.edge.date, keep_alive=stay, http10=request.http10, head=head))
+        if stay:
+            self._rest()
+        else:
+            self.depart()
+
+    # Between and after requests.
+
+    def _rest(self) -> None:
+        """Wait for the next request."""
+        self.state = WAITING
+        self._request = None
+        self.served += 1
+        self.edge.idle(self)
+        self._await_head()
+        if self.inbox.size or self.ended:
+            self._advance()
+        else:
+            self.go_on()
+
+    def _await_head(self) -> None:
+        limits = self.edge.limits
+        waiting = limits.head_timeout if self.inbox.size else limits.idle_timeout
+        self.watch(READER, limits.write_timeout if self.slow else waiting)
+
+    def refuse(self, refused: Refused) -> None:
+        """Say what is wrong and close: where a next request would begin is not known."""
+        self._note(refused.status)
+        self.send(refused.response(date=self.edge.date))
+        self.leave(self.hang_up)
+
+    def depart(self) -> None:
+        """Close after an answer, or for want of a request: one that is on its way must not be answered by a reset."""
+        asked = self._request is not None and not self._request.keep_alive
+        quiet = self.ended or asked and not self._left and not self.inbox.size
+        self.leave(self.finish if quiet else self.hang_up)
+
+    def leave(self, how: Callable[[], None]) -> None:
+        """Be done with the client, by one of the channel's ways to end."""
+        self.state = LEAVING
+        self._drop()
+        how()
+        limits = self.edge.limits
+        self.watch(READER, limits.linger_timeout if self.flushed() else limits.write_timeout)
+
+    def _drop(self) -> None:
+        """Let go of the worker and of the body."""
+        if self.exchange is not None:
+            self.exchange.close()
+            self.exchange = None
+        if self._body is not None:
+            self._body.spool.close()
+            self._body = None
+        self._left = 0
+
+    def _note(self, status: int) -> None:
+        if self.edge.access is not None:
+            self.edge.access(self.peer, self._request, status, time.monotonic() - self._began)

@@ -1,0 +1,71 @@
+"""What happens when somebody takes too long, and when time is up for all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tlsrun.edge.connection import ANSWERING, WAITING, Connection
+from tlsrun.edge.refusal import Refused
+from tlsrun.edge.turns import SENDER, WORKER
+
+
+def expire(client: Connection) -> None:
+    """The deadline of ``client`` is over."""
+    limits = client.edge.limits
+    if not client.shaken:
+        _expire_handshake(client)
+    elif client.state == WAITING and client.flushed() and not client.inbox.size:
+        client.depart()
+    elif client.state == WAITING and not client.slow and client.inbox.size:
+        client.refuse(Refused(408, f"The request's headers took longer than {limits.head_timeout:g} s."))
+    elif client.state == ANSWERING and client.awaited == WORKER:
+        if client.exchange is not None:
+            client.exchange.expire()
+    elif client.awaited == SENDER:
+        _expire_stalled(client, limits.body_timeout, lambda: _refuse_body(client))
+    else:
+        _expire_stalled(client, limits.write_timeout, client.abort)
+
+
+def evict(client: Connection) -> None:
+    """There are too many connections, and this one has waited longest."""
+    client.leave(client.finish if client.shaken else client.abort)
+
+
+def stop(client: Connection, seconds: float) -> None:
+    """The edge stops: a client that has been quiet for ``seconds`` goes now; another one has as long to say what it
+    wants, for its next request may be on its way (RFC 9112, section 9.5)."""
+    if client.state != WAITING:
+        return
+    now = client.edge.now
+    quiet = client.edge.limits.idle_timeout - (client.deadline - now)
+    if client.served and not client.inbox.size and (client.slow or quiet >= seconds):
+        client.leave(client.finish)
+    else:
+        client.deadline = min(client.deadline, now + seconds)
+
+
+def _expire_handshake(client: Connection) -> None:
+    if client.closing:
+        client.abort()
+    else:
+        client.time_out_handshake(client.edge.handshake_timeout)
+        client.allow(client.edge.limits.linger_timeout)
+
+
+def _expire_stalled(client: Connection, seconds: float, end: Callable[[], None]) -> None:
+    """Go on waiting when enough has moved since the deadline was set."""
+    moved = client.moved()
+    if moved - client.mark < max(1, client.edge.limits.progress):
+        end()
+        return
+    client.mark = moved
+    client.allow(seconds)
+
+
+def _refuse_body(client: Connection) -> None:
+    refused = Refused(408, f"The request's body stalled for {client.edge.limits.body_timeout:g} s.")
+    if client.exchange is not None:
+        client.exchange.fail(refused)
+    else:
+        client.refuse(refused)

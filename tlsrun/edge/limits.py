@@ -1,0 +1,72 @@
+"""What the edge lets one client take: bytes, seconds, connections."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Bounds of the edge. Sizes are bytes, times are seconds.
+
+    Arguments:
+        request_line: the first line of a request; longer is answered with 414.
+        head: request line and headers together; more is answered with 431.
+        headers: their number; more is answered with 431.
+        variables: one uwsgi packet, at most what the workers take (uWSGI's ``buffer-size``); more is answered with 431.
+        body: a request body, None for no limit; more is answered with 413.
+        spooled: a request body of known length up to here, and a chunked one of any length, is read whole before a
+            worker is asked, so that a slow client holds no worker; a longer one is streamed.
+        buffer: of such a body held in memory; beyond, it goes to a temporary file without a name.
+        pipelined: bytes of further requests read ahead while one is being answered.
+        drained: bytes of an unwanted body that are read and thrown away before the connection is closed.
+        head_timeout: for a whole request head, from its first byte, or from the handshake for the first one.
+        body_timeout: the stall deadline of a request body: `progress` bytes must arrive in each such span.
+        idle_timeout: between two requests of one connection.
+        connect_timeout: to find a worker's socket ready.
+        answer_timeout: for a worker to say anything, and between two parts of its answer.
+        write_timeout: the stall deadline of a response: a client must take `progress` bytes in each such span.
+        linger_timeout: for a client to take the last answer and close, when it has sent what nobody reads.
+        grace: for requests in flight to finish after a stop.
+        progress: bytes in a stall deadline below which a client counts as stalled.
+        connections: at most so many at a time; above, the one that has waited longest is closed.
+    """
+
+    request_line: int = 8192
+    head: int = 32768
+    headers: int = 100
+    variables: int = 65535
+    body: int | None = None
+    spooled: int = 8388608
+    buffer: int = 131072
+    pipelined: int = 65536
+    drained: int = 1048576
+    head_timeout: float = 10.0
+    body_timeout: float = 60.0
+    idle_timeout: float = 15.0
+    connect_timeout: float = 5.0
+    answer_timeout: float = 300.0
+    write_timeout: float = 60.0
+    linger_timeout: float = 2.0
+    grace: float = 30.0
+    progress: int = 4096
+    connections: int = 4096
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if value is not None and value < 0 or value == 0 and field.name not in _MAY_BE_ZERO:
+                raise ValueError(f"{field.name} must be above 0, not {value!r}")
+        if self.variables > 65535:
+            raise ValueError("variables: a uwsgi packet has at most 65535 bytes")
+
+    @property
+    def shortest(self) -> float:
+        """The shortest of the times."""
+        return min(
+            self.head_timeout, self.body_timeout, self.idle_timeout, self.connect_timeout, self.answer_timeout,
+            self.write_timeout, self.linger_timeout or self.idle_timeout,
+        )  # fmt: skip
+
+
+_MAY_BE_ZERO = ("body", "spooled", "buffer", "pipelined", "drained", "linger_timeout", "grace", "progress")

@@ -1,0 +1,122 @@
+"""The way in: an event loop of its own, signals, and the edge between them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import logging
+import signal
+import socket
+import ssl
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from tlsrun.edge.access import write_line
+from tlsrun.edge.limits import Limits
+from tlsrun.edge.server import Edge
+from tlsrun.optional import is_installed
+from tlsrun.tls.peers import NOBODY, Peers
+
+_log = logging.getLogger("tlsrun.edge")
+
+#: uWSGI ends a mule with SIGINT, reloads it with SIGHUP or SIGTERM.
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
+
+#: The system's, not ours; asyncio accepts again after a second.
+_SHORTAGES = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
+
+
+def no_facts(tls: ssl.SSLObject) -> Mapping[str, str]:
+    """The default of `serve`: nothing is told but HTTPS=on."""
+    return {}
+
+
+def serve(
+    listener: socket.socket,
+    context: ssl.SSLContext,
+    *,
+    upstream: str,
+    limits: Limits | None = None,
+    handshake_timeout: float = 10.0,
+    server_name: str | None = None,
+    facts: Callable[[ssl.SSLObject], Mapping[str, str]] = no_facts,
+    plain: Callable[[bytes], bytes | None] | None = None,
+    trusted: Peers = NOBODY,
+    access_log: bool = False,
+    on_ready: Callable[[Edge], None] | None = None,
+) -> None:
+    """Serve HTTPS on ``listener`` from the uwsgi workers at ``upstream``, until told to stop.
+
+    Returns after SIGTERM, SIGINT, SIGQUIT, SIGHUP or `Edge.stop`, when the requests in flight are finished or the
+    grace of the limits is over. The listening socket is closed in this process then. Runs on uvloop when that is
+    installed. In the main thread it takes over those signals while it runs.
+
+    Arguments:
+        listener: a listening TCP socket.
+        context: for the server's side; it picks its certificates itself (``sni_callback``).
+        upstream: path of the workers' Unix socket (uWSGI's ``socket``; ``buffer-size`` of 65535 fits the limits).
+        limits: what one client may take.
+        handshake_timeout: seconds that a client has for the whole handshake.
+        server_name: SERVER_NAME; None for the address that the client came to.
+        facts: variables about a finished handshake, asked for once per connection.
+        plain: makes the response to plain HTTP on this port from the request's head; None closes without a word.
+        trusted: proxies whose headers about their clients are handed on; nobody else's are.
+        access_log: one line for each request on the logger ``tlsrun.edge.access``.
+        on_ready: called in the loop when connections are accepted.
+    """
+    loop = _new_loop()
+    try:
+        asyncio.set_event_loop(loop)
+        loop.set_exception_handler(_report)
+        edge = Edge(
+            loop,
+            listener,
+            context,
+            upstream=upstream,
+            limits=limits or Limits(),
+            handshake_timeout=handshake_timeout,
+            server_name=server_name,
+            facts=facts,
+            answerer=plain,
+            trusted=trusted,
+            access=write_line if access_log else None,
+        )
+        with _signals(loop, edge.stop):
+            loop.run_until_complete(edge.run(on_ready))
+    finally:
+        asyncio.set_event_loop(None)
+        loop.close()
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    if not is_installed("uvloop"):
+        return asyncio.new_event_loop()
+    import uvloop
+
+    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+    return loop
+
+
+@contextlib.contextmanager
+def _signals(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> Iterator[None]:
+    """Stop on a signal; only the main thread may say so, elsewhere `Edge.stop` is the way."""
+    handled = []
+    for number in _SIGNALS:
+        with contextlib.suppress(RuntimeError, ValueError):
+            loop.add_signal_handler(number, stop)
+            handled.append(number)
+    try:
+        yield
+    finally:
+        for number in handled:
+            loop.remove_signal_handler(number)
+
+
+def _report(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """What nobody caught is logged, once, and costs nobody else his connection."""
+    error = context.get("exception")
+    if isinstance(error, OSError) and error.errno in _SHORTAGES:
+        _log.warning("%s: %s", context.get("message"), error.strerror)
+        return
+    _log.error("%s", context.get("message") or "an error in the event loop", exc_info=error)

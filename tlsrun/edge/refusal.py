@@ -1,0 +1,60 @@
+"""What the edge itself answers, in words."""
+
+from __future__ import annotations
+
+#: Reason phrases of RFC 9110, section 15.
+_PHRASES = {
+    400: "Bad Request",
+    405: "Method Not Allowed",
+    408: "Request Timeout",
+    413: "Content Too Large",
+    414: "URI Too Long",
+    417: "Expectation Failed",
+    431: "Request Header Fields Too Large",
+    502: "Bad Gateway",
+    503: "Service Unavailable",
+    504: "Gateway Timeout",
+    505: "HTTP Version Not Supported",
+    507: "Insufficient Storage",
+}
+
+
+class Refused(Exception):
+    """A request that the edge answers itself.
+
+    Arguments:
+        status: the HTTP status.
+        words: what is wrong, for a person: one sentence.
+        headers: further header lines, each ended by CRLF.
+    """
+
+    def __init__(self, status: int, words: str, headers: bytes = b"") -> None:
+        super().__init__(words)
+        self.status = status
+        self.words = words
+        self.headers = headers
+
+    def response(self, *, date: bytes, keep_alive: bool = False, http10: bool = False, head: bool = False) -> bytes:
+        """The whole response.
+
+        Arguments:
+            date: the Date header line, ended by CRLF.
+            keep_alive: False says ``Connection: close``.
+            http10: the client speaks HTTP/1.0 and must be told of the connection's persistence.
+            head: the request was HEAD: no body.
+        """
+        body = f"{self.status} {_PHRASES[self.status]}\n{self.words}\n".encode()
+        lines = (
+            f"HTTP/1.1 {self.status} {_PHRASES[self.status]}\r\n"
+            "Content-Type: text/plain; charset=utf-8\r\n"
+            f"Content-Length: {len(body)}\r\n"
+        )
+        persistence = b"" if keep_alive else b"Connection: close\r\n"
+        if keep_alive and http10:
+            persistence = b"Connection: keep-alive\r\n"
+        return b"".join((lines.encode(), date, self.headers, persistence, b"\r\n", b"" if head else body))
+
+
+def malformed(words: str) -> Refused:
+    """A request that breaks RFC 9112; the connection is closed, nothing after it is trusted."""
+    return Refused(400, f"Malformed request: {words}.")

@@ -1,0 +1,63 @@
+"""Whose turn it is on a connection, and until when."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable
+from typing import Protocol
+
+from tlsrun.edge.channel import Channel
+
+# Who is to act next: the worker, the client as the one who sends a body, the client as the one who takes what is sent.
+WORKER, SENDER, READER = range(3)
+
+
+class Clock(Protocol):
+    """A clock that is looked at now and then, because looking at the real one for each request costs."""
+
+    @property
+    def now(self) -> float:
+        """Seconds, on the loop's clock, and a bit ahead: no deadline counted from here comes too early."""
+
+
+class Turns(Channel):
+    """A channel with a deadline.
+
+    Arguments:
+        context, answerer, patience: see `Channel`.
+        clock: see `Clock`.
+
+    Attributes:
+        deadline: when it is over; somebody else looks at it.
+        awaited: who is to act next.
+        came: bytes that came of a request's body.
+        mark: what `moved` was when the deadline was set, to tell who is slow from who has stalled.
+    """
+
+    def __init__(
+        self,
+        context: ssl.SSLContext,
+        answerer: Callable[[bytes], bytes | None] | None,
+        patience: int,
+        clock: Clock,
+    ) -> None:
+        super().__init__(context, answerer, patience)
+        self._clock = clock
+        self.deadline = 0.0
+        self.awaited = READER
+        self.came = 0
+        self.mark = 0
+
+    def allow(self, seconds: float) -> None:
+        """Set the deadline."""
+        self.deadline = self._clock.now + seconds
+
+    def watch(self, awaited: int, seconds: float) -> None:
+        """Set the deadline for somebody's turn that begins now."""
+        self.awaited = awaited
+        self.mark = self.moved()
+        self.deadline = self._clock.now + seconds
+
+    def moved(self) -> int:
+        """Bytes by which a stall is judged: those that the client took, or those of the body that it sent."""
+        return self.came if self.awaited == SENDER else self.taken()

@@ -1,0 +1,73 @@
+"""Where a server listens: one host and one port."""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import socket
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Endpoint:
+    """A TCP address to listen on.
+
+    Arguments:
+        host: an address or a name; an IPv6 address without brackets.
+        port: 1 to 65535, or 0 for one that the system chooses.
+    """
+
+    host: str
+    port: int
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can connect."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    @property
+    def is_wildcard(self) -> bool:
+        """Whether it listens on every address of the machine."""
+        return self.host in ("", "0.0.0.0", "::")  # noqa: S104 -- compared with, not bound to
+
+    @property
+    def family(self) -> socket.AddressFamily:
+        """AF_INET6 for an IPv6 literal, else AF_INET."""
+        return socket.AF_INET6 if ":" in self.host else socket.AF_INET
+
+    @property
+    def authority(self) -> str:
+        """``host:port`` as it stands in a URL (RFC 3986, section 3.2), with brackets for IPv6."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        """The https URL to open in a browser; a wildcard address is shown as this machine's loopback."""
+        host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(  # noqa: S104 -- a key
+            self.host, f"[{self.host}]" if ":" in self.host else self.host
+        )
+        return f"https://{host}" + ("" if self.port == 443 else f":{self.port}")
+
+
+def bind_error(endpoint: Endpoint) -> int | None:
+    """Try to bind ``endpoint`` and let go at once.
+
+    Returns:
+        None when it can be bound, else the errno (EADDRINUSE, EACCES, EADDRNOTAVAIL; EADDRNOTAVAIL also for a
+        name that does not resolve).
+    """
+    try:
+        with socket.socket(endpoint.family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((endpoint.host, endpoint.port))
+    except socket.gaierror:
+        return errno.EADDRNOTAVAIL
+    except OSError as error:
+        return error.errno
+    return None

@@ -1,0 +1,54 @@
+"""The errors of tlsrun, split by who must act; libraries raise them, only the command line prints them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """One thing that is wrong or odd, in one line.
+
+    Arguments:
+        where: what was given and by whom, as the user wrote it (``TLS_CERT in app.config``, ``--port 80``).
+        what: what is wrong with it.
+        remedy: what to do, as a line or command to type.
+        code: its stable code in the reference of findings (``TLS111``); None where it has none.
+    """
+
+    where: str
+    what: str
+    remedy: str
+    code: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.where}: {_sentence(self.what)} {_sentence(self.remedy)}"
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "?", "!")) else f"{text}."
+
+
+class TLSRunError(Exception):
+    """The root of every error that tlsrun raises on purpose."""
+
+
+class ConfigurationError(TLSRunError):
+    """What the user gave cannot be served. Carries all problems at once."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class CertificateError(ConfigurationError):
+    """A certificate, key or chain cannot be used."""
+
+
+class AppNotFound(TLSRunError):
+    """The application that was named does not exist (an import that fails raises its own error)."""
+
+
+class ServerUnavailable(ConfigurationError):
+    """The server asked for cannot run here: not installed, or not on this system."""

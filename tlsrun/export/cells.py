@@ -1,0 +1,55 @@
+"""Which settings a target's file can say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tlsrun.settings.mapping import Cell, Ours, Unsupported
+from tlsrun.settings.table import SPECS
+
+_SAID = Ours("in the file")
+
+#: Of every program that ends TLS by itself: what only our own TLS has, or what is the program's own affair.
+FOREIGN: Mapping[str, Cell] = {
+    "context_hook": Unsupported("ends TLS itself, so no Python function can adapt it", accepts=(None,)),
+    "key_password": Unsupported("is given no passwords: its keys are files that only root reads", accepts=(None,)),
+    "key_password_file": Unsupported("is given no passwords: its keys are files that only root reads", accepts=(None,)),
+    "key_password_command": Unsupported(
+        "is given no passwords: its keys are files that only root reads", accepts=(None,)
+    ),
+    "chain": Unsupported("wants certificate and chain in one file (`tlsrun cert bundle` makes it)", accepts=((),)),
+    "user": Unsupported("has its own account, set where it is started", accepts=(None,)),
+    "group": Unsupported("has its own account, set where it is started", accepts=(None,)),
+    "server_options": Unsupported("has no options of a Python server", accepts=({},)),
+    "client_facts": Ours("told to the application"),
+    "trusted_proxies": Ours("the application's side; with proxy_protocol, who says there who the client is"),
+    "proxy": Ours("the application's side"),
+    "redirect_exempt": Ours("the application's side"),
+}
+
+
+def cells(*parts: Mapping[str, Cell], **cannot: Cell) -> dict[str, Cell]:
+    """A cell for every setting: said in the file, where nothing else is given.
+
+    Arguments:
+        parts: cells of several settings; later ones win.
+        cannot: cells of single settings.
+    """
+    made: dict[str, Cell] = dict.fromkeys(SPECS, _SAID)
+    for part in (*parts, cannot):
+        made.update(part)
+    return made
+
+
+def no_option(what: str, *accepts: object) -> Unsupported:
+    """It has no option for it.
+
+    Arguments:
+        what: the rest of "has no …".
+        accepts: values that ask for nothing.
+    """
+    return Unsupported(f"has no {what}", accepts=accepts)
+
+
+#: Of a file that starts `tlsrun run`: it can say what that can, in its environment.
+OURS: Mapping[str, Cell] = dict.fromkeys(SPECS, Ours("in the environment of `tlsrun run`"))

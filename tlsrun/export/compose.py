@@ -1,0 +1,104 @@
+"""A compose file: the image of the Dockerfile, its ports, and the folder of the certificate."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import PurePosixPath
+
+from tlsrun.export import serving
+from tlsrun.export.cells import OURS, cells, no_option
+from tlsrun.export.dockerfile import ACCOUNT, PROBE
+from tlsrun.export.material import key_path, path_of
+from tlsrun.export.site import Site
+from tlsrun.export.text import comment
+from tlsrun.plan import Plan
+
+TITLE = "A compose file"
+FORMS: dict[str, str] = {}
+DEFAULTS = {"host": "0.0.0.0", "port": 443}  # noqa: S104 -- text of a file
+MAPPING = cells(
+    OURS,
+    user=no_option("account of this machine; the image has its own", None),
+    group=no_option("account of this machine; the image has its own", None),
+    **dict.fromkeys(
+        ("sni", "chain", "key_password_file"),
+        no_option("folders mounted but those of the certificate, the key and what signs client certificates", None, ()),
+    ),
+)
+HTTP = ("3", "2", "1.1")
+NEEDS_CERTIFICATE = frozenset(("",))
+
+#: What certbot keeps: live/NAME holds links into archive, so that the whole folder must be mounted.
+_CERTBOT = PurePosixPath("/etc/letsencrypt")
+
+#: Docker's own default since 20.10; other engines are told.
+LOW_PORTS_FREE = """\
+    sysctls:
+      # The account of the image may listen on ports below 1024.
+      net.ipv4.ip_unprivileged_port_start: 0
+"""
+
+
+def render(plan: Plan, site: Site) -> str:
+    """A ``compose.yaml``."""
+    cert, key = path_of(plan.sources.cert), key_path(plan.sources)
+    said = serving.settings(
+        site, server=site.server, host="0.0.0.0", port=plan.endpoint.port, workers=plan.workers, cert=cert, key=key,  # noqa: S104
+        redirect_port=plan.redirect_port,
+        client_ca=path_of(plan.clients.ca) if plan.clients else None,
+        client_crl=path_of(plan.clients.crl) if plan.clients and plan.clients.crl else None,
+    )  # fmt: skip
+    files = [cert, key, *(said[name] for name in ("TLSRUN_CLIENT_CA", "TLSRUN_CLIENT_CRL") if name in said)]
+    folders = dict.fromkeys(_folder(file) for file in files)
+    if plan.acme_webroot is not None:
+        said["TLSRUN_ACME_WEBROOT"] = os.path.abspath(plan.acme_webroot)
+        folders[PurePosixPath(said["TLSRUN_ACME_WEBROOT"])] = None
+    # The same inside: the redirect sends to the port that it knows.
+    ports = [port for port in (plan.endpoint.port, plan.redirect_port) if port is not None]
+    probe = [word.format(port=plan.endpoint.port) for word in PROBE]
+    head = comment(
+        f"{site.app} over HTTPS in a container, under {site.server}. The image is that of the Dockerfile: tlsrun "
+        f"export dockerfile {site.app} -o Dockerfile",
+        f"Written by: {site.command}",
+        "    docker compose up --build --detach",
+        f"The account {ACCOUNT} of the image must be able to read the key: chgrp {ACCOUNT} and chmod g+r, for the "
+        "key and, "
+        "with g+x, for its folders. A renewed certificate is served within seconds: whole folders are mounted, since a "
+        "single file would stay the old one.",
+    )
+    environment = "".join(f"      {name}: {json.dumps(value)}\n" for name, value in said.items())
+    published = "".join(f"      - {json.dumps(f'{port}:{port}')}\n" for port in ports)
+    low = LOW_PORTS_FREE if min(ports) < 1024 else ""
+    mounted = "".join(f"      - {json.dumps(f'{folder}:{folder}:ro')}\n" for folder in folders)
+    return f"""{head}
+name: {site.name}
+
+services:
+  app:
+    build: .
+    restart: unless-stopped
+    init: true
+    ports:
+{published}    environment:
+{environment}    volumes:
+{mounted}    healthcheck:
+      test: {json.dumps(["CMD", *probe])}
+      interval: 10s
+      timeout: 5s
+      start_period: 10s
+{low}    # Requests that are on their way at a stop are finished.
+    stop_grace_period: 60s
+    read_only: true
+    tmpfs:
+      - /tmp
+    cap_drop:
+      - ALL
+    security_opt:
+      - no-new-privileges:true
+"""
+
+
+def _folder(file: str) -> PurePosixPath:
+    path = PurePosixPath(file)
+    return _CERTBOT if _CERTBOT in path.parents else path.parent

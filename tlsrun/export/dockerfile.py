@@ -1,0 +1,93 @@
+"""A Dockerfile: an image that serves the application over HTTPS with the certificate that it finds mounted."""
+
+from __future__ import annotations
+
+import json
+
+from tlsrun.export import serving
+from tlsrun.export.cells import OURS, cells, no_option
+from tlsrun.export.site import Site
+from tlsrun.export.text import comment
+from tlsrun.plan import Plan
+
+TITLE = "A Dockerfile"
+FORMS: dict[str, str] = {}
+DEFAULTS = {"host": "0.0.0.0", "port": 8443}  # noqa: S104 -- text of a file
+MAPPING = cells(
+    OURS,
+    user=no_option("account of this machine; it makes its own", None),
+    group=no_option("account of this machine; it makes its own", None),
+    **dict.fromkeys(
+        ("sni", "chain", "key_password_file", "acme_webroot"),
+        no_option("files of this machine but the certificate, the key and what signs client certificates", None, ()),
+    ),
+)
+HTTP = ("3", "2", "1.1")
+NEEDS_CERTIFICATE: frozenset[str] = frozenset()
+
+#: Where certificate and key are mounted, under the names that a Kubernetes secret has.
+MOUNTED = "/etc/tls"
+#: The account inside, as a number: Kubernetes can then see that it is not root.
+ACCOUNT = 10001
+
+#: Whether the port answers; it shakes no hands, so that it needs no certificate's name.
+PROBE = (
+    "python", "-c", "import socket; socket.create_connection(('127.0.0.1', {port}), 3)",
+)  # fmt: skip
+
+
+def _held(plan: Plan) -> str:
+    more = ["clients-ca.pem"] if plan.clients else []
+    more += ["clients-crl.pem"] if plan.clients and plan.clients.crl else []
+    return ", ".join(["tls.crt (the certificate with its chain)", "tls.key", *more])
+
+
+def _published(plan: Plan) -> str:
+    """With a redirect the port outside is the port inside: that is where it sends to."""
+    if plan.redirect_port is None:
+        return f"-p 443:{plan.endpoint.port}"
+    return " ".join(f"-p {port}:{port}" for port in (plan.redirect_port, plan.endpoint.port))
+
+
+def render(plan: Plan, site: Site) -> str:
+    """A ``Dockerfile``."""
+    said = serving.settings(
+        site, server=site.server, host=plan.endpoint.host, port=plan.endpoint.port, workers=plan.workers,
+        cert=f"{MOUNTED}/tls.crt", key=f"{MOUNTED}/tls.key",
+        client_ca=f"{MOUNTED}/clients-ca.pem" if plan.clients else None,
+        client_crl=f"{MOUNTED}/clients-crl.pem" if plan.clients and plan.clients.crl else None,
+    )  # fmt: skip
+    head = comment(
+        f"{site.app} over HTTPS, under {site.server}. Requirements are those of requirements.txt.",
+        f"Written by: {site.command}",
+        f"    docker build -t {site.name} .\n"
+        f"    docker run {_published(plan)} -v /path/to/certificates:{MOUNTED}:ro {site.name}",
+        f"The folder holds {_held(plan)}, which the account {ACCOUNT} must be able to read. A renewed "
+        "certificate is served within seconds.",
+    )
+    variables = " \\\n    ".join(f"{name}={json.dumps(value)}" for name, value in said.items())
+    exposed = " ".join(str(port) for port in (plan.endpoint.port, plan.redirect_port) if port is not None)
+    probe = json.dumps([word.format(port=plan.endpoint.port) for word in PROBE])
+    return f"""{head}
+FROM python:3.13-slim AS build
+WORKDIR /app
+RUN python -m venv /venv
+ENV PATH=/venv/bin:$PATH
+# Requirements first: they change less often than the application.
+COPY requirements.txt .
+RUN pip install --no-cache-dir -r requirements.txt "tlsrun[{site.server}]"
+
+FROM python:3.13-slim
+RUN useradd --uid {ACCOUNT} --no-create-home --shell /usr/sbin/nologin app
+COPY --from=build /venv /venv
+WORKDIR /app
+COPY . .
+ENV PATH=/venv/bin:$PATH \\
+    PYTHONUNBUFFERED=1 \\
+    {variables}
+USER {ACCOUNT}
+EXPOSE {exposed}
+# gunicorn, uWSGI and Granian finish what they are at on SIGTERM, which is what `docker stop` sends.
+HEALTHCHECK --interval=10s --timeout=5s --start-period=10s CMD {probe}
+CMD ["tlsrun", "run", {json.dumps(site.app)}]
+"""

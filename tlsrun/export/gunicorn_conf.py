@@ -1,0 +1,157 @@
+"""gunicorn by its own command: a gunicorn.conf.py that ends TLS with one context for all connections."""
+
+from __future__ import annotations
+
+from tlsrun.export import serving
+from tlsrun.export.cells import FOREIGN, cells, no_option
+from tlsrun.export.material import key_path, path_of
+from tlsrun.export.site import THREADS, Site, addresses
+from tlsrun.export.text import comment
+from tlsrun.plan import Plan
+from tlsrun.settings.mapping import Ours, Unsupported
+from tlsrun.tls.identity import IdentitySources
+
+TITLE = "gunicorn's configuration file"
+FORMS: dict[str, str] = {}
+DEFAULTS = {"host": "::", "port": 443}
+MAPPING = cells(
+    FOREIGN,
+    proxy_protocol=Unsupported("reads the PROXY protocol after the handshake; `tlsrun run --server gunicorn` does "
+                               "before", accepts=(False,)),
+    context_hook=Unsupported("has a hook of its own, which this file uses", accepts=(None,)),
+    groups=no_option("option for key exchange groups that every Python can set", ()),
+    redirect_port=no_option("listener for plain HTTP beside that of HTTPS", None),
+    acme_webroot=no_option("listener for plain HTTP beside that of HTTPS", None),
+    hosts=no_option("listener for plain HTTP beside that of HTTPS", ()),
+    handshake_timeout=no_option("deadline for handshakes; `tlsrun run --server gunicorn` has one"),
+    reload=Ours("SIGHUP reads the certificates again"),
+    user=Ours("user"),
+    group=Ours("group"),
+)
+HTTP = ("1.1",)
+NEEDS_CERTIFICATE = frozenset(("",))
+
+_CONTEXT = '''
+# --- TLS ---
+
+# gunicorn asks that these be set; the context below is what is used.
+certfile = {cert!r}
+keyfile = {key!r}
+
+
+def _context(*pairs):
+    """Mozilla's {profile} profile, guideline 6.0."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv{minimum}
+{maximum}    context.set_ciphers({ciphers!r})
+    context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
+    context.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE
+    context.set_alpn_protocols(["http/1.1"])
+    for cert, key in pairs:
+        context.load_cert_chain(cert, key)
+{clients}    return context
+
+
+# Made once, before the workers fork, not for every connection as gunicorn does by default: all workers share its
+# session tickets. SIGHUP reads this file, and with it the certificates, again.
+_default = _context((certfile, keyfile))
+{sni}
+
+def ssl_context(config, default_ssl_context_factory):
+    return _default
+'''
+
+
+def render(plan: Plan, site: Site) -> str:
+    """A ``gunicorn.conf.py``."""
+    head = comment(
+        f"gunicorn serving {site.app} over HTTPS, by gunicorn's own command.",
+        f"Written by: {site.command}",
+        f"    cd {site.folder} && {site.environment}/bin/gunicorn -c gunicorn.conf.py",
+        "A renewed certificate is read at a reload: certbot renew --deploy-hook 'systemctl reload NAME' (kill -HUP).",
+        "What `tlsrun run --server gunicorn` does besides, and this file cannot: clients that stall in the "
+        "handshake or "
+        "in the head of a request hold no thread, and renewed certificates are served without a reload.",
+    )
+    return head + "\n" + "\n".join(_settings(plan, site)) + "\n" + _tls(plan)
+
+
+def _settings(plan: Plan, site: Site) -> list[str]:
+    variables = dict(one.split("=", 1) for one in serving.variables(plan, site, carried=True))
+    binds = [f"{address}:{plan.endpoint.port}" for address in addresses(plan)]
+    lines = ["import os", "import ssl", ""]
+    lines += [f"os.environ.setdefault({name!r}, {value!r})" for name, value in variables.items()]
+    lines += [
+        f"chdir = {str(site.folder)!r}",
+        f"wsgi_app = {serving.ENTRY!r}",
+        f"bind = {binds!r}",
+        f"workers = {plan.workers}",
+        'worker_class = "gthread"',
+        f"threads = {plan.threads or THREADS}",
+        "# Seconds: of a request, of those in flight at a stop, of an idle connection.",
+        "timeout = 60",
+        "graceful_timeout = 30",
+        "keepalive = 5",
+        "# The scheme is that of the connection, whatever a client's header says.",
+        'forwarded_allow_ips = ""',
+    ]
+    if plan.account is not None:
+        lines += [f"user = {plan.account.uid}", f"group = {plan.account.gid}"]
+    return lines
+
+
+def _tls(plan: Plan) -> str:
+    policy = plan.policy
+    clients = ""
+    if plan.clients is not None:
+        mode = "CERT_REQUIRED" if plan.clients.mode == "required" else "CERT_OPTIONAL"
+        clients = f"    context.load_verify_locations({path_of(plan.clients.ca)!r})\n"
+        if plan.clients.crl is not None:
+            clients += f"    context.load_verify_locations({path_of(plan.clients.crl)!r})\n"
+            clients += "    context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF\n"
+        clients += f"    context.verify_mode = ssl.{mode}\n"
+    return _CONTEXT.format(
+        cert=path_of(plan.sources.cert),
+        key=key_path(plan.sources),
+        profile=plan.profile,
+        minimum=policy.min_version.replace(".", "_"),
+        maximum=f"    context.maximum_version = ssl.TLSVersion.TLSv{policy.max_version.replace('.', '_')}\n"
+        if policy.max_version
+        else "",
+        ciphers=policy.ciphers,
+        clients=clients,
+        sni=_sni(plan) if plan.sni else "",
+    )
+
+
+_SNI = """
+# The certificate that the name asked for has, exactly or by a wildcard for its first label.
+_named = {{
+{table}}}
+
+
+def _choose(connection, name, context):
+    name = (name or "").lower()
+    chosen = _named.get(name) or _named.get("*." + name.partition(".")[2])
+    if chosen is not None:
+        connection.context = chosen
+    {otherwise}
+
+
+_default.sni_callback = _choose
+"""
+_LENIENT = "return None"
+_STRICT = """elif name:
+        return ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
+    return None"""
+
+
+def _sni(plan: Plan) -> str:
+    table = "".join(f"    {name!r}: _context({_pairs(several)}),\n" for name, several in plan.sni.items())
+    if plan.sni_strict:
+        table += "".join(f"    {name!r}: _default,\n" for name in plan.identity.names)
+    return _SNI.format(table=table, otherwise=_STRICT if plan.sni_strict else _LENIENT)
+
+
+def _pairs(several: tuple[IdentitySources, ...]) -> str:
+    return ", ".join(f"({path_of(one.cert)!r}, {key_path(one)!r})" for one in several)

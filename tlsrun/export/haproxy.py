@@ -1,0 +1,234 @@
+"""HAProxy: TLS ends there, or is passed through to several machines with the PROXY protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tlsrun.errors import ConfigurationError, Problem
+from tlsrun.export import serving
+from tlsrun.export.cells import FOREIGN, cells, no_option
+from tlsrun.export.headers import STRIPPED
+from tlsrun.export.material import key_path, path_of, quoted
+from tlsrun.export.site import Site, addresses, by_certificate, origin_port
+from tlsrun.export.text import block, comment, duration
+from tlsrun.plan import Plan
+from tlsrun.settings.mapping import Unsupported
+from tlsrun.tls.identity import IdentitySources
+
+TITLE = "HAProxy"
+FORMS = {"http": "TLS ends here, HTTP goes on", "tls": "TLS is passed through, with the PROXY protocol"}
+DEFAULTS = {"host": "::", "port": 443, "redirect_port": 80}
+MAPPING = cells(
+    FOREIGN,
+    reload=Unsupported("reads certificates at the start and at a reload only; let certbot's deploy hook do that",
+                       accepts=(True,)),
+    acme_webroot=no_option("files to serve; let certbot answer itself (--standalone --http-01-port)", None),
+)  # fmt: skip
+HTTP = ("2", "1.1")
+NEEDS_CERTIFICATE = frozenset(("http",))
+
+_GROUPS = "X25519:P-256:P-384"
+
+
+def render(plan: Plan, site: Site) -> str:
+    """``/etc/haproxy/haproxy.cfg``, whole.
+
+    Raises:
+        ConfigurationError: TLS is to be passed through, and no machine is named, or what only TLS that ends here can do
+            is asked for.
+    """
+    if site.form == "tls":
+        _check_through(plan, site)
+        parts = (_head_through(plan, site), _global(plan), _defaults("tcp"), _redirect(plan), *_through(plan, site))
+    else:
+        parts = (_head(plan, site), _global(plan), _defaults("http"), _redirect(plan), *_ending(plan, site))
+    return "\n".join(part for part in parts if part)
+
+
+def _head(plan: Plan, site: Site) -> str:
+    makes = [
+        f"cat {quoted(path_of(one.cert))} {quoted(key_path(one))} > {quoted(file)}" for file, one in _files(plan, site)
+    ]
+    making = " && \\\n      ".join(makes)
+    return comment(
+        f"HAProxy in front of {site.app}: TLS ends here, the application is asked over HTTP.",
+        f"Written by: {site.command}",
+        *site.notes,
+        "Save it as /etc/haproxy/haproxy.cfg. HAProxy wants certificate, chain and key in one file; made before the "
+        "start, and after each renewal (certbot renew --deploy-hook FILE with these two lines):",
+        f"    ( umask 077 && mkdir -p {quoted(site.certificates)} && {making} ) &&\n"
+        "      haproxy -c -f /etc/haproxy/haproxy.cfg && systemctl reload haproxy",
+        f"The application's side. HAProxy's account must be able to connect to {site.socket}:",
+        serving.example(plan, site, protocol="http", proxy="haproxy"),
+        serving.as_service(site, "haproxy"),
+    )
+
+
+def _head_through(plan: Plan, site: Site) -> str:
+    app = site.app or "APP"
+    return comment(
+        f"HAProxy in front of {len(site.machines)} machines: TLS is passed through and ends there; the PROXY protocol "
+        "tells them the client's address.",
+        f"Written by: {site.command}",
+        *site.notes,
+        "Save it as /etc/haproxy/haproxy.cfg. Then:",
+        "    haproxy -c -f /etc/haproxy/haproxy.cfg && systemctl reload haproxy",
+        "The other side. Each machine must believe the PROXY protocol from this one's address and from nobody else's: "
+        "a client who reaches it past HAProxy could say any address. One of these is started there:",
+        f"    tlsrun run {app} --server gunicorn --proxy-protocol --trusted-proxies ADDRESS-OF-HAPROXY\n"
+        f"    tlsrun export nginx {app} --proxy-protocol --trusted-proxies ADDRESS-OF-HAPROXY",
+    )
+
+
+def _files(plan: Plan, site: Site) -> Iterator[tuple[str, IdentitySources]]:
+    """HAProxy's own files, the default certificate's first, and what each is made of."""
+    yield f"{site.certificates}/{site.name}.pem", plan.sources
+    for several, names in by_certificate(plan).items():
+        for number, one in enumerate(several):
+            stem = names[0].replace("*", "_")
+            yield f"{site.certificates}/{site.name}-{stem}{f'-{number}' if number else ''}.pem", one
+
+
+def _global(plan: Plan) -> str:
+    lines = ["log stdout format raw local0 info", "maxconn 4000", "# Buffers that hold a head with a large cookie.",
+             "tune.bufsize 32768"]  # fmt: skip
+    return "global\n" + block(lines)
+
+
+def _defaults(mode: str) -> str:
+    lines = [
+        f"mode {mode}",
+        "log global",
+        "option httplog" if mode == "http" else "option tcplog",
+        "option dontlognull",
+        "retries 3",
+        "timeout connect 5s",
+        "timeout client 60s",
+        "timeout server 60s",
+    ]
+    return "defaults\n" + block(lines)
+
+
+def _bind(plan: Plan, port: int, words: str = "") -> list[str]:
+    return [f"bind {address.strip('[]')}:{port}{' v6only' if ':' in address else ''}{words}"
+            for address in addresses(plan)]  # fmt: skip
+
+
+def _redirect(plan: Plan) -> str:
+    if plan.redirect_port is None:
+        return ""
+    lines = [
+        "mode http",
+        "option httplog",
+        *_bind(plan, plan.redirect_port),
+        "timeout http-request 10s",
+        # 308 keeps the method and the body of a request (RFC 9110, section 15.4.9).
+        f"http-request redirect location https://%[req.hdr(host),field(1,:)]{origin_port(plan.endpoint.port)}%[capture.req.uri]"
+        " code 308",
+    ]
+    return "# Plain HTTP is sent to HTTPS.\nfrontend plain\n" + block(lines)
+
+
+def _ending(plan: Plan, site: Site) -> Iterator[str]:
+    frontend = [
+        *_policy(plan, site),
+        *_introducers(site),
+        "",
+        "# Slow clients wait here, not in the application.",
+        f"timeout http-request {duration(plan.handshake_timeout)}",
+        f"timeout http-keep-alive {serving.KEEP_ALIVE}s",
+        "option http-buffer-request",
+        "",
+        "# Set, never appended to: what a client says in these headers is not passed on.",
+        *(f"http-request del-header {name}" for name in STRIPPED),
+        "# X_Forwarded_For would be the same to the application.",
+        "http-request del-header _ -m sub",
+        "http-request set-header X-Forwarded-For %[src]",
+        "http-request set-header X-Forwarded-Proto https",
+        "http-request set-header X-Forwarded-Host %[req.hdr(host)]",
+        "http-request set-header X-Forwarded-Port %[dst_port]",
+    ]
+    if plan.clients is not None:
+        frontend += [
+            "# The client's certificate, verified in the handshake (RFC 9440).",
+            "http-request set-header Client-Cert :%[ssl_c_der,base64]: if { ssl_c_used } { ssl_c_verify 0 }",
+        ]
+    if plan.hsts:
+        frontend += ["", "# One header, whatever the application sends.",
+                     f'http-response set-header Strict-Transport-Security "max-age={plan.hsts}"']  # fmt: skip
+    frontend += ["", f"default_backend {site.name}"]
+    yield "frontend https\n" + block(frontend)
+    address = f"unix@{site.socket}" if site.is_unix else site.socket
+    yield f"backend {site.name}\n" + block(
+        [
+            f"server {site.name} {address} check pool-purge-delay {serving.REUSE}s",
+        ]
+    )
+
+
+def _introducers(site: Site) -> Iterator[str]:
+    """Who speaks the PROXY protocol before TLS; a connection of theirs that does not begin so is closed."""
+    if site.introducers:
+        yield f"tcp-request connection expect-proxy layer4 if {{ src {' '.join(site.introducers)} }}"
+
+
+def _policy(plan: Plan, site: Site) -> Iterator[str]:
+    policy = plan.policy
+    words = [f"crt {file}" for file, _ in _files(plan, site)]
+    words.append(f"alpn {','.join(policy.alpn)}")
+    words.append(f"ssl-min-ver TLSv{policy.min_version}")
+    if policy.max_version:
+        words.append(f"ssl-max-ver TLSv{policy.max_version}")
+    if policy.min_version == "1.2":
+        words.append(f"ciphers {policy.ciphers}")
+    words.append(f"curves {':'.join(policy.groups) or _GROUPS}")
+    words.append("no-tls-tickets")
+    if plan.sni_strict:
+        words.append("strict-sni")
+    if plan.clients is not None:
+        words.append(f"ca-file {path_of(plan.clients.ca)} verify {plan.clients.mode}")
+        if plan.clients.crl is not None:
+            words.append(f"crl-file {path_of(plan.clients.crl)}")
+    yield f"# Mozilla's {plan.profile} profile, guideline 6.0."
+    if not policy.groups:
+        yield "# With OpenSSL 3.5 and later, put X25519MLKEM768 in front of the curves."
+    yield from _bind(plan, plan.endpoint.port, " ssl " + " ".join(words))
+
+
+def _check_through(plan: Plan, site: Site) -> None:
+    problems = []
+    if not site.machines:
+        problems.append(Problem(where="--upstream tls", what="no machine is named that TLS is passed through to",
+                                remedy="Add --machine HOST:PORT, once for each"))  # fmt: skip
+    asked = {"client_ca": plan.clients is not None, "sni": bool(plan.sni), "hsts": bool(plan.hsts)}
+    problems += [
+        Problem(where=f"{name} with --upstream tls", what="HAProxy does not see what it passes through",
+                remedy="Set it on the machines behind it, where TLS ends")
+        for name, given in asked.items() if given
+    ]  # fmt: skip
+    if problems:
+        raise ConfigurationError(problems)
+
+
+def _through(plan: Plan, site: Site) -> Iterator[str]:
+    yield "frontend https\n" + block(
+        [
+            *_bind(plan, plan.endpoint.port),
+            *_introducers(site),
+            "# The first record must be a ClientHello; who stays silent goes.",
+            f"tcp-request inspect-delay {duration(plan.handshake_timeout)}",
+            "tcp-request content accept if { req.ssl_hello_type 1 }",
+            "tcp-request content reject",
+            f"default_backend {site.name}",
+        ]
+    )
+    yield f"backend {site.name}\n" + block(
+        [
+            "balance leastconn",
+            "# A machine that goes takes no new connections; those that are open end there.",
+            *(
+                f"server machine{number} {machine} check send-proxy-v2 check-send-proxy"
+                for number, machine in enumerate(site.machines, 1)
+            ),
+        ]
+    )

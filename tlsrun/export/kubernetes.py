@@ -1,0 +1,231 @@
+"""Kubernetes: a deployment that ends TLS itself, with a certificate that cert-manager obtains and renews."""
+
+from __future__ import annotations
+
+import json
+
+from tlsrun.errors import ConfigurationError, Problem
+from tlsrun.export import serving
+from tlsrun.export.cells import OURS, cells, no_option
+from tlsrun.export.dockerfile import ACCOUNT, MOUNTED
+from tlsrun.export.site import Site
+from tlsrun.export.text import comment
+from tlsrun.plan import Plan
+
+TITLE = "Kubernetes' objects"
+FORMS: dict[str, str] = {}
+DEFAULTS = {"host": "0.0.0.0", "port": 443}  # noqa: S104 -- text of a file
+MAPPING = cells(
+    OURS,
+    {name: no_option("files of this machine: cert-manager makes certificate and key", None, ()) for name in (
+        "cert", "key", "chain", "key_password", "key_password_file", "key_password_command", "sni", "acme_webroot",
+        "client_crl",
+    )},
+    user=no_option("account of this machine; the image has its own", None),
+    group=no_option("account of this machine; the image has its own", None),
+)  # fmt: skip
+HTTP = ("3", "2", "1.1")
+NEEDS_CERTIFICATE: frozenset[str] = frozenset()
+
+_CLIENTS = "/etc/tls-clients"
+#: Inside the port is the Service's: the redirect sends to the port that it knows.
+_LOW_PORTS_FREE = """\
+        # The account of the image may listen on ports below 1024; a safe sysctl since Kubernetes 1.22.
+        sysctls:
+          - {name: net.ipv4.ip_unprivileged_port_start, value: "0"}
+"""
+
+
+def render(plan: Plan, site: Site) -> str:
+    """A file of several objects, for ``kubectl apply``.
+
+    Raises:
+        ConfigurationError: there are no names to obtain a certificate for.
+    """
+    if not plan.hosts:
+        raise ConfigurationError(
+            [
+                Problem(
+                    where="hosts",
+                    what="cert-manager is to obtain a certificate, and no names are set",
+                    remedy="Set TLS_HOSTS (--hosts example.org)",
+                    code="TLS205",
+                )  # fmt: skip
+            ]
+        )
+    objects = (_deployment(plan, site), _service(plan, site), _certificate(plan, site), _budget(site))
+    return _head(plan, site) + "".join(f"---\n{one}" for one in objects)
+
+
+def _head(plan: Plan, site: Site) -> str:
+    paragraphs = [
+        f"{site.app} on Kubernetes: a Service passes TLS through to {site.server} in the pods, which end it; "
+        "cert-manager "
+        "obtains the certificate and renews it in the secret, and the pods serve a renewed one without a restart.",
+        f"Written by: {site.command}",
+        f"The image is that of the Dockerfile: tlsrun export dockerfile {site.app} -o Dockerfile. Put its name in "
+        "place of "
+        f"registry.example/{site.name}:1, and that of your ClusterIssuer in place of letsencrypt. Then:",
+        "    kubectl apply -f FILE",
+    ]
+    if plan.clients is not None:
+        paragraphs += [
+            "The authority that signs client certificates:",
+            f"    kubectl create configmap {site.name}-clients --from-file=ca.pem={plan.clients.ca.name}",
+        ]
+    return comment(*paragraphs)
+
+
+def _deployment(plan: Plan, site: Site) -> str:
+    said = serving.settings(
+        site, server=site.server, host="0.0.0.0", port=plan.endpoint.port, workers=plan.workers,  # noqa: S104 -- text of a file
+        cert=f"{MOUNTED}/tls.crt", key=f"{MOUNTED}/tls.key", redirect_port=plan.redirect_port,
+        client_ca=f"{_CLIENTS}/ca.pem" if plan.clients else None, hosts=",".join(plan.hosts),
+    )  # fmt: skip
+    variables = "".join(
+        f"            - name: {name}\n              value: {json.dumps(value)}\n" for name, value in said.items()
+    )
+    clients_mount = clients_volume = plain = ""
+    if plan.clients is not None:
+        clients_mount = (
+            f"            - name: clients\n              mountPath: {_CLIENTS}\n              readOnly: true\n"
+        )
+        clients_volume = f"        - name: clients\n          configMap:\n            name: {site.name}-clients\n"
+    if plan.redirect_port is not None:
+        plain = f"            - name: http\n              containerPort: {plan.redirect_port}\n"
+    low = _LOW_PORTS_FREE if min(plan.endpoint.port, plan.redirect_port or 65535) < 1024 else ""
+    return f"""\
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: {site.name}
+  labels: {{app: {site.name}}}
+spec:
+  replicas: 2
+  selector:
+    matchLabels: {{app: {site.name}}}
+  strategy:
+    rollingUpdate:
+      # No pod goes before another one is there.
+      maxUnavailable: 0
+      maxSurge: 1
+  template:
+    metadata:
+      labels: {{app: {site.name}}}
+    spec:
+      # Longer than the server takes to finish what it is at.
+      terminationGracePeriodSeconds: 60
+      automountServiceAccountToken: false
+      securityContext:
+        runAsNonRoot: true
+        runAsUser: {ACCOUNT}
+        runAsGroup: {ACCOUNT}
+        # The secret's files belong to this group.
+        fsGroup: {ACCOUNT}
+{low}        seccompProfile: {{type: RuntimeDefault}}
+      topologySpreadConstraints:
+        - maxSkew: 1
+          topologyKey: kubernetes.io/hostname
+          whenUnsatisfiable: ScheduleAnyway
+          labelSelector:
+            matchLabels: {{app: {site.name}}}
+      containers:
+        - name: app
+          image: registry.example/{site.name}:1
+          args: ["tlsrun", "run", {json.dumps(site.app)}]
+          env:
+{variables}          ports:
+            - name: https
+              containerPort: {plan.endpoint.port}
+{plain}          securityContext:
+            allowPrivilegeEscalation: false
+            readOnlyRootFilesystem: true
+            capabilities: {{drop: ["ALL"]}}
+          # That the port is open says enough: a probe that asked the application would need the client's certificate
+          # where those are required, and would have a pod killed for a database that is gone.
+          startupProbe:
+            tcpSocket: {{port: https}}
+            periodSeconds: 1
+            failureThreshold: 60
+          readinessProbe:
+            tcpSocket: {{port: https}}
+            periodSeconds: 5
+          livenessProbe:
+            tcpSocket: {{port: https}}
+            periodSeconds: 10
+            failureThreshold: 6
+          lifecycle:
+            # The Service needs a moment to stop sending connections to a pod that goes.
+            preStop:
+              exec:
+                command: ["sleep", "5"]
+          resources:
+            requests: {{cpu: 100m, memory: 128Mi}}
+            limits: {{memory: 512Mi}}
+          volumeMounts:
+            # The whole folder: a subPath would never see a renewed certificate.
+            - name: tls
+              mountPath: {MOUNTED}
+              readOnly: true
+{clients_mount}            - name: tmp
+              mountPath: /tmp
+      volumes:
+        - name: tls
+          secret:
+            secretName: {site.name}-tls
+            defaultMode: 0440
+{clients_volume}        - name: tmp
+          emptyDir: {{}}
+"""
+
+
+def _service(plan: Plan, site: Site) -> str:
+    plain = f"    - {{name: http, port: {plan.redirect_port}, targetPort: http}}\n" if plan.redirect_port else ""
+    return f"""\
+apiVersion: v1
+kind: Service
+metadata:
+  name: {site.name}
+  labels: {{app: {site.name}}}
+spec:
+  type: LoadBalancer
+  # The client's address is kept: no other node forwards the connection.
+  externalTrafficPolicy: Local
+  selector: {{app: {site.name}}}
+  ports:
+    - {{name: https, port: {plan.endpoint.port}, targetPort: https}}
+{plain}"""
+
+
+def _certificate(plan: Plan, site: Site) -> str:
+    return f"""\
+apiVersion: cert-manager.io/v1
+kind: Certificate
+metadata:
+  name: {site.name}
+spec:
+  secretName: {site.name}-tls
+  dnsNames: {json.dumps(list(plan.hosts))}
+  privateKey:
+    algorithm: ECDSA
+    size: 256
+    # A new key at each renewal.
+    rotationPolicy: Always
+  issuerRef:
+    kind: ClusterIssuer
+    name: letsencrypt
+"""
+
+
+def _budget(site: Site) -> str:
+    return f"""\
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata:
+  name: {site.name}
+spec:
+  # While nodes are emptied, one pod always serves.
+  minAvailable: 1
+  selector:
+    matchLabels: {{app: {site.name}}}
+"""

@@ -1,0 +1,93 @@
+"""Whether the files of a certificate are such as another program reads them; the only part of this package that reads.
+
+Our own servers mend what they are given: DER, PKCS #12, text, a chain in the wrong order. A configuration file of
+somebody else's names the files as they are.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Iterator
+
+from cryptography.x509 import load_pem_x509_certificates
+
+from tlsrun.errors import Problem
+from tlsrun.plan import Plan
+from tlsrun.tls.identity import Identity, IdentitySources, load_identity
+from tlsrun.tls.sources import Source, read_source
+
+
+def unfit(plan: Plan, title: str, *, mended: bool) -> Iterator[Problem]:
+    """Why ``title`` cannot use the files of the plan's certificates.
+
+    Arguments:
+        title: the program, as people write it.
+        mended: whether our own servers read them, which take every form; files they must be all the same.
+    """
+    if mended:
+        yield from (_no_file(source, title) for source in plan.sources.places if source.path is None)
+        return
+    yield from _unfit(plan.sources, plan.identity, title)
+    for sources in dict.fromkeys(one for several in plan.sni.values() for one in several):
+        yield from _unfit(sources, load_identity(sources)[0], title)
+    if plan.clients is not None:
+        for source in filter(None, (plan.clients.ca, plan.clients.crl)):
+            if source.path is None:
+                yield _no_file(source, title)
+            elif source.path.is_dir():
+                remedy = f"Put them into one file: cat {source.argument}/*.pem > clients-ca.pem"
+                yield Problem(where=source.given_by, what=f"{title} wants one file, not a folder", remedy=remedy)
+
+
+def _unfit(sources: IdentitySources, identity: Identity, title: str) -> Iterator[Problem]:
+    for source in sources.places:
+        if source.path is None:
+            yield _no_file(source, title)
+    if any(source.path is None for source in sources.places):
+        return
+    if not _holds_chain(sources.cert, identity):
+        files = " ".join(source.argument for source in (sources.cert, *sources.chain))
+        yield Problem(
+            where=sources.cert.given_by,
+            what=f"{title} wants PEM with the certificate first and its chain behind it, and {sources.cert.name} "
+            "is not that",
+            remedy=f"Run: tlsrun cert bundle {files} -o fullchain.pem, and name that",
+        )
+    key = sources.key or sources.cert
+    data = read_source(key)
+    if b"-----BEGIN " not in data or b"ENCRYPTED" in data:
+        yield Problem(
+            where=key.given_by,
+            what=f"{title} wants the key as unencrypted PEM, and {key.name} is not that",
+            remedy=f"Run, with a umask of 077: openssl pkey -in {key.argument} -out privkey.pem, and name that",
+        )
+
+
+def _holds_chain(cert: Source, identity: Identity) -> bool:
+    """Whether the file holds the leaf and its issuers, in order."""
+    try:
+        held = load_pem_x509_certificates(read_source(cert))
+    except ValueError:
+        return False
+    return held[: 1 + len(identity.chain)] == [identity.certificate, *identity.chain]
+
+
+def _no_file(source: Source, title: str) -> Problem:
+    return Problem(where=source.given_by, what=f"is the text itself, and {title} reads a file",
+                   remedy="Write it to a file, and name that")  # fmt: skip
+
+
+def path_of(source: Source) -> str:
+    """The absolute path of a file that `unfit` has found fit."""
+    return os.path.abspath(str(source.path))
+
+
+def key_path(sources: IdentitySources) -> str:
+    """The file of the private key, which may be that of the certificate."""
+    return path_of(sources.key or sources.cert)
+
+
+def quoted(path: str) -> str:
+    """A path for a shell."""
+    return shlex.quote(path)

@@ -1,0 +1,55 @@
+"""A Procfile, for Heroku and platforms like it: the platform's router ends TLS."""
+
+from __future__ import annotations
+
+import shlex
+
+from tlsrun.export import serving
+from tlsrun.export.cells import cells, no_option
+from tlsrun.export.site import THREADS, Site
+from tlsrun.export.text import comment
+from tlsrun.plan import Plan
+
+TITLE = "A Procfile"
+FORMS: dict[str, str] = {}
+#: Routers reach a dyno from private addresses. Not `*`: the client's address is the last one in X-Forwarded-For that is
+#: none of these, and what stands before it is the client's own word.
+DEFAULTS = {
+    "trusted_proxies": "10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 100.64.0.0/10, fc00::/7",
+    "proxy": "heroku",
+}
+_EDGE = "certificates or TLS: the platform's router ends it, and `heroku certs` knows the certificate"
+MAPPING = cells(
+    {name: no_option(_EDGE, None, (), False, "") for name in (
+        "cert", "key", "key_password", "key_password_file", "key_password_command", "chain", "ciphers", "groups", "sni",
+        "sni_strict", "client_ca", "client_crl", "context_hook", "acme_webroot", "redirect_port", "max_version",
+    )},
+    server_options=no_option("options of a server, but for those in the line itself", {}),
+)  # fmt: skip
+HTTP = ("1.1",)
+NEEDS_CERTIFICATE: frozenset[str] = frozenset()
+
+
+def render(plan: Plan, site: Site) -> str:
+    """A ``Procfile``. Its readers pass over lines that are no ``name: command``, such as comments."""
+    head = comment(
+        f"{site.app} on Heroku: the router ends TLS and speaks HTTP to $PORT; the application believes what the "
+        "router says "
+        "of the client, and sends plain HTTP to HTTPS.",
+        f"Written by: {site.command}",
+        "Needs in requirements.txt: tlsrun[gunicorn]. $WEB_CONCURRENCY is set by the platform.",
+    )
+    trusted, proxy = ",".join(site.peers), ",".join(site.proxy)
+    said = [f"TLSRUN_APP={shlex.quote(site.app)}", f"TLSRUN_TRUSTED_PROXIES={shlex.quote(trusted)}",
+            f"TLSRUN_PROXY={shlex.quote(proxy)}"]  # fmt: skip
+    if "redirect_exempt" in site.carried:
+        said.append(f"TLSRUN_REDIRECT_EXEMPT={shlex.quote(site.carried['redirect_exempt'])}")
+    if plan.hsts:
+        said.append(f"TLSRUN_HSTS={plan.hsts}")
+    words = [
+        "gunicorn", "--bind", "0.0.0.0:$PORT", "--workers", f"${{WEB_CONCURRENCY:-{plan.workers}}}",
+        "--worker-class", "gthread", "--threads", str(plan.threads or THREADS), "--no-control-socket",
+        # Heartbeats in memory: a dyno's disk can stall.
+        "--worker-tmp-dir", "/dev/shm", serving.ENTRY,  # noqa: S108 -- text of a file
+    ]  # fmt: skip
+    return head + f"\nweb: {' '.join((*said, *words))}\n"

@@ -1,0 +1,124 @@
+"""The application's side: the command that a front, a unit or a container starts the application by."""
+
+from __future__ import annotations
+
+from tlsrun.export.site import THREADS, Site
+from tlsrun.export.text import command
+from tlsrun.plan import Plan
+from tlsrun.settings.proxies import PRESETS
+from tlsrun.settings.table import environment_variable
+
+#: What every one of them serves: the application that TLSRUN_APP names, with what tlsrun puts around it.
+ENTRY = "tlsrun.entry:application"
+
+#: Idle seconds after which a front lets a client's connection go.
+KEEP_ALIVE = 65
+
+#: Idle seconds for which a front keeps a connection to the application; the application waits longer, so that it never
+#: closes one on which a request is on its way.
+REUSE = 20
+_WAITS = 75
+
+
+def over_uwsgi(plan: Plan, site: Site, *, socket: str | None = None) -> list[str]:
+    """uWSGI, heard of over its own protocol.
+
+    Arguments:
+        socket: where it listens; the site's where none is given.
+    """
+    # Without binary-path a reload would look for the interpreter outside of the virtual environment. Without
+    # post-buffering the connection is reset, and a front answers 502, when an application leaves a body unread.
+    return [
+        f"{site.environment}/bin/uwsgi", "--master", "--strict", "--need-app", "--die-on-term",
+        "--binary-path", f"{site.environment}/bin/python",
+        "--processes", str(plan.workers), "--threads", str(plan.threads or THREADS),
+        "--socket", socket or site.socket, "--chmod-socket=660", "--buffer-size=65535", "--post-buffering=65536",
+        "--module", ENTRY,
+    ]  # fmt: skip
+
+
+def over_http(plan: Plan, site: Site, *, bind: str | None = None) -> list[str]:
+    """A server that is heard of over plain HTTP.
+
+    Arguments:
+        bind: where it listens, as the server spells it; the site's socket where none is given.
+    """
+    workers, threads = str(plan.workers), str(plan.threads or THREADS)
+    if site.server == "granian":
+        host, _, port = site.socket.rpartition(":")
+        place = ["--uds", site.socket] if site.is_unix else ["--host", host.strip("[]"), "--port", port]
+        return [
+            f"{site.environment}/bin/granian", "--interface", "wsgi", *place,
+            "--workers", workers, "--blocking-threads", threads, ENTRY,
+        ]  # fmt: skip
+    if site.server == "uwsgi":
+        words = over_uwsgi(plan, site)
+        return ["--http-socket" if word == "--socket" else word for word in words]
+    address = bind or (f"unix:{site.socket}" if site.is_unix else site.socket)
+    return [
+        f"{site.environment}/bin/gunicorn", "--bind", address, "--workers", workers,
+        "--worker-class", "gthread", "--threads", threads,
+        "--keep-alive", str(_WAITS), "--no-control-socket", ENTRY,
+    ]  # fmt: skip
+
+
+#: What `tlsrun.entry` needs of the settings; all others are the server's own affair.
+_OF_THE_ENTRY = ("trusted_proxies", "proxy", "redirect_exempt", "hosts")
+
+
+def variables(plan: Plan, site: Site, proxy: str | None = None, *, carried: bool = False) -> list[str]:
+    """The environment of such a command.
+
+    Arguments:
+        proxy: the preset of the front whose headers are believed; None where no header is needed.
+        carried: whether what was given on the command line is about this side; else it is about the front.
+    """
+    said = {"app": site.app}
+    if carried:
+        said |= {name: site.carried[name] for name in _OF_THE_ENTRY if name in site.carried}
+    if proxy:
+        said.setdefault("trusted_proxies", site.trusted)
+        said["proxy"] = _preset(plan, proxy)
+    if plan.hsts:
+        said["hsts"] = str(plan.hsts)
+    return [f"{environment_variable(name)}={value}" for name, value in said.items()]
+
+
+def _preset(plan: Plan, proxy: str) -> str:
+    """What the setting ``proxy`` has to be; client certificates are believed where some are asked for only."""
+    words = (proxy, *(PRESETS[proxy].certificates if plan.clients is not None and proxy in PRESETS else ()))
+    return ",".join(words)
+
+
+def as_service(site: Site, proxy: str | None) -> str:
+    """How the application's side becomes a service, as a paragraph of a comment.
+
+    Arguments:
+        proxy: see `variables`.
+    """
+    words = ["--upstream", "http" if proxy else "uwsgi", "--socket", site.socket]
+    if proxy:
+        words += ["--trusted-proxies", site.trusted, "--proxy", proxy]
+    return "As a service, with that socket and its rights: " + " ".join(["tlsrun export systemd", site.app, *words])
+
+
+def settings(site: Site, **ours: object) -> dict[str, str]:
+    """The environment of `tlsrun run`: what the file decides, and else what was given here; the application's own
+    configuration it has itself.
+
+    Arguments:
+        ours: settings by name that win over what was given; None and nothing for those that have no value.
+    """
+    said: dict[str, object] = {**site.carried, **ours}
+    return {environment_variable(name): str(value) for name, value in said.items() if value not in (None, "", ())}
+
+
+def example(plan: Plan, site: Site, *, protocol: str, proxy: str | None = None) -> str:
+    """The command with its environment, for a comment.
+
+    Arguments:
+        protocol: ``uwsgi`` or ``http``.
+        proxy: see `variables`.
+    """
+    words = over_uwsgi(plan, site) if protocol == "uwsgi" else over_http(plan, site)
+    return f"    cd {site.folder}\n" + command(words, variables(plan, site, proxy))

@@ -1,0 +1,90 @@
+"""What an exported file says besides the plan: the application's name, folders, sockets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tlsrun.plan import Plan
+from tlsrun.tls.identity import IdentitySources
+
+#: Threads of each worker process where nothing is set, as under `tlsrun run`.
+THREADS = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """One application on one machine.
+
+    Arguments:
+        app: the application, as `tlsrun run` takes it (``hello:app``).
+        name: of sockets, units and upstreams (``hello``).
+        folder: the project's; the application is started there.
+        environment: the virtual environment's folder.
+        server: which server runs the application: ``gunicorn``, ``uwsgi`` or ``granian``.
+        form: which form of the file (``Target.FORMS``); empty where there is one only.
+        socket: where the application listens: the path of a Unix socket, or ``host:port``.
+        machines: ``host:port`` of the machines that TLS is passed through to.
+        introducers: who says by the PROXY protocol who the client is (addresses, networks); empty where nobody does.
+        has_certificate: whether files of a certificate are named; else whoever ends TLS brings its own.
+        certificates: the folder of HAProxy's own certificate files.
+        peers: the setting ``trusted_proxies``.
+        proxy: the setting ``proxy``: which front it is, where the file is not that front's own.
+        carried: the settings that the command line and the environment give, as TLSRUN_* variables hold them.
+        command: the command line that this file was made by.
+        notes: what is set, and the file cannot say; for its first lines.
+    """
+
+    app: str
+    name: str
+    folder: Path
+    environment: Path
+    server: str = "gunicorn"
+    form: str = ""
+    socket: str = ""
+    machines: tuple[str, ...] = ()
+    introducers: tuple[str, ...] = ()
+    has_certificate: bool = True
+    certificates: str = "/etc/haproxy/certs"
+    peers: tuple[str, ...] = ()
+    proxy: tuple[str, ...] = ()
+    carried: Mapping[str, str] = field(default_factory=dict)
+    command: str = "tlsrun export"
+    notes: tuple[str, ...] = ()
+
+    @property
+    def is_unix(self) -> bool:
+        """Whether the application listens on a Unix socket."""
+        return self.socket.startswith("/")
+
+    @property
+    def trusted(self) -> str:
+        """The value of ``trusted_proxies`` on the application's side: who may say who the client is."""
+        return "unix" if self.is_unix else self.socket.rpartition(":")[0].strip("[]")
+
+
+def server_names(plan: Plan) -> tuple[str, ...]:
+    """The names that the default certificate is served for: those that are set, else those in the certificate."""
+    return plan.hosts or plan.identity.names
+
+
+def by_certificate(plan: Plan) -> dict[tuple[IdentitySources, ...], list[str]]:
+    """The names that SNI chooses by, together where they share their certificates."""
+    found: dict[tuple[IdentitySources, ...], list[str]] = {}
+    for name, sources in plan.sni.items():
+        found.setdefault(tuple(sources), []).append(name)
+    return found
+
+
+def addresses(plan: Plan) -> tuple[str, ...]:
+    """The addresses to listen on, an IPv6 address in brackets; for the wildcard ``::`` both families."""
+    host = plan.endpoint.host
+    if host in ("", "::"):
+        return ("0.0.0.0", "[::]")  # noqa: S104 -- text of a file
+    return (f"[{host}]" if ":" in host else host,)
+
+
+def origin_port(port: int) -> str:
+    """A port as it stands in a URL: 443 is not written."""
+    return "" if port == 443 else f":{port}"

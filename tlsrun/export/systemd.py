@@ -1,0 +1,207 @@
+"""systemd: a service and its socket, hardened; TLS ends in the service, or in a front before it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tlsrun.errors import ConfigurationError, Problem
+from tlsrun.export import serving
+from tlsrun.export.cells import OURS, cells
+from tlsrun.export.material import key_path, path_of
+from tlsrun.export.site import Site, addresses
+from tlsrun.export.text import comment
+from tlsrun.plan import Plan
+
+TITLE = "systemd's units"
+FORMS = {
+    "tls": "TLS ends in the service",
+    "http": "a front ends TLS and speaks HTTP to a Unix socket",
+    "uwsgi": "a front ends TLS and speaks the uwsgi protocol to a Unix socket",
+}
+DEFAULTS = {"host": "::", "port": 443}
+MAPPING = cells(OURS)
+HTTP = ("3", "2", "1.1")
+NEEDS_CERTIFICATE = frozenset(("tls",))
+
+#: What a web application needs nothing of (systemd.exec(5)); `systemd-analyze security` says what each is worth.
+_HARDENING = """\
+# What the application needs nothing of. ProtectHome keeps /home readable for a project that is there;
+# folders that the application writes to go into ReadWritePaths= or StateDirectory=.
+NoNewPrivileges=yes
+CapabilityBoundingSet={capabilities}
+ProtectSystem=strict
+ProtectHome=read-only
+PrivateTmp=yes
+PrivateDevices=yes
+ProtectClock=yes
+ProtectControlGroups=yes
+ProtectHostname=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+ProtectProc=invisible
+ProcSubset=pid
+RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+RemoveIPC=yes
+LockPersonality=yes
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+SystemCallFilter=~@privileged @resources
+SystemCallErrorNumber=EPERM
+UMask={umask}
+"""
+
+
+def files(plan: Plan, site: Site) -> dict[str, str]:
+    """The units, by their files' names in ``/etc/systemd/system``.
+
+    Raises:
+        ConfigurationError: see `render`.
+    """
+    units = {f"{site.name}.service": _service(plan, site)}
+    if _has_socket(site):
+        units[f"{site.name}.socket"] = _socket(plan, site)
+    return units
+
+
+def render(plan: Plan, site: Site) -> str:
+    """The units one behind the other, each below its path, as `systemctl cat` prints them.
+
+    Raises:
+        ConfigurationError: there are more private keys, and no account that could read them.
+    """
+    return "\n".join(f"# /etc/systemd/system/{name}\n{text}" for name, text in files(plan, site).items())
+
+
+def _has_socket(site: Site) -> bool:
+    """Whether the server takes sockets that systemd has opened."""
+    return site.server == "gunicorn" or site.form == "uwsgi" or (site.server == "uwsgi" and site.form == "http")
+
+
+def _server(site: Site) -> str:
+    return "uwsgi" if site.form == "uwsgi" else site.server
+
+
+def _head(plan: Plan, site: Site) -> str:
+    units = f"{site.name}.service" + (f" and {site.name}.socket" if _has_socket(site) else "")
+    unit = f"{site.name}.socket" if _has_socket(site) else f"{site.name}.service"
+    paragraphs = [
+        f"{site.app} over HTTPS, under {_server(site)}." if site.form == "tls"
+        else f"{site.app} behind a front that ends TLS, under {_server(site)}.",
+        f"Written by: {site.command}",
+        f"Save {units} in /etc/systemd/system (-o FOLDER writes them there). Then:",
+        f"    systemctl daemon-reload && systemctl enable --now {unit}",
+    ]  # fmt: skip
+    if site.form == "tls":
+        paragraphs.append(
+            "systemd reads certificate and key at the start, as root, and the service sees a copy. So a renewed one "
+            f"takes a restart: certbot renew --deploy-hook 'systemctl restart {site.name}.service'"
+            + (". The socket stays open meanwhile: connections wait, none is refused." if _has_socket(site) else "")
+        )
+    elif site.form == "http":
+        paragraphs.append(
+            "TLSRUN_PROXY says which front is believed on who the client is: nginx, apache, haproxy or caddy, each "
+            "with the file that `tlsrun export` writes for it."
+        )
+    return comment(*paragraphs)
+
+
+def _service(plan: Plan, site: Site) -> str:
+    low = [port for port in _own_ports(plan, site) if port < 1024]
+    capabilities = "CAP_NET_BIND_SERVICE" if low else ""
+    socket = f"Requires={site.name}.socket\n" if _has_socket(site) else ""
+    behind = "" if site.form == "tls" else "0007"
+    lines = [
+        _head(plan, site),
+        "[Unit]",
+        f"Description={site.app} over HTTPS" if site.form == "tls" else f"Description={site.app}",
+        f"{socket}Wants=network-online.target",
+        "After=network-online.target",
+        "",
+        "[Service]",
+        f"Type={'notify' if _server(site) == 'gunicorn' else 'exec'}",
+        *([f"User={plan.account.user}"] if plan.account else ["DynamicUser=yes"]),
+        f"WorkingDirectory={site.folder}",
+        *_start(plan, site),
+        "ExecReload=/bin/kill -HUP $MAINPID",
+        "# SIGTERM to the server alone: it finishes what its workers are at.",
+        "KillMode=mixed",
+        "TimeoutStopSec=60",
+        "Restart=on-failure",
+        "RestartSec=1",
+        *([f"AmbientCapabilities={capabilities}"] if low else []),
+        *([f"RuntimeDirectory={site.name}"] if site.form != "tls" and not _has_socket(site) else []),
+        "",
+        _HARDENING.format(capabilities=capabilities, umask=behind or "0077"),
+        "[Install]",
+        "WantedBy=multi-user.target",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _own_ports(plan: Plan, site: Site) -> Iterator[int]:
+    """The ports that the service binds itself."""
+    if site.form == "tls":
+        if not _has_socket(site):
+            yield plan.endpoint.port
+        if plan.redirect_port is not None:
+            yield plan.redirect_port
+
+
+def _start(plan: Plan, site: Site) -> Iterator[str]:
+    if site.form == "tls":
+        yield from _tls(plan, site)
+        return
+    words = serving.over_uwsgi(plan, site) if site.form == "uwsgi" else serving.over_http(plan, site)
+    proxy = None if site.form == "uwsgi" else (site.proxy or ("nginx",))[0]
+    for variable in serving.variables(plan, site, proxy, carried=site.form == "http"):
+        yield f'Environment="{variable}"'
+    yield f"ExecStart={' '.join(words)}"
+
+
+def _tls(plan: Plan, site: Site) -> Iterator[str]:
+    """`%d` is the folder of the credentials (systemd 250 and later); only this service can read it."""
+    if plan.sni and plan.account is None:
+        raise ConfigurationError([
+            Problem(where="sni", what="the service runs as an account of its own, which cannot read more keys",
+                    remedy="Name an account that can (--user), or end TLS in a front (tlsrun export)")  # fmt: skip
+        ])
+    yield "# Read by root, seen by this service alone."
+    yield f"LoadCredential=fullchain.pem:{path_of(plan.sources.cert)}"
+    yield f"LoadCredential=privkey.pem:{key_path(plan.sources)}"
+    said = serving.settings(
+        site, server=site.server, host=plan.endpoint.host, port=plan.endpoint.port, workers=plan.workers,
+        cert="%d/fullchain.pem", key="%d/privkey.pem", user=None, group=None,
+    )  # fmt: skip
+    for name, value in said.items():
+        text = value if name in ("TLSRUN_CERT", "TLSRUN_KEY") else value.replace("%", "%%")
+        yield f'Environment="{name}={text}"'
+    yield f"ExecStart={site.environment}/bin/tlsrun run {_quoted(site.app)}"
+
+
+def _quoted(word: str) -> str:
+    """A word of a command line (systemd.service(5), "Command lines")."""
+    safe = word.replace("%", "%%").replace("$", "$$")
+    return safe if safe.replace(":", "").replace(".", "").replace("_", "").isalnum() else f'"{safe}"'
+
+
+def _socket(plan: Plan, site: Site) -> str:
+    if site.form == "tls":
+        wildcard = plan.endpoint.host in ("", "::")
+        places = [str(plan.endpoint.port)] if wildcard else [f"{addresses(plan)[0]}:{plan.endpoint.port}"]
+        more = ["BindIPv6Only=both", "NoDelay=yes"] if wildcard else ["NoDelay=yes"]
+        what = "HTTPS port"
+    else:
+        places = [site.socket]
+        what = "Socket"
+        more = ["# Who may connect: the account of the front.", "SocketMode=0660", "SocketGroup=www-data"]
+        if not site.is_unix:
+            more = ["NoDelay=yes"]
+    lines = [
+        "[Unit]", f"Description={what} of {site.app}", "", "[Socket]", *(f"ListenStream={place}" for place in places),
+        "Backlog=1024", *more, "", "[Install]", "WantedBy=sockets.target",
+    ]  # fmt: skip
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,307 @@
+"""What must be read from the world in order to decide: files, the clock, the port, the installed servers."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import importlib
+import operator
+import os
+import socket
+import ssl
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tlsrun.account import Account, find_account
+from tlsrun.choosing import ServerFacts as ServerFacts
+from tlsrun.choosing import choose
+from tlsrun.endpoint import Endpoint, bind_error
+from tlsrun.errors import CertificateError, ConfigurationError, Problem
+from tlsrun.settings.layers import Resolution
+from tlsrun.settings.table import Settings
+from tlsrun.tls import cloudflare
+from tlsrun.tls.ciphers import cipher_facts
+from tlsrun.tls.client import ClientSources, load_client_auth
+from tlsrun.tls.context import set_groups
+from tlsrun.tls.identity import Identity, IdentitySources, encrypted_key, load_identity
+from tlsrun.tls.passwords import password_from_command, password_from_file
+from tlsrun.tls.peers import Peers, read_peers
+from tlsrun.tls.sni import NamedIdentities, read_named, source_of
+from tlsrun.tls.sources import Source
+
+#: A server that is started again in place finds its own socket on the port: Werkzeug's reloader, uWSGI's and
+#: gunicorn's re-execution say so in these variables.
+_PORT_IS_OURS = ("WERKZEUG_SERVER_FD", "UWSGI_RELOADS", "GUNICORN_FD")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadedIdentity:
+    """The outcome of reading a certificate and its key."""
+
+    sources: IdentitySources | None = None
+    identity: Identity | None = None
+    problems: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+    development_ca: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadedClients:
+    """The outcome of reading the authorities that sign client certificates."""
+
+    sources: ClientSources | None = None
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """The world at start-up.
+
+    Arguments:
+        now: the time, in UTC.
+        server: the server asked for.
+        servers: all that could be asked for.
+        chosen_because: why ``auto`` took the server; None when somebody named it.
+        loaded: the certificate and key.
+        named: the certificates that SNI chooses.
+        clients: the authorities that sign client certificates.
+        hook: the function that adapts contexts; None without one.
+        hook_problems: why it cannot be called.
+        groups_problems: why the key exchange groups cannot be had from this Python.
+        webroot_exists: whether `acme_webroot` is a folder.
+        port_errno: why the endpoint cannot be bound; None when it can.
+        redirect_errno: the same for the redirect port.
+        peers: the trusted proxies.
+        peers_problems: why they cannot be read.
+        account: who the server runs as; None for who started it.
+        account_problems: why it cannot.
+        ciphers_usable: whether this OpenSSL has a suite of the cipher list.
+        weak_cipher: a suite of the list that is not safe; None when all are.
+    """
+
+    now: datetime.datetime
+    server: ServerFacts
+    loaded: LoadedIdentity
+    servers: Mapping[str, ServerFacts] = field(default_factory=dict)
+    chosen_because: str | None = None
+    named: NamedIdentities = NamedIdentities()
+    clients: LoadedClients = LoadedClients()
+    hook: Callable[..., ssl.SSLContext] | None = None
+    hook_problems: tuple[Problem, ...] = ()
+    groups_problems: tuple[Problem, ...] = ()
+    webroot_exists: bool = True
+    port_errno: int | None = None
+    redirect_errno: int | None = None
+    peers: Peers = Peers()
+    peers_problems: tuple[Problem, ...] = ()
+    account: Account | None = None
+    account_problems: tuple[Problem, ...] = ()
+    ciphers_usable: bool = True
+    weak_cipher: str | None = None
+
+    @property
+    def places(self) -> tuple[Source, ...]:
+        """Everything that is read again when it changes: certificates, keys, chains, authorities, revocation lists."""
+        named = dict.fromkeys(one for several in self.named.sources.values() for one in several)
+        identities = (*([] if self.loaded.sources is None else [self.loaded.sources]), *named)
+        places = [place for sources in identities for place in sources.places]
+        if (clients := self.clients.sources) is not None:
+            places += [clients.ca, *([] if clients.crl is None else [clients.crl])]
+        return tuple(dict.fromkeys(places))
+
+
+def _password(resolution: Resolution) -> tuple[bytes | None, tuple[Problem, ...]]:
+    settings = resolution.settings
+    if settings.key_password is not None:
+        return settings.key_password.encode(), ()
+    try:
+        if settings.key_password_file is not None:
+            spelling = resolution.spelling("key_password_file")
+            return password_from_file(settings.key_password_file, spelling), ()
+        if settings.key_password_command is not None:
+            spelling = resolution.spelling("key_password_command")
+            return password_from_command(settings.key_password_command, spelling), ()
+    except CertificateError as error:
+        return None, error.problems
+    return None, ()
+
+
+def _sources(resolution: Resolution) -> tuple[IdentitySources | None, tuple[Problem, ...]]:
+    settings = resolution.settings
+    if not settings.names_certificate:
+        return None, ()
+    password, problems = _password(resolution)
+    assert settings.cert is not None  # noqa: S101 -- for the type checker: `names_certificate` says so
+    sources = IdentitySources(
+        cert=source_of(settings.cert, resolution.spelling("cert")),
+        key=None if settings.key is None else source_of(settings.key, resolution.spelling("key")),
+        chain=tuple(source_of(one, resolution.spelling("chain")) for one in settings.chain),
+        password=password,
+    )
+    return sources, problems
+
+
+def read_identity(
+    resolution: Resolution, *, ask_password: Callable[[str], bytes] | None = None
+) -> LoadedIdentity:
+    """Read the certificate and key that the settings name.
+
+    Arguments:
+        ask_password: asks a person for the password of the key that was given by the setting it is told; None
+            where nobody can be asked.
+    """
+    sources, problems = _sources(resolution)
+    if sources is None:
+        return LoadedIdentity(problems=problems)
+    if ask_password is not None and sources.password is None and not problems and encrypted_key(sources):
+        password = ask_password((sources.key or sources.cert).given_by)
+        sources = dataclasses.replace(sources, password=password)
+    try:
+        identity, warnings = load_identity(sources)
+    except CertificateError as error:
+        # That a password lacks follows from the file or program that did not give one.
+        others = [one for one in error.problems if not (problems and one.code == "TLS112")]
+        return LoadedIdentity(sources=sources, problems=(*problems, *others))
+    return LoadedIdentity(sources=sources, identity=identity, problems=problems, warnings=warnings)
+
+
+def make_development_identity(host: str, now: datetime.datetime) -> LoadedIdentity:
+    """A certificate from the local development CA, for the names that ``host`` is reached by."""
+    from tlsrun.tls.store import development_identity
+
+    wildcard = Endpoint(host=host, port=0).is_wildcard
+    try:
+        made = development_identity([socket.gethostname()] if wildcard else [host], now=now)
+    except CertificateError as error:
+        return LoadedIdentity(problems=error.problems)
+    return LoadedIdentity(sources=made.sources, identity=made.identity, development_ca=made.ca_path)
+
+
+def gather(
+    resolution: Resolution,
+    servers: Mapping[str, ServerFacts],
+    *,
+    may_develop: bool,
+    ask_password: Callable[[str], bytes] | None = None,
+) -> Facts:
+    """Read the world for ``resolution``.
+
+    Arguments:
+        servers: what is known of the servers, by name.
+        may_develop: whether a development certificate may stand in for one that was not given.
+        ask_password: see `read_identity`.
+    """
+    settings = resolution.settings
+    now = datetime.datetime.now(datetime.timezone.utc)
+    endpoint = Endpoint(host=settings.host, port=settings.port)
+    loaded = read_identity(resolution, ask_password=ask_password)
+    password = loaded.sources.password if loaded.sources else _password(resolution)[0]
+    hook, hook_problems = _hook(resolution)
+    account, account_problems = _account(resolution)
+    peers, peers_problems = _peers(resolution)
+    started_again = any(name in os.environ for name in _PORT_IS_OURS) or _is_socket_activated()
+    if not settings.names_certificate and may_develop and not resolution.problems:
+        loaded = make_development_identity(settings.host, now)
+    choice = choose(resolution, servers)
+    return Facts(
+        now=now,
+        server=choice.server,
+        chosen_because=choice.because,
+        servers=servers,
+        loaded=loaded,
+        named=_named(resolution, password),
+        clients=_clients(resolution),
+        peers=peers,
+        peers_problems=peers_problems,
+        account=account,
+        account_problems=account_problems,
+        hook=hook,
+        hook_problems=hook_problems,
+        groups_problems=_groups_problems(resolution),
+        webroot_exists=settings.acme_webroot is None or Path(settings.acme_webroot).is_dir(),
+        port_errno=None if started_again else bind_error(endpoint),
+        redirect_errno=None if started_again else _redirect_errno(settings),
+        **cipher_facts(settings.ciphers),
+    )
+
+
+def _is_socket_activated() -> bool:
+    """Whether systemd listens already, and hands its sockets to this process (sd_listen_fds(3))."""
+    return os.environ.get("LISTEN_PID") == str(os.getpid())
+
+
+def _redirect_errno(settings: Settings) -> int | None:
+    if settings.redirect_port is None:
+        return None
+    return bind_error(Endpoint(host=settings.host, port=settings.redirect_port))
+
+
+def _named(resolution: Resolution, password: bytes | None) -> NamedIdentities:
+    if resolution.settings.sni is None:
+        return NamedIdentities()
+    return read_named(resolution.settings.sni, resolution.spelling("sni"), password)
+
+
+def _clients(resolution: Resolution) -> LoadedClients:
+    settings = resolution.settings
+    mode = settings.client_auth or "required"
+    if settings.client_ca is None or mode == "none":
+        return LoadedClients()
+    crl = None if settings.client_crl is None else source_of(settings.client_crl, resolution.spelling("client_crl"))
+    ca = _authority(settings.client_ca, resolution.spelling("client_ca"))
+    sources = ClientSources(ca=ca, mode=mode, crl=crl)
+    try:
+        load_client_auth(sources)
+    except CertificateError as error:
+        return LoadedClients(sources=sources, problems=error.problems)
+    return LoadedClients(sources=sources)
+
+
+def _authority(value: str, given_by: str) -> Source:
+    if value.strip().lower() == cloudflare.WORD:
+        return Source(given_by=given_by, text=cloudflare.ORIGIN_PULL_CA)
+    return source_of(value, given_by)
+
+
+def _account(resolution: Resolution) -> tuple[Account | None, tuple[Problem, ...]]:
+    settings = resolution.settings
+    where = resolution.spelling("user" if settings.user is not None else "group")
+    try:
+        return find_account(settings.user, settings.group, where=where), ()
+    except ConfigurationError as error:
+        return None, error.problems
+
+
+def _peers(resolution: Resolution) -> tuple[Peers, tuple[Problem, ...]]:
+    try:
+        return read_peers(resolution.settings.trusted_proxies, resolution.spelling("trusted_proxies")), ()
+    except ConfigurationError as error:
+        return Peers(), error.problems
+
+
+def _hook(resolution: Resolution) -> tuple[Callable[..., ssl.SSLContext] | None, tuple[Problem, ...]]:
+    given = resolution.settings.context_hook
+    if given is None or callable(given):
+        return given, ()
+    module, _, name = given.partition(":")
+    try:
+        found = operator.attrgetter(name)(importlib.import_module(module))
+    except (ImportError, AttributeError) as error:
+        what = f"{given} cannot be imported: {error}"
+    else:
+        if callable(found):
+            return found, ()
+        what = f"{given} is no function, but a value of the type {type(found).__name__}"
+    remedy = "Expected module:function, importable from where the server starts"
+    return None, (Problem(where=resolution.spelling("context_hook"), what=what, remedy=remedy, code="TLS215"),)
+
+
+def _groups_problems(resolution: Resolution) -> tuple[Problem, ...]:
+    if not resolution.settings.groups:
+        return ()
+    try:
+        set_groups(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), resolution.settings.groups)
+    except ConfigurationError as error:
+        return tuple(dataclasses.replace(problem, where=resolution.spelling("groups")) for problem in error.problems)
+    return ()

@@ -1,0 +1,154 @@
+"""Files that hold secrets or state: private at creation, written whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+
+def write_atomic(path: Path, data: bytes, *, mode: int = 0o600) -> None:
+    """Write ``data`` to ``path`` so that a reader sees the old file or the new one, never a part.
+
+    The temporary file is made with ``mode`` from the start, synced, then renamed (rename(2)).
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    temporary = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            os.fchmod(file.fileno(), mode)
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def make_private_folder(path: Path, *, mode: int = 0o700) -> Path:
+    """Make ``path`` and its parents; the folder itself is readable by its owner only (0700)."""
+    path.mkdir(parents=True, exist_ok=True, mode=mode)
+    path.chmod(mode)
+    return path
+
+
+@contextlib.contextmanager
+def in_memory_file(data: bytes) -> Iterator[str]:
+    """A path that holds ``data`` while the block runs, for C APIs that only take file names.
+
+    On Linux the bytes never touch a disk (memfd_create(2)); elsewhere it is a private temporary file.
+    """
+    if hasattr(os, "memfd_create"):
+        descriptor = os.memfd_create("tlsrun", os.MFD_CLOEXEC)
+        try:
+            os.write(descriptor, data)
+            yield f"/proc/self/fd/{descriptor}"
+        finally:
+            os.close(descriptor)
+        return
+    with tempfile.TemporaryDirectory(prefix="tlsrun-") as folder:
+        path = Path(folder) / "pem"
+        write_atomic(path, data)
+        yield str(path)
+
+
+def runtime_folder() -> Path:
+    """This user's private folder for state that ends with the machine's run (XDG_RUNTIME_DIR; else below /tmp).
+
+    Raises:
+        OSError: it cannot be made, or belongs to somebody else.
+    """
+    given = os.environ.get("XDG_RUNTIME_DIR")
+    # Not so for a process that was root at the login and is somebody else now.
+    if given and os.access(given, os.W_OK):
+        return make_private_folder(Path(given) / "tlsrun")
+    return _below_tmp("tlsrun-{owner}", 0o700)
+
+
+def passable_folder() -> Path:
+    """This user's folder below /tmp that others may pass through, and not look into (0711): for files that are to be
+    read by a process which is somebody else by then.
+
+    Raises:
+        OSError: as for `runtime_folder`.
+    """
+    return _below_tmp("tlsrun-passable-{owner}", 0o711)
+
+
+def _below_tmp(name: str, mode: int) -> Path:
+    owner = os.getuid() if hasattr(os, "getuid") else 0
+    path = Path(tempfile.gettempdir()) / name.format(owner=owner)
+    path.mkdir(mode=mode, exist_ok=True)
+    # Anyone may write into /tmp: a link, or somebody else's folder, may wait under this name.
+    found = path.lstat()
+    if not stat.S_ISDIR(found.st_mode) or (hasattr(os, "getuid") and found.st_uid != owner):
+        raise PermissionError(f"{path} belongs to somebody else")
+    path.chmod(mode)
+    return path
+
+
+def runtime_folders() -> tuple[Path, ...]:
+    """`runtime_folder`, and for root those of every other user: a server that root starts may become somebody else.
+
+    Raises:
+        OSError: this user's own cannot be made, or belongs to somebody else.
+    """
+    own = runtime_folder()
+    if not hasattr(os, "geteuid") or os.geteuid() != 0:
+        return (own,)
+    temporary = Path(tempfile.gettempdir()).glob("tlsrun-*")
+    sessions = Path("/run/user").glob("*/tlsrun")
+    named = [(path, path.name.partition("-")[2]) for path in temporary]
+    named += [(path, path.parent.name) for path in sessions]
+    return tuple(dict.fromkeys((own, *(path for path, uid in named if _is_folder_of(path, uid)))))
+
+
+def _is_folder_of(path: Path, uid: str) -> bool:
+    """Whether ``path`` is a folder, no link, of the user with this number: anyone may write into /tmp."""
+    try:
+        found = path.lstat()
+    except OSError:
+        return False
+    return stat.S_ISDIR(found.st_mode) and str(found.st_uid) == uid
+
+
+def read_foreign(path: Path, *, at_most: int = 1024 * 1024) -> bytes:
+    """The bytes of a regular file in a folder of somebody else, who may have laid a link or a pipe there.
+
+    Arguments:
+        at_most: bytes.
+
+    Raises:
+        OSError: it is none, is larger, or cannot be read.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    with os.fdopen(os.open(path, flags), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise PermissionError(f"{path} is no regular file")
+        data = file.read(at_most + 1)
+    if len(data) > at_most:
+        raise PermissionError(f"{path} is too large")
+    return data
+
+
+def data_folder() -> Path:
+    """The user's folder for application data: ``$XDG_DATA_HOME`` (on macOS too, as mkcert), else the system's.
+
+    Raises:
+        RuntimeError: the user has no home folder.
+    """
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", str(Path.home() / "AppData" / "Local")))
+    if folder := os.environ.get("XDG_DATA_HOME"):
+        return Path(folder)
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support"
+    return Path.home() / ".local" / "share"

@@ -1,0 +1,275 @@
+"""What stands against serving the settings here, and what is odd but serves; purely, and all of it at once."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+
+from tlsrun.choosing import honours, http_words, limits_of, unmet
+from tlsrun.endpoint import Endpoint
+from tlsrun.errors import Problem
+from tlsrun.facts import Facts
+from tlsrun.settings import Resolution
+from tlsrun.settings.derived import may_use_development_certificate, policy_of
+from tlsrun.settings.mapping import Unsupported
+from tlsrun.tls.identity import validity_problem
+from tlsrun.tls.peers import EVERYBODY
+
+
+def objections(resolution: Resolution, facts: Facts, endpoint: Endpoint) -> Iterator[Problem]:
+    """Every problem: of the settings themselves, of the server, of the certificates, of the ports."""
+    yield from resolution.problems
+    if facts.server.missing:
+        yield facts.server.missing
+    yield from _unsupported(resolution, facts)
+    yield from _policy_problems(resolution, facts)
+    yield from _identity_problems(resolution, facts, endpoint)
+    yield from (*facts.named.problems, *facts.clients.problems)
+    yield from (*facts.account_problems, *facts.hook_problems, *facts.groups_problems)
+    yield from _client_problems(resolution)
+    yield from facts.peers_problems
+    yield from _proxy_problems(resolution)
+    yield from _redirect_problems(resolution, facts, endpoint)
+    yield from port_problems(resolution, "port", endpoint, facts.port_errno)
+
+
+def _unsupported(resolution: Resolution, facts: Facts) -> Iterator[Problem]:
+    yield from _limited(resolution, facts)
+    for name in unmet(facts.server, resolution):
+        cell, value = facts.server.mapping[name], getattr(resolution.settings, name)
+        if honours(facts.server, name, value):
+            continue
+        able = [other.name for other in facts.servers.values() if honours(other, name, value)]
+        reason = cell.reason if isinstance(cell, Unsupported) else f"speaks {http_words(facts.server.http)} only"
+        instead, given = "Leave it out", name
+        if name == "client_facts":
+            instead = "Set TLS_CLIENT_FACTS to no (--no-client-facts) if it is enough that they are verified"
+            given = name if resolution.is_given(name) else "client_ca"
+        remedy = f"{instead}, or use a server that can: {', '.join(able)}" if able else instead
+        yield Problem(
+            where=resolution.spelling(given), what=f"{facts.server.title} {reason}", remedy=remedy, code="TLS203"
+        )
+
+
+def _limited(resolution: Resolution, facts: Facts) -> Iterator[Problem]:
+    """Settings that an HTTP version which somebody asked for cannot honour."""
+    settings, server = resolution.settings, facts.server
+    for version in settings.http:
+        others = ", ".join(one for one in server.http if one != version)
+        for name, reason in limits_of(server, version, settings).items():
+            yield Problem(
+                where=resolution.spelling(name),
+                what=f"{server.title}'s HTTP/{version} {reason}",
+                remedy=f"Leave it out, or set TLS_HTTP (--http) to {others}",
+                code="TLS203",
+            )
+
+
+def _policy_problems(resolution: Resolution, facts: Facts) -> Iterator[Problem]:
+    settings = resolution.settings
+    policy = policy_of(settings)
+    if settings.profile == "modern" and resolution.is_given("min_version") and settings.min_version == "1.2":
+        yield Problem(
+            where=resolution.spelling("min_version"),
+            what="1.2 contradicts the profile modern, which speaks TLS 1.3 only",
+            remedy="Leave one of them out",
+            code="TLS204",
+        )
+    elif policy.max_version is not None and policy.max_version < policy.min_version:
+        yield Problem(
+            where=resolution.spelling("max_version"),
+            what=f"{policy.max_version} is older than the oldest version, {policy.min_version}",
+            remedy="Raise max_version, or lower min_version",
+            code="TLS204",
+        )
+    if resolution.is_given("ciphers") and settings.ciphers and policy.min_version == "1.3":
+        yield Problem(
+            where=resolution.spelling("ciphers"),
+            what="names suites of TLS 1.2, and only TLS 1.3 is spoken",
+            remedy="Leave it out, or allow TLS 1.2 (min_version, profile)",
+            code="TLS204",
+        )
+    if not facts.ciphers_usable:
+        yield Problem(
+            where=resolution.spelling("ciphers"),
+            what=f"{settings.ciphers!r} names no TLS 1.2 cipher suite that this OpenSSL has",
+            remedy="Leave it out for the profile's suites, or see `openssl ciphers -v` for the names",
+            code="TLS206",
+        )
+
+
+def _identity_problems(resolution: Resolution, facts: Facts, endpoint: Endpoint) -> Iterator[Problem]:
+    settings, loaded = resolution.settings, facts.loaded
+    yield from loaded.problems
+    if not settings.names_certificate:
+        for name in ("key", "chain", "key_password", "key_password_file", "key_password_command"):
+            if resolution.is_given(name):
+                yield Problem(where=resolution.spelling(name), what="is given, and no certificate",
+                              remedy="Set TLS_CERT (--cert) too", code="TLS205")  # fmt: skip
+        if not may_use_development_certificate(settings):
+            yield Problem(
+                where=f"{resolution.spelling('host')} {endpoint.host}",
+                what=f"{facts.server.title} on an address that others can reach needs a certificate, "
+                "and none is set; a development certificate is for this machine only",
+                remedy="Set TLS_CERT and TLS_KEY (--cert and --key), or listen on 127.0.0.1",
+                code="TLS209",
+            )
+    elif loaded.identity is not None and not endpoint.is_loopback:
+        problem = _validity(facts)
+        if problem is not None:
+            yield problem
+
+
+def _validity(facts: Facts) -> Problem | None:
+    loaded = facts.loaded
+    if loaded.identity is None or loaded.sources is None:
+        return None
+    return validity_problem(loaded.identity, facts.now, loaded.sources.cert)
+
+
+_PORT_REASONS = {
+    errno.EADDRINUSE: (
+        "is taken by another program",
+        "Stop it (`ss -ltnp` shows which it is), or choose another port",
+        "TLS211",
+    ),
+    errno.EACCES: (
+        "is below 1024, and this user may not bind it",
+        "Choose a port from 1024 up, or start with the right (CAP_NET_BIND_SERVICE)",
+        "TLS212",
+    ),
+    errno.EADDRNOTAVAIL: (
+        "is not an address of this machine",
+        "Use 127.0.0.1 for this machine only, or 0.0.0.0 for all its addresses",
+        "TLS213",
+    ),
+}
+
+
+def port_problems(resolution: Resolution, name: str, endpoint: Endpoint, number: int | None) -> Iterator[Problem]:
+    """Why ``endpoint``, by the setting ``name``, cannot be bound; ``number`` is the errno, None when it can."""
+    if number is None:
+        return
+    name = "host" if number == errno.EADDRNOTAVAIL else name
+    shown = endpoint.host if name == "host" else endpoint.authority
+    what, remedy, code = _PORT_REASONS.get(number, (f"cannot be bound: {errno.errorcode.get(number, number)}",
+                                                    "Choose another address or port", "TLS213"))  # fmt: skip
+    yield Problem(where=f"{resolution.spelling(name)} ({shown})", what=what, remedy=remedy, code=code)
+
+
+def _client_problems(resolution: Resolution) -> Iterator[Problem]:
+    settings = resolution.settings
+    if settings.client_ca is None:
+        for name in ("client_auth", "client_crl"):
+            if resolution.is_given(name) and getattr(settings, name) != "none":
+                yield Problem(
+                    where=resolution.spelling(name),
+                    what="says how to check client certificates, and no authority is given that signs them",
+                    remedy="Set TLS_CLIENT_CA (--client-ca)",
+                    code="TLS205",
+                )
+
+
+def _proxy_problems(resolution: Resolution) -> Iterator[Problem]:
+    settings = resolution.settings
+    for name in ("proxy", "redirect_exempt", "proxy_protocol"):
+        if getattr(settings, name) and not settings.trusted_proxies:
+            yield Problem(
+                where=resolution.spelling(name),
+                what="is about a trusted proxy, and none is named",
+                remedy="Set TLS_TRUSTED_PROXIES (--trusted-proxies) to its address",
+                code="TLS205",
+            )
+
+
+def _redirect_problems(resolution: Resolution, facts: Facts, endpoint: Endpoint) -> Iterator[Problem]:
+    settings = resolution.settings
+    if settings.redirect_port is None:
+        if settings.acme_webroot is not None:
+            yield Problem(
+                where=resolution.spelling("acme_webroot"),
+                what="is for the redirect port, and none is set",
+                remedy="Set TLS_REDIRECT_PORT (--redirect-port), mostly to 80",
+                code="TLS205",
+            )
+        return
+    if settings.port == 0:
+        yield Problem(
+            where=resolution.spelling("redirect_port"),
+            what="a redirect leads to the port of HTTPS, and with the port 0 nobody knows which it will be",
+            remedy="Set TLS_PORT (--port) too, or leave it out",
+            code="TLS204",
+        )
+    if settings.redirect_port == settings.port:
+        yield Problem(
+            where=resolution.spelling("redirect_port"),
+            what=f"{settings.port} is the port of HTTPS itself",
+            remedy="Choose another, mostly 80; plain HTTP on the HTTPS port is redirected anyway",
+            code="TLS204",
+        )
+        return
+    if not facts.webroot_exists:
+        yield Problem(where=resolution.spelling("acme_webroot"), what=f"{settings.acme_webroot} is not a folder",
+                      remedy="Name the folder that certbot gets with --webroot-path", code="TLS214")  # fmt: skip
+    redirect = Endpoint(host=endpoint.host, port=settings.redirect_port)
+    yield from port_problems(resolution, "redirect_port", redirect, facts.redirect_errno)
+
+
+def _unreadable_later(resolution: Resolution, facts: Facts) -> Iterator[Problem]:
+    """Files that root reads at the start, and the account that the server becomes cannot read when they are renewed."""
+    account = facts.account
+    if account is None or facts.server.renews_as_starter or not resolution.settings.reload:
+        return
+    for source in facts.places:
+        if source.path is not None and not account.may_read(source.path):
+            yield Problem(
+                where=source.given_by,
+                what=f"{source.name} is read now, by root; the user {account.user} that the server becomes cannot "
+                "read it, so a renewed one is served only after a restart",
+                remedy="Let a group of that user read it (chgrp, chmod g+r), or hand it over by systemd's "
+                "LoadCredential= and name it as $CREDENTIALS_DIRECTORY/NAME",
+                code="TLS103",
+            )
+
+
+def _drops_underscores(proxies: tuple[str, ...]) -> bool:
+    """Whether that is a proxy which by default passes no header on whose name has an underscore."""
+    return not {"nginx", "kubernetes-ingress"}.isdisjoint(proxies)
+
+
+def oddities(resolution: Resolution, facts: Facts, endpoint: Endpoint) -> Iterator[Problem]:
+    """What is worth a warning, and serves."""
+    settings = resolution.settings
+    yield from _unreadable_later(resolution, facts)
+    if endpoint.is_loopback and (problem := _validity(facts)) is not None:
+        yield problem
+    for identity, source in zip(facts.named.identities, facts.named.places, strict=True):
+        if (problem := validity_problem(identity, facts.now, source)) is not None:
+            yield problem
+    if EVERYBODY in settings.trusted_proxies and not endpoint.is_loopback:
+        yield Problem(
+            where=f"{resolution.spelling('trusted_proxies')} *",
+            what="everybody who reaches this address is believed to be a proxy, and can claim another address",
+            remedy="Name the proxies, or see that nobody else reaches this port",
+        )
+    if settings.trusted_proxies and facts.server.name == "granian" and not _drops_underscores(settings.proxy):
+        yield Problem(
+            where=resolution.spelling("trusted_proxies"),
+            what="Granian takes a header X_Forwarded_For for X-Forwarded-For, which a proxy may pass on from anybody",
+            remedy="See that the proxy drops names with underscores, as nginx does (TLS_PROXY = nginx); "
+            "the other servers drop them here",
+        )
+    if facts.weak_cipher:
+        yield Problem(
+            where=resolution.spelling("ciphers"),
+            what=f"allows {facts.weak_cipher}, which lacks forward secrecy or authenticated encryption",
+            remedy="Leave it out for the profile's suites",
+            code="TLS207",
+        )
+    if facts.loaded.development_ca is not None and not endpoint.is_loopback:
+        yield Problem(
+            where=f"{resolution.spelling('host')} {endpoint.host}",
+            what="others can reach this address, and the certificate is a development certificate",
+            remedy="Set TLS_CERT and TLS_KEY (--cert and --key) before people use it",
+            code="TLS209",
+        )

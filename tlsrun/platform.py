@@ -1,0 +1,78 @@
+"""A platform whose edge ends TLS in front of this program: recognised by its environment, and never guessed.
+
+Heroku alone is: it sets ``DYNO`` and ``PORT`` for every web process, lets nobody but its router reach that port, and
+has the router speak plain HTTP (https://devcenter.heroku.com/articles/http-routing). ``PORT`` alone says nothing:
+people set it on machines that the whole world reaches.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from tlsrun.settings.layers import Given, Layer, Resolution, resolve
+from tlsrun.settings.table import ADHOC
+
+#: From where a platform's router connects: addresses that nobody has in public (RFC 1918, RFC 6598, RFC 4193).
+_INSIDE = "10.0.0.0/8, 100.64.0.0/10, 172.16.0.0/12, 192.168.0.0/16, 127.0.0.0/8, fc00::/7, ::1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Platform:
+    """Where this program runs.
+
+    Arguments:
+        title: as people write it.
+        sign: by what it was recognised, for messages.
+        strong: settings that the platform decides, and neither the application's configuration nor its text does.
+        weak: settings where nobody says otherwise.
+    """
+
+    title: str
+    sign: str
+    strong: Mapping[str, str]
+    weak: Mapping[str, str]
+
+    def layer(self) -> Layer:
+        """Its settings, to stand behind all others."""
+
+        def given(values: Mapping[str, str]) -> dict[str, Given]:
+            return {name: Given(value=value, spelling=f"{self.title} ({self.sign})") for name, value in values.items()}
+
+        return Layer(name="platform", given=given(self.strong), fallback=given(self.weak))
+
+
+def find_platform(environ: Mapping[str, str] = os.environ) -> Platform | None:
+    """The platform that this environment is of; None for any other."""
+    port = environ.get("PORT", "")
+    if not environ.get("DYNO") or not port:
+        return None
+    weak = {"server": "gunicorn", "trusted_proxies": _INSIDE, "proxy": "heroku"}
+    if environ.get("WEB_CONCURRENCY"):
+        weak["workers"] = environ["WEB_CONCURRENCY"]
+    return Platform(
+        title="Heroku",
+        sign="DYNO and PORT in the environment",
+        strong={"host": "0.0.0.0", "port": port},  # noqa: S104 -- its router alone reaches it
+        weak=weak,
+    )
+
+
+def resolve_behind(platform: Platform, layers: Sequence[Layer]) -> Resolution | None:
+    """The settings on ``platform``; None when a certificate is named: then TLS is ended here, as anywhere else.
+
+    Arguments:
+        layers: as `tlsrun.settings.resolve` takes them.
+    """
+    if any("cert" in layer.given and layer.given["cert"].value not in (None, "", ADHOC) for layer in layers):
+        return None
+    theirs = [_without(layer, platform.strong) for layer in layers]
+    return resolve([*theirs, platform.layer()])
+
+
+def _without(layer: Layer, names: Mapping[str, str]) -> Layer:
+    """What a person says to this very start counts; what the program says is meant for other machines."""
+    if layer.name in ("command line", "environment"):
+        return layer
+    return replace(layer, given={name: value for name, value in layer.given.items() if name not in names})

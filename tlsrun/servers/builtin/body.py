@@ -1,0 +1,141 @@
+"""A request's body: a file that ends where the body ends, and never reads into the next request."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from tlsrun.edge.chunks import Chunked
+from tlsrun.servers.builtin.pace import Pace
+from tlsrun.servers.builtin.reader import ClientGone, Reader
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+_AT_ONCE = 65536
+
+
+class Body(io.RawIOBase):
+    """The raw bytes of one body, decoded from its framing.
+
+    Arguments:
+        reader: the connection.
+        length: in bytes; None when it is chunked.
+        seconds: to wait for more of it; less, when it has come too slowly before.
+        error: makes what is raised to the application when the body breaks off or is malformed.
+        ask: called before the first read, to send 100 (Continue); None when the client does not wait for it.
+    """
+
+    def __init__(
+        self,
+        reader: Reader,
+        length: int | None,
+        *,
+        seconds: float,
+        error: Callable[[str], Exception],
+        ask: Callable[[], None] | None = None,
+    ) -> None:
+        self._reader = reader
+        self._left = length
+        self._pace = Pace(seconds)
+        self._error = error
+        self._ask = ask
+        self._pieces: deque[bytes] = deque()
+        self._chunks = Chunked(self._broken) if length is None else None
+        self._over = length == 0
+        self.broken = False
+
+    @property
+    def awaited(self) -> bool:
+        """Whether the client still waits for 100 (Continue), and may never send the body."""
+        return self._ask is not None
+
+    @property
+    def left(self) -> int | None:
+        """How many bytes have not been read; None when that cannot be known."""
+        return 0 if self._over else self._left
+
+    def readable(self) -> bool:
+        """True."""
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        """As io.RawIOBase.readinto.
+
+        Raises:
+            what ``error`` makes: the body broke off or is malformed.
+        """
+        with memoryview(buffer) as view, view.cast("B") as target:
+            data = self._next(len(target))
+            target[: len(data)] = data
+            return len(data)
+
+    def _next(self, size: int) -> bytes:
+        if self._over or size == 0:
+            return b""
+        if self._ask is not None:
+            ask, self._ask = self._ask, None
+            ask()
+        return self._next_of_known(size) if self._chunks is None else self._next_of_chunks(size, self._chunks)
+
+    def _next_of_known(self, size: int) -> bytes:
+        assert self._left is not None  # noqa: S101 -- for the type checker: only a chunked body has none
+        data = self._take(min(size, self._left))
+        self._left -= len(data)
+        self._over = self._left == 0
+        return data
+
+    def _next_of_chunks(self, size: int, chunks: Chunked) -> bytes:
+        while not self._pieces and not chunks.done:
+            pieces, rest = chunks.feed(self._take(_AT_ONCE))
+            self._pieces.extend(pieces)
+            if rest:
+                self._reader.put_back(rest)
+        piece = self._pieces.popleft() if self._pieces else b""
+        if len(piece) > size:
+            self._pieces.appendleft(piece[size:])
+        self._over = chunks.done and not self._pieces
+        return piece[:size]
+
+    def _take(self, size: int) -> bytes:
+        began = time.monotonic()
+        try:
+            data = self._reader.some(size, self._pace.left)
+        except ClientGone as error:
+            raise self._broken(f"The client went away in the body: {error}.") from error
+        if not data:
+            raise self._broken("The client closed in the body.")
+        if not self._pace.count(len(data), time.monotonic() - began):
+            raise self._broken("The client was too slow with the body.")
+        return data
+
+    def _broken(self, words: str) -> Exception:
+        self.broken = self._over = True
+        return self._error(words)
+
+    def end(self, *, at_most: int, seconds: float) -> bool:
+        """Read the rest away, so that the next request can follow. Afterwards nobody reads from this body.
+
+        Arguments:
+            at_most: bytes to read.
+            seconds: for all of it.
+
+        Returns:
+            whether the end of the body was reached; without it the connection must be closed.
+        """
+        deadline = time.monotonic() + seconds
+        if self.awaited and not self._over:
+            self._over = self.broken = True
+        try:
+            while not self._over:
+                self._pace = Pace(deadline - time.monotonic())
+                if at_most <= 0 or self._pace.left <= 0 or (self._left or 0) > at_most:
+                    self._over = self.broken = True
+                    break
+                at_most -= len(self._next(_AT_ONCE))
+        except Exception:  # noqa: BLE001 -- whatever ``error`` made: the answer is no longer about the body
+            self.broken = True
+        return not self.broken

@@ -1,0 +1,128 @@
+"""The connections of one server: how many, which of them wait for their client, and their end."""
+
+from __future__ import annotations
+
+import enum
+import threading
+
+from tlsrun.tls.sockets import ServerSocket
+
+
+class Phase(enum.Enum):
+    """What a connection is about."""
+
+    FRESH = "it was accepted; nothing of a request is there, perhaps not even of the handshake"
+    IDLE = "its client was answered, and may ask again"
+    RECEIVING = "a part of a request's head is there"
+    BUSY = "the application runs, or its answer is on the way"
+
+
+#: Waiting for the client, who has no claim yet; in this order room is made.
+_UNCLAIMED = (Phase.FRESH, Phase.IDLE)
+
+
+class Connections:
+    """All open connections. Safe to use from any thread.
+
+    Arguments:
+        limit: how many there may be; for one more, the one that has waited longest is closed.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._changed = threading.Condition()
+        # The one that has been in its phase longest comes first.
+        self._phases: dict[ServerSocket, Phase] = {}
+        self._stopping = False
+
+    @property
+    def stopping(self) -> bool:
+        """Whether no further request is wanted."""
+        return self._stopping
+
+    def __len__(self) -> int:
+        return len(self._phases)
+
+    def add(self, sock: ServerSocket) -> None:
+        """A new connection."""
+        with self._changed:
+            self._phases[sock] = Phase.FRESH
+
+    def move(self, sock: ServerSocket, phase: Phase) -> bool:
+        """A connection goes on to another phase.
+
+        Returns:
+            False when it shall end instead: it would wait for a request, and none is wanted.
+        """
+        with self._changed:
+            if phase is Phase.IDLE and self._stopping:
+                return False
+            self._phases.pop(sock, None)
+            self._phases[sock] = phase
+            if self._stopping:
+                self._changed.notify_all()
+            return True
+
+    def remove(self, sock: ServerSocket) -> None:
+        """A connection is over."""
+        with self._changed:
+            self._phases.pop(sock, None)
+            self._changed.notify_all()
+
+    def make_room(self, seconds: float) -> bool:
+        """Wait until there is room for one more; whoever waits longest for its client makes it.
+
+        Returns:
+            False when there is none after ``seconds`` (every connection is busy), or the server stops.
+        """
+        with self._changed:
+            if len(self._phases) < self._limit:
+                return True
+            self._end_oldest()
+            self._changed.wait_for(lambda: len(self._phases) < self._limit or self._stopping, seconds)
+            return len(self._phases) < self._limit and not self._stopping
+
+    def relieve(self, seconds: float) -> None:
+        """Have one connection less, or wait ``seconds``: the process can open no more."""
+        with self._changed:
+            number = len(self._phases)
+            self._end_oldest()
+            self._changed.wait_for(lambda: len(self._phases) < number, seconds)
+
+    def _end_oldest(self) -> None:
+        waiting = [sock for sock, phase in self._phases.items() if phase in _UNCLAIMED]
+        receiving = [sock for sock, phase in self._phases.items() if phase is Phase.RECEIVING]
+        for oldest in (*waiting[:1], *receiving[:1]):
+            # It stays here until its thread has closed it; until then it is not the one to be chosen again.
+            self._phases[oldest] = Phase.BUSY
+            oldest.stop_reading("too many connections")
+            return
+
+    def stop(self, seconds: float) -> None:
+        """Want no further request: who waits for one is woken up, and closes.
+
+        Arguments:
+            seconds: for new connections to begin theirs: their clients know of no stop.
+        """
+        with self._changed:
+            self._stopping = True
+            self._changed.notify_all()
+            self._wake(Phase.IDLE)
+            self._changed.wait_for(lambda: Phase.FRESH not in self._phases.values(), seconds)
+            self._wake(Phase.FRESH)
+
+    def _wake(self, phase: Phase) -> None:
+        for sock, its_phase in self._phases.items():
+            if its_phase is phase:
+                sock.stop_reading("the server stops")
+
+    def wait_for_end(self, seconds: float) -> bool:
+        """Wait until all are over; returns whether they are."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._phases, seconds)
+
+    def abort(self) -> None:
+        """Break what is left, whatever it does."""
+        with self._changed:
+            for sock in self._phases:
+                sock.abort()

@@ -1,0 +1,148 @@
+"""Werkzeug's reloader and debugger, for a person at a keyboard."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from tlsrun.optional import require
+from tlsrun.plan import Plan
+from tlsrun.servers.builtin.lifecycle import RELOAD_GRACE, StopSignals, start, stop
+from tlsrun.servers.builtin.options import Options
+from tlsrun.servers.builtin.server import Server
+from tlsrun.servers.duties import Duties
+
+_log = logging.getLogger("tlsrun.builtin")
+
+#: Werkzeug's own names, which Flask and its extensions look at.
+_CHILD = "WERKZEUG_RUN_MAIN"
+_SOCKET = "WERKZEUG_SERVER_FD"
+_REDIRECT_SOCKET = "TLSRUN_REDIRECT_FD"
+
+_START_AGAIN = 3  # the exit code of a child that saw a change
+
+
+def is_child() -> bool:
+    """Whether this process was started by the reloader, and serves."""
+    return os.environ.get(_CHILD) == "true"
+
+
+def inherited() -> tuple[socket.socket | None, socket.socket | None]:
+    """The sockets that the reloader holds open over all restarts: of the server, and of the redirect port."""
+    return _taken_over(_SOCKET), _taken_over(_REDIRECT_SOCKET)
+
+
+def _taken_over(variable: str) -> socket.socket | None:
+    number = os.environ.get(variable)
+    if number is None or not is_child():
+        return None
+    try:
+        sock = socket.socket(fileno=int(number))
+    except OSError:
+        # The variables were inherited by a program of the application's, the socket was not.
+        return None
+    # What the application starts shall not hold the port.
+    sock.set_inheritable(False)
+    return sock
+
+
+def run_children(sock: socket.socket, redirect: socket.socket | None) -> int:
+    """Run this program again as a child that serves, and anew whenever it saw a change; the sockets stay open.
+
+    Returns:
+        the exit code of the last child.
+    """
+    environ = {**os.environ, _CHILD: "true", _SOCKET: str(sock.fileno())}
+    descriptors = [sock.fileno()]
+    if redirect is not None:
+        environ[_REDIRECT_SOCKET] = str(redirect.fileno())
+        descriptors.append(redirect.fileno())
+    command = [sys.executable, *sys.orig_argv[1:]]
+    children: list[subprocess.Popen[bytes]] = []
+
+    def pass_on() -> None:
+        # A terminal's Ctrl-C reaches the child by itself.
+        if signals.last == signal.SIGTERM:
+            for child in children:
+                child.terminate()
+
+    with StopSignals(pass_on) as signals:
+        while True:
+            with subprocess.Popen(command, env=environ, pass_fds=descriptors) as child:  # noqa: S603 -- itself
+                children[:] = [child]
+                if signals.last is not None:
+                    child.terminate()
+                code = _wait(child)
+            if code != _START_AGAIN or signals.last is not None:
+                return code
+
+
+def _wait(child: subprocess.Popen[bytes]) -> int:
+    while True:
+        try:
+            return child.wait()
+        except KeyboardInterrupt:
+            # The second Ctrl-C: the child got it too.
+            continue
+
+
+def serve_watched(server: Server, duties: Duties, plan: Plan, options: Options) -> int:
+    """Serve, in a child, until a source file changes or a signal comes.
+
+    Returns:
+        the exit code that tells `run_children` what to do.
+    """
+    reloader = require("werkzeug._reloader", extra="flask", wanted_by="the reloader")
+    loop = reloader.reloader_loops[options.reloader_type](
+        extra_files=plan.development.extra_files,
+        exclude_patterns=plan.development.exclude_patterns,
+        interval=options.reloader_interval,
+    )
+    reloader.ensure_echo_on()
+    grace, code = options.grace, 0
+    if not server.work.concurrent:
+        # The main thread is the reloader's.
+        threading.Thread(target=server.work.attend, daemon=True).start()
+    with StopSignals(_leave):
+        try:
+            with loop:
+                start(server, duties)
+                loop.run()
+        except SystemExit as leaving:
+            # The loop's own way to say that a file has changed.
+            code = leaving.code if isinstance(leaving.code, int) else 1
+            grace = min(grace, RELOAD_GRACE)
+        except (_Stop, KeyboardInterrupt):
+            code = 0
+        try:
+            stop(server, duties, grace)
+        except (_Stop, KeyboardInterrupt):
+            stop(server, duties, 0)
+    return code
+
+
+class _Stop(BaseException):
+    """A signal; BaseException, for the loop may catch Exception."""
+
+
+def _leave() -> None:
+    raise _Stop
+
+
+def with_debugger(application: Callable[..., Any], plan: Plan, options: Options) -> Callable[..., Any]:
+    """The application inside Werkzeug's debugger."""
+    debug = require("werkzeug.debug", extra="flask", wanted_by="the debugger")
+    debugged = debug.DebuggedApplication(application, evalex=options.evalex)
+    debugged.trusted_hosts.append(plan.endpoint.host)
+    if not is_child() and debugged.pin is not None:
+        # Werkzeug names it in the reloader's child only.
+        _log.info("the debugger's PIN is %s", debugged.pin)
+    wrapped: Callable[..., Any] = debugged
+    return wrapped

@@ -1,0 +1,264 @@
+"""One connection: handshake, then request after request, each read, answered and finished."""
+
+from __future__ import annotations
+
+import io
+import logging
+import socket
+import time
+from collections.abc import Callable, Iterable
+from http.client import HTTPMessage
+from http.server import BaseHTTPRequestHandler
+from typing import TYPE_CHECKING, Any, cast
+
+from tlsrun.edge.refusal import Refused
+from tlsrun.edge.variables import unmapped
+from tlsrun.servers.builtin.body import Body
+from tlsrun.servers.builtin.connections import Phase
+from tlsrun.servers.builtin.dates import http_date, log_date
+from tlsrun.servers.builtin.head import Head, parse_head
+from tlsrun.servers.builtin.pace import Pace
+from tlsrun.servers.builtin.patient import PatientSocket
+from tlsrun.servers.builtin.reader import ClientGone, Reader
+from tlsrun.servers.builtin.response import Response
+from tlsrun.tls.sockets import HandshakeFailed
+
+if TYPE_CHECKING:
+    from tlsrun.servers.builtin.server import Server
+
+_log = logging.getLogger("tlsrun.builtin")
+
+#: Bytes of a body that the application did not read, which are read away to keep the connection.
+_DRAINED = 1024 * 1024
+_DRAIN_SECONDS = 5.0
+
+
+class BrokenBody(OSError):
+    """The client broke off its request, or framed it wrongly."""
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Serves one connection in its own thread; the standard library's class gives the log lines.
+
+    Subclasses say how environ is made, and what to do with errors.
+    """
+
+    #: Made when a body breaks off, and raised to the application that reads it.
+    broken_body: Callable[[str], Exception] = BrokenBody
+    #: Raised by applications to say that there is nobody to answer.
+    client_gone: tuple[type[Exception], ...] = (ClientGone,)
+
+    def make_environ(self) -> dict[str, Any]:
+        """The environ of the request at hand, but for ``wsgi.input``."""
+        raise NotImplementedError
+
+    def failure(self) -> Callable[..., Iterable[bytes]]:
+        """A WSGI application that answers 500."""
+        raise NotImplementedError
+
+    def report(self, error: BaseException) -> None:
+        """Log an error of the application, with its traceback."""
+        _log.error("error in %s", self.requestline, exc_info=error)
+
+    @property
+    def site(self) -> Server:
+        """The server."""
+        return cast("Server", self.server)
+
+    @property
+    def sock(self) -> PatientSocket:
+        """The connection."""
+        return cast(PatientSocket, self.request)
+
+    def setup(self) -> None:
+        """Nothing is done before the handshake."""
+        self.connection = self.request
+        self.client_address = (unmapped(self.client_address[0]), self.client_address[1])
+        self._reader = Reader(self.sock)
+        self._pace = Pace(self.site.options.write_timeout)
+        self._unread = False
+        self._broken = False
+
+    def handle(self) -> None:
+        """Serve request after request until one side has had enough."""
+        try:
+            self.sock.do_handshake()
+            if self.sock.introduced is not None:
+                self.client_address = self.sock.introduced
+            while self._one_request():
+                if not self.site.connections.move(self.sock, Phase.IDLE):
+                    break
+        except (HandshakeFailed, ClientGone):
+            return
+
+    def finish(self) -> None:
+        """Say goodbye, so that what was sent last arrives; or see that an answer that broke off looks so."""
+        if self._broken:
+            self.sock.abort()
+            return
+        try:
+            self.sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            return
+        if self._unread:
+            self.sock.linger()
+
+    def _one_request(self) -> bool:
+        options, connections = self.site.options, self.site.connections
+        if not self._reader.wait(options.keep_alive):
+            return False
+        connections.move(self.sock, Phase.RECEIVING)
+        try:
+            head = parse_head(self._reader.head(options.head_timeout))
+        except Refused as refusal:
+            self._refuse(refusal)
+            return False
+        connections.move(self.sock, Phase.BUSY)
+        return self.site.work.run(lambda: self._answer(head))
+
+    def _refuse(self, refusal: Refused) -> None:
+        date = f"Date: {self.date_time_string()}\r\n".encode()
+        self._unread = True
+        self._send(refusal.response(date=date))
+        _log.info("request from %s refused: %d, %s", self.address_string(), refusal.status, refusal.words)
+
+    def _answer(self, head: Head) -> bool:
+        """Run the application for one request; returns whether the connection goes on."""
+        # Until the answer is whole, an end must look like a break.
+        self._broken = True
+        self._take(head)
+        self._pace = Pace(self.site.options.write_timeout)
+        body = Body(
+            self._reader,
+            head.length,
+            seconds=self.site.options.body_timeout,
+            error=self.broken_body,
+            ask=self._ask if head.expects else None,
+        )
+        # Bytes of the body may come in any number of reads; what reads it wants them whole.
+        self.rfile = io.BytesIO() if head.length == 0 else io.BufferedReader(body)
+        response = self._response(head, body)
+        environ = self.make_environ()
+        environ["wsgi.input"] = self.rfile
+        if head.length is None:
+            environ["wsgi.input_terminated"] = True
+        if "HTTP_UPGRADE" in environ:
+            # Another protocol takes the socket over (WebSocket), and waits as long as it likes.
+            self.sock.settimeout(None)
+        outcome = self._run(head, body, environ, response)
+        if outcome is None:
+            return False
+        self._broken = False
+        if outcome.begun:
+            self.log_request(outcome.status, outcome.size)
+        ended = body.end(at_most=_DRAINED if outcome.keeps else 0, seconds=_DRAIN_SECONDS)
+        self._unread = not ended
+        return outcome.keeps and ended
+
+    def _take(self, head: Head) -> None:
+        """Set what the standard library's class and its subclasses look at."""
+        self.requestline = head.line
+        self.command = head.method
+        self.request_version = head.version
+        self.close_connection = not head.keep_alive
+        # As http.server: what begins with two slashes would be a URL without a scheme to an application that redirects.
+        self.path = "/" + head.target.lstrip("/") if head.target.startswith("//") else head.target
+        self.headers = HTTPMessage()
+        for name, value in _merged(head.fields):
+            self.headers[name] = value
+
+    def _ask(self) -> None:
+        self._send(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def _response(self, head: Head, body: Body) -> Response:
+        def may_keep() -> bool:
+            left = body.left
+            return not (
+                self.site.connections.stopping
+                or body.broken
+                or body.awaited
+                or (left is not None and left > _DRAINED)
+            )
+
+        return Response(head, self._send, common=self._common, may_keep=may_keep)
+
+    def _common(self) -> Iterable[tuple[str, str]]:
+        return (("Server", self.version_string()), ("Date", self.date_time_string()))
+
+    def _run(self, head: Head, body: Body, environ: dict[str, Any], response: Response) -> Response | None:
+        """Let the application answer.
+
+        Returns:
+            the answer, which may be another one than ``response``; None when it broke off, and must not look whole.
+        """
+        # An extension that took the socket over (WebSocket) ends with a ConnectionError.
+        upgraded = (ConnectionError,) if "HTTP_UPGRADE" in environ else ()
+        try:
+            _serve(self.site.application, environ, response)
+        except (*self.client_gone, *upgraded):
+            return None if response.begun else response
+        except BrokenBody as error:
+            if response.begun:
+                return None
+            self._unread = True
+            self._refuse(Refused(400, str(error)))
+        except (Exception, SystemExit) as error:
+            # SystemExit too: sys.exit() in a request ends no server.
+            self.report(error)
+            if response.begun and not response.done:
+                self.log_request(response.status, response.size)
+                return None
+            if not response.begun:
+                response = self._response(head, body)
+                _serve(self.failure(), environ, response)
+        return response
+
+    def _send(self, data: bytes) -> None:
+        sock, rest = self.sock, memoryview(data)
+        try:
+            sock.settimeout(self.site.options.write_timeout)
+            while rest:
+                began = time.monotonic()
+                size = sock.send(rest)
+                rest = rest[size:]
+                if not self._pace.count(size, time.monotonic() - began):
+                    raise TimeoutError("the client took the answer too slowly")
+        except (OSError, ValueError) as error:
+            raise ClientGone(str(error)) from error
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """As the class below; of now, it is made once a second."""
+        return http_date() if timestamp is None else super().date_time_string(timestamp)
+
+    def log_date_time_string(self) -> str:
+        """As the class below, made once a second."""
+        return log_date()
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """As the class below, unless the server is quiet."""
+        if not self.site.quiet:
+            super().log_request(code, size)
+
+
+def _serve(application: Callable[..., Iterable[bytes]], environ: dict[str, Any], response: Response) -> None:
+    result = application(environ, response.start_response)
+    try:
+        response.take(result)
+    finally:
+        close = getattr(result, "close", None)
+        if close is not None:
+            close()
+
+
+def _merged(fields: tuple[tuple[str, str], ...]) -> Iterable[tuple[str, str]]:
+    """Headers for environ: cookies in one line (RFC 9113, section 8.2.3), and none that could be taken for another.
+
+    A name with an underscore is the same variable as the one with a hyphen (CVE-2015-0219); ``Proxy`` would become
+    HTTP_PROXY (httpoxy, CVE-2016-5385).
+    """
+    cookies = "; ".join(value for name, value in fields if name.lower() == "cookie")
+    if cookies:
+        yield "Cookie", cookies
+    for name, value in fields:
+        if "_" not in name and name.lower() not in ("cookie", "proxy"):
+            yield name, value

@@ -1,0 +1,100 @@
+"""The options of the built-in server, as ``server_options`` gives them."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from tlsrun.errors import ConfigurationError, Problem
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Bounds and habits. Times are seconds.
+
+    Arguments:
+        keep_alive: to wait for the next request of a connection, and for the first.
+        head_timeout: for a whole request head, from its first byte.
+        body_timeout: to wait for more of a request's body.
+        write_timeout: to wait for a client to take more of an answer.
+        grace: for running requests to finish after SIGTERM or Ctrl-C.
+        max_connections: at a time; for one more, the one that has waited longest is closed.
+        backlog: connections that the system accepts ahead (listen(2)).
+        reloader_interval: between two looks at the source files.
+        reloader_type: Werkzeug's: ``auto``, ``stat`` or ``watchdog``.
+        evalex: whether Werkzeug's debugger runs Python that is typed into the page.
+    """
+
+    keep_alive: float = 15.0
+    head_timeout: float = 10.0
+    body_timeout: float = 15.0
+    write_timeout: float = 60.0
+    grace: float = 30.0
+    max_connections: int = 1024
+    backlog: int = 1024
+    reloader_interval: float = 1.0
+    reloader_type: str = "auto"
+    evalex: bool = True
+
+
+NAMES = frozenset(field.name for field in fields(Options))
+_MAY_BE_ZERO = ("grace",)
+_TRUE = ("true", "yes", "on", "1")
+_FALSE = ("false", "no", "off", "0")
+
+
+def read_options(given: Mapping[str, Any]) -> Options:
+    """The options that ``given`` sets, the others at their defaults; numbers and booleans may be text.
+
+    Raises:
+        ConfigurationError: with every unknown name and every value that will not do.
+    """
+    kinds = {field.name: type(field.default) for field in fields(Options)}
+    problems, values = [], {}
+    for name, value in given.items():
+        if name not in kinds:
+            problems.append(_unknown(name))
+            continue
+        try:
+            values[name] = _convert(value, kinds[name], name)
+        except ValueError as error:
+            problems.append(
+                Problem(where=_where(name), what=f"{value!r} is {error}", remedy="Correct the value")
+            )
+    if problems:
+        raise ConfigurationError(problems)
+    return Options(**values)
+
+
+def _where(name: str) -> str:
+    return f"{name} in server_options"
+
+
+def _unknown(name: str) -> Problem:
+    close = difflib.get_close_matches(name, NAMES, n=1)
+    remedy = f"Did you mean {close[0]}?" if close else f"It has: {', '.join(sorted(NAMES))}"
+    return Problem(where=_where(name), what="the built-in server has no such option", remedy=remedy)
+
+
+def _convert(value: Any, kind: type, name: str) -> Any:
+    if kind is bool:
+        word = str(value).lower()
+        if word not in _TRUE + _FALSE:
+            raise ValueError("neither true nor false")
+        return word in _TRUE
+    if kind is str:
+        if value not in ("auto", "stat", "watchdog"):
+            raise ValueError("not one of auto, stat, watchdog")
+        return value
+    try:
+        number = kind(value)
+        if kind is int and isinstance(value, float) and number != value:
+            raise ValueError
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError("not a number" if kind is float else "not a whole number") from None
+    least = 0 if name in _MAY_BE_ZERO else None
+    if not (number > 0 or number == least) or number > 86400 * 365:
+        raise ValueError("not above 0")
+    return number

@@ -1,0 +1,111 @@
+"""A connection's socket that waits by itself: time-outs without system calls, and fewer turns at the interpreter."""
+
+from __future__ import annotations
+
+import errno
+import select
+import ssl
+import time
+from typing import TYPE_CHECKING, Any
+
+from tlsrun.tls.sockets import LINGER, ServerSocket
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer, WriteableBuffer
+
+
+class PatientSocket(ServerSocket):
+    """A `ServerSocket` that after its handshake never blocks to the operating system, and waits only when it must.
+
+    To its owner it is as any other: `settimeout` and the rest mean what they always mean. But the ssl module asks the
+    system whether there is room before each write with a time-out, and sets the socket's mode whenever the time-out
+    changes. Each of those calls lets another thread have the interpreter; with several busy connections the turns
+    cost more than the requests.
+    """
+
+    _patient = False
+    _timeout: float | None = None
+
+    def do_handshake(self, block: bool = False) -> None:
+        """As `ServerSocket.do_handshake`."""
+        if self._shaken:
+            return
+        super().do_handshake(block)
+        self._timeout = super().gettimeout()
+        super().settimeout(0)
+        self._patient = True
+
+    def settimeout(self, value: float | None) -> None:
+        """As socket.settimeout."""
+        if self._patient:
+            self._timeout = value
+        else:
+            super().settimeout(value)
+
+    def setblocking(self, flag: bool) -> None:
+        """As socket.setblocking."""
+        self.settimeout(None if flag else 0.0)
+
+    def gettimeout(self) -> float | None:
+        """As socket.gettimeout."""
+        return self._timeout if self._patient else super().gettimeout()
+
+    def getblocking(self) -> bool:
+        """As socket.getblocking."""
+        return self.gettimeout() != 0
+
+    def read(self, len: int = 1024, buffer: WriteableBuffer | None = None) -> Any:  # noqa: A002
+        """As ssl.SSLSocket.read, after the handshake."""
+        began: float | None = None
+        while True:
+            try:
+                return super().read(len, buffer)
+            except (ssl.SSLWantReadError, ssl.SSLWantWriteError) as want:
+                began = self._wait(want, began)
+
+    def read_at_once(self, size: int) -> bytes | None:
+        """What has come, without waiting; None when nothing has, or `stop_reading` was called."""
+        if self._stopped or not self._patient:
+            return None
+        try:
+            data: bytes = super().read(size)
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return None
+        return data
+
+    def send(self, data: ReadableBuffer, flags: int = 0) -> int:
+        """As ssl.SSLSocket.send, after the handshake."""
+        began: float | None = None
+        while True:
+            try:
+                return super().send(data, flags)
+            except (ssl.SSLWantReadError, ssl.SSLWantWriteError) as want:
+                began = self._wait(want, began)
+
+    def linger(self, seconds: float = LINGER) -> None:
+        """As `ServerSocket.linger`, which reads past TLS and leaves the waiting to the system."""
+        self._patient = False
+        super().linger(seconds)
+
+    def _wait(self, want: ssl.SSLError, began: float | None) -> float:
+        """Wait for what OpenSSL wants.
+
+        Arguments:
+            began: when the waiting for this read or write began; None if it begins now.
+
+        Returns:
+            when it began.
+
+        Raises:
+            ssl.SSLWantReadError, ssl.SSLWantWriteError: there is no time to wait.
+            TimeoutError: it took too long.
+        """
+        if self._timeout == 0:
+            raise want
+        began = time.monotonic() if began is None else began
+        poller = select.poll()
+        poller.register(self, select.POLLIN if isinstance(want, ssl.SSLWantReadError) else select.POLLOUT)
+        left = None if self._timeout is None else max(0.0, began + self._timeout - time.monotonic()) * 1000
+        if not poller.poll(left):
+            raise TimeoutError(errno.ETIMEDOUT, "timed out")
+        return began

@@ -1,0 +1,211 @@
+"""One answer: what the application says (PEP 3333), framed for the client (RFC 9112, section 6)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from types import TracebackType
+from typing import TypeAlias
+
+from tlsrun.servers.builtin.head import Head
+
+ExcInfo: TypeAlias = tuple[type[BaseException], BaseException, TracebackType]
+
+_STATUS = re.compile(r"([1-5][0-9][0-9])(?: ([\t -~\x80-\xff]*))?")
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE = re.compile(r"[\t -~\x80-\xff]*")
+
+#: About one connection only (RFC 9110, section 7.6.1): the server's, not the application's (PEP 3333).
+_OURS = frozenset(("connection", "keep-alive", "transfer-encoding", "proxy-connection", "te", "trailer"))
+
+_JOINED = 65536  # bytes up to which head and body are one write
+
+
+class Unfinished(Exception):
+    """The application did not say what it announced; the client must notice that the answer is not whole."""
+
+
+class Response:
+    """An answer on its way to the client.
+
+    Arguments:
+        head: the request.
+        send: writes bytes to the client.
+        common: header lines of the server, by name, each left out when the application has its own.
+        may_keep: whether the connection may go on after this answer; asked once, when the head is written.
+
+    Attributes:
+        status: the code; 0 until the application said it.
+        size: bytes of the body that were sent.
+        begun: the head was sent: it is too late for another answer.
+        done: all of it was sent.
+        keeps: the connection goes on after this answer.
+    """
+
+    def __init__(
+        self,
+        head: Head,
+        send: Callable[[bytes], None],
+        *,
+        common: Callable[[], Iterable[tuple[str, str]]],
+        may_keep: Callable[[], bool],
+    ) -> None:
+        self._request = head
+        self._send = send
+        self._common = common
+        self._may_keep = may_keep
+        self._line = ""
+        self._fields: list[tuple[str, str]] | None = None
+        self._announced: int | None = None
+        self._chunks = False
+        self._bodyless = False
+        self._single = False
+        self.status = 0
+        self.size = 0
+        self.begun = False
+        self.done = False
+        self.keeps = False
+
+    def start_response(
+        self, status: str, headers: list[tuple[str, str]], exc_info: ExcInfo | None = None
+    ) -> Callable[[bytes], None]:
+        """As PEP 3333 has it.
+
+        Raises:
+            ValueError: status or headers cannot be sent.
+            AssertionError: it was called before, and without ``exc_info``.
+        """
+        try:
+            if exc_info is not None:
+                if self.begun:
+                    raise exc_info[1].with_traceback(exc_info[2])
+            elif self._fields is not None:
+                raise AssertionError("start_response() was called twice, without exc_info")
+        finally:
+            exc_info = None  # a traceback that is kept keeps its frames
+        match = _STATUS.fullmatch(status)
+        if match is None:
+            raise ValueError(f"no HTTP status: {status!r}")
+        for name, value in headers:
+            if _NAME.fullmatch(name) is None or _VALUE.fullmatch(value) is None:
+                raise ValueError(f"no HTTP header: {name!r}: {value!r}")
+        self.status, self._line = int(match[1]), status
+        self._fields = list(headers)
+        return self.write
+
+    def take(self, result: Iterable[bytes]) -> None:
+        """Send what the application returned, whole; its ``close()`` is the caller's.
+
+        Raises:
+            Unfinished: less came than was announced.
+        """
+        try:
+            self._single = len(result) == 1  # type: ignore[arg-type]
+        except TypeError:
+            self._single = False
+        for data in result:
+            self.write(data)
+        self._finish()
+        self.done = True
+
+    def write(self, data: bytes) -> None:
+        """Send a part of the body; the head goes with the first one that is not empty.
+
+        Raises:
+            AssertionError: before start_response().
+            TypeError: it is not bytes.
+        """
+        if not isinstance(data, bytes):
+            raise TypeError(f"the application must return bytes, not {type(data).__name__}")
+        if self._fields is None:
+            raise AssertionError("the application must call start_response() before it sends a body")
+        if not data:
+            return
+        if self.begun:
+            framed = self._framed(data)
+            if framed:
+                self._send(framed)
+            return
+        self._frame(len(data) if self._single else None)
+        head, body = self._head(), self._framed(data)
+        self.begun = True
+        if len(body) <= _JOINED:
+            self._send(head + body)
+        else:
+            self._send(head)
+            self._send(body)
+
+    def _finish(self) -> None:
+        if self._fields is None:
+            raise AssertionError("the application must call start_response()")
+        if not self.begun:
+            self._frame(0)
+            self.begun = True
+            self._send(self._head())
+        if self._bodyless:
+            return
+        if self._chunks:
+            self._send(b"0\r\n\r\n")
+        elif self._announced is not None and self.size < self._announced:
+            raise Unfinished(f"Content-Length was {self._announced}, and {self.size} bytes came")
+
+    def _frame(self, known: int | None) -> None:
+        """Decide where the body ends for the client.
+
+        Arguments:
+            known: the length of the whole body, when it is known.
+        """
+        assert self._fields is not None  # noqa: S101 -- for the type checker; both callers looked
+        lengths = {value for name, value in self._fields if name.lower() == "content-length"}
+        closes = any(
+            name.lower() == "connection" and "close" in value.lower() for name, value in self._fields
+        )
+        empty = self.status < 200 or self.status == 204
+        fields = [(name, value) for name, value in self._fields if name.lower() not in _OURS]
+        if empty:
+            fields = [(name, value) for name, value in fields if name.lower() != "content-length"]
+        elif lengths:
+            self._announced = _number(lengths)
+        elif self.status != 304 and known is not None and not (self._request.method == "HEAD" and known == 0):
+            self._announced = known
+            fields.append(("Content-Length", str(known)))
+        self._bodyless = empty or self.status == 304 or self._request.method == "HEAD"
+        unknown = not self._bodyless and self._announced is None
+        self._chunks = unknown and self._request.version != "HTTP/1.0"
+        until_close = unknown and not self._chunks
+        if self._chunks:
+            fields.append(("Transfer-Encoding", "chunked"))
+        self.keeps = self._request.keep_alive and not closes and not until_close and self._may_keep()
+        self._fields = fields
+
+    def _head(self) -> bytes:
+        assert self._fields is not None  # noqa: S101 -- for the type checker; `_frame` came before
+        said = {name.lower() for name, _ in self._fields}
+        lines = [f"HTTP/1.1 {self._line}"]
+        lines += [f"{name}: {value}" for name, value in self._fields]
+        lines += [f"{name}: {value}" for name, value in self._common() if name.lower() not in said]
+        if not self.keeps:
+            lines.append("Connection: close")
+        elif self._request.version == "HTTP/1.0":
+            lines.append("Connection: keep-alive")
+        return "\r\n".join([*lines, "", ""]).encode("latin-1")
+
+    def _framed(self, data: bytes) -> bytes:
+        if self._bodyless:
+            return b""
+        if self._chunks:
+            self.size += len(data)
+            return b"%x\r\n%b\r\n" % (len(data), data)
+        if self._announced is not None and self.size + len(data) > self._announced:
+            # More would be read as the beginning of the next answer.
+            data = data[: self._announced - self.size]
+            self.keeps = False
+        self.size += len(data)
+        return data
+
+
+def _number(values: set[str]) -> int:
+    value = values.pop()
+    if values or not (value.isascii() and value.isdigit()):
+        raise ValueError(f"no Content-Length: {value!r}")
+    return int(value)

@@ -1,0 +1,179 @@
+"""The server: accepts connections, gives each a thread, and lets what runs finish when it stops."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import selectors
+import socket
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from tlsrun.endpoint import Endpoint
+from tlsrun.servers.builtin.connections import Connections
+from tlsrun.servers.builtin.options import Options
+from tlsrun.servers.builtin.patient import PatientSocket
+from tlsrun.servers.builtin.work import Work
+from tlsrun.tls.sockets import ServerContext, ServerSocket
+
+_log = logging.getLogger("tlsrun.builtin")
+
+_LOOK = 0.5  # seconds between two looks for room
+_FRESH = 0.5  # seconds that connections get at a stop to begin their first request
+_DESCRIPTORS = 100  # that the application and the rest of the process may need
+_FULL = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+
+
+def listen(endpoint: Endpoint, backlog: int) -> socket.socket:
+    """A listening socket for ``endpoint``; ``::`` is every address, IPv4 as well where the system can.
+
+    Raises:
+        OSError: it cannot be bound.
+    """
+    return socket.create_server(
+        (endpoint.host, endpoint.port),
+        family=endpoint.family,
+        backlog=backlog,
+        dualstack_ipv6=endpoint.host == "::" and socket.has_dualstack_ipv6(),
+    )
+
+
+class Server:
+    """Serves one application on one socket.
+
+    Arguments:
+        sock: listening.
+        context: wraps what is accepted.
+        application: WSGI.
+        handler: makes of (connection, address, server) what serves a connection.
+        options: bounds.
+        work: where requests run.
+        quiet: no access log.
+    """
+
+    #: What Werkzeug's handler asks for.
+    multiprocess = False
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        context: ServerContext,
+        application: Callable[..., Any],
+        handler: Callable[[Any, Any, Any], Any],
+        *,
+        options: Options,
+        work: Work,
+        quiet: bool = False,
+    ) -> None:
+        self._listener = sock
+        self._handler = handler
+        self.ssl_context = context
+        context.sslsocket_class = PatientSocket
+        self.application = application
+        self.options = options
+        self.work = work
+        self.quiet = quiet
+        self.multithread = work.concurrent
+        self.server_address = sock.getsockname()
+        self.connections = Connections(min(options.max_connections, _descriptors()))
+        self._wake, self._woken = socket.socketpair()
+        self._accepting = threading.Thread(target=self._accept, name="tlsrun-accept", daemon=True)
+
+    def start(self) -> None:
+        """Begin to accept, in a thread."""
+        self._listener.setblocking(False)
+        self.work.start()
+        self._accepting.start()
+
+    def close(self) -> None:
+        """Accept no more."""
+        with contextlib.suppress(OSError):  # closed already: this is the second call, after a second Ctrl-C
+            self._wake.send(b"x")
+        if self._accepting.ident is not None:  # it was started
+            self._accepting.join()
+        for sock in (self._listener, self._wake, self._woken):
+            sock.close()
+
+    def finish(self, grace: float) -> bool:
+        """Let running requests finish; connections that wait for a request are closed at once.
+
+        Arguments:
+            grace: seconds they may take; what runs then is broken off.
+
+        Returns:
+            whether all was finished.
+        """
+        deadline = time.monotonic() + grace
+        self.connections.stop(min(_FRESH, grace))
+        finished = self.connections.wait_for_end(max(0.0, deadline - time.monotonic()))
+        if not finished:
+            _log.warning("broken off after %g s: requests still running: %d", grace, len(self.connections))
+            self.connections.abort()
+        return finished
+
+    def _accept(self) -> None:
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._listener, selectors.EVENT_READ)
+            selector.register(self._woken, selectors.EVENT_READ)
+            while True:
+                ready = {key.fileobj for key, _ in selector.select()}
+                if self._woken in ready:
+                    return
+                if self.connections.make_room(_LOOK):
+                    self._accept_one()
+
+    def _accept_one(self) -> None:
+        try:
+            plain, address = self._listener.accept()
+        except BlockingIOError:
+            return
+        except OSError as error:
+            if error.errno in _FULL:
+                _log.warning("no connection can be accepted: %s", error.strerror)
+                self.connections.relieve(_LOOK)
+            return
+        self._begin(plain, address)
+
+    def _begin(self, plain: socket.socket, address: Any) -> None:
+        try:
+            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock = self.ssl_context.wrap_socket(plain, server_side=True, do_handshake_on_connect=False)
+        except (OSError, ValueError):
+            # Gone again before it was looked at.
+            plain.close()
+            return
+        assert isinstance(sock, ServerSocket)  # noqa: S101 -- for the type checker: a ServerContext makes no other
+        self.connections.add(sock)
+        try:
+            threading.Thread(
+                target=self._serve, args=(sock, address), name="tlsrun-connection", daemon=True
+            ).start()
+        except RuntimeError as error:
+            _log.warning("no thread for a connection: %s", error)
+            self._end(sock)
+
+    def _serve(self, sock: ServerSocket, address: Any) -> None:
+        try:
+            self._handler(sock, address, self)
+        except Exception:  # a bug of ours must not end in a thread that nobody hears of
+            _log.exception("serving a connection failed")
+        finally:
+            self._end(sock)
+
+    def _end(self, sock: ServerSocket) -> None:
+        with contextlib.suppress(OSError):
+            sock.close()
+        self.connections.remove(sock)
+
+
+def _descriptors() -> int:
+    """How many connections the limit of open files leaves room for."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return 1 << 20
+    soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return 1 << 20 if soft == resource.RLIM_INFINITY else max(8, soft - _DESCRIPTORS)

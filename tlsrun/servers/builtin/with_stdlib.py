@@ -1,0 +1,78 @@
+"""Requests as the standard library's server has them: for Bottle and every other WSGI application."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any
+from urllib.parse import unquote_to_bytes, urlsplit
+from wsgiref.util import FileWrapper
+
+import tlsrun
+from tlsrun.servers.builtin.handler import Handler
+
+_OWN = ("CONTENT_TYPE", "CONTENT_LENGTH")
+
+
+class StandardHandler(Handler):
+    """PEP 3333's environ, and nothing of the process environment in it."""
+
+    def version_string(self) -> str:
+        """The Server header."""
+        return "tlsrun"
+
+    def make_environ(self) -> dict[str, Any]:
+        """The environ of the request at hand."""
+        host, path, query = split_target(self.path)
+        address, port = self.site.server_address[:2]
+        environ = {
+            "REQUEST_METHOD": self.command,
+            "SCRIPT_NAME": "",
+            "PATH_INFO": unquote_to_bytes(path.encode("latin-1")).decode("latin-1"),
+            "QUERY_STRING": query,
+            "REQUEST_URI": self.path,
+            "SERVER_NAME": str(address),
+            "SERVER_PORT": str(port),
+            "SERVER_PROTOCOL": self.request_version,
+            "SERVER_SOFTWARE": f"tlsrun/{tlsrun.__version__}",
+            "GATEWAY_INTERFACE": "CGI/1.1",
+            "REMOTE_ADDR": self.client_address[0],
+            "REMOTE_PORT": str(self.client_address[1]),
+            "wsgi.version": (1, 0),
+            "wsgi.url_scheme": "https",
+            "wsgi.errors": sys.stderr,
+            "wsgi.multithread": self.site.multithread,
+            "wsgi.multiprocess": False,
+            "wsgi.run_once": False,
+            "wsgi.file_wrapper": FileWrapper,
+            "tlsrun.socket": self.sock,
+        }
+        for name, value in self.headers.items():
+            key = name.upper().replace("-", "_")
+            if key not in _OWN:
+                key = f"HTTP_{key}"
+            environ[key] = f"{environ[key]},{value}" if key in environ else value
+        if host:
+            environ["HTTP_HOST"] = host
+        return environ
+
+    def failure(self) -> Callable[..., Iterable[bytes]]:
+        """500 in a few words."""
+        return internal_error
+
+
+def internal_error(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    """A WSGI application that answers 500 and says no more than that."""
+    start_response(
+        "500 Internal Server Error", [("Content-Type", "text/plain; charset=utf-8")], sys.exc_info()
+    )
+    return [b"The application failed. Its log says why.\n"]
+
+
+def split_target(target: str) -> tuple[str, str, str]:
+    """Host (empty when the target has none), path and query of a request target (RFC 9112, section 3.2)."""
+    if target.startswith("/") or target == "*":
+        path, _, query = target.partition("?")
+        return "", path, query
+    parts = urlsplit(target)
+    return parts.netloc, parts.path or "/", parts.query

@@ -1,0 +1,30 @@
+"""From a plan to the live certificates of its endpoint, the same for every server that uses Python's ssl."""
+
+from __future__ import annotations
+
+from tlsrun.plan import Plan
+from tlsrun.tls.client import client_origin
+from tlsrun.tls.reload import Certificates, identity_origin
+
+
+def certificates_of(plan: Plan) -> Certificates:
+    """The certificates of ``plan``, read anew: the default, those that SNI chooses, and the clients' authorities.
+
+    Made before a server forks, so that every worker shares the context and its session tickets.
+
+    Raises:
+        CertificateError: one of them cannot be served.
+    """
+    origins = {sources: identity_origin(sources) for several in plan.sni.values() for sources in several}
+    certificates = Certificates(
+        [identity_origin(plan.sources)],
+        plan.policy,
+        table={host: [origins[sources] for sources in several] for host, several in plan.sni.items()},
+        client=client_origin(plan.clients) if plan.clients else None,
+        handshake_timeout=plan.handshake_timeout,
+        strict=plan.sni_strict,
+        hook=plan.context_hook,
+    )
+    if plan.proxy_protocol:
+        certificates.context.introducers = plan.front.peers
+    return certificates

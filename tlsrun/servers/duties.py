@@ -1,0 +1,69 @@
+"""What a serving process does besides serving: renew certificates, say what it serves, send plain HTTP to https."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterable
+
+from tlsrun.plan import Plan
+from tlsrun.status import StatusFile
+from tlsrun.tls.handshake import hush_unreadable_names
+from tlsrun.tls.redirect import Redirect, RedirectListener, bind
+from tlsrun.tls.reload import Certificates
+from tlsrun.tls.table import normal_name, wildcard_of
+from tlsrun.tls.watch import Watcher
+
+
+def one_of(hosts: Iterable[str]) -> Callable[[str], bool]:
+    """Whether a host is one of ``hosts``, by itself or by a wildcard for its first label."""
+    listed = frozenset(map(normal_name, hosts))
+    return lambda host: bool(listed.intersection((normal_name(host), wildcard_of(normal_name(host)))))
+
+
+class Duties:
+    """Made before a server forks, when the redirect port can still be bound; started in each process that serves.
+
+    Arguments:
+        plan: what is served.
+        certificates: of the endpoint.
+        redirect_socket: bound already, by a server that inherits it over a restart; None to bind it here.
+
+    Raises:
+        OSError: the redirect port cannot be bound.
+    """
+
+    def __init__(self, plan: Plan, certificates: Certificates, *, redirect_socket: socket.socket | None = None) -> None:
+        self._certificates = certificates
+        self._status = StatusFile(server=plan.server, endpoint=plan.endpoint.authority)
+        self._watcher = Watcher(certificates, report=self._status.write) if plan.reload else None
+        allowed = one_of(plan.hosts) if plan.hosts else certificates.covers
+        certificates.context.allowed_host = allowed
+        self._redirect: RedirectListener | None = None
+        if plan.redirect_port is not None:
+            redirect = Redirect(https_port=plan.endpoint.port, allowed=allowed, acme_webroot=plan.acme_webroot)
+            sock = redirect_socket or bind(plan.endpoint.host, plan.redirect_port)
+            self._redirect = RedirectListener(sock, redirect)
+
+    def start(self) -> None:
+        """Begin, in threads of their own: only in a process that will not fork any more."""
+        hush_unreadable_names()
+        if self._watcher is not None:
+            # A process that is started again later inherits what was good at the start of the server.
+            self._certificates.catch_up()
+            self._watcher.start()
+        else:
+            self._status.write(self._certificates.status())
+        if self._redirect is not None:
+            self._redirect.start()
+
+    def reload(self) -> None:
+        """Read the certificates now, and say what is served then. In any thread."""
+        self._certificates.reload()
+        self._status.write(self._certificates.status())
+
+    def stop(self) -> None:
+        """End the threads."""
+        if self._redirect is not None:
+            self._redirect.stop()
+        if self._watcher is not None:
+            self._watcher.stop()

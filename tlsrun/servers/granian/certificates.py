@@ -1,0 +1,115 @@
+"""The certificates that Granian serves: read and proved here, handed over as files, tried before workers see them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+
+from tlsrun.errors import CertificateError, Problem
+from tlsrun.plan import Plan
+from tlsrun.servers.granian.pem import PemFiles, PemFolder
+from tlsrun.status import StatusFile
+from tlsrun.tls.context import ClientAuth
+from tlsrun.tls.identity import Identity
+from tlsrun.tls.origin import utc_now
+from tlsrun.tls.reload import Certificates, Status
+
+_log = logging.getLogger("tlsrun.granian")
+
+#: Says why Granian cannot serve these files; None when it can.
+Trial = Callable[[PemFiles], str | None]
+
+
+class Keeper:
+    """Made and used in the supervisor alone.
+
+    Arguments:
+        certificates: reads and checks them.
+        folder: takes those that are served.
+        trial: has Granian load them, where nothing is lost when it fails.
+
+    Attributes:
+        files: what a worker that starts now is to read.
+
+    Raises:
+        CertificateError: Granian cannot serve them.
+    """
+
+    def __init__(self, plan: Plan, certificates: Certificates, folder: PemFolder, trial: Trial) -> None:
+        self._certificates = certificates
+        self._watches = plan.reload
+        self._folder = folder
+        self._trial = trial
+        self._status = StatusFile(server=plan.server, endpoint=plan.endpoint.authority)
+        self._reported: tuple[Status, ...] = ()
+        self._refusal: Status | None = None
+        self._served = self._seen = certificates.current()
+        self.files = folder.write(*self._served)
+        objection = trial(self.files)
+        if objection is not None:
+            raise CertificateError([_problem(plan, objection)])
+
+    def renew(self, *, at_once: bool) -> bool:
+        """Look whether there is something new; what cannot be served is logged, and changes nothing.
+
+        Arguments:
+            at_once: read everything again, whether files have changed or not.
+
+        Returns:
+            whether there are new `files`.
+        """
+        if at_once:
+            self._certificates.reload()
+        elif self._watches:
+            self._certificates.reload_changed()
+        found = self._certificates.current()
+        if _same(found, self._seen):
+            return False
+        self._seen = found
+        return self._take(found)
+
+    def _take(self, found: tuple[Identity, ClientAuth | None]) -> bool:
+        try:
+            files = self._folder.write(*found)
+            objection = self._trial(files)
+        except OSError as error:
+            objection = f"the private folder {self._folder.path} cannot be written: {error.strerror or error}"
+        if objection is not None:
+            self._refuse(objection)
+            return False
+        self._served, self.files, self._refusal = found, files, None
+        return True
+
+    def _refuse(self, objection: str) -> None:
+        first, *_ = self._certificates.status()
+        files = ", ".join(map(str, first.files)) or "inline text"
+        self._refusal = replace(self._reported[0] if self._reported else first, last_error=objection)
+        self._refusal = replace(self._refusal, last_error_at=utc_now())
+        _log.warning("kept the certificate in service; not reloaded from %s: %s", files, objection)
+
+    def forget_others(self) -> None:
+        """Remove the files of former certificates; every worker has started with `files`."""
+        self._folder.keep_only(self.files)
+
+    def report(self) -> None:
+        """Say what is served, for `tlsrun status`, when that has changed."""
+        status = self._certificates.status()
+        if self._refusal is not None:
+            status = (self._refusal, *status[1:])
+        if status != self._reported:
+            self._status.write(status)
+            self._reported = status
+
+
+def _same(one: tuple[Identity, ClientAuth | None], other: tuple[Identity, ClientAuth | None]) -> bool:
+    return one[0] is other[0] and one[1] is other[1]
+
+
+def _problem(plan: Plan, objection: str) -> Problem:
+    return Problem(
+        where=plan.sources.cert.given_by,
+        what=f"Granian cannot serve this {plan.identity.key_type} certificate: {objection}",
+        remedy="It takes RSA of 2048 to 4096 bits, ECDSA on P-256 and P-384, and Ed25519; or use another server",
+        code="TLS203",
+    )

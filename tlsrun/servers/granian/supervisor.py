@@ -1,0 +1,295 @@
+"""The supervisor: Granian's server of processes, with one shared socket, workers that are ready before others go,
+and a loop that looks after the certificates; no thread runs in it, because it forks."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import socket
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from granian.log import logger
+from granian.server.mp import MPServer
+
+from tlsrun.servers.granian import trial
+from tlsrun.servers.granian.certificates import Keeper
+from tlsrun.servers.granian.handle import WorkerHandle
+from tlsrun.servers.granian.pem import PemFiles
+from tlsrun.servers.granian.worker import Task, start
+from tlsrun.servers.slots import Slots
+
+_TICK = 1.0  # seconds between two looks at certificates and workers
+_PAUSE = 1.0  # seconds after its birth before a worker that died is replaced
+_RETRY = 30.0  # seconds after which workers that could not be replaced are again
+_GRACE = 30  # seconds that requests have to finish at a stop, unless workers_kill_timeout says otherwise
+_RETIREMENT = 3600  # seconds that they have in a worker which another has replaced
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """What the workers share, from before the fork.
+
+    Arguments:
+        answer: what Granian calls for each request.
+        listener: the listening socket.
+        redirect: that of the redirect port; None without one.
+        begin, end: called in each worker, before it serves and when it has left the sockets.
+    """
+
+    answer: Callable[..., Any]
+    listener: socket.socket
+    redirect: socket.socket | None
+    begin: Callable[[], None]
+    end: Callable[[], None]
+
+
+class Supervisor(MPServer):  # type: ignore[misc]  # Granian's classes have no types
+    """Serves ``site``.
+
+    Arguments:
+        parameters: Granian's own, checked.
+
+    Attributes:
+        keeper: of the certificates; to be set before it serves.
+    """
+
+    keeper: Keeper
+
+    def __init__(
+        self, site: Site, *, ssl_protocol_min: Any, ssl_client_verify: bool, blocking_threads: int, **parameters: Any
+    ) -> None:
+        self._threads = Slots(blocking_threads).threads
+        self._tls = {"ssl_protocol_min": str(ssl_protocol_min), "ssl_client_verify": ssl_client_verify}
+        self._site = site
+        self._retired: list[tuple[WorkerHandle, float]] = []
+        self._failed = False
+        self._interrupts = 0
+        self._rss_at = time.monotonic()
+        self._roll_at: float | None = None
+        # What Granian thinks of a number of threads holds for its own adapter.
+        super().__init__("the application", blocking_threads=1, **parameters)
+        self.ssl_ctx: Any = (True, *self.ssl_ctx[1:])
+
+    def family(self) -> list[WorkerHandle]:
+        """Every worker that has not been reaped."""
+        return [*self.wrks, *(worker for worker, _ in self._retired)]
+
+    def objection_to(self, files: PemFiles) -> str | None:
+        """Why Granian cannot serve these files; None when it can."""
+        with socket.create_server(("127.0.0.1", 0)) as nowhere:
+            task = self._task(0, files, nowhere)
+            return trial.objection_to(lambda: start(task, lambda: None))
+
+    def _task(self, number: int, files: PemFiles, listener: socket.socket) -> Task:
+        """What worker ``number`` (from 0) is to do with these certificates."""
+        site = self._site
+        measured = self.metrics_enabled and listener is site.listener
+        return Task(
+            number=number + 1,
+            listener=listener.fileno(),
+            backlog=self.backlog,
+            others=() if site.redirect is None else (site.redirect.fileno(),),
+            answer=site.answer,
+            begin=site.begin,
+            end=site.end,
+            ipc=self._ipc[number][1] if measured else None,
+            mode=self.runtime_mode,
+            parameters={
+                "threads": self.runtime_threads,
+                "blocking_threads": self.runtime_blocking_threads,
+                "py_threads": self._threads,
+                "py_threads_idle_timeout": self.blocking_threads_idle_timeout,
+                "backpressure": self.backpressure,
+                "http_mode": self.http,
+                "http1_opts": self.http1_settings,
+                "http2_opts": self.http2_settings,
+                "static_files": self.static_path,
+                "metrics": (self.metrics_scrape_interval if measured else None, None),
+                **self._tls,
+                **_certificates(files),
+            },
+        )
+
+    # -- Granian's hooks, in the order in which it calls them --------------------------------------------------
+
+    def _init_shared_socket(self) -> None:
+        """Ours is shared. Granian's workers have one each, and what waits at one is reset when its worker ends."""
+        self._ssp = self._shd = self._sso = None
+        self._wakes, self._wake = os.pipe()
+        os.set_blocking(self._wake, False)
+
+    def signal_handler_interrupt(self, *args: Any, **kwargs: Any) -> None:
+        """SIGTERM, SIGINT; the second one ends requests too."""
+        self._interrupts += 1
+        self.interrupt_signal = True
+        self._wake_up()
+
+    def signal_handler_reload(self, *args: Any, **kwargs: Any) -> None:
+        """SIGHUP: certificates are read again, and all workers replaced."""
+        self.reload_signal = True
+        self._wake_up()
+
+    def _wake_up(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.write(self._wake, b"w")
+
+    def _spawn_workers(self, spawn_target: Any, target_loader: Any) -> None:
+        for number in range(self.workers):
+            worker = self._spawn(number)
+            self.wrks.append(worker)
+            if not worker.is_ready():
+                logger.error(f"worker-{number + 1} did not start")
+                self._failed = self.interrupt_signal = True
+                return
+        self._metrics.incr_spawn(self.workers)
+
+    def _watch_workers_lifetime(self, ttl: float) -> None:
+        """Granian starts a thread here."""
+
+    def _watch_workers_rss(self) -> None:
+        """And here."""
+
+    def _serve_loop(self, spawn_target: Any, target_loader: Any) -> None:
+        while not self.interrupt_signal:
+            self._wait(_TICK)
+            self._reap()
+            self._replace_the_dead()
+            self._look_after_certificates()
+            self._replace_the_old()
+
+    def _drop_shared_socket(self) -> None:
+        self._site.listener.close()
+
+    def _stop_workers(self) -> None:
+        """Tell every worker to stop, wait, and end those that do not in time."""
+        began, patience = time.monotonic(), self.workers_kill_timeout or _GRACE
+        asked = self._interrupts
+        for worker in self.family():
+            worker.terminate()
+        while any(worker.is_alive() for worker in self.family()):
+            if time.monotonic() - began > patience or self._interrupts > asked:
+                logger.warning("Ending workers whose requests have not finished")
+                for worker in self.family():
+                    worker.kill()
+                    worker.join()
+            self._wait(0.1)
+        for worker in self.family():
+            self._bury(worker)
+        self.wrks.clear()
+        self._retired.clear()
+
+    def abandon(self) -> None:
+        """End workers that are left because something failed here; there are none after a `shutdown`."""
+        for worker in self.family():
+            if worker.is_alive():
+                worker.kill()
+
+    def shutdown(self, exit_code: int = 0) -> None:
+        """As Granian's; with the exit code 1 when a worker's failure is the reason."""
+        super().shutdown(exit_code or int(self._failed))
+
+    # -- our loop ----------------------------------------------------------------------------------------------
+
+    def _wait(self, seconds: float) -> None:
+        """Until a signal comes, a worker ends, or ``seconds`` are over."""
+        poll = select.poll()
+        for descriptor in (self._wakes, *(worker.inner.sentinel for worker in self.family() if worker.is_alive())):
+            poll.register(descriptor, select.POLLIN)
+        ready = [descriptor for descriptor, _ in poll.poll(seconds * 1000)]
+        if self._wakes in ready:
+            os.read(self._wakes, 4096)
+
+    def _reap(self) -> None:
+        now = time.monotonic()
+        for worker, deadline in list(self._retired):
+            if worker.is_alive() and now > deadline:
+                logger.warning(f"Killing old worker-{worker.idx + 1}: its requests have not finished")
+                worker.kill()
+            if not worker.is_alive():
+                self._retired.remove((worker, deadline))
+                self._bury(worker)
+
+    def _bury(self, worker: WorkerHandle) -> None:
+        worker.join()
+        worker.link.close()
+        logger.info(f"Stopped worker-{worker.idx + 1}")
+
+    def _replace_the_dead(self) -> None:
+        for number, worker in enumerate(self.wrks):
+            if worker.is_alive() or self.interrupt_signal:
+                continue
+            if not self.respawn_failed_workers:
+                logger.error(f"Unexpected exit from worker-{number + 1}")
+                self._failed = self.interrupt_signal = True
+            elif time.monotonic() - worker.birth >= _PAUSE:
+                logger.error(f"Unexpected exit from worker-{number + 1}, starting another")
+                self._bury(worker)
+                self.wrks[number] = self._spawn(number)
+                self._metrics.incr_respawn_err(1)
+
+    def _look_after_certificates(self) -> None:
+        keeper = self.keeper
+        asked, self.reload_signal = self.reload_signal, False
+        if asked:
+            logger.info("HUP signal received, gracefully respawning workers..")
+            self._call_hooks(self.hooks_reload)
+        if keeper.renew(at_once=asked) or asked:
+            self._roll_at = time.monotonic()
+        if self._roll_at is not None and time.monotonic() >= self._roll_at:
+            done = self._respawn_workers(range(self.workers))
+            self._roll_at = None if done else time.monotonic() + _RETRY
+            if done:
+                keeper.forget_others()
+        keeper.report()
+
+    def _replace_the_old(self) -> None:
+        now = time.monotonic()
+        if self.workers_lifetime is not None:
+            old = [worker.idx for worker in self.wrks if now - worker.birth >= self.workers_lifetime]
+            self._respawn_workers(old)
+        if self.workers_rss is not None and now - self._rss_at >= self.rss_sample_interval:
+            self._rss_at = now
+            self._handle_rss_signal(None, None)
+
+    def _respawn_workers(self, workers: Iterable[int], *_: Any, delay: float = 0) -> bool:
+        """Replace workers, one by one: the new one serves before the old one leaves the socket.
+
+        Returns:
+            whether all of them were.
+        """
+        patience = self.workers_kill_timeout or _RETIREMENT
+        for number in workers:
+            if self.interrupt_signal:
+                return False
+            logger.info(f"Respawning worker-{number + 1}")
+            worker = self._spawn(number)
+            if not worker.is_ready():
+                logger.error(f"The new worker-{number + 1} did not start; the old one goes on")
+                worker.kill()
+                self._bury(worker)
+                return False
+            old, self.wrks[number] = self.wrks[number], worker
+            old.retire()
+            self._retired.append((old, time.monotonic() + patience))
+        return True
+
+    def _spawn(self, number: int) -> WorkerHandle:
+        task = self._task(number, self.keeper.files, self._site.listener)
+        worker = WorkerHandle(self, number, task, self.family())
+        worker.start()
+        return worker
+
+
+def _certificates(files: PemFiles) -> dict[str, Any]:
+    """What Granian's worker is told of TLS, by its own names."""
+    return {
+        "ssl_enabled": True,
+        "ssl_cert": str(files.cert),
+        "ssl_key": str(files.key),
+        "ssl_ca": str(files.ca) if files.ca else None,
+        "ssl_crl": [str(path) for path in files.crls],
+    }

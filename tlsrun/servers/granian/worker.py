@@ -1,0 +1,206 @@
+"""A worker: Granian's Rust runtime in a process forked from the supervisor, and how it takes its leave.
+
+Told to stop, Granian drops the connections that shake hands, and closes those whose request has not come yet. So a
+worker first leaves the listening socket to the others, and is told when what it had begun has had its time::
+
+    SERVING ──► LEAVING (accepts no more) ──► STOPPING (Granian lets requests finish) ──► exit
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import select
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from granian._futures import _new_cbscheduler
+from granian._granian import IPCSenderHandle, SocketHolder, WorkerSignal, WSGIWorker
+from granian.server.common import WORKERS_METHODS
+
+#: What the supervisor and a worker say to one another.
+READY, RETIRE = b"r", b"d"
+#: Signals that end a worker; held back from the fork until it has handlers of its own.
+STOPS = (signal.SIGTERM, signal.SIGINT)
+#: Seconds for handshakes and first requests that had begun when the worker left the socket.
+_LINGER_RETIRED, _LINGER_STOPPED = 2.0, 0.2
+
+
+@dataclass(kw_only=True)
+class Task:
+    """What a worker is to do.
+
+    Arguments:
+        number: of the worker, from 1.
+        listener: the descriptor of the listening socket that all workers share.
+        backlog: connections that may wait at it.
+        answer: what Granian calls for each request.
+        parameters: of Granian's Rust worker.
+        mode: of its runtime.
+        others: descriptors of further shared listening sockets, to be left too.
+        begin: called in the worker, before it serves.
+        end: called in it when it has left the sockets.
+        link: this worker's end of the connection to the supervisor; None for a trial.
+        theirs: the supervisor's ends of all such connections, to be closed here.
+        ipc: where Granian's metrics go; None without.
+    """
+
+    number: int
+    listener: int
+    backlog: int
+    answer: Callable[..., Any]
+    parameters: dict[str, Any]
+    mode: Any
+    others: tuple[int, ...] = ()
+    begin: Callable[[], None] = lambda: None
+    end: Callable[[], None] = lambda: None
+    link: socket.socket | None = None
+    theirs: list[socket.socket] = field(default_factory=list)
+    ipc: Any = None
+
+
+def start(task: Task, finish: Callable[[], None]) -> Any:
+    """Start to serve, in threads of Granian's; what it cannot use ends this process (Rust's panic).
+
+    Arguments:
+        finish: called when all connections have ended, after the end was asked for.
+
+    Returns:
+        what the end is asked of.
+    """
+    handle = None
+    if task.ipc is not None:
+        descriptor = os.dup(task.ipc.fileno())
+        os.set_blocking(descriptor, False)
+        handle = IPCSenderHandle(descriptor)
+    end = WorkerSignal()
+    end.add_cb(finish)
+    worker = WSGIWorker(
+        worker_id=task.number,
+        sock=(None, SocketHolder(task.listener, False, task.backlog)),
+        ipc=handle,
+        **task.parameters,
+    )
+    loop = asyncio.new_event_loop()  # Granian asks for one; nothing runs in it
+    serve = getattr(worker, WORKERS_METHODS[task.mode][False])
+    serve(_new_cbscheduler(loop, task.answer, impl_asyncio=True), loop, end)
+    return end
+
+
+class Post:
+    """Wakes the main thread of a worker: for signals, for Granian's end, for the supervisor."""
+
+    def __init__(self, link: socket.socket) -> None:
+        self._link = link
+        self._inbox, self._outbox = os.pipe()
+        os.set_blocking(self._outbox, False)
+        self.stop_asked = self.retire_asked = self.finished = False
+
+    def heed(self, numbers: Iterable[int]) -> None:
+        """Take signals for the wish to stop, whichever thread they come to: Granian's do not wake the main one."""
+        signal.set_wakeup_fd(self._outbox, warn_on_full_buffer=False)
+        for number in numbers:
+            signal.signal(number, self._ask_to_stop)
+
+    def _ask_to_stop(self, *_: Any) -> None:
+        self.stop_asked = True
+
+    def finish(self) -> None:
+        """Granian's connections have ended; called in a thread of its own."""
+        self.finished = True
+        self._wake()
+
+    def wait(self, seconds: float | None) -> None:
+        """Until something has come, or ``seconds`` are over."""
+        poll = select.poll()
+        for descriptor in (self._inbox, self._link.fileno()):
+            if descriptor >= 0:
+                poll.register(descriptor, select.POLLIN)
+        for descriptor, _ in poll.poll(None if seconds is None else seconds * 1000):
+            if descriptor == self._inbox:
+                os.read(self._inbox, 4096)
+            else:
+                self._hear()
+
+    def _hear(self) -> None:
+        try:
+            word = self._link.recv(1)
+        except OSError:
+            word = b""
+        if word == RETIRE:
+            self.retire_asked = True
+        else:  # the supervisor is gone
+            self.stop_asked = True
+            self._link.close()
+
+    def _wake(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.write(self._outbox, b"w")
+
+
+def run(task: Task) -> None:
+    """Serve until told to leave, by the supervisor or a signal, or until the supervisor is gone."""
+    assert task.link is not None  # noqa: S101 -- for the type checker: a trial has none, and is not run
+    for other in task.theirs:
+        other.close()
+    post = Post(task.link)
+    post.heed(STOPS)
+    # Not SIG_IGN, which programs that the application starts would inherit.
+    signal.signal(signal.SIGHUP, lambda *_: None)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
+    task.begin()
+    end = start(task, post.finish)
+    task.link.send(READY)
+    while not (post.stop_asked or post.retire_asked):
+        post.wait(None)
+    for descriptor in (task.listener, *task.others):
+        leave(descriptor)
+    _linger(post)
+    task.end()
+    end.set()
+    while not post.finished:
+        post.wait(None)
+
+
+def _linger(post: Post) -> None:
+    """Give what has begun its time: less of it when everything is to stop."""
+    began = time.monotonic()
+    while True:
+        seconds = _LINGER_STOPPED if post.stop_asked else _LINGER_RETIRED
+        left = began + seconds - time.monotonic()
+        if left <= 0:
+            return
+        post.wait(left)
+
+
+def leave(descriptor: int) -> None:
+    """Have this process accept no more connections from a listening socket that others go on to use.
+
+    Its place is taken by a socket to which nobody connects. Before, the socket is taken out of the runtime's epoll:
+    there it would stay for as long as another process has it open, and tell of connections when nobody listens.
+    """
+    if sys.platform == "linux" and not _forget(descriptor):
+        return
+    with socket.socket(socket.AF_UNIX if sys.platform == "linux" else socket.AF_INET) as nobody:
+        nobody.bind("" if sys.platform == "linux" else ("127.0.0.1", 0))
+        nobody.listen(1)
+        nobody.setblocking(False)
+        os.dup2(nobody.fileno(), descriptor, inheritable=False)
+
+
+def _forget(descriptor: int) -> bool:
+    """Take ``descriptor`` out of every epoll of this process (epoll(7)); returns whether it was in one."""
+    found = False
+    for name in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):
+            if os.readlink(f"/proc/self/fd/{name}") == "anon_inode:[eventpoll]":
+                with select.epoll.fromfd(os.dup(int(name))) as poll:
+                    poll.unregister(descriptor)
+                    found = True
+    return found

@@ -1,0 +1,61 @@
+"""Granian's part of WSGI: its environ, what it cannot send, its access log."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from tlsrun.wsgi.facts import Facts, Untold
+
+
+def unsendable(value: str) -> str | None:
+    """Why Granian cannot send a header of this value; None when it can."""
+    return None if value.isascii() and value.replace("\t", " ").isprintable() else "Granian sends ASCII only"
+
+
+def base_environ(
+    *, prefix: str, software: str, processes: int, threads: int, clients: bool
+) -> dict[str, Any]:
+    """What is the same for every request.
+
+    Arguments:
+        prefix: the path below which the application lives; "" for the root.
+        software: the server's name and version.
+        clients: whether clients show certificates, of which Granian says nothing.
+    """
+    facts = Facts(HTTPS="on") if clients else Facts(HTTPS="on", SSL_CLIENT_VERIFY="NONE")
+    return {
+        "GATEWAY_INTERFACE": "CGI/1.1",
+        "SCRIPT_NAME": prefix,
+        "SERVER_SOFTWARE": software,
+        "tlsrun.socket": Untold(facts),
+        "wsgi.errors": sys.stderr,
+        "wsgi.input_terminated": True,
+        "wsgi.multiprocess": processes > 1,
+        "wsgi.multithread": threads > 1,
+        "wsgi.run_once": False,
+        "wsgi.version": (1, 0),
+    }
+
+
+def with_access_log(
+    answer: Callable[[Any, dict[str, Any]], int], log_format: str
+) -> Callable[[Any, dict[str, Any]], int]:
+    """The same, with Granian's own access log."""
+    import time
+
+    from granian.wsgi import _build_access_logger
+
+    log = _build_access_logger(log_format)
+
+    def logged(protocol: Any, scope: dict[str, Any]) -> int:
+        began, clock = time.time(), time.perf_counter()
+        status = 500
+        try:
+            status = answer(protocol, scope)
+        finally:
+            log(began, clock, scope, status)
+        return status
+
+    return logged

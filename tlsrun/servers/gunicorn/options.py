@@ -1,0 +1,148 @@
+"""gunicorn's settings from a plan: ours, the user's ``server_options``, and why some of those are refused."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from tlsrun.behind import PlainPlan
+from tlsrun.errors import ConfigurationError, Problem
+from tlsrun.plan import Plan
+from tlsrun.servers.options import instead
+
+#: Worker classes that we have, under the names that gunicorn gives them.
+WORKER_CLASSES = {
+    "sync": "sync",
+    "gthread": "gthread",
+    "gunicorn.workers.sync.SyncWorker": "sync",
+    "gunicorn.workers.gthread.ThreadWorker": "gthread",
+}
+
+_THREADS = 4
+
+
+#: What has a setting of ours.
+_OURS = {
+    "bind": instead("host", "port"),
+    "workers": instead("workers"),
+    "threads": instead("threads"),
+    "certfile": instead("cert"),
+    "keyfile": instead("key"),
+    "ca_certs": instead("client_ca"),
+    "cert_reqs": instead("client_auth"),
+    "ciphers": instead("ciphers"),
+    "ssl_version": instead("min_version"),
+    "ssl_context": instead("context_hook"),
+    "user": instead("user"),
+    "group": instead("group"),
+    "initgroups": "Leave it out: the groups of TLS_USER (--user) are taken",
+    "do_handshake_on_connect": "Leave it out: handshakes never block here",
+    "suppress_ragged_eofs": "Leave it out",
+}
+
+#: What means nothing for a live application object behind our own TLS: option -> (why, what to do).
+_MEANINGLESS = {
+    "config": ("is read by gunicorn's own command only", "Put its contents into server_options"),
+    "wsgi_app": ("names an application, and one is running already", "Leave it out"),
+    "paste": ("names an application, and one is running already", "Leave it out"),
+    "raw_paste_global_conf": ("names an application, and one is running already", "Leave it out"),
+    "check_config": ("is for gunicorn's own command only", "Use: tlsrun check"),
+    "print_config": ("is for gunicorn's own command only", "Use: tlsrun settings show"),
+    "daemon": ("is for gunicorn's own command only", "Use a service manager, such as systemd"),
+    "chdir": ("is for gunicorn's own command only", "Start the program in that folder"),
+    "pythonpath": ("is for gunicorn's own command only", "Set PYTHONPATH in the environment"),
+    "spew": ("is for gunicorn's own command only", "Use a debugger"),
+    "reload": (
+        "would start workers again with the same application object: nothing is imported twice",
+        "Use the built-in server with --reload while you develop",
+    ),
+    "reload_engine": ("goes with reload", "Use the built-in server with --reload while you develop"),
+    "reload_extra_files": ("goes with reload", "Use the built-in server with --reload while you develop"),
+    "proxy_protocol": ("would be read inside TLS, where no proxy writes it", "Leave it out"),
+    "proxy_allow_ips": ("goes with proxy_protocol", "Leave it out"),
+    "uwsgi_allow_ips": ("goes with the uwsgi protocol", "Leave it out"),
+    "http2_cleartext": ("is HTTP/2 without TLS", "Leave it out"),
+}
+
+#: Options of which only some values fight with us: option -> (values that do not, why, what to do).
+_PARTLY = {
+    "protocol": (("http",), "only HTTP is spoken over TLS", "Leave it out"),
+    "http_protocols": (
+        ("h1",),
+        "HTTP/2 under gunicorn holds a thread for each idle connection",
+        "Leave it out; for HTTP/2 use hypercorn, granian or a proxy",
+    ),
+}
+
+
+def gunicorn_settings(plan: Plan | PlainPlan, known: frozenset[str]) -> dict[str, Any]:
+    """gunicorn's settings, without ``ssl_context``; ``worker_class`` is ``sync`` or ``gthread``.
+
+    Arguments:
+        known: the names of the settings that the installed gunicorn has.
+
+    Raises:
+        ConfigurationError: with every option that gunicorn has not, or that fights with ours.
+    """
+    problems = list(_problems(plan, known))
+    if problems:
+        raise ConfigurationError(problems)
+    options = dict(plan.server_options)
+    worker = WORKER_CLASSES[options.pop("worker_class", "gthread")]
+    ours = {
+        "bind": [plan.endpoint.authority],
+        "workers": plan.workers,
+        "threads": 1 if worker == "sync" else plan.threads or _THREADS,
+        "worker_class": worker,
+        # Ours alone says what the scheme was; gunicorn would believe loopback, and refuse what contradicts itself.
+        "forwarded_allow_ips": "",
+        "secure_scheme_headers": {},
+        # Its thread would run in the master, which forks.
+        "control_socket_disable": not any(name.startswith("control_socket") for name in options),
+    }
+    if plan.account is not None:
+        ours |= {"user": plan.account.uid, "group": plan.account.gid, "initgroups": True}
+    return {name: value for name, value in ours.items() if name in known} | options
+
+
+def where(name: str) -> str:
+    """How an option is spelled in messages."""
+    return f"server_options, gunicorn's {name}"
+
+
+def _problems(plan: Plan | PlainPlan, known: frozenset[str]) -> Iterator[Problem]:
+    for name, value in plan.server_options.items():
+        if name not in known:
+            yield Problem(where=where(name), what="gunicorn has no such setting", remedy=_did_you_mean(name, known))
+        elif name in _OURS:
+            yield Problem(where=where(name), what="tlsrun sets it", remedy=_OURS[name])
+        elif name in _MEANINGLESS:
+            why, remedy = _MEANINGLESS[name]
+            yield Problem(where=where(name), what=why, remedy=remedy)
+        elif name in _PARTLY and value not in _PARTLY[name][0]:
+            _, why, remedy = _PARTLY[name]
+            yield Problem(where=where(name), what=f"{value!r} is not possible: {why}", remedy=remedy)
+    yield from _worker_problems(plan.server_options, plan.threads)
+
+
+def _worker_problems(options: Mapping[str, Any], threads: int | None) -> Iterator[Problem]:
+    worker = options.get("worker_class", "gthread")
+    if not isinstance(worker, str) or worker not in WORKER_CLASSES:
+        yield Problem(
+            where=where("worker_class"),
+            what=f"{worker!r} is not possible: its handshakes and slow clients are not under our deadlines",
+            remedy="Use gthread (the default) or sync",
+        )
+    elif WORKER_CLASSES[worker] == "sync" and threads is not None and threads > 1:
+        yield Problem(
+            where=where("worker_class"),
+            what=f"the sync worker answers one request at a time, and threads is {threads}",
+            remedy="Leave worker_class out, or threads",
+        )
+
+
+def _did_you_mean(name: str, known: frozenset[str]) -> str:
+    # Flags are spelled with dashes: --max-requests is max_requests.
+    close = difflib.get_close_matches(name.lower().lstrip("-").replace("-", "_"), known, n=1, cutoff=0.6)
+    return f"Did you mean {close[0]}?" if close else "See docs.gunicorn.org for the settings"

@@ -1,0 +1,206 @@
+"""gunicorn's gthread and sync workers, with the reactor in place of the accept, handshake and close that block."""
+
+from __future__ import annotations
+
+import io
+import os
+import resource
+import time
+from collections.abc import Sequence
+from types import FrameType
+from typing import Any
+
+from gunicorn.workers.gthread import TConn, ThreadWorker
+from gunicorn.workers.sync import SyncWorker
+
+from tlsrun.account import Account
+from tlsrun.servers.gunicorn.pool import Pool
+from tlsrun.tls.connection import Connection, Limits
+from tlsrun.tls.listener import TLSListener
+from tlsrun.tls.reactor import Reactor
+
+#: Seconds that a stopping worker gives connections which have not sent their request yet, as gthread does.
+_STOP_LINGER = 2.0
+#: Seconds for the rest of a body that the application did not read, before its connection is given up.
+_DRAIN = 0.2
+#: Seconds between two signs of life to the master, whose patience is gunicorn's ``timeout``, a second at least.
+_NOTIFY = 0.5
+#: Descriptors that a worker needs for other things than connections.
+_OTHER_FILES = 64
+#: gunicorn's own bounds of the number and size of header fields, where its settings name none.
+_MAX_FIELDS, _FIELD_SIZE = 32768, 8190
+#: No head is waited for beyond so many bytes, whatever the settings allow: a thread reads the rest.
+_MAX_HEAD = 1 << 22
+
+
+class TLSThreadWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
+    """gthread: the main loop is the reactor's, threads get connections that have a whole request head."""
+
+    reactor: Reactor | None = None
+
+    def init_process(self) -> None:
+        """Called by gunicorn after the fork."""
+        _leave_roots_group(self.app.plan.account)
+        super().init_process()
+
+    def get_thread_pool(self) -> Pool[Connection]:
+        """Called by gunicorn after the fork, with signals held back: too early to start threads."""
+        return Pool(self.cfg.threads, self._answer)
+
+    def run(self) -> None:
+        """Serve until told to stop, then let what has begun end."""
+        self.reactor = reactor = Reactor(
+            self.sockets,
+            self.app.certificates.context,
+            self.tpool.put,
+            limits=_limits(self, patience=self.cfg.timeout),
+            capacity=self.cfg.threads,
+            max_waiting=_room(self.cfg),
+        )
+        self.tpool.start()
+        self.app.duties.start()
+        noted = 0.0
+        while self.alive:
+            # Two system calls, which under load would be two for each request.
+            if time.monotonic() - noted >= _NOTIFY:
+                noted = time.monotonic()
+                self.notify()
+                if not self.is_parent_alive():
+                    break
+            reactor.step(_NOTIFY)
+        self._finish(reactor)
+        self.app.duties.stop()
+        reactor.close()
+        self.tpool.shutdown(wait=False)
+        for listener in self.sockets:
+            listener.close()
+
+    def _finish(self, reactor: Reactor) -> None:
+        reactor.stop_accepting()
+        reactor.hurry(_STOP_LINGER)
+        deadline = time.monotonic() + self.cfg.graceful_timeout
+        while (reactor.running or reactor.coming or reactor.leaving) and time.monotonic() < deadline:
+            self.notify()
+            reactor.step(0.1)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """SIGTERM."""
+        self.alive = False
+        if self.reactor is not None:
+            self.reactor.wake()
+
+    def handle_request(self, req: Any, conn: Any) -> Any:
+        """As gunicorn's; a failure in mid-answer is told to the socket."""
+        with conn.sock.answer():
+            return super().handle_request(req, conn)
+
+    def _keepalive_after(self, conn: Any, keepalive: bool) -> bool:
+        """Whether what the application did not read of a body is there to be thrown away; gunicorn waits 5 seconds."""
+        return keepalive and bool(conn.parser.finish_body(deadline=time.monotonic() + _DRAIN))
+
+    def _answer(self, connection: Connection) -> None:
+        """Answer one request; in a thread of the pool."""
+        reactor = self.reactor
+        assert reactor is not None  # noqa: S101 -- it delivered the connection
+        keep = False
+        try:
+            keep = self._handle(connection)
+        finally:
+            if keep:
+                seconds = self.cfg.keepalive
+                reactor.park(connection, seconds if self.alive else min(seconds, _STOP_LINGER))
+            else:
+                reactor.dismiss(connection)
+            if not self.alive:
+                reactor.wake()
+
+    def _handle(self, connection: Connection) -> bool:
+        conn = connection.tag
+        if conn is None:
+            server = connection.listener.getsockname()
+            conn = connection.tag = TConn(self.cfg, connection.sock, connection.address, server)
+        conn.data_ready = True
+        if self.handle(conn) is not True:
+            return False
+        connection.sock.flush()
+        # What was read beyond this request belongs to the next one, whose head the reactor waits for.
+        buffer = conn.parser.unreader.buf
+        if left := buffer.getvalue():
+            conn.parser.unreader.buf = io.BytesIO()
+            connection.sock.unread(left)
+        return True
+
+
+class TLSSyncWorker(SyncWorker):  # type: ignore[misc]  # gunicorn ships no types
+    """sync: one request at a time, from a listener whose connections are ready to answer."""
+
+    sockets: list[Any]
+
+    def init_process(self) -> None:
+        """Called by gunicorn after the fork."""
+        _leave_roots_group(self.app.plan.account)
+        super().init_process()
+
+    def run(self) -> None:
+        """Serve until told to stop, then answer what has begun."""
+        # gunicorn kills a sync worker that was silent for `timeout`: a slow client must be gone before.
+        limits = _limits(self, patience=self.cfg.timeout / 2)
+        context, room = self.app.certificates.context, _room(self.cfg)
+        plain = self.sockets
+        listeners = [TLSListener(one, context, limits=limits, max_waiting=room) for one in plain]
+        self.sockets = listeners
+        self.wait_fds = [*listeners, self.PIPE[0]]
+        self.app.duties.start()
+        for listener in listeners:
+            listener.start()
+        super().run()
+        self._finish(listeners)
+        for one in plain:
+            one.close()
+
+    def handle_request(self, listener: Any, req: Any, client: Any, addr: Any) -> None:
+        """As gunicorn's; a failure in mid-answer is told to the socket."""
+        with client.answer():
+            super().handle_request(listener, req, client, addr)
+
+    def _finish(self, listeners: Sequence[TLSListener]) -> None:
+        for listener in listeners:
+            listener.stop_accept()
+        for listener in listeners:
+            for sock, address in listener.drain(_STOP_LINGER):
+                self.notify()
+                sock.setblocking(True)
+                self.handle(listener, sock, address)
+        for listener in listeners:
+            listener.close(_STOP_LINGER)
+        self.app.duties.stop()
+
+
+def _leave_roots_group(account: Account | None) -> None:
+    """gunicorn takes the user's groups and the user, and stays in root's group (gunicorn.util.set_owner_process)."""
+    if account is not None:
+        os.setgid(account.gid)
+
+
+def _limits(worker: Any, *, patience: float) -> Limits:
+    seconds = worker.app.plan.handshake_timeout
+    return Limits(
+        handshake_timeout=seconds, head_timeout=seconds, patience=patience or None, max_head=_max_head(worker.cfg)
+    )
+
+
+def _max_head(cfg: Any) -> int:
+    """Bytes of a head that gunicorn would read to its end; it refuses a longer one at sight (its http.message)."""
+    fields = cfg.limit_request_fields if 0 < cfg.limit_request_fields <= _MAX_FIELDS else _MAX_FIELDS
+    size = cfg.limit_request_field_size if cfg.limit_request_field_size > 0 else _FIELD_SIZE
+    head: int = max(0, cfg.limit_request_line) + fields * (size + 2) + 4
+    return min(_MAX_HEAD, head)
+
+
+def _room(cfg: Any) -> int:
+    """How many connections may wait: ``worker_connections``, as far as there are descriptors."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted: int = cfg.worker_connections
+    if soft != resource.RLIM_INFINITY:
+        wanted = min(wanted, soft - _OTHER_FILES - cfg.threads)
+    return max(1, wanted)

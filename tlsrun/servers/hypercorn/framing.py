@@ -1,0 +1,52 @@
+"""aioquic's frames of HTTP/3, with bounds: what a client makes the server hold before the application is asked.
+
+aioquic waits for the end of a block of headers, however long it says it is, and of frames that it does not know.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aioquic.h3.connection import ErrorCode, H3Connection, Setting
+from aioquic.h3.events import H3Event
+from aioquic.quic.events import QuicEvent, StreamDataReceived
+from pylsqpack import Decoder
+
+
+class Framing(H3Connection):
+    """The server's side of one connection.
+
+    Arguments:
+        quic: the connection.
+        most: bytes of a request's headers, and of any frame that is not a body.
+    """
+
+    def __init__(self, quic: Any, most: int) -> None:
+        self.most = most
+        super().__init__(quic)
+
+    def _init_connection(self) -> None:
+        # Without a table that clients fill (RFC 9204, section 3.2) a short block cannot mean long headers.
+        self._max_table_capacity = self._blocked_streams = 0
+        self._decoder = Decoder(0, 0)
+        super()._init_connection()
+
+    def _get_local_settings(self) -> dict[int, int]:
+        settings = super()._get_local_settings()
+        del settings[Setting.ENABLE_CONNECT_PROTOCOL]  # WSGI has no WebSocket
+        return settings | {Setting.MAX_FIELD_SECTION_SIZE: self.most}
+
+    def handle_event(self, event: QuicEvent) -> list[H3Event]:
+        """As aioquic's; a client that sends too much is sent away (RFC 9114, section 10.5)."""
+        events = super().handle_event(event)
+        if isinstance(event, StreamDataReceived):
+            stream = self._stream.get(event.stream_id)
+            if stream is not None and len(stream.buffer) > self.most:
+                self._is_done = True
+                self._quic.close(error_code=ErrorCode.H3_EXCESSIVE_LOAD, reason_phrase="a frame is too long")
+        return events
+
+
+def size_of(headers: list[tuple[bytes, bytes]]) -> int:
+    """What a block of headers counts for (RFC 9114, section 4.2.2)."""
+    return sum(len(name) + len(value) + 32 for name, value in headers)

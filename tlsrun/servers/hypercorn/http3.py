@@ -1,0 +1,149 @@
+"""Hypercorn's HTTP/3 on one QUIC connection, with what it leaves undone: see `tlsrun.servers.hypercorn.protocols`.
+
+A second block of headers is trailers, not a request; an answer does not run ahead of its client without bounds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Any
+
+from aioquic.h3.connection import ErrorCode
+from aioquic.h3.events import DataReceived, HeadersReceived
+from aioquic.quic.connection import QuicConnection
+from aioquic.quic.events import QuicEvent, StopSendingReceived, StreamReset
+from hypercorn.protocol.events import Body, EndBody, StreamClosed
+from hypercorn.protocol.h3 import H3Protocol
+
+from tlsrun.servers.hypercorn.framing import Framing, size_of
+from tlsrun.servers.hypercorn.protocols import is_sound
+
+_AHEAD = 1 << 18  # bytes of an answer that may wait for the client
+
+
+class Http3(H3Protocol):
+    """HTTP/3.
+
+    Arguments:
+        quic: the connection.
+        patience: seconds in which the client has to take some more of an answer.
+        app, config, context, task_group, state, client, server, send: Hypercorn's.
+    """
+
+    def __init__(
+        self, app: Any, config: Any, context: Any, task_group: Any, state: Any, client: Any, server: Any,
+        quic: QuicConnection, send: Any, *, patience: float,
+    ) -> None:  # fmt: skip
+        # As Hypercorn's, which is not called: it would open streams for frames without bounds.
+        self.app, self.config, self.context, self.task_group = app, config, context, task_group
+        self.state, self.client, self.server, self.send = state, client, server, send
+        self.streams = {}
+        self.connection = Framing(quic, config.h2_max_header_list_size)
+        self._quic = quic
+        self._patience = patience
+        self._seen: set[int] = set()  # streams whose request has begun and may still have trailers
+        self._ended: set[int] = set()  # those whose request has come whole
+        self._whole: set[int] = set()  # those whose answer is sent whole
+        self._moved = asyncio.Event()
+
+    @property
+    def idle(self) -> bool:
+        """Whether no request is being answered."""
+        return not self.streams
+
+    def moved(self) -> None:
+        """The client has sent something, perhaps that it took what was sent."""
+        self._moved.set()
+
+    async def end(self) -> None:
+        """The connection is gone."""
+        for stream_id in list(self.streams):
+            await self._forget(stream_id)
+        self._moved.set()
+
+    async def handle(self, quic_event: QuicEvent) -> None:
+        """Take what happened on the connection."""
+        if isinstance(quic_event, (StreamReset, StopSendingReceived)):
+            await self._forget(quic_event.stream_id)
+            self._seen.discard(quic_event.stream_id)
+        for event in self.connection.handle_event(quic_event):
+            if isinstance(event, HeadersReceived):
+                await self._headers_received(event)
+            elif isinstance(event, DataReceived) and (stream := self.streams.get(event.stream_id)) is not None:
+                await stream.handle(Body(stream_id=event.stream_id, data=event.data))
+            if isinstance(event, (HeadersReceived, DataReceived)) and event.stream_ended:
+                await self._request_ended(event.stream_id)
+
+    async def stream_send(self, event: Any) -> None:
+        """As Hypercorn's; waits while the client does not take what was sent."""
+        stream_id = event.stream_id
+        if isinstance(event, StreamClosed):
+            await self._stream_closed(stream_id)
+            return
+        if stream_id not in self.streams:
+            return
+        await super().stream_send(event)
+        if isinstance(event, EndBody):
+            self._whole.add(stream_id)
+        elif isinstance(event, Body):
+            await self._until_taken(stream_id)
+
+    async def _headers_received(self, event: HeadersReceived) -> None:
+        if event.stream_id in self._seen:  # trailers
+            return
+        self._seen.add(event.stream_id)
+        if (refused := self._refusal(event)) is not None:
+            self._quic.reset_stream(event.stream_id, refused)
+            await self.send()
+            return
+        await self._create_stream(event)
+
+    def _refusal(self, request: HeadersReceived) -> ErrorCode | None:
+        if self.context.terminated.is_set():
+            return ErrorCode.H3_REQUEST_REJECTED
+        if size_of(request.headers) > self.config.h2_max_header_list_size:
+            return ErrorCode.H3_EXCESSIVE_LOAD
+        return None if is_sound(request.headers) else ErrorCode.H3_MESSAGE_ERROR
+
+    async def _request_ended(self, stream_id: int) -> None:
+        if stream_id in self.streams:
+            self._ended.add(stream_id)
+            await self.streams[stream_id].handle(EndBody(stream_id=stream_id))
+        else:
+            self._seen.discard(stream_id)
+
+    async def _stream_closed(self, stream_id: int) -> None:
+        if stream_id not in self.streams:
+            return
+        whole, ended = stream_id in self._whole, stream_id in self._ended
+        await self._forget(stream_id)
+        if not whole:
+            self._quic.reset_stream(stream_id, ErrorCode.H3_INTERNAL_ERROR)
+        if not ended:
+            with contextlib.suppress(ValueError):  # it is over on both sides
+                self._quic.stop_stream(stream_id, ErrorCode.H3_NO_ERROR)
+        await self.send()
+
+    async def _forget(self, stream_id: int) -> None:
+        stream = self.streams.pop(stream_id, None)
+        self._whole.discard(stream_id)
+        if stream_id in self._ended:  # else its trailers may still come
+            self._ended.discard(stream_id)
+            self._seen.discard(stream_id)
+        if stream is not None:
+            await stream.handle(StreamClosed(stream_id=stream_id))
+
+    async def _until_taken(self, stream_id: int) -> None:
+        while stream_id in self.streams and (waiting := self._waiting(stream_id)) > _AHEAD:
+            self._moved.clear()
+            try:
+                await asyncio.wait_for(self._moved.wait(), self._patience)
+            except asyncio.TimeoutError:
+                if self._waiting(stream_id) >= waiting:
+                    await self._stream_closed(stream_id)
+
+    def _waiting(self, stream_id: int) -> int:
+        """Bytes that the client has not acknowledged. aioquic keeps them, and has no public way to ask."""
+        stream = self._quic._streams.get(stream_id)
+        return 0 if stream is None else len(stream.sender._buffer)

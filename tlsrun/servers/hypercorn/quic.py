@@ -1,0 +1,241 @@
+"""QUIC for HTTP/3: a worker's UDP socket, aioquic's connections on it, and their deadlines.
+
+QUIC does its TLS itself, by aioquic and not by the context of the other connections: TLS 1.3, one certificate, no
+client certificates, and no session tickets, which would let early data be replayed (RFC 8446, section 8).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from aioquic.asyncio.protocol import QuicConnectionProtocol
+from aioquic.asyncio.server import QuicServer
+from aioquic.h3.connection import H3_ALPN
+from aioquic.quic.configuration import QuicConfiguration
+from aioquic.quic.connection import QuicConnection
+from aioquic.quic.events import ConnectionTerminated, HandshakeCompleted, ProtocolNegotiated, QuicEvent
+from aioquic.quic.retry import QuicRetryTokenHandler
+from aioquic.tls import load_pem_private_key, pull_client_hello
+
+from tlsrun.servers.hypercorn.environ import Line
+from tlsrun.servers.hypercorn.http3 import Http3
+from tlsrun.servers.hypercorn.tasks import Tasks
+from tlsrun.tls.identity import Identity
+from tlsrun.wsgi.facts import Facts, Untold
+
+if TYPE_CHECKING:
+    from tlsrun.servers.hypercorn.worker import Worker
+
+#: Handshakes under way above which a client has to prove its address first (RFC 9000, section 8.1.2).
+_CROWD = 64
+_BUFFER = 4 << 20  # bytes of datagrams that the system may hold
+
+_KEY_SIZES = {"AES_128_GCM_SHA256": "128"}
+
+
+class Endpoint(QuicServer):
+    """A worker's side of one UDP socket.
+
+    Arguments:
+        worker: whose it is.
+
+    Attributes:
+        clients: the connections that there are.
+    """
+
+    def __init__(self, worker: Worker, configuration: QuicConfiguration) -> None:
+        super().__init__(configuration=configuration, create_protocol=self._create)
+        self._worker = worker
+        self._prove = QuicRetryTokenHandler()
+        self.clients: set[Client] = set()
+        self.shaking = 0
+
+    def datagram_received(self, data: bytes | str, addr: Any) -> None:
+        """As aioquic's; in a crowd, clients prove their address."""
+        self._retry = self._prove if self.shaking > _CROWD else None  # type: ignore[assignment] # as aioquic itself
+        super().datagram_received(data, addr)
+
+    def _create(self, quic: QuicConnection, stream_handler: Any = None) -> Client:
+        return Client(quic, self, self._worker)
+
+    def error_received(self, error: Exception) -> None:
+        """A client's port is closed; its connection times out."""
+
+
+class Client(QuicConnectionProtocol):
+    """One client's connection."""
+
+    def __init__(self, quic: QuicConnection, endpoint: Endpoint, worker: Worker) -> None:
+        super().__init__(quic)
+        self._endpoint = endpoint
+        self._worker = worker
+        self._tasks = Tasks(worker.loop, worker.desk, self._fail)
+        self._tasks.consumed = _free
+        self._h3: Http3 | None = None
+        self._peer: tuple[str, int] | None = None
+        self._events: deque[QuicEvent] = deque()
+        self._pumping = False
+        self._shaking = True
+        self._over = False
+        endpoint.clients.add(self)
+        endpoint.shaking += 1
+        self._name: str | None = None
+        self._deadline = worker.loop.call_later(worker.handshake_timeout, self._late)
+        _listen_for_name(quic, self._named)
+
+    @property
+    def idle(self) -> bool:
+        """Whether no request is being answered."""
+        return self._h3 is None or self._h3.idle
+
+    def datagram_received(self, data: bytes | str, addr: Any) -> None:
+        """As aioquic's."""
+        self._peer = self._peer or (addr[0], addr[1])
+        super().datagram_received(data, addr)
+        if self._h3 is not None:
+            self._h3.moved()
+
+    def quic_event_received(self, event: QuicEvent) -> None:
+        """Called by aioquic with all that happens, in order."""
+        if isinstance(event, ProtocolNegotiated):
+            self._h3 = self._speak()
+        elif isinstance(event, HandshakeCompleted):
+            self._shaken()
+        elif isinstance(event, ConnectionTerminated):
+            self._shaken()
+            self._over = True
+            self._endpoint.clients.discard(self)
+        self._events.append(event)
+        if not self._pumping:
+            self._pumping = True
+            self._tasks.spawn(self._pump)
+
+    async def _pump(self) -> None:
+        while self._events:
+            event = self._events.popleft()
+            if self._h3 is None:
+                continue
+            if isinstance(event, ConnectionTerminated):
+                await self._h3.end()
+            else:
+                await self._h3.handle(event)
+        self._pumping = False
+        if not self._over:
+            self.transmit()
+
+    def _speak(self) -> Http3:
+        worker = self._worker
+        line = Line(tls=Untold(_facts(self._quic, self._name)), peer=self._peer or ("", 0), here=worker.udp_address)
+        return Http3(
+            worker.desk, worker.config, worker.hypercorn, self._tasks, {"line": line}, line.peer, line.here,
+            self._quic, self._transmit, patience=worker.patience,
+        )  # fmt: skip
+
+    def _named(self, name: str | None) -> None:
+        self._name = name
+
+    async def _transmit(self) -> None:
+        if not self._over:
+            self.transmit()
+
+    def _shaken(self) -> None:
+        if self._shaking:
+            self._shaking = False
+            self._endpoint.shaking -= 1
+            self._deadline.cancel()
+
+    def _late(self) -> None:
+        self.close(reason_phrase="the handshake took too long")
+
+    def _fail(self) -> None:
+        self.close(error_code=0x102, reason_phrase="the server failed")
+
+
+def _listen_for_name(quic: QuicConnection, named: Callable[[str | None], None]) -> None:
+    """Have ``named`` called with the name that the client asks for (SNI), which aioquic reads and does not keep."""
+    initialize = quic._initialize
+
+    def with_name(peer_cid: bytes) -> None:
+        initialize(peer_cid)
+        quic.tls._server_handle_hello = partial(_hear, quic.tls._server_handle_hello, named)  # type: ignore[method-assign]
+
+    quic._initialize = with_name  # type: ignore[method-assign]
+
+
+def _hear(answer: Callable[..., None], named: Callable[[str | None], None], hello: Any, *more: Any) -> None:
+    begin = hello.tell()
+    named(pull_client_hello(hello).server_name)
+    hello.seek(begin)
+    answer(hello, *more)
+
+
+def _facts(quic: QuicConnection, name: str | None) -> Facts:
+    """QUIC is TLS 1.3 (RFC 9001); what the suite is, aioquic's key schedule knows."""
+    facts = Facts(HTTPS="on", SSL_PROTOCOL="TLSv1.3", SSL_SESSION_RESUMED="Initial", SSL_CLIENT_VERIFY="NONE")
+    if name:
+        facts["SSL_TLS_SNI"] = name
+    schedule = quic.tls.key_schedule
+    if schedule is not None:
+        suite = schedule.cipher_suite.name
+        size = _KEY_SIZES.get(suite, "256")
+        facts |= {"SSL_CIPHER": f"TLS_{suite}", "SSL_CIPHER_USEKEYSIZE": size, "SSL_CIPHER_ALGKEYSIZE": size}
+    return facts
+
+
+def _free(size: int) -> None:
+    """A client of HTTP/3 is not made to wait: what it sends goes to a file when nobody reads it."""
+
+
+def configuration_of(identity: Identity, *, idle_timeout: float) -> QuicConfiguration:
+    """aioquic's configuration of a server with this certificate.
+
+    Arguments:
+        idle_timeout: seconds after which a silent connection is dropped.
+    """
+    configuration = QuicConfiguration(is_client=False, alpn_protocols=H3_ALPN, idle_timeout=idle_timeout)
+    renew(configuration, identity)
+    return configuration
+
+
+def renew(configuration: QuicConfiguration, identity: Identity) -> None:
+    """Serve ``identity`` to the connections that begin from now on. In the loop, where they begin."""
+    configuration.certificate = identity.certificate
+    configuration.certificate_chain = list(identity.chain)
+    configuration.private_key = load_pem_private_key(identity.key)
+
+
+def bind(host: str, port: int, family: int, *, workers: int) -> list[socket.socket]:
+    """One UDP socket for each worker; the kernel keeps a client with one of them (SO_REUSEPORT, socket(7)).
+
+    Raises:
+        OSError: the port cannot be bound.
+    """
+    sockets: list[socket.socket] = []
+    try:
+        for _ in range(workers):
+            made = socket.socket(family, socket.SOCK_DGRAM)
+            sockets.append(made)
+            if workers > 1:
+                made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            if family == socket.AF_INET6:
+                made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(host != "::"))
+            with contextlib.suppress(OSError):
+                made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
+            made.bind((host, port))
+            made.setblocking(False)
+    except OSError:
+        for made in sockets:
+            made.close()
+        raise
+    return sockets
+
+
+async def serve(worker: Worker, sock: socket.socket, configuration: QuicConfiguration) -> Endpoint:
+    """Begin to answer on ``sock``."""
+    _, endpoint = await worker.loop.create_datagram_endpoint(lambda: Endpoint(worker, configuration), sock=sock)
+    return endpoint

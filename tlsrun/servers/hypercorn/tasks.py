@@ -1,0 +1,57 @@
+"""The tasks of one connection, in the shape that Hypercorn's protocols ask for, and where their requests go."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from tlsrun.servers.hypercorn.desk import Desk, Send
+
+_log = logging.getLogger("tlsrun.hypercorn")
+
+
+class Tasks:
+    """What runs for one connection, and ends with it.
+
+    Arguments:
+        desk: answers requests.
+        failed: called when a task fails, which breaks the connection.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, desk: Desk, failed: Callable[[], None]) -> None:
+        self._loop = loop
+        self._desk = desk
+        self._failed = failed
+        self._tasks: set[asyncio.Task[Any]] = set()
+        #: Of the request that begins next: see `tlsrun.servers.hypercorn.desk.Desk.begin`.
+        self.consumed: Callable[[int], None] | None = None
+
+    def spawn(self, function: Callable[..., Awaitable[Any]], *arguments: Any) -> None:
+        """Run ``function``."""
+        task = asyncio.ensure_future(function(*arguments), loop=self._loop)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    async def spawn_app(self, app: Any, config: Any, scope: Any, send: Send) -> Callable[[Any], Awaitable[None]]:
+        """Have the application answer a request; returns what takes the events of the request."""
+        if scope["type"] != "http":  # WebSocket, which WSGI has not
+            await send({"type": "websocket.close", "code": 1000, "reason": ""})
+            return _nothing
+        return self._desk.begin(scope, send, self.consumed).put
+
+    def cancel(self) -> None:
+        """End them all."""
+        for task in list(self._tasks):
+            task.cancel()
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("a connection failed", exc_info=error)
+            self._failed()
+
+
+async def _nothing(event: Any) -> None:
+    """Takes the events of a request that is not answered."""

@@ -1,0 +1,252 @@
+"""A worker: an event loop with Hypercorn's protocols on the shared sockets, from its fork to its end.
+
+Told to stop it leaves the sockets, lets requests finish, and ends::
+
+    SERVING ──► STOPPING (no new requests; those that run have graceful_timeout) ──► exit
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import random
+import signal
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from hypercorn.asyncio.worker_context import WorkerContext
+from hypercorn.config import Config
+
+from tlsrun.account import Account, become
+from tlsrun.servers.duties import Duties
+from tlsrun.servers.hypercorn.connection import Connection
+from tlsrun.servers.hypercorn.desk import Desk
+from tlsrun.tls import plain
+from tlsrun.tls.reload import Certificates
+
+_log = logging.getLogger("tlsrun.hypercorn")
+
+#: What a worker says to its supervisor when it serves.
+READY = b"r"
+_STOPS = (signal.SIGTERM, signal.SIGINT)
+#: Signals that are held back from the fork until a worker has handlers of its own.
+HELD = (*_STOPS, signal.SIGHUP)
+
+_HEAD_TIMEOUT = 10.0  # seconds for the first request's head, from the handshake
+_PATIENCE = 60.0  # seconds in which a client has to send, or take, some more of a body
+_FIRST_WORD = 1.0  # seconds that a client which has just come has to say what it wants, when the worker stops
+_BURST = 16  # connections that asyncio accepts before it looks at anything else
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """What the workers share, from before the fork.
+
+    Arguments:
+        application: the WSGI callable.
+        certificates: of the endpoint.
+        duties: what a worker does besides.
+        config: Hypercorn's.
+        listener: the listening TCP socket; None when HTTP/3 alone is spoken.
+        datagrams: the UDP sockets, one for each worker; none without HTTP/3.
+        address: where they listen.
+        handshake_timeout: seconds a client has for its handshake.
+        threads: requests that a worker answers at once.
+        workers: how many there are.
+        speaks_http1: whether HTTP/1.1 is spoken.
+        software: the server's name and version.
+        account: who a worker becomes; None for who started it.
+        uvloop: whether the loop is uvloop's.
+    """
+
+    application: Callable[..., Any]
+    certificates: Certificates
+    duties: Duties
+    config: Config
+    listener: socket.socket | None
+    datagrams: tuple[socket.socket, ...]
+    address: tuple[str, int]
+    handshake_timeout: float
+    threads: int
+    workers: int
+    speaks_http1: bool
+    software: str
+    account: Account | None
+    uvloop: bool
+
+
+class Worker:
+    """What the connections of one process share.
+
+    Attributes:
+        connections: those over TCP.
+        hypercorn: what Hypercorn's protocols ask whether it ends.
+        stopping: no more requests are taken.
+    """
+
+    def __init__(self, site: Site, number: int, link: socket.socket) -> None:
+        self._site = site
+        self._link = link
+        self._number = number
+        self._endpoint: Any = None
+        self.loop = asyncio.get_running_loop()
+        self.config = site.config
+        self.context = site.certificates.context
+        self.handshake_timeout = site.handshake_timeout
+        self.head_timeout = _HEAD_TIMEOUT
+        self.first_word = _FIRST_WORD
+        self.patience = _PATIENCE
+        self.speaks_http1 = site.speaks_http1
+        self.udp_address = site.address
+        self.hypercorn = WorkerContext(_most_requests(site.config))
+        self.stopping = False
+        self.connections: set[Connection] = set()
+        self._stop = asyncio.Event()
+        self.desk = Desk(
+            site.application,
+            threads=site.threads,
+            processes=site.workers,
+            software=site.software,
+            prefix=site.config.root_path,
+            patience=_PATIENCE,
+        )
+
+    def answerer(self, head: bytes) -> bytes | None:
+        """The response to plain HTTP on the port of HTTPS."""
+        return plain.answer(head, self.context.allowed_host)
+
+    async def run(self) -> None:
+        """Serve until told to stop, by a signal, by Hypercorn (max_requests), or by the supervisor's end."""
+        for number in _STOPS:
+            self.loop.add_signal_handler(number, self._stop.set)
+        self.loop.add_signal_handler(signal.SIGHUP, self._reload)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD)
+        self._link.setblocking(False)
+        self.loop.add_reader(self._link, self._supervisor_gone)
+        renewing = None
+        # First of all: a worker that takes the place of another reads the certificates as they are now.
+        self._site.duties.start()
+        server = await self._listen()
+        if self._site.datagrams:
+            renewing = await self._serve_datagrams()
+        self._link.send(READY)
+        enough = self.loop.create_task(self.hypercorn.terminate.wait())
+        enough.add_done_callback(lambda _: self._stop.set())
+        await self._stop.wait()
+        if server is not None:
+            server.close()
+        self._site.duties.stop()
+        await self._finish()
+        for task in (enough, renewing):
+            if task is not None:
+                task.cancel()
+        self.desk.close()
+
+    async def _listen(self) -> asyncio.Server | None:
+        if self._site.listener is None:
+            return None
+        return await self.loop.create_server(lambda: Connection(self), sock=self._site.listener, backlog=_BURST)
+
+    async def _serve_datagrams(self) -> asyncio.Task[None]:
+        # Only now: aioquic need not be there without HTTP/3.
+        from tlsrun.servers.hypercorn import quic
+
+        identity, _ = self._site.certificates.current()
+        configuration = quic.configuration_of(identity, idle_timeout=max(self.config.keep_alive_timeout, _PATIENCE))
+        self._endpoint = await quic.serve(self, self._site.datagrams[self._number], configuration)
+
+        async def renew() -> None:
+            served = identity
+            while True:
+                await asyncio.sleep(1)
+                found, _ = self._site.certificates.current()
+                if found is not served:
+                    quic.renew(configuration, found)
+                    served = found
+
+        return self.loop.create_task(renew())
+
+    def _reload(self) -> None:
+        self.loop.run_in_executor(None, self._site.duties.reload)
+
+    def _supervisor_gone(self) -> None:
+        self.loop.remove_reader(self._link)
+        self._stop.set()
+
+    async def _finish(self) -> None:
+        """Let requests finish; cut off those that do not in time."""
+        self.stopping = True
+        await self.hypercorn.terminated.set()
+        for client in list(self.connections):
+            client.stop(self.first_word)
+        end = self.loop.time() + self.config.graceful_timeout
+        while self._busy() and self.loop.time() < end:
+            await asyncio.sleep(0.02)
+        if self._busy():
+            _log.warning("requests were cut off after %g s", self.config.graceful_timeout)
+        for client in list(self.connections):
+            client.abort()
+        if self._endpoint is not None:
+            self._endpoint.close()
+        await asyncio.sleep(0.02)
+
+    def _busy(self) -> bool:
+        return bool(self.connections) or (
+            self._endpoint is not None and not all(client.idle for client in self._endpoint.clients)
+        )
+
+
+def _most_requests(config: Config) -> int | None:
+    if config.max_requests is None:
+        return None
+    return config.max_requests + random.randint(0, config.max_requests_jitter)  # noqa: S311 -- no secret
+
+
+def run(site: Site, number: int, link: socket.socket) -> None:
+    """Be worker ``number`` (from 0), in a process forked for it. Never returns.
+
+    Arguments:
+        link: to the supervisor; its end is this process's end.
+    """
+    status = 1
+    try:
+        if site.account is not None:
+            become(site.account)
+        _serve(site, number, link)
+        status = 0
+    except BaseException:  # noqa: BLE001 -- nothing may pass into the program that was forked
+        _log.exception("worker %d failed", number + 1)
+    finally:
+        logging.shutdown()
+        # Not by returning: a thread may still be in a request that nobody waits for.
+        os._exit(status)
+
+
+def _serve(site: Site, number: int, link: socket.socket) -> None:
+    loop = _new_loop(site)
+    asyncio.set_event_loop(loop)
+    loop.set_exception_handler(_report)
+
+    async def main() -> None:
+        await Worker(site, number, link).run()
+
+    loop.run_until_complete(main())
+
+
+def _new_loop(site: Site) -> asyncio.AbstractEventLoop:
+    if not site.uvloop:
+        return asyncio.new_event_loop()
+    import uvloop
+
+    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+    return loop
+
+
+def _report(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """What nobody caught is logged, once, and costs nobody else his connection."""
+    with contextlib.suppress(Exception):
+        _log.error("%s", context.get("message") or "an error in the event loop", exc_info=context.get("exception"))

@@ -1,0 +1,62 @@
+"""How many requests run at once: threads that wait for their client do not count.
+
+A server with an event loop of its own (Granian, Hypercorn) waits for slow clients with patience. Were its threads as
+few as requests may run, as many clients that do not read their answer, or do not send their body, would keep everybody
+else waiting.
+"""
+
+from __future__ import annotations
+
+import queue
+from types import TracebackType
+
+#: Threads of one worker, those that wait included.
+MOST_THREADS = 1024
+
+
+class Slots:
+    """So many threads are inside a ``with`` block of it at once; the others wait for their turn.
+
+    Arguments:
+        count: how many; with 1 nobody ever leaves one, for then a request is to run undisturbed from begin to end.
+    """
+
+    __slots__ = ("_free", "alone")
+
+    def __init__(self, count: int) -> None:
+        self.alone = count == 1
+        self._free: queue.SimpleQueue[None] = queue.SimpleQueue()
+        for _ in range(count):
+            self._free.put(None)
+
+    @property
+    def threads(self) -> int:
+        """How many threads the server is to have for them."""
+        return 1 if self.alone else MOST_THREADS
+
+    def __enter__(self) -> None:
+        self._free.get()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._free.put(None)
+
+
+class Outside:
+    """A ``with`` block in which a slot is lent to others, by the thread that is inside it."""
+
+    __slots__ = ("_slots",)
+
+    def __init__(self, slots: Slots) -> None:
+        self._slots = slots
+
+    def __enter__(self) -> None:
+        if not self._slots.alone:
+            self._slots.__exit__(None, None, None)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if not self._slots.alone:
+            self._slots.__enter__()

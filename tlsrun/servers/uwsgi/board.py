@@ -1,0 +1,91 @@
+"""What the edges and their keeper tell one another: a few numbers in memory that all processes of a server share."""
+
+from __future__ import annotations
+
+import enum
+import mmap
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+TICK = 0.02  # seconds between two looks at it
+_SLOT = struct.Struct("=II")
+
+
+class Phase(enum.IntEnum):
+    """Where an edge is in its life."""
+
+    STARTING = 0
+    SERVING = 1
+    DRAINED = 2
+
+
+class Wish(enum.IntEnum):
+    """What the keeper wants of the edges."""
+
+    SERVE = 0
+    DRAIN = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class EdgeState:
+    """One edge as it last said.
+
+    Arguments:
+        pid: its process; 0 before the first.
+        phase: where it is.
+    """
+
+    pid: int
+    phase: Phase
+
+
+class Board:
+    """Made before the fork; each process writes its own slot only.
+
+    Plain memory instead of messages: a process that is killed at any moment leaves nothing half said, and one
+    that is started again finds the state as it is.
+
+    Arguments:
+        edges: how many there are.
+    """
+
+    def __init__(self, edges: int) -> None:
+        self._edges = edges
+        self._memory = mmap.mmap(-1, _SLOT.size * (edges + 1))
+
+    @property
+    def wish(self) -> Wish:
+        """What the keeper wants."""
+        return Wish(_SLOT.unpack_from(self._memory, 0)[0])
+
+    @wish.setter
+    def wish(self, wish: Wish) -> None:
+        _SLOT.pack_into(self._memory, 0, wish, 0)
+
+    def report(self, edge: int, pid: int, phase: Phase) -> None:
+        """Say where an edge is.
+
+        Arguments:
+            edge: its number, from 1.
+        """
+        _SLOT.pack_into(self._memory, _SLOT.size * edge, pid, phase)
+
+    def edges(self) -> Iterator[EdgeState]:
+        """Every edge that has ever said something."""
+        for number in range(1, self._edges + 1):
+            pid, phase = _SLOT.unpack_from(self._memory, _SLOT.size * number)
+            if pid:
+                yield EdgeState(pid=pid, phase=Phase(phase))
+
+
+def wait(condition: Callable[[], bool], seconds: float | None) -> bool:
+    """Wait until ``condition`` holds, for ``seconds`` at most (None: for ever); returns whether it does."""
+    tick, end = threading.Event(), None if seconds is None else time.monotonic() + seconds
+    while not condition():
+        if end is not None and time.monotonic() >= end:
+            return False
+        tick.wait(TICK)
+    return True

@@ -1,0 +1,58 @@
+"""An edge: a uWSGI mule that ends TLS on the shared socket until it is told to drain."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from tlsrun.edge import Limits, serve
+from tlsrun.servers.uwsgi.board import Phase, Wish, wait
+from tlsrun.servers.uwsgi.service import STOP, Service
+from tlsrun.tls import plain
+from tlsrun.wsgi.facts import connection_facts
+
+_WITNESS = 1.0  # seconds that an edge which was told to end waits for the keeper to say why
+
+
+def run(service: Service, number: int) -> None:
+    """Serve, drain when told to, then wait for what comes.
+
+    The master ends this process; were it to end by itself, the master would start another one at once. It returns
+    when there is nothing to wait for: then another one is wanted.
+
+    Arguments:
+        number: of this edge, from 1.
+    """
+    board = service.board
+    # uWSGI's own handlers would tear the interpreter down without holding its lock.
+    _handle(signal.SIG_DFL, *STOP, signal.SIGHUP)
+    if board.wish is Wish.SERVE:
+        _serve(service, number)
+    _handle(signal.SIG_IGN, *STOP)
+    _handle(signal.SIG_DFL, signal.SIGHUP)
+    board.report(number, os.getpid(), Phase.DRAINED)
+    wait(lambda: board.wish is Wish.DRAIN, _WITNESS)
+    wait(lambda: board.wish is Wish.SERVE, None)
+
+
+def _handle(how: signal.Handlers, *numbers: signal.Signals) -> None:
+    for number in numbers:
+        signal.signal(number, how)
+
+
+def _serve(service: Service, number: int) -> None:
+    context = service.certificates.context
+    service.board.report(number, os.getpid(), Phase.STARTING)
+    service.duties.start()
+    serve(
+        service.place.listener,
+        context,
+        upstream=service.place.upstream,
+        limits=Limits(variables=service.packet, grace=service.mercy),
+        handshake_timeout=service.handshake_timeout,
+        facts=connection_facts,
+        trusted=service.trusted,
+        plain=lambda head: plain.answer(head, context.allowed_host),
+        on_ready=lambda _: service.board.report(number, os.getpid(), Phase.SERVING),
+    )
+    service.duties.stop()

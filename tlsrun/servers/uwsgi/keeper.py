@@ -1,0 +1,154 @@
+"""The keeper: a uWSGI mule that orders stop and reload, so that no request is lost.
+
+uWSGI alone tells workers and mules to end at the same moment: a request on its way through an edge would find no worker
+any more. Here the edges go first::
+
+    SIGTERM, SIGINT ─► master ─► keeper: edges drain ─► master: kill_them_all ─► keeper: workers end ─► exit 0
+    SIGHUP ──────────► master ─► keeper: certificates good? edges drain ─► master: grace_them_all ─► exec
+
+The master passes signals on through uWSGI's own signal framework (``uwsgi_route_signal``). A terminal or a service
+manager sends them to every process: workers ignore them, edges begin to drain, the keeper hears of them twice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from tlsrun.servers.uwsgi.board import TICK, Phase, Wish, wait
+from tlsrun.servers.uwsgi.service import RELOAD, RELOAD_NOW, STOP, STOP_NOW, Service
+
+_log = logging.getLogger("tlsrun.uwsgi")
+
+_LETTING_GO = 0.5  # seconds in which draining edges stop to accept
+_ECHO = 1.0  # seconds in which the same signal comes twice
+_ANSWER = 5.0  # seconds that the master has to begin a reload
+
+_noted: list[tuple[int, float]] = []
+
+
+def note(number: int, *_: Any) -> None:
+    """A handler: a signal came, directly or through the master. What to do about it is decided elsewhere."""
+    _noted.append((number, time.monotonic()))
+
+
+class Keeper:
+    """Waits for signals, and acts on them.
+
+    Arguments:
+        service: what it keeps.
+    """
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._board = service.board
+        self._told: set[int] = set()
+
+    def run(self) -> None:
+        """Until the server stops."""
+        self._board.wish = Wish.SERVE
+        for number in STOP:
+            signal.signal(number, note)
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        signal.signal(signal.SIGALRM, lambda *_: None)
+        while not _is_asked(*STOP):
+            if _is_asked(RELOAD):
+                _noted[:] = [one for one in _noted if one[0] != RELOAD]
+                self.reload()
+            else:
+                _doze(0)
+        self.stop()
+
+    def stop(self) -> None:
+        """Let the requests in flight finish, then the workers, then the master."""
+        import uwsgi
+
+        began = time.monotonic()
+        deadline = began + self._service.mercy
+
+        def over() -> bool:
+            return time.monotonic() >= deadline or any(
+                number in STOP and at >= began + _ECHO for number, at in _noted
+            )
+
+        self._drain(lambda: over() or time.monotonic() >= began + _LETTING_GO)
+        self._refuse_new()
+        self._drain(over)
+        os.kill(uwsgi.masterpid(), STOP_NOW)
+        told: set[int] = set()
+        while (workers := _workers()) and not over():
+            _signal(workers - told, signal.SIGHUP)
+            told |= workers
+            _doze(TICK)
+        _signal(_workers(), signal.SIGKILL)
+        _signal((edge.pid for edge in self._board.edges()), signal.SIGKILL)
+        self._service.place.remove()
+
+    def reload(self) -> None:
+        """Let the master execute everything anew, unless that would end in a server that does not start."""
+        import uwsgi
+
+        if not self._service.certificates.reload():
+            _log.error("not reloaded: a certificate cannot be served; this server goes on with the last good one")
+            return
+        deadline = time.monotonic() + self._service.mercy
+        self._drain(lambda: time.monotonic() >= deadline or _is_asked(*STOP))
+        if _is_asked(*STOP):
+            return
+        os.kill(uwsgi.masterpid(), RELOAD_NOW)
+        # It answers with SIGHUP, which ends this process; if it does not, the server goes on.
+        wait(lambda: False, _ANSWER)
+        self._told.clear()
+        self._board.wish = Wish.SERVE
+
+    def _drain(self, enough: Callable[[], bool]) -> None:
+        """Tell the edges to take no more connections and finish, and wait until they have."""
+        self._board.wish = Wish.DRAIN
+        while not enough():
+            busy = {edge.pid for edge in self._board.edges() if edge.phase is not Phase.DRAINED}
+            if not busy:
+                return
+            _signal(busy - self._told, signal.SIGTERM)
+            self._told |= busy
+            _doze(TICK)
+
+    def _refuse_new(self) -> None:
+        """End the listening itself, which the master keeps open: who comes now is refused, not left to wait."""
+        with contextlib.suppress(OSError):
+            self._service.place.listener.shutdown(socket.SHUT_RDWR)
+
+
+def _is_asked(*numbers: int) -> bool:
+    return any(number in numbers for number, _ in _noted)
+
+
+def _doze(seconds: float) -> None:
+    """Wait for a signal, for ``seconds`` at most; 0 is for ever."""
+    import uwsgi
+
+    # Repeated, because the first alarm may come before the wait begins.
+    signal.setitimer(signal.ITIMER_REAL, seconds, seconds)
+    try:
+        uwsgi.signal_wait()
+    except SystemError:  # a Unix signal came, and none of uWSGI's
+        pass
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _workers() -> set[int]:
+    import uwsgi
+
+    return {worker["pid"] for worker in uwsgi.workers() if worker["pid"] > 0}
+
+
+def _signal(pids: Iterable[int], number: int) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)

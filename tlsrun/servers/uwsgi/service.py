@@ -1,0 +1,66 @@
+"""What the processes of one uWSGI share, from before the fork, and the Unix signals between them."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tlsrun.servers.duties import Duties
+from tlsrun.servers.uwsgi.board import Board
+from tlsrun.servers.uwsgi.place import Place
+from tlsrun.tls.peers import Peers
+from tlsrun.tls.reload import Certificates
+
+#: Signals to the master that it passes on to the keeper.
+STOP = (signal.SIGTERM, signal.SIGINT)
+RELOAD = signal.SIGHUP
+#: Signals by which the keeper makes the master act, once the edges have drained.
+STOP_NOW = signal.SIGQUIT
+RELOAD_NOW = signal.SIGUSR2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """One server.
+
+    Arguments:
+        application: the WSGI callable.
+        certificates: for every edge.
+        duties: what an edge does besides.
+        place: where the server listens, and where its workers do.
+        trusted: proxies that may speak of their clients.
+        handshake_timeout: seconds a client has for the whole handshake.
+        mercy: seconds that requests in flight have to finish, at a stop or reload.
+        packet: bytes of a request's variables that the workers take.
+        board: for edges and keeper.
+        argv: ``sys.argv`` as the application knows it; uWSGI replaces it.
+    """
+
+    application: Callable[..., Any]
+    certificates: Certificates
+    duties: Duties
+    place: Place
+    trusted: Peers
+    handshake_timeout: float
+    mercy: int
+    packet: int
+    board: Board
+    argv: Sequence[str]
+
+
+_service: Service | None = None
+
+
+def hand_over(service: Service) -> None:
+    """Put ``service`` where its processes find it. One in a process: uWSGI itself runs but once."""
+    global _service
+    _service = service
+
+
+def handed_over() -> Service:
+    """What `hand_over` put there."""
+    if _service is None:
+        raise RuntimeError("nothing was handed over to uWSGI")
+    return _service

@@ -1,0 +1,33 @@
+"""What follows from the settings alone."""
+
+from __future__ import annotations
+
+from tlsrun.endpoint import Endpoint
+from tlsrun.settings.table import Settings
+from tlsrun.tls.policy import HTTP_VERSIONS, INTERMEDIATE_CIPHERS, Policy
+
+
+def may_use_development_certificate(settings: Settings) -> bool:
+    """Whether a development certificate may stand in: any address for the built-in server, else loopback only."""
+    return settings.server == "builtin" or Endpoint(host=settings.host, port=settings.port).is_loopback
+
+
+def verifies_clients(settings: Settings) -> bool:
+    """Whether clients are asked for certificates."""
+    return settings.client_ca is not None and settings.client_auth != "none"
+
+
+def policy_of(settings: Settings, http: tuple[str, ...] = ("1.1",)) -> Policy:
+    """The profile, and what overrides it.
+
+    Arguments:
+        http: the versions of HTTP that are spoken; HTTP/3, which is not over TCP, is no matter of this policy.
+    """
+    modern = settings.profile == "modern"
+    return Policy(
+        min_version="1.3" if modern else settings.min_version,
+        max_version=settings.max_version,
+        ciphers=settings.ciphers or ":".join(INTERMEDIATE_CIPHERS),
+        groups=settings.groups,
+        alpn=tuple(HTTP_VERSIONS[version] for version in http if version != "3"),
+    )

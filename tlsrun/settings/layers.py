@@ -1,0 +1,234 @@
+"""Layers: what each place (command line, environment, app config) gives, merged; every value knows its origin."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tlsrun.errors import Problem
+from tlsrun.settings.table import (
+    DEFAULTS,
+    SPECS,
+    Settings,
+    bottle_key,
+    environment_variable,
+    flask_key,
+)
+
+#: gunicorn's and uvicorn's variable for trusted proxies, which platforms set.
+FORWARDED_ALLOW_IPS = "FORWARDED_ALLOW_IPS"
+
+#: What Bottle's own adapters call these settings.
+BOTTLE_KEYWORDS = {"certfile": "cert", "keyfile": "key", "chainfile": "chain"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Given:
+    """A value as somebody wrote it.
+
+    Arguments:
+        value: untouched.
+        spelling: how it was spelled, for messages (``--cert``, ``TLS_CERT in app.config``).
+    """
+
+    value: Any = field(repr=False)
+    spelling: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layer:
+    """What one place gives.
+
+    Arguments:
+        name: the place (``command line``, ``environment``, ``app config``, ``default``).
+        given: setting -> value.
+        fallback: setting -> value, where no layer gives one.
+        problems: keys that look like settings and are none.
+        warnings: the same, where others may own the names.
+    """
+
+    name: str
+    given: Mapping[str, Given] = field(default_factory=dict)
+    fallback: Mapping[str, Given] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """Who set a value: the layer, and how it was spelled there."""
+
+    layer: str
+    spelling: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resolution:
+    """The settings in force, who set each, and all that was wrong."""
+
+    settings: Settings
+    origins: Mapping[str, Origin]
+    problems: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+
+    def is_given(self, name: str) -> bool:
+        """Whether somebody set ``name``, rather than its default standing."""
+        return name in self.origins
+
+    def spelling(self, name: str) -> str:
+        """How ``name`` was spelled by who set it; the Flask key where nobody did."""
+        origin = self.origins.get(name)
+        return origin.spelling if origin else flask_key(name)
+
+
+def unknown_setting(spelled: str, written: str, known: Iterable[str], where: str) -> Problem:
+    """The problem of a key that looks like a setting and is none.
+
+    Arguments:
+        spelled: the key as it was given.
+        written: the form to compare, in the spelling of ``known``.
+        known: all that could have been meant.
+        where: where it stood.
+    """
+    close = difflib.get_close_matches(written, list(known), n=1)
+    remedy = f"Did you mean {close[0]}?" if close else "See `tlsrun settings table` for all settings"
+    return Problem(where=f"{spelled}{where}", what="no such setting", remedy=remedy, code="TLS201")
+
+
+def environment_layer(environ: Mapping[str, str] = os.environ) -> Layer:
+    """The ``TLSRUN_*`` variables. An empty one counts as not given, as containers leave them."""
+    names = {environment_variable(name): name for name in SPECS}
+    given = {
+        names[variable]: Given(value=value, spelling=f"{variable} in the environment")
+        for variable, value in environ.items()
+        if variable in names and value
+    }
+    warnings = tuple(
+        unknown_setting(variable, variable, names, " in the environment")
+        for variable in sorted(environ)
+        if variable.startswith("TLSRUN_") and variable not in names
+        and difflib.get_close_matches(variable, names, n=1, cutoff=0.85)
+    )  # fmt: skip
+    allowed = environ.get(FORWARDED_ALLOW_IPS, "")
+    fallback = {"trusted_proxies": Given(value=allowed, spelling=f"{FORWARDED_ALLOW_IPS} in the environment")}
+    return Layer(
+        name="environment", given=given, fallback=fallback if allowed.strip(", ") else {}, warnings=warnings
+    )
+
+
+def flask_layer(config: Mapping[str, Any]) -> Layer:
+    """The ``TLS_*`` keys of a Flask ``app.config``."""
+    names = {flask_key(name): name for name in SPECS}
+    where = " in app.config"
+    given = {
+        names[key]: Given(value=value, spelling=f"{key}{where}")
+        for key, value in config.items()
+        if key in names and value is not None
+    }
+    problems = tuple(
+        unknown_setting(key, key, names, where)
+        for key in config
+        if isinstance(key, str) and key.startswith("TLS_") and key not in names
+    )
+    return Layer(name="app config", given=given, problems=problems)
+
+
+def bottle_layer(config: Mapping[str, Any]) -> Layer:
+    """The ``tls.*`` keys of a Bottle ``app.config``, and ``TLS_*`` so that one file serves both frameworks.
+
+    ``load_config()`` makes keys lower case, and ``load_dict()`` flattens a mapping such as
+    ``server_options`` into ``tls.server_options.NAME``: both are understood.
+    """
+    names = {bottle_key(name): name for name in SPECS}
+    names |= {flask_key(name): name for name in SPECS} | {f"tls_{name}": name for name in SPECS}
+    given: dict[str, Given] = {}
+    problems: list[Problem] = []
+    nested: dict[str, dict[str, Any]] = {}
+    for key, value in config.items():
+        parent, _, child = key.removeprefix("tls.").partition(".")
+        if key in names:
+            if value is not None:
+                given[names[key]] = Given(value=value, spelling=f"{key} in app.config")
+        elif key.startswith("tls.") and child and parent in SPECS and SPECS[parent].nested:
+            nested.setdefault(parent, {})[child] = value
+        elif key.startswith(("tls.", "TLS_")):
+            problems.append(unknown_setting(key, key, names, " in app.config"))
+    for name, values in nested.items():
+        given[name] = Given(value=values, spelling=f"{bottle_key(name)} in app.config")
+    return Layer(name="app config", given=given, problems=tuple(problems))
+
+
+def keyword_layer(keywords: Mapping[str, Any], call: str, *, layer: str = "keyword") -> Layer:
+    """Keyword arguments in the program's own text.
+
+    Arguments:
+        call: the call they stand in, for messages (``bottle.run()``).
+    """
+    given: dict[str, Given] = {}
+    problems: list[Problem] = []
+    for keyword, value in keywords.items():
+        name = BOTTLE_KEYWORDS.get(keyword, keyword)
+        if name not in SPECS:
+            problems.append(unknown_setting(f"{keyword}=", keyword, SPECS, f" in {call}"))
+        elif value is not None:
+            given[name] = Given(value=value, spelling=f"{keyword}= in {call}")
+    return Layer(name=layer, given=given, problems=tuple(problems))
+
+
+def default_layer(values: Mapping[str, Any], why: str) -> Layer:
+    """What a framework uses where the table has another default (Bottle's port 8080)."""
+    return Layer(name="default", given={name: Given(value=value, spelling=why) for name, value in values.items()})
+
+
+def _shown(value: Any, *, secret: bool) -> str:
+    text = repr(value)
+    if secret or "-----BEGIN" in text:
+        return "a secret"
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def _strongest(layers: Sequence[Layer], name: str) -> tuple[Layer | None, Given | None]:
+    """The layer whose value of ``name`` counts, and the value."""
+    for layer in layers:
+        if name in layer.given:
+            return layer, layer.given[name]
+    for layer in layers:
+        if name in layer.fallback:
+            return layer, layer.fallback[name]
+    return None, None
+
+
+def resolve(layers: Sequence[Layer]) -> Resolution:
+    """Merge ``layers``, the strongest first, and parse what won.
+
+    A value that does not parse is a problem, and its default stands in so that the rest can be checked too.
+    """
+    values: dict[str, Any] = {}
+    origins: dict[str, Origin] = {}
+    problems = [problem for layer in layers for problem in layer.problems]
+    for name, spec in SPECS.items():
+        layer, given = _strongest(layers, name)
+        if layer is None or given is None:
+            continue
+        try:
+            values[name] = spec.kind.parse(given.value)
+        except (ValueError, TypeError):
+            problems.append(
+                Problem(
+                    where=given.spelling,
+                    what=f"{_shown(given.value, secret=spec.secret)} cannot be used",
+                    remedy=f"Expected {spec.kind.expects}, such as {spec.example}",
+                    code="TLS202",
+                )
+            )
+        if layer.name != "default":
+            origins[name] = Origin(layer=layer.name, spelling=given.spelling)
+    return Resolution(
+        settings=Settings(**values) if values else DEFAULTS,
+        origins=origins,
+        problems=tuple(problems),
+        warnings=tuple(warning for layer in layers for warning in layer.warnings),
+    )

@@ -1,0 +1,162 @@
+"""What each running server serves: every process that shakes hands writes it down; its user reads, and root.
+
+One small JSON file for each process, in its user's private runtime folder; a process that is gone is passed over,
+and its file removed by who of that user reads next.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import datetime
+import json
+import logging
+import os
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tlsrun.files import read_foreign, runtime_folder, runtime_folders, write_atomic
+from tlsrun.tls.reload import Status
+
+_log = logging.getLogger("tlsrun.status")
+
+#: Tells this server's processes from those of another: inherited over a fork, new for each start.
+_RUN = uuid.uuid4().hex
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProcessStatus:
+    """What one process serves.
+
+    Arguments:
+        run: the same for all processes of one server.
+        pid: the process.
+        born: when the kernel started it, to tell it from a later one with the same number.
+        server: the name of the server.
+        endpoint: ``host:port``.
+        certificates: what it serves; each the fields of `tlsrun.tls.reload.Status`, dates in ISO 8601.
+    """
+
+    run: str
+    pid: int
+    born: str
+    server: str
+    endpoint: str
+    certificates: Sequence[dict[str, Any]]
+
+
+class StatusFile:
+    """Where this process says what it serves.
+
+    Arguments:
+        server: the name of the server.
+        endpoint: ``host:port``.
+    """
+
+    def __init__(self, *, server: str, endpoint: str) -> None:
+        self._server = server
+        self._endpoint = endpoint
+
+    def write(self, certificates: Sequence[Status]) -> None:
+        """Say it; a folder that cannot be written costs the status, never the service."""
+        status = ProcessStatus(
+            run=_RUN,
+            pid=os.getpid(),
+            born=_born(os.getpid()),
+            server=self._server,
+            endpoint=self._endpoint,
+            certificates=[_plain(one) for one in certificates],
+        )
+        try:
+            path = runtime_folder() / f"{status.pid}.json"
+            write_atomic(path, json.dumps(dataclasses.asdict(status)).encode())
+        except OSError as error:
+            _log.warning("the status cannot be written: %s", error)
+
+
+def running() -> list[ProcessStatus]:
+    """What every server of this user serves, and for root everybody's; one entry for each process.
+
+    Raises:
+        OSError: the runtime folder cannot be read.
+    """
+    own, *others = runtime_folders()
+    found = [*_living(own, sweep=True), *(status for folder in others for status in _living(folder, sweep=False))]
+    return sorted(found, key=lambda status: (status.endpoint, status.pid))
+
+
+def current() -> list[ProcessStatus]:
+    """The same for the server that this process belongs to."""
+    return [status for status in running() if status.run == _RUN]
+
+
+def _living(folder: Path, *, sweep: bool) -> Iterator[ProcessStatus]:
+    for path in folder.glob("*.json"):
+        try:
+            status = ProcessStatus(**json.loads(read_foreign(path)))
+            _check(status)
+        except (OSError, ValueError, TypeError, KeyError):
+            continue
+        if _born(status.pid) == status.born:
+            yield status
+        elif sweep:
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+
+_MOMENTS = ("not_after", "loaded_at", "last_error_at")
+_LISTS = ("hosts", "names", "files")
+
+
+def _check(status: ProcessStatus) -> None:
+    """Whether it is what `StatusFile` writes: root reads what others wrote.
+
+    Raises:
+        ValueError, TypeError, KeyError: it is not.
+    """
+    texts = (status.run, status.born, status.server, status.endpoint)
+    if type(status.pid) is not int or not all(isinstance(text, str) for text in texts):
+        raise TypeError("a number and text expected")
+    for one in status.certificates:
+        clients = one["clients"]
+        for loaded in (one, *([clients] if clients else [])):
+            for name in _MOMENTS:
+                if loaded.get(name) is not None:
+                    datetime.datetime.fromisoformat(loaded[name]).astimezone()
+            ", ".join(part for name in _LISTS if name in loaded for part in loaded[name])
+        if {field.name for field in dataclasses.fields(Status)} - set(one):
+            raise KeyError("fields are missing")
+
+
+def _born(pid: int) -> str:
+    """When ``pid`` was started (proc_pid_stat(5), field 22); "" when it is gone, "?" where it cannot be known."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except FileNotFoundError:
+        pass
+    if os.path.isdir("/proc/self"):
+        return ""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return ""
+    except PermissionError:
+        return "?"
+    return "?"
+
+
+def _plain(status: Status) -> dict[str, Any]:
+    return {name: _plain_value(value) for name, value in dataclasses.asdict(status).items()}
+
+
+def _plain_value(value: Any) -> Any:
+    if isinstance(value, datetime.datetime):
+        return value.isoformat()
+    if isinstance(value, tuple):
+        return [str(part) for part in value]
+    if isinstance(value, dict):
+        return {name: _plain_value(part) for name, part in value.items()}
+    return value

@@ -1,0 +1,116 @@
+"""What clients and OpenSSL will say about a certificate, said before they do."""
+
+from __future__ import annotations
+
+import datetime
+import ssl
+from collections.abc import Iterator
+
+from cryptography import x509
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from tlsrun.errors import CertificateError, Problem
+from tlsrun.files import in_memory_file
+from tlsrun.tls.chain import is_ca
+from tlsrun.tls.names import alternative_names, extension, shown_name
+from tlsrun.tls.sources import Source
+
+_REASONS = {
+    "EE_KEY_TOO_SMALL": "its key is too short",
+    "CA_KEY_TOO_SMALL": "an issuer's key is too short",
+    "CA_MD_TOO_WEAK": "it is signed with a hash that is broken (SHA-1 or MD5)",
+}
+
+_CODES = {"EE_KEY_TOO_SMALL": "TLS120", "CA_KEY_TOO_SMALL": "TLS120", "CA_MD_TOO_WEAK": "TLS121"}
+
+_SERVES = {ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE}
+
+
+def oddities(certificate: x509.Certificate, source: Source) -> Iterator[Problem]:
+    """Warnings about a leaf that loads, and that clients may refuse all the same."""
+    name = f"the certificate {shown_name(certificate.subject)} in {source.name}"
+    if is_ca(certificate):
+        yield Problem(
+            where=source.given_by,
+            what=f"{name} is a CA certificate (CA:TRUE), which some clients refuse from a server",
+            remedy="Have one issued that is not; "
+            "with openssl req -x509, add: -addext basicConstraints=critical,CA:FALSE",
+            code="TLS146",
+        )
+    if not alternative_names(certificate):
+        yield Problem(
+            where=source.given_by,
+            what=f"{name} has no subjectAltName, and clients look at nothing else: they will refuse it",
+            remedy="Have one issued that has; with openssl req, add: -addext subjectAltName=DNS:example.org",
+            code="TLS144",
+        )
+    usage = extension(certificate, x509.ExtendedKeyUsage)
+    if usage is not None and not _SERVES & set(usage):
+        yield Problem(
+            where=source.given_by,
+            what=f"{name} is not for servers (its extendedKeyUsage lacks serverAuth): clients will refuse it",
+            remedy="Have one issued for server authentication",
+            code="TLS148",
+        )
+
+
+def prove(pem: bytes, certificate: x509.Certificate, source: Source) -> None:
+    """Let OpenSSL load certificate, chain and key, as a server will.
+
+    Arguments:
+        pem: all three.
+
+    Raises:
+        CertificateError: it does not take them.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        with in_memory_file(pem) as path:
+            context.load_cert_chain(path)
+    except ssl.SSLError as error:
+        reason = _REASONS.get(error.reason or "", error.reason or "no reason given")
+        what = f"OpenSSL does not serve {shown_name(certificate.subject)} in {source.name}: {reason}"
+        remedy = "Have one issued with a current key and signature (ECDSA P-256 or RSA 2048, SHA-256)"
+        code = _CODES.get(error.reason or "", "TLS122")
+        raise CertificateError([Problem(where=source.given_by, what=what, remedy=remedy, code=code)]) from error
+
+
+def validity(
+    certificate: x509.Certificate, now: datetime.datetime, name: str, source: Source
+) -> Problem | None:
+    """Why ``certificate`` is not valid at ``now``; None when it is.
+
+    Arguments:
+        now: the time, with its zone.
+        name: what to call it in the message.
+    """
+    begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    clock = f"this machine's clock says {_moment(now)}"
+    if now > ends:
+        return Problem(
+            where=source.given_by,
+            what=f"{name} expired on {_moment(ends)}, {span(now - ends)} ago",
+            remedy=f"Renew it (certbot: certbot renew); {clock}",
+            code="TLS140",
+        )
+    if now < begins:
+        return Problem(
+            where=source.given_by,
+            what=f"{name} is not valid yet: it is from {_moment(begins)} on, in {span(begins - now)}",
+            remedy=f"Check the time: {clock}; if that is right, wait, or use another certificate",
+            code="TLS141",
+        )
+    return None
+
+
+def _moment(when: datetime.datetime) -> str:
+    return when.astimezone(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def span(length: datetime.timedelta) -> str:
+    """A length of time in its largest unit: ``3 days``, ``1 hour``."""
+    for unit, seconds in (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1)):
+        count = int(length.total_seconds()) // seconds
+        if count:
+            return f"{count} {unit}{'s' if count > 1 else ''}"
+    return "less than a second"

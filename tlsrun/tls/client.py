@@ -1,0 +1,102 @@
+"""Whose certificates clients may show: authorities and revocation lists, read from files or text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tlsrun.errors import CertificateError, Problem
+from tlsrun.tls.context import ClientAuth, apply_client_auth
+from tlsrun.tls.origin import Origin
+from tlsrun.tls.pem import parse_pem
+from tlsrun.tls.sources import Source, read_source
+
+_SUFFIXES = frozenset((".pem", ".crt", ".cer"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClientSources:
+    """The places a `ClientAuth` is read from.
+
+    Arguments:
+        ca: a PEM file, PEM text, or a folder of PEM files.
+        mode: ``optional`` or ``required``.
+        crl: revocation lists.
+    """
+
+    ca: Source
+    mode: str
+    crl: Source | None = None
+
+
+def authority_files(ca: Source) -> tuple[Path, ...]:
+    """The files that hold authorities: the file itself, or the certificates in the folder, by name."""
+    if ca.path is None:
+        return ()
+    if not ca.path.is_dir():
+        return (ca.path,)
+    return tuple(sorted(path for path in ca.path.iterdir() if path.suffix.lower() in _SUFFIXES))
+
+
+def load_client_auth(sources: ClientSources) -> ClientAuth:
+    """Read and check.
+
+    Raises:
+        CertificateError: missing, unreadable, or nothing that OpenSSL can use; with every problem found.
+    """
+    import ssl
+
+    if sources.ca.path is not None and sources.ca.path.is_dir() and not authority_files(sources.ca):
+        what = f"the folder {sources.ca.name} holds no certificate"
+        raise CertificateError([_problem(sources.ca, what, "Put the authorities there, as .pem or .crt files")])
+    files = [Source(given_by=sources.ca.given_by, path=path) for path in authority_files(sources.ca)]
+    ca = b"\n".join(read_source(source) for source in files or [sources.ca])
+    client_auth = ClientAuth(ca=ca, mode=sources.mode, crl=None if sources.crl is None else _lists(sources.crl))
+    try:
+        apply_client_auth(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ClientAuth(ca=ca, mode=sources.mode))
+    except CertificateError as error:
+        what = f"{sources.ca.name} holds no PEM certificate that OpenSSL can use"
+        raise CertificateError([_problem(sources.ca, what, "Name the file the authority published, in PEM")]) from error
+    if sources.crl is not None:
+        _check_crl(client_auth, sources.crl)
+    return client_auth
+
+
+def _lists(crl: Source) -> bytes:
+    """The revocation lists alone: OpenSSL would trust a certificate that stands among them."""
+    blocks = [block for block in parse_pem(read_source(crl)).blocks if block.label == "X509 CRL"]
+    if not blocks:
+        raise CertificateError([_no_list(crl)])
+    return b"".join(block.pem for block in blocks)
+
+
+def _no_list(crl: Source) -> Problem:
+    what = f"{crl.name} holds no PEM revocation list that OpenSSL can use"
+    remedy = f"Convert it, if it is DER: openssl crl -inform DER -in {crl.argument} -out crl.pem"
+    return _problem(crl, what, remedy)
+
+
+def _check_crl(client_auth: ClientAuth, crl: Source) -> None:
+    import ssl
+
+    try:
+        apply_client_auth(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), client_auth)
+    except CertificateError as error:
+        raise CertificateError([_no_list(crl)]) from error
+
+
+def client_origin(sources: ClientSources) -> Origin[ClientAuth]:
+    """The origin that reads ``sources``, as often as asked; in a folder, files may come and go."""
+
+    def find() -> tuple[Path, ...]:
+        crl = () if sources.crl is None or sources.crl.path is None else (sources.crl.path,)
+        try:
+            return (*authority_files(sources.ca), *crl)
+        except OSError:  # the folder is gone
+            return crl
+
+    return Origin(load=lambda: load_client_auth(sources), files=find(), find=find)
+
+
+def _problem(source: Source, what: str, remedy: str) -> Problem:
+    return Problem(where=source.given_by, what=what, remedy=remedy, code="TLS160")

@@ -1,0 +1,189 @@
+"""The one place where an SSLContext is made, from plain values."""
+
+from __future__ import annotations
+
+import contextlib
+import ssl
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from tlsrun.errors import CertificateError, ConfigurationError, Problem
+from tlsrun.files import in_memory_file
+from tlsrun.tls.identity import Identity
+from tlsrun.tls.policy import MOZILLA_GROUPS, Policy
+
+_VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
+_VERIFY_MODES = {"none": ssl.CERT_NONE, "optional": ssl.CERT_OPTIONAL, "required": ssl.CERT_REQUIRED}
+
+_Context = TypeVar("_Context", bound=ssl.SSLContext)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClientAuth:
+    """Whether clients show certificates, and who may have signed them.
+
+    Arguments:
+        ca: the trusted certificates, PEM, one or more.
+        mode: ``none``, ``optional`` (a client may have none, but not a bad one) or ``required``.
+        crl: revocation lists (RFC 5280, section 5), PEM; with them, a leaf without a valid list is refused.
+    """
+
+    ca: bytes
+    mode: str = "required"
+    crl: bytes | None = None
+
+    def __post_init__(self) -> None:
+        if self.mode not in _VERIFY_MODES:
+            raise ValueError(f"mode is one of {', '.join(_VERIFY_MODES)}; not {self.mode!r}")
+
+
+def create_context(
+    identity: Identity,
+    policy: Policy,
+    *,
+    also: Sequence[Identity] = (),
+    client_auth: ClientAuth | None = None,
+    context_class: type[_Context] = ssl.SSLContext,  # type: ignore[assignment]
+) -> _Context:
+    """Make a server's context: the only factory, for a base context and for those that SNI chooses.
+
+    Versions, suites, options and ``verify_mode`` hold from the context a connection began with, certificate and
+    trust from the one that SNI chose (SSL_set_SSL_CTX(3)); contexts of one endpoint must differ in certificates alone.
+
+    Arguments:
+        identity: the certificate and key.
+        policy: versions, suites, groups, ALPN.
+        also: more identities for the same names, each with another type of key (RSA beside ECDSA).
+        client_auth: client certificates; None asks for none.
+        context_class: the class to make.
+
+    Raises:
+        CertificateError: OpenSSL takes certificate, key, client CA or CRL not.
+        ConfigurationError: the policy cannot be had from this Python.
+    """
+    context = context_class(ssl.PROTOCOL_TLS_SERVER)
+    hardened = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.options |= hardened.options
+    context.verify_flags |= hardened.verify_flags
+    apply_policy(context, policy)
+    for one in (identity, *also):
+        load_certificate(context, one)
+    if client_auth is not None:
+        apply_client_auth(context, client_auth)
+    return context
+
+
+def apply_policy(context: ssl.SSLContext, policy: Policy) -> None:
+    """Set versions, suites, groups and ALPN; hardening bits are only ever added (``|=``), never cleared.
+
+    Raises:
+        ConfigurationError: OpenSSL knows none of the suites, or this Python cannot set the groups.
+    """
+    context.minimum_version = _VERSIONS[policy.min_version]
+    if policy.max_version is not None:
+        context.maximum_version = _VERSIONS[policy.max_version]
+    try:
+        context.set_ciphers(policy.ciphers)
+    except ssl.SSLError as error:
+        raise ConfigurationError([
+            Problem(
+                where=f"ciphers {policy.ciphers!r}",
+                what="OpenSSL knows none of these suites",
+                remedy="List what it knows: openssl ciphers -v",
+            )
+        ]) from error
+    context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
+    if policy.groups:
+        set_groups(context, policy.groups)
+    else:
+        _set_mozilla_groups(context)
+    context.set_alpn_protocols(list(policy.alpn))
+
+
+def set_groups(context: ssl.SSLContext, groups: tuple[str, ...]) -> None:
+    """Set the key exchange groups (SSL_CTX_set1_groups_list(3)), in order of preference.
+
+    Raises:
+        ConfigurationError: OpenSSL does not know them all, or this Python cannot set so many.
+    """
+    # Only Python 3.15 and later can set a list; before, exactly one group.
+    set_list = getattr(context, "set_groups", None)
+    try:
+        if set_list is not None:
+            set_list(":".join(groups))
+            return
+        if len(groups) == 1:
+            context.set_ecdh_curve(groups[0])
+            return
+    except (ValueError, ssl.SSLError) as error:
+        raise ConfigurationError([
+            Problem(
+                where=f"groups {':'.join(groups)!r}",
+                what="OpenSSL does not know them all",
+                remedy="List what it knows: openssl ecparam -list_curves",
+            )
+        ]) from error
+    raise ConfigurationError([
+        Problem(
+            where=f"groups {':'.join(groups)!r}",
+            what="the ssl module of this Python can set one group only",
+            remedy="Give one group, or none for OpenSSL's own list",
+        )
+    ])
+
+
+def _set_mozilla_groups(context: ssl.SSLContext) -> None:
+    """As far as they are known; before Python 3.15, which can set one group only, OpenSSL's own list stays."""
+    set_list = getattr(context, "set_groups", None)
+    if set_list is None:
+        return
+    for groups in (MOZILLA_GROUPS, MOZILLA_GROUPS[1:]):
+        with contextlib.suppress(ssl.SSLError):
+            set_list(":".join(groups))
+            return
+
+
+def load_certificate(context: ssl.SSLContext, identity: Identity) -> None:
+    """Give ``context``, which no handshake may use yet, a certificate and key.
+
+    Raises:
+        CertificateError: OpenSSL does not take them.
+    """
+    try:
+        with in_memory_file(identity.fullchain + identity.key) as path:
+            context.load_cert_chain(path)
+    except ssl.SSLError as error:
+        raise CertificateError([
+            Problem(
+                where=f"certificate for {', '.join(identity.names) or 'no name'}",
+                what=f"OpenSSL refuses it ({error.reason or error})",
+                remedy="Get one with a current key and signature (RSA 2048 or ECDSA P-256, SHA-256)",
+            )
+        ]) from error
+
+
+def apply_client_auth(context: ssl.SSLContext, client_auth: ClientAuth) -> None:
+    """Ask clients for certificates signed by ``client_auth.ca``, not on one of ``client_auth.crl``.
+
+    Raises:
+        CertificateError: the CA or the CRL is no PEM that OpenSSL takes.
+    """
+    context.verify_mode = _VERIFY_MODES[client_auth.mode]
+    _trust(context, client_auth.ca, "client CA")
+    if client_auth.crl is not None:
+        _trust(context, client_auth.crl, "client CRL")
+        context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
+
+
+def _trust(context: ssl.SSLContext, pem: bytes, what: str) -> None:
+    try:
+        # By file, not by cadata, which takes no revocation lists.
+        with in_memory_file(pem) as path:
+            context.load_verify_locations(cafile=path)
+    except (ssl.SSLError, OSError) as error:
+        raise CertificateError([
+            Problem(
+                where=what, what="no PEM that OpenSSL can use", remedy="Give it as the CA published it, in PEM"
+            )
+        ]) from error

@@ -1,0 +1,34 @@
+"""Whether somebody whose certificate was good yesterday must not come in today.
+
+A resumed session is not verified again (RFC 8446, section 2.2): its ticket says who the client is. So tickets end where
+trust is taken away, and only there.
+"""
+
+from __future__ import annotations
+
+from cryptography import x509
+
+from tlsrun.tls.context import ClientAuth
+from tlsrun.tls.pem import parse_pem
+
+
+def takes_trust_away(old: ClientAuth, new: ClientAuth) -> bool:
+    """Whether ``new`` lacks an authority that ``old`` has, or revokes a certificate that ``old`` does not.
+
+    True too for what cannot be compared.
+    """
+    try:
+        return not (_authorities(old) <= _authorities(new) and _revoked(new) <= _revoked(old))
+    except ValueError:
+        return True
+
+
+def _authorities(client_auth: ClientAuth) -> set[bytes]:
+    return {block.der for block in parse_pem(client_auth.ca).certificates}
+
+
+def _revoked(client_auth: ClientAuth) -> set[tuple[bytes, int]]:
+    """Issuer and serial number of each certificate on a list."""
+    blocks = parse_pem(client_auth.crl or b"").blocks
+    lists = [x509.load_der_x509_crl(block.der) for block in blocks if block.label == "X509 CRL"]
+    return {(crl.issuer.public_bytes(), entry.serial_number) for crl in lists for entry in crl}

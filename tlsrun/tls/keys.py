@@ -1,0 +1,175 @@
+"""Private keys: read, decrypted, named as people name them."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TypeAlias
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
+
+from tlsrun.errors import CertificateError, Problem
+from tlsrun.tls.findings import Findings
+from tlsrun.tls.passwords import WAYS
+from tlsrun.tls.pem import Block, Pem
+from tlsrun.tls.recognise import refuse_key
+from tlsrun.tls.sources import Source
+
+#: Keys that TLS servers use.
+PrivateKey: TypeAlias = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
+
+_CURVES = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
+
+#: RFC 9325, section 4.5; OpenSSL's security level 2 refuses less.
+_SHORTEST_RSA = 2048
+_NEW_KEY = (
+    "Make a new key (openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out privkey.pem) "
+    "and have a certificate issued for it"
+)
+
+
+def key_type(key: object) -> str:
+    """The type of a public or private key as people write it: ``ECDSA P-256``, ``RSA 2048``, ``Ed25519``."""
+    if isinstance(key, (rsa.RSAPublicKey, rsa.RSAPrivateKey)):
+        return f"RSA {key.key_size}"
+    if isinstance(key, (ec.EllipticCurvePublicKey, ec.EllipticCurvePrivateKey)):
+        return f"ECDSA {_CURVES.get(key.curve.name, key.curve.name)}"
+    if isinstance(key, (ed25519.Ed25519PublicKey, ed25519.Ed25519PrivateKey)):
+        return "Ed25519"
+    if isinstance(key, (ed448.Ed448PublicKey, ed448.Ed448PrivateKey)):
+        return "Ed448"
+    if isinstance(key, (dsa.DSAPublicKey, dsa.DSAPrivateKey)):
+        return "DSA"
+    return type(key).__name__.removesuffix("PublicKey").removesuffix("PrivateKey")
+
+
+def certificate_key_type(certificate: x509.Certificate) -> str:
+    """The type of the key that a certificate is for; ``unknown`` when the library cannot tell."""
+    try:
+        return key_type(certificate.public_key())
+    except (ValueError, UnsupportedAlgorithm):
+        return "unknown"
+
+
+def certificate_spki(certificate: x509.Certificate) -> bytes:
+    """The public key of a certificate in DER, to compare; empty when the library cannot read it."""
+    try:
+        return certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    except (ValueError, UnsupportedAlgorithm):
+        return b""
+
+
+def key_spki(key: PrivateKey) -> bytes:
+    """The public half of a private key in DER, to compare."""
+    return key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def key_pin(spki: bytes) -> str:
+    """A short fingerprint of a public key, to tell two apart by eye."""
+    return "sha256 " + hashlib.sha256(spki).hexdigest()[:16]
+
+
+def key_pem(key: PrivateKey) -> bytes:
+    """A private key as unencrypted PKCS #8 PEM."""
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def read_key(source: Source, data: bytes, pem: Pem, password: bytes | None, findings: Findings) -> PrivateKey:
+    """The one private key in ``data``, decrypted.
+
+    Arguments:
+        source: where ``data`` was read from, and ``pem`` parsed from it.
+        password: of the key; None or empty when there is none.
+        findings: takes the warning that a password was not needed.
+
+    Raises:
+        CertificateError: with one problem.
+    """
+    block = _only_key(source, data, pem)
+    if block.is_encrypted and not password:
+        raise _problem(
+            source,
+            f"the private key in {source.name} is encrypted, and no password was given",
+            f"Give the password: {WAYS}",
+            "TLS112",
+        )
+    if password and not block.is_encrypted:
+        findings.warnings.append(
+            Problem(
+                where=source.given_by,
+                what=f"a password was given, but the private key in {source.name} is not encrypted",
+                remedy="Leave the password out, or encrypt the key: "
+                f"openssl pkey -in {source.argument} -aes256 -out encrypted.pem",
+                code="TLS114",
+            )
+        )
+    return _usable(source, _decrypt(source, block, password if block.is_encrypted else None))
+
+
+def _problem(source: Source, what: str, remedy: str, code: str) -> CertificateError:
+    return CertificateError([Problem(where=source.given_by, what=what, remedy=remedy, code=code)])
+
+
+def _only_key(source: Source, data: bytes, pem: Pem) -> Block:
+    keys = pem.keys
+    if not keys or keys[0].label == "OPENSSH PRIVATE KEY":
+        refuse_key(source, data, pem)
+    if len(keys) > 1:
+        raise _problem(
+            source,
+            f"{source.name} holds {len(keys)} private keys ({', '.join(key.label for key in keys)})",
+            "Keep only the key of the certificate in it",
+            "TLS110",
+        )
+    return keys[0]
+
+
+def _decrypt(source: Source, block: Block, password: bytes | None) -> object:
+    try:
+        return load_pem_private_key(block.pem, password)
+    except UnsupportedAlgorithm as error:
+        raise _problem(
+            source,
+            f"the private key in {source.name} cannot be read: unknown kind or encryption ({error})",
+            f"Write it anew: openssl pkey -in {source.argument} -aes256 -out privkey.pem; "
+            f"if that fails too: {_NEW_KEY}",
+            "TLS119",
+        ) from None
+    except (ValueError, TypeError):
+        # The library's own words are left out: they may quote what it read.
+        if password:
+            raise _problem(
+                source,
+                f"the password does not open the private key in {source.name}",
+                f"Give the right one ({WAYS}); this asks for it and tries it: "
+                f"openssl pkey -in {source.argument} -noout",
+                "TLS113",
+            ) from None
+        raise _problem(
+            source,
+            f"the private key in {source.name} is damaged",
+            f"Copy it again, whole; this should say `Key is valid`: "
+            f"openssl pkey -in {source.argument} -noout -check",
+            "TLS118",
+        ) from None
+
+
+def _usable(source: Source, key: object) -> PrivateKey:
+    what = f"the private key in {source.name} is {key_type(key)}"
+    if isinstance(key, rsa.RSAPrivateKey):
+        if key.key_size < _SHORTEST_RSA:
+            raise _problem(source, f"{what}, which is too short (at least {_SHORTEST_RSA} bits)", _NEW_KEY, "TLS120")
+        return key
+    if isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.name in _CURVES:
+        return key
+    if isinstance(key, ed25519.Ed25519PrivateKey):
+        return key
+    raise _problem(source, f"{what}, which TLS clients do not accept (ECDSA P-256 and RSA they do)", _NEW_KEY, "TLS119")

@@ -1,0 +1,53 @@
+"""What is served at this moment, from which files, and what became of the last attempt to renew it."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClientStatus:
+    """Whose certificates clients show at this moment.
+
+    Arguments:
+        mode: ``optional`` or ``required``.
+        files: from which authorities and revocation lists were read.
+        loaded_at, last_error, last_error_at: as those of `Status`.
+    """
+
+    mode: str
+    files: tuple[Path, ...]
+    loaded_at: datetime.datetime
+    last_error: str | None
+    last_error_at: datetime.datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Status:
+    """What is served from one origin at this moment.
+
+    Arguments:
+        hosts: the names in the SNI table that it serves; none for the default.
+        names: for which the certificate is.
+        serial: as browsers show it.
+        fingerprint: SHA-256 of the certificate, as openssl prints it.
+        not_after: the end of its validity, UTC.
+        files: from which it was read.
+        loaded_at: when, UTC.
+        last_error: why the last attempt to reload failed; None when it did not.
+        last_error_at: when that was, UTC.
+        clients: at the first one of an endpoint, where clients show certificates; else None.
+    """
+
+    hosts: tuple[str, ...]
+    names: tuple[str, ...]
+    serial: str
+    fingerprint: str
+    not_after: datetime.datetime
+    files: tuple[Path, ...]
+    loaded_at: datetime.datetime
+    last_error: str | None
+    last_error_at: datetime.datetime | None
+    clients: ClientStatus | None = None

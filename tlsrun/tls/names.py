@@ -1,0 +1,71 @@
+"""The names that a certificate is for, and whether a host is one of them (RFC 9525)."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TypeVar
+
+from cryptography import x509
+
+_Extension = TypeVar("_Extension", bound=x509.ExtensionType)
+
+
+def extension(certificate: x509.Certificate, kind: type[_Extension]) -> _Extension | None:
+    """An extension of a certificate; None when it has none, or one that cannot be read."""
+    try:
+        return certificate.extensions.get_extension_for_class(kind).value
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, ValueError):
+        return None
+
+
+def alternative_names(certificate: x509.Certificate) -> tuple[str, ...]:
+    """DNS names and addresses of the SAN extension, in its order (RFC 5280, section 4.2.1.6)."""
+    names = extension(certificate, x509.SubjectAlternativeName)
+    return tuple(str(name.value) for name in names or () if isinstance(name, (x509.DNSName, x509.IPAddress)))
+
+
+def shown_name(name: x509.Name) -> str:
+    """A distinguished name in a message: the common name when there is one, else the whole (RFC 4514)."""
+    common = name.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
+    return f"CN={common[0].value!s}" if common else name.rfc4514_string() or "(no name)"
+
+
+def covers(certificate: x509.Certificate, host: str) -> bool:
+    """Whether ``certificate`` is for ``host``.
+
+    A wildcard is a whole left-most label, stands for exactly one label (RFC 9525, section 6.3) and needs two
+    more behind it, as OpenSSL has it. Addresses match as addresses. The common name does not count.
+
+    Arguments:
+        host: a DNS name (in Unicode too) or an address, an IPv6 address with or without brackets.
+    """
+    names = extension(certificate, x509.SubjectAlternativeName)
+    if names is None:
+        return False
+    address = _address(host)
+    if address is not None:
+        return address in names.get_values_for_type(x509.IPAddress)
+    wanted = _dns(host)
+    parent = wanted.partition(".")[2]
+    accepted = {wanted, f"*.{parent}"} if "." in parent else {wanted}
+    well_formed = all(wanted.split("."))  # no empty label, which a wildcard would stand for
+    return well_formed and any(_dns(name) in accepted for name in names.get_values_for_type(x509.DNSName))
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    try:
+        return ipaddress.ip_address(bare)
+    except ValueError:
+        return None
+
+
+def _dns(name: str) -> str:
+    """A DNS name for comparison: A-labels, lower case, without the root's dot."""
+    bare = name.lower().removesuffix(".")
+    if bare.isascii():
+        return bare
+    try:
+        return bare.encode("idna").decode()
+    except UnicodeError:
+        return bare

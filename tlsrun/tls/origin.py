@@ -1,0 +1,171 @@
+"""A value that is read from files, and read again when they change: the new one whole, or the old one kept."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import logging
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeAlias, TypeVar
+
+from tlsrun.errors import TLSRunError
+
+_log = logging.getLogger("tlsrun.reload")
+
+T = TypeVar("T")
+_Signature: TypeAlias = tuple[tuple[int, ...], ...]
+
+#: Seconds after which a failed load is tried again though no file has changed (a certificate may become valid).
+RETRY = 60.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin(Generic[T]):
+    """Where a value comes from.
+
+    Arguments:
+        load: reads and checks it; raises what it likes when it cannot be served.
+        files: what to watch; none when it was given as text.
+        find: finds the files to watch each time, where they come and go (in a folder); None for ``files``.
+    """
+
+    load: Callable[[], T]
+    files: tuple[Path, ...] = ()
+    find: Callable[[], tuple[Path, ...]] | None = None
+
+    @property
+    def watched(self) -> tuple[Path, ...]:
+        """The files to watch now."""
+        return self.files if self.find is None else self.find()
+
+    @property
+    def spelled(self) -> str:
+        """The files, for a log line."""
+        return ", ".join(map(str, self.files)) or "inline text"
+
+
+class Slot(Generic[T]):
+    """The last good value of an origin, with what is known of its files. One thread at a time may use it.
+
+    Arguments:
+        origin: read at once; what it raises is raised.
+        validate: raises when a value that was read later cannot take the place of the one in service.
+        describe: the value in service, for a log line.
+
+    Attributes:
+        value: the last good one.
+        loaded_at: when it was read, UTC.
+        error: why the last attempt failed; None when it did not.
+        error_at: when that was, UTC.
+    """
+
+    def __init__(
+        self, origin: Origin[T], *, validate: Callable[[T, T], None], describe: Callable[[T], str]
+    ) -> None:
+        self.origin = origin
+        self._validate = validate
+        self._describe = describe
+        # Before the load: a change during it is then seen by the first `changed`.
+        self._seen = _signature(origin.watched)
+        self._digest = _digest(origin.watched)
+        self.value = origin.load()
+        self.loaded_at = utc_now()
+        self.error: str | None = None
+        self.error_at: datetime.datetime | None = None
+        self._complained_of: bytes | str | None = None
+        self._changing = False
+
+    def changed(self) -> bool:
+        """Whether to `read` now: the files looked different at the last call too, or a failure is worth a retry.
+
+        One call later than the change, because cert and key are mostly written one after the other.
+        """
+        if _signature(self.origin.watched) == self._seen:
+            self._changing = False
+            return self.error_at is not None and (utc_now() - self.error_at).total_seconds() >= RETRY
+        was_changing, self._changing = self._changing, True
+        return was_changing
+
+    def stale(self) -> bool:
+        """Whether the files look different from what was read last."""
+        return _signature(self.origin.watched) != self._seen
+
+    def read(self, *, even_unchanged: bool = False) -> bool:
+        """Read again; a value that cannot be served changes nothing and is logged, once for each reason.
+
+        Arguments:
+            even_unchanged: load even if the contents are the ones of the last good value.
+
+        Returns:
+            whether there is a new value.
+        """
+        seen, digest = _signature(self.origin.watched), _digest(self.origin.watched)
+        if digest is not None and digest == self._digest and not even_unchanged:
+            self._accept_files(seen, digest)
+            return False
+        try:
+            value = self.origin.load()
+            self._validate(self.value, value)
+        except Exception as error:  # noqa: BLE001 -- whatever a loader raises, the last good value stays
+            if _signature(self.origin.watched) == seen:
+                self._refuse(seen, digest, error)
+            return False
+        self.value = value
+        self.loaded_at = utc_now()
+        self._accept_files(seen, digest)
+        return True
+
+    def _accept_files(self, seen: _Signature, digest: bytes | None) -> None:
+        self._seen, self._digest = seen, digest
+        self._changing = False
+        self.error = self.error_at = None
+        self._complained_of = None
+
+    def _refuse(self, seen: _Signature, digest: bytes | None, error: Exception) -> None:
+        self._seen = seen
+        self._changing = False
+        self.error, self.error_at = _in_words(error), utc_now()
+        # By contents, for the words change with the time ("expired 2 minutes ago").
+        complaint = digest or self.error
+        if complaint != self._complained_of:
+            described = self._describe(self.value)
+            _log.warning("kept %s; not reloaded from %s: %s", described, self.origin.spelled, self.error)
+        self._complained_of = complaint
+
+
+def utc_now() -> datetime.datetime:
+    """The time, aware."""
+    return datetime.datetime.now(datetime.timezone.utc)
+
+
+def _in_words(error: Exception) -> str:
+    if isinstance(error, TLSRunError):
+        return " ".join(str(error).splitlines())
+    return f"{type(error).__name__}: {error}"
+
+
+def _signature(files: tuple[Path, ...]) -> _Signature:
+    # stat(2) follows symbolic links each time, so a link that is turned to another file shows another inode.
+    return tuple(_stat(file) for file in files)
+
+
+def _stat(file: Path) -> tuple[int, ...]:
+    try:
+        found = os.stat(file)
+    except OSError as error:
+        return (error.errno or 0,)
+    return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
+
+def _digest(files: tuple[Path, ...]) -> bytes | None:
+    whole = hashlib.sha256()
+    try:
+        for file in files:
+            data = file.read_bytes()
+            whole.update(len(data).to_bytes(8, "big") + data)
+    except OSError:
+        return None
+    return whole.digest() if files else None

@@ -1,0 +1,45 @@
+"""Which TLS versions and cipher suites are spoken: Mozilla's guideline 6.0, and what overrides it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+PROFILES = ("modern", "intermediate")
+VERSIONS = ("1.2", "1.3")
+CLIENT_AUTH_MODES = ("none", "optional", "required")
+
+#: HTTP version -> its name in ALPN (RFC 7301; RFC 9113, section 3.1; RFC 9114, section 3.1), the newest first.
+HTTP_VERSIONS = {"3": "h3", "2": "h2", "1.1": "http/1.1"}
+
+#: TLS 1.2 suites of the intermediate profile (wiki.mozilla.org/Security/Server_Side_TLS, guideline 6.0).
+INTERMEDIATE_CIPHERS = (
+    "ECDHE-ECDSA-AES128-GCM-SHA256",
+    "ECDHE-RSA-AES128-GCM-SHA256",
+    "ECDHE-ECDSA-AES256-GCM-SHA384",
+    "ECDHE-RSA-AES256-GCM-SHA384",
+    "ECDHE-ECDSA-CHACHA20-POLY1305",
+    "ECDHE-RSA-CHACHA20-POLY1305",
+)
+
+#: Key exchange groups of both profiles (the same guideline). The first one needs OpenSSL 3.5.
+MOZILLA_GROUPS = ("X25519MLKEM768", "X25519", "prime256v1", "secp384r1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """What is offered to every client of one endpoint.
+
+    Arguments:
+        min_version: "1.2" or "1.3".
+        max_version: "1.2" or "1.3"; None for the newest.
+        ciphers: the TLS 1.2 cipher list in OpenSSL's notation (ciphers(1)); TLS 1.3's suites are fixed.
+        groups: key exchange groups in order of preference; empty for the profile's where this Python can set a list,
+            else the library's own.
+        alpn: protocol names for ALPN (RFC 7301), in order of preference.
+    """
+
+    min_version: str = "1.2"
+    max_version: str | None = None
+    ciphers: str = ":".join(INTERMEDIATE_CIPHERS)
+    groups: tuple[str, ...] = ()
+    alpn: tuple[str, ...] = ("http/1.1",)

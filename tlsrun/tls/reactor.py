@@ -1,0 +1,294 @@
+"""The loop that moves connections on, so that no thread waits for a slow client; see `connection` for their way.
+
+One thread calls `Reactor.step`. A connection that runs is its request's thread's alone, until that thread gives it
+back with `Reactor.park` or `Reactor.dismiss`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import selectors
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from tlsrun.tls.connection import Connection, Limits, Next, State
+from tlsrun.tls.request_socket import RequestSocket
+from tlsrun.tls.sockets import ServerContext
+
+_log = logging.getLogger("tlsrun.reactor")
+
+#: Selectors that notice what another thread registers while they wait (epoll(7), kqueue(2)).
+_LIVE = tuple(
+    kind for name in ("EpollSelector", "KqueueSelector") if (kind := getattr(selectors, name, None)) is not None
+)
+_EVENTS = {Next.READ: selectors.EVENT_READ, Next.WRITE: selectors.EVENT_WRITE}
+_TICK = 0.5
+#: Bytes of all unfinished request heads together; beyond it the oldest make room.
+_MAX_BUFFERED = 1 << 26
+
+
+class Reactor:
+    """The loop.
+
+    Arguments:
+        listeners: listening sockets (anything with fileno, accept and setblocking).
+        context: for every connection; it makes `RequestSocket`s from now on.
+        deliver: called with each `Connection` that has a whole request head, by the thread that calls `step` or
+            `park`; it must not wait.
+        limits: how long things may take.
+        capacity: requests that run at once; while so many do, new connections are left to other processes.
+        max_waiting: connections that wait at once; the oldest makes room for a new one.
+    """
+
+    def __init__(
+        self,
+        listeners: Iterable[Any],
+        context: ServerContext,
+        deliver: Callable[[Connection], None],
+        *,
+        limits: Limits,
+        capacity: int,
+        max_waiting: int = 1000,
+    ) -> None:
+        self._listeners = tuple(listeners)
+        self._context = context
+        self._deliver = deliver
+        self._limits = limits
+        self._capacity = capacity
+        self._max_waiting = max_waiting
+        self._lock = threading.Lock()
+        self._waiting: dict[Connection, None] = {}  # a set that knows which is the oldest
+        self._running = 0
+        self._accepting = False
+        self._stopped = False
+        self._closed = False
+        self._swept = self._resting = 0.0
+        self._selector = selectors.DefaultSelector()
+        self._live = isinstance(self._selector, _LIVE)
+        self._waker, self._sleeper = socket.socketpair()
+        self._waker.setblocking(False)
+        self._sleeper.setblocking(False)
+        self._selector.register(self._sleeper, selectors.EVENT_READ)
+        context.sslsocket_class = RequestSocket
+        for listener in self._listeners:
+            listener.setblocking(False)
+
+    # -- for the thread that owns the loop --------------------------------------------------------------------
+
+    def step(self, timeout: float) -> None:
+        """Wait up to ``timeout`` seconds, or half a second, for something to happen, and do what there is to do."""
+        self._gate()
+        for key, _ in self._selector.select(min(timeout, _TICK)):
+            if isinstance(key.data, Connection):
+                self._advance(key.data)
+            elif key.fileobj is self._sleeper:
+                self._drain_wakes()
+            else:
+                self._accept(key.fileobj)
+        now = time.monotonic()
+        if now - self._swept >= _TICK:
+            self._swept = now
+            self._sweep(now)
+
+    def close(self) -> None:
+        """Close everything that waits, and the loop itself; the listening sockets stay the caller's."""
+        self.stop_accepting()
+        self._gate()
+        with self._lock:
+            self._closed = True
+        for connection in self._snapshot():
+            self._drop(connection)
+        self._selector.close()
+        self._waker.close()
+        self._sleeper.close()
+
+    # -- for any thread ---------------------------------------------------------------------------------------
+
+    def wake(self) -> None:
+        """Make `step` return; may be called by a signal handler."""
+        with contextlib.suppress(OSError):
+            self._waker.send(b"\0")
+
+    def stop_accepting(self) -> None:
+        """Take no new connection from the next `step` on."""
+        self._stopped = True
+        self.wake()
+
+    def hurry(self, seconds: float) -> None:
+        """What waits now has ``seconds`` left at most."""
+        latest = time.monotonic() + seconds
+        for connection in self._snapshot():
+            connection.deadline = min(connection.deadline, latest)
+
+    @property
+    def running(self) -> int:
+        """Requests that run or are about to."""
+        return self._running
+
+    @property
+    def coming(self) -> int:
+        """Connections that may still become requests."""
+        return sum(connection.state is not State.CLOSING for connection in self._snapshot())
+
+    @property
+    def leaving(self) -> int:
+        """Connections that are being seen off."""
+        return sum(connection.state is State.CLOSING for connection in self._snapshot())
+
+    def park(self, connection: Connection, seconds: float) -> None:
+        """The request is answered, and its client may send another within ``seconds``."""
+        try:
+            then = connection.reuse(seconds)
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            then = Next.READ
+        except (OSError, ValueError):
+            then = Next.END
+        if then is Next.NOTHING:
+            self._deliver(connection)
+            return
+        # First it waits, then it runs no more: a worker that stops never sees it as neither.
+        if then is Next.END:
+            connection.sock.close()
+        else:
+            self._wait_for(connection, then)
+        self.release()
+
+    def dismiss(self, connection: Connection) -> None:
+        """The last request of this connection is answered: say goodbye, and see the client off."""
+        connection.sock.farewell()
+        self.release()
+
+    def release(self) -> None:
+        """A request that ran is over."""
+        with self._lock:
+            self._running -= 1
+            shut = not self._accepting
+        if shut:
+            self.wake()
+
+    def see_off(self, sock: socket.socket) -> None:
+        """Read away what the client of a connection that was shut down still sends, until it closes.
+
+        Closing at once would reset the connection when input is unread, and a reset overtakes the answer
+        (RFC 9112, section 9.6).
+        """
+        sock.setblocking(False)
+        self._wait_for(Connection.closing(sock, self._limits), Next.READ)
+
+    # -- the listening sockets --------------------------------------------------------------------------------
+
+    def _gate(self) -> None:
+        """Listen while there is room for a request, else leave it to other processes."""
+        with self._lock:  # so that `release` wakes us whenever we do not listen
+            rested = time.monotonic() >= self._resting
+            wanted = rested and not self._stopped and self._running < self._capacity
+            if wanted == self._accepting:
+                return
+            self._accepting = wanted
+        for listener in self._listeners:
+            if wanted:
+                self._selector.register(listener, selectors.EVENT_READ)
+            else:
+                self._selector.unregister(listener)
+
+    def _accept(self, listener: Any) -> None:
+        if self._stopped or self._running >= self._capacity:
+            return
+        try:
+            sock, address = listener.accept()
+        except (BlockingIOError, InterruptedError, ConnectionError):
+            return
+        except OSError as error:
+            # No descriptor or memory is left (accept(2)): who has waited longest gives way.
+            if not self._evict():
+                _log.warning("cannot accept connections for a moment: %s", error.strerror)
+                self._resting = time.monotonic() + _TICK
+            return
+        sock.setblocking(False)
+        if len(self._waiting) >= self._max_waiting:
+            self._evict()
+        connection = Connection(sock, address, listener, self._context, self._limits, self.see_off)
+        with self._lock:
+            self._waiting[connection] = None
+        self._advance(connection)
+
+    # -- connections ------------------------------------------------------------------------------------------
+
+    def _advance(self, connection: Connection) -> None:
+        if connection not in self._waiting:
+            return  # closed a moment ago, to make room
+        try:
+            then = connection.advance()
+        except Exception:
+            _log.exception("closing the connection of %s", connection.address)
+            then = Next.END
+        if then is Next.NOTHING:
+            self._forget(connection)
+            with self._lock:
+                self._running += 1
+            self._deliver(connection)
+        elif then is Next.END:
+            self._drop(connection)
+        else:
+            self._watch(connection, _EVENTS[then])
+
+    def _wait_for(self, connection: Connection, then: Next) -> None:
+        """Begin to watch; for any thread."""
+        with self._lock:
+            if not self._closed:
+                self._waiting[connection] = None
+                self._watch(connection, _EVENTS[then])
+                if not self._live:
+                    self.wake()
+                return
+        connection.sock.close()
+
+    def _watch(self, connection: Connection, events: int) -> None:
+        before, connection.watched = connection.watched, events
+        if before == 0:
+            self._selector.register(connection.sock, events, connection)
+        elif before != events:
+            self._selector.modify(connection.sock, events, connection)
+
+    def _forget(self, connection: Connection) -> None:
+        with self._lock:
+            self._waiting.pop(connection, None)
+            if connection.watched:
+                self._selector.unregister(connection.sock)
+                connection.watched = 0
+
+    def _drop(self, connection: Connection) -> None:
+        self._forget(connection)
+        connection.sock.close()
+
+    def _snapshot(self) -> list[Connection]:
+        with self._lock:
+            return list(self._waiting)
+
+    def _sweep(self, now: float) -> None:
+        for connection in self._snapshot():
+            if connection.deadline <= now:
+                connection.expire()
+                self._drop(connection)
+        heads = [one for one in self._snapshot() if one.state is State.HEAD]
+        total = sum(one.sock.ahead for one in heads)
+        while total > _MAX_BUFFERED:
+            total -= heads[0].sock.ahead
+            self._drop(heads.pop(0))
+
+    def _evict(self) -> bool:
+        for connection in self._snapshot()[:1]:
+            connection.give_way()
+            self._drop(connection)
+            return True
+        return False
+
+    def _drain_wakes(self) -> None:
+        with contextlib.suppress(OSError):
+            while self._sleeper.recv(4096):
+                pass

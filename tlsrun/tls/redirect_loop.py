@@ -1,0 +1,249 @@
+"""The loop that answers visitors who typed http://; one thread for all of them, whoever dawdles.
+
+The states of a client, and what ends them::
+
+    HEAD ──► ANSWER ──► GOODBYE ──► closed
+      └─► closed (no HTTP)
+
+Each state has its own deadline, which no dripping client stretches. When there are too many clients, or no
+file descriptors, the one that came first makes room.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import errno
+import logging
+import selectors
+import socket
+import time
+from typing import Any
+
+from tlsrun.tls.handshake import spell_peer
+from tlsrun.tls.redirect_answer import Answer, Redirect, respond, too_large, too_slow
+from tlsrun.tls.redirect_request import MAX_HEAD, end_of_head, is_hopeless
+
+_log = logging.getLogger("tlsrun.redirect")
+
+_READ, _WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
+_BATCH = 64  # connections taken in one go, before those that are there get their turn
+_TICK = 0.5  # seconds between looks at the deadlines
+_PAUSE = 1.0  # seconds without accept() when it fails
+_GOODBYE = 2.0  # seconds for a client to close after its answer
+_MAX_BODY = 16 * 1024 * 1024  # bytes read away after the answer
+_QUIET = 60.0  # seconds between two log lines of a kind
+_SHORTAGE = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)  # accept(2)
+
+
+class _State(enum.Enum):
+    HEAD = "reads its request"
+    ANSWER = "takes the answer"
+    GOODBYE = "has its answer and is to close"
+
+
+class _Client:
+    __slots__ = ("data", "deadline", "peer", "read_away", "sock", "state")
+
+    def __init__(self, sock: socket.socket, peer: Any, deadline: float) -> None:
+        self.sock = sock
+        self.peer = peer
+        self.deadline = deadline
+        self.state = _State.HEAD
+        self.data = b""  # what came of the head, then what is left of the answer
+        self.read_away = 0
+
+
+class RedirectLoop:
+    """Answers on one listening socket; all is the thread's that calls `run`, only `stop` is for others.
+
+    Arguments:
+        sock: a listening socket; it stays the caller's.
+        redirect: what to answer.
+        head_timeout: seconds a client has for its whole request head, and again to take the answer.
+        max_connections: clients at once.
+    """
+
+    def __init__(
+        self, sock: socket.socket, redirect: Redirect, head_timeout: float, max_connections: int
+    ) -> None:
+        self._listener = sock
+        self._redirect = redirect
+        self._head_timeout = head_timeout
+        self._max_connections = max_connections
+        self._clients: dict[_Client, None] = {}  # in the order in which they came
+        self._note = _Notes()
+        self._resume_at: float | None = None
+        self._swept = 0.0
+        self._stopped = False
+        self._moves = {
+            _State.HEAD: self._read_head,
+            _State.ANSWER: self._write,
+            _State.GOODBYE: self._read_away,
+        }
+        self._selector = selectors.DefaultSelector()
+        self._waker, self._sleeper = socket.socketpair()
+        self._selector.register(self._sleeper, _READ)
+        self._listener.setblocking(False)
+        self._selector.register(self._listener, _READ)
+
+    def stop(self) -> None:
+        """Make `run` return soon; may be called by any thread."""
+        self._stopped = True
+        with contextlib.suppress(OSError):  # ended already
+            self._waker.send(b"\0")
+
+    def run(self) -> None:
+        """Answer until `stop`, then close every connection."""
+        with self._selector, self._waker, self._sleeper:
+            while not self._stopped:
+                self._step()
+            for client in list(self._clients):
+                self._drop(client)
+
+    def _step(self) -> None:
+        idle = not self._clients and self._resume_at is None
+        for key, _ in self._selector.select(None if idle else _TICK):
+            if key.fileobj is self._listener:
+                self._accept()
+            elif key.data in self._clients:  # not dropped since for another's sake
+                self._advance(key.data)
+        now = time.monotonic()
+        if now - self._swept >= _TICK:
+            self._swept = now
+            self._sweep(now)
+
+    # -- one client -----------------------------------------------------------------------------------------
+
+    def _advance(self, client: _Client, answer: Answer | None = None) -> None:
+        """Do what the client's state asks for, or give it ``answer``; a failure costs this client alone."""
+        try:
+            if answer is None:
+                self._moves[client.state](client)
+            else:
+                self._answer(client, answer)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            self._drop(client)  # it went away
+        except Exception as error:
+            # One request must not take the port away from all others.
+            kind = type(error).__name__
+            self._note(logging.ERROR, kind, f"{spell_peer(client.peer)} got no answer: {error!r}")
+            self._drop(client)
+
+    def _read_head(self, client: _Client) -> None:
+        came = client.sock.recv(MAX_HEAD)
+        # RFC 9112, section 2.2: an empty line before the request is ignored.
+        data = client.data + came if client.data else came.removeprefix(b"\r\n")
+        client.data = data
+        if not came or is_hopeless(data):
+            self._drop(client)
+        elif (end := end_of_head(data)) is not None and end <= MAX_HEAD:
+            self._answer(client, respond(data[:end], self._redirect))
+        elif len(data) > MAX_HEAD or end is not None:
+            self._answer(client, too_large())
+
+    def _answer(self, client: _Client, answer: Answer) -> None:
+        if answer.note:
+            self._note(answer.level, str(answer.status), f"{spell_peer(client.peer)}: {answer.note}")
+        client.data = answer.render()
+        client.state = _State.ANSWER
+        client.deadline = time.monotonic() + self._head_timeout
+        self._selector.modify(client.sock, _WRITE, client)
+        self._write(client)
+
+    def _write(self, client: _Client) -> None:
+        client.data = client.data[client.sock.send(client.data) :]
+        if client.data:
+            return
+        client.sock.shutdown(socket.SHUT_WR)
+        client.state = _State.GOODBYE
+        client.deadline = time.monotonic() + _GOODBYE
+        self._selector.modify(client.sock, _READ, client)
+
+    def _read_away(self, client: _Client) -> None:
+        """Closing on unread bytes would reset the connection, and the answer away (RFC 9112, section 9.6)."""
+        came = client.sock.recv(65536)
+        client.read_away += len(came)
+        if not came or client.read_away > _MAX_BODY:
+            self._drop(client)
+
+    def _drop(self, client: _Client) -> None:
+        if client in self._clients:
+            del self._clients[client]
+            self._selector.unregister(client.sock)
+            client.sock.close()
+
+    # -- all of them ----------------------------------------------------------------------------------------
+
+    def _accept(self) -> None:
+        for _ in range(_BATCH):
+            try:
+                sock, peer = self._listener.accept()
+            except (BlockingIOError, InterruptedError):
+                return  # nobody is there any more, or another process was faster
+            except ConnectionError:
+                continue
+            except OSError as error:
+                self._cannot_accept(error)
+                return
+            if len(self._clients) >= self._max_connections:
+                self._evict(f"there are {self._max_connections} connections")
+            self._admit(sock, peer)
+
+    def _admit(self, sock: socket.socket, peer: Any) -> None:
+        client = _Client(sock, peer, time.monotonic() + self._head_timeout)
+        try:
+            sock.setblocking(False)
+            self._selector.register(sock, _READ, client)
+        except OSError as error:  # the system watches no more sockets (epoll_ctl(2))
+            self._note(logging.WARNING, "admit", f"{spell_peer(peer)} was turned away: {error.strerror}")
+            sock.close()
+        else:
+            self._clients[client] = None
+
+    def _cannot_accept(self, error: OSError) -> None:
+        if error.errno in _SHORTAGE and self._evict(f"accept() said: {error.strerror}"):
+            return
+        # The socket stays ready, and the loop would spin.
+        line = f"no connection can be accepted for {_PAUSE:g} s: {error.strerror}"
+        self._note(logging.WARNING, "accept", line)
+        self._selector.unregister(self._listener)
+        self._resume_at = time.monotonic() + _PAUSE
+
+    def _evict(self, why: str) -> bool:
+        """Drop the client that came first; False when there is none."""
+        first = next(iter(self._clients), None)
+        if first is None:
+            return False
+        self._note(logging.WARNING, "full", f"{spell_peer(first.peer)} was dropped, it came first and {why}")
+        self._drop(first)
+        return True
+
+    def _sweep(self, now: float) -> None:
+        if self._resume_at is not None and self._resume_at <= now and self._listener.fileno() >= 0:
+            self._resume_at = None
+            self._selector.register(self._listener, _READ)
+        for client in [one for one in self._clients if one.deadline <= now]:
+            if client.state is _State.HEAD and client.data:
+                self._advance(client, too_slow(self._head_timeout))
+            else:
+                self._drop(client)
+
+
+class _Notes:
+    """A log that clients cannot flood: a line of a kind a minute, with the number of those held back."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, float] = {}
+        self._held_back: dict[str, int] = {}
+
+    def __call__(self, level: int, kind: str, line: str) -> None:
+        now = time.monotonic()
+        if now - self._last.get(kind, float("-inf")) < _QUIET:
+            self._held_back[kind] = self._held_back.get(kind, 0) + 1
+            return
+        self._last[kind] = now
+        held_back = self._held_back.pop(kind, 0)
+        _log.log(level, "%s%s", line, f" (and {held_back} like it before)" if held_back else "")

@@ -1,0 +1,277 @@
+"""A connection handed over with the head of its request read already, which no slow client can hold for ever."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import select
+import socket
+import ssl
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from tlsrun.tls.sockets import ServerSocket
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer, WriteableBuffer
+
+#: Bytes taken in one read ahead: a TLS record's content at most (RFC 8446, section 5.1).
+_RECORD = 16384
+
+#: Bytes each second that a client must send in the long run for its reads to be waited for.
+_MIN_RATE = 500
+
+
+class RequestSocket(ServerSocket):
+    """A `ServerSocket` that was read ahead, and that waits no longer than ``patience`` for its client.
+
+    - Reads return what was read ahead before they ask the connection.
+    - To the operating system it never blocks; it waits by itself, and only when it must. So a server that changes
+      the time-out for each request pays no system call for it, and a deadline is one deadline.
+    - "Wait for ever", which servers say (``setblocking(True)``), means ``patience`` seconds here.
+    - The head of a response waits for the first bytes of its body, to share a TLS record with them.
+    - An answer that breaks off ends in a reset, so that no client takes it for whole.
+
+    Attributes:
+        patience: seconds one read or write may wait, and seconds that all reads of a request may wait together
+            beyond what 500 bytes each second take; None for ever. A slower client is one that went away
+            (ConnectionResetError).
+        retire: takes the connection over from `close` once it was shut down, to see the client off without keeping
+            a thread; None to close at once.
+    """
+
+    patience: float | None = None
+    retire: Callable[[socket.socket], None] | None = None
+    _timeout: float | None = 0.0
+    _ahead: bytearray | None = None
+    _searched = 0
+    _credit = 0.0
+    _held = b""
+    _parts = False
+    _answering = _begun = _broken = _finished = False
+
+    def begin(self, patience: float | None, retire: Callable[[socket.socket], None] | None) -> None:
+        """To be called once, before the handshake."""
+        self.patience = patience
+        self.retire = retire
+        super().settimeout(0)
+
+    # -- read ahead, by who waits for the request -------------------------------------------------------------
+
+    def read_ahead(self) -> int:
+        """Take what has come, without waiting.
+
+        Returns:
+            how many bytes; 0 at the end of the stream.
+
+        Raises:
+            ssl.SSLWantReadError, ssl.SSLWantWriteError: nothing is there.
+            OSError: as the ssl module's.
+        """
+        data = super().read(_RECORD)
+        self._parts = False
+        if self._ahead is None:
+            self._ahead = bytearray(data)
+        else:
+            self._ahead += data
+        return len(data)
+
+    def unread(self, data: bytes) -> None:
+        """Put back what belongs to the next request."""
+        if data:
+            self._ahead = bytearray(data) + (self._ahead or b"")
+
+    @property
+    def ahead(self) -> int:
+        """How many bytes were read ahead."""
+        return len(self._ahead) if self._ahead else 0
+
+    def has_head(self, limit: int) -> bool:
+        """Whether what was read ahead holds a whole request head, or so much that no more shall be waited for.
+
+        Lines may end without a carriage return: a server refuses that, and needs to read no more to do so.
+
+        Arguments:
+            limit: bytes that a head may have.
+        """
+        ahead = self._ahead
+        if not ahead:
+            return False
+        start = max(0, self._searched - 2)
+        if ahead.find(b"\n\r\n", start) >= 0 or ahead.find(b"\n\n", start) >= 0 or len(ahead) > limit:
+            return True
+        self._searched = len(ahead)
+        return False
+
+    def hand_over(self) -> None:
+        """The request begins: what its client may keep a thread waiting is counted from here."""
+        self._searched = 0
+        self._credit = self.patience or 0.0
+
+    # -- waiting ----------------------------------------------------------------------------------------------
+
+    def setblocking(self, flag: bool) -> None:
+        """As socket.setblocking; to wait for ever means ``patience``."""
+        self._timeout = self.patience if flag else 0.0
+
+    def settimeout(self, value: float | None) -> None:
+        """As socket.settimeout; None means ``patience``."""
+        self._timeout = self.patience if value is None else value
+
+    def gettimeout(self) -> float | None:
+        """As socket.gettimeout."""
+        return self._timeout
+
+    def getblocking(self) -> bool:
+        """As socket.getblocking."""
+        return self._timeout != 0
+
+    def _wait(self, want: Exception, deadline: float | None, what: str) -> None:
+        """Wait for what OpenSSL wants; ``what`` the client does too little of, in a word."""
+        poller = select.poll()
+        poller.register(self, select.POLLIN if isinstance(want, ssl.SSLWantReadError) else select.POLLOUT)
+        if poller.poll(None if deadline is None else max(0.0, deadline - time.monotonic()) * 1000):
+            return
+        if self._timeout == self.patience:
+            # What every server knows as a client that went away, and logs quietly.
+            raise ConnectionResetError(errno.ECONNRESET, f"the client {what} too little in {self.patience:g} s")
+        raise TimeoutError(errno.ETIMEDOUT, "timed out")
+
+    # -- reading ----------------------------------------------------------------------------------------------
+
+    def pending(self) -> int:
+        """As ssl.SSLSocket.pending, with what was read ahead."""
+        return self.ahead + (super().pending() if self._parts else 0)
+
+    def recv(self, buflen: int = 1024, flags: int = 0) -> bytes:
+        """As ssl.SSLSocket.recv; after a shutdown the end, as what comes then is not for the server."""
+        return b"" if self._finished else super().recv(buflen, flags)
+
+    def read(self, len: int = 1024, buffer: WriteableBuffer | None = None) -> Any:  # noqa: A002
+        """As ssl.SSLSocket.read, after what was read ahead.
+
+        Raises:
+            ConnectionResetError: the client is too slow.
+        """
+        if self._ahead:
+            return self._take(self._ahead, len, buffer)
+        # OpenSSL may hold the rest of a record that was read in part.
+        self._parts = True
+        try:
+            return super().read(len, buffer)
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            if self._timeout == 0:
+                raise
+        self.flush()
+        return self._read_in_time(len, buffer)
+
+    def _take(self, ahead: bytearray, size: int, buffer: WriteableBuffer | None) -> Any:
+        if buffer is None and size >= len(ahead):
+            self._ahead = None
+            return bytes(ahead)
+        taken = bytes(ahead[:size])
+        del ahead[:size]
+        if buffer is None:
+            return taken
+        with memoryview(buffer) as view:
+            view.cast("B")[: len(taken)] = taken
+        return len(taken)
+
+    def _read_in_time(self, size: int, buffer: WriteableBuffer | None) -> Any:
+        """Wait, on the client's account; time that the application takes between two reads is not on it."""
+        began = time.monotonic()
+        seconds = self._timeout
+        if seconds is not None and seconds == self.patience:
+            seconds = min(seconds, self._credit)
+        while True:
+            try:
+                data = super().read(size, buffer)
+                break
+            except (ssl.SSLWantReadError, ssl.SSLWantWriteError) as want:
+                self._wait(want, None if seconds is None else began + seconds, "sent")
+        count = data if isinstance(data, int) else len(data)
+        earned = count / _MIN_RATE - (time.monotonic() - began)
+        self._credit = min(self.patience or 0.0, self._credit + earned)
+        return data
+
+    # -- writing ----------------------------------------------------------------------------------------------
+
+    def sendall(self, data: ReadableBuffer, flags: int = 0) -> None:
+        """As ssl.SSLSocket.sendall, but the head of a final response is held back until the next write or `flush`."""
+        whole = bytes(data)
+        if self._held and len(whole) <= _RECORD:
+            whole, self._held = self._held + whole, b""
+        elif not self._held and _is_head(whole):
+            self._held = whole
+            self._begun = True
+            return
+        super().sendall(whole, flags)
+
+    def flush(self) -> None:
+        """Send what was held back."""
+        if self._held:
+            held, self._held = self._held, b""
+            super().sendall(held)
+
+    def send(self, data: ReadableBuffer, flags: int = 0) -> int:
+        """As ssl.SSLSocket.send.
+
+        Raises:
+            ConnectionResetError: the client took nothing for ``patience`` seconds.
+        """
+        self.flush()
+        began: float | None = None
+        while True:
+            try:
+                return super().send(data, flags)
+            except (ssl.SSLWantReadError, ssl.SSLWantWriteError) as want:
+                if self._timeout == 0:
+                    raise
+                began = began or time.monotonic()
+                self._wait(want, None if self._timeout is None else began + self._timeout, "read")
+
+    @contextlib.contextmanager
+    def answer(self) -> Iterator[None]:
+        """In this block the application answers; after an error in the middle of it nothing mends the answer."""
+        self._answering, self._begun = True, False
+        try:
+            yield
+        except BaseException:
+            self._broken = self._broken or self._begun
+            raise
+        finally:
+            self._answering = False
+
+    # -- the end ----------------------------------------------------------------------------------------------
+
+    def shutdown(self, how: int) -> None:
+        """As socket.shutdown, with a close_notify; what the client still sends is for ``retire`` to read away."""
+        if self._broken or (self._answering and self._begun):
+            self._broken = self._finished = True
+            self.abort()
+            return
+        self.flush()
+        super().shutdown(how)
+        self._finished = self._finished or (self.retire is not None and how != socket.SHUT_RD)
+
+    def close(self) -> None:
+        """As socket.close, or hand the connection to ``retire`` after a shutdown."""
+        if self._finished and not self._broken and self.retire is not None and self.fileno() >= 0:
+            family, kind, proto = self.family, self.type, self.proto
+            plain = socket.socket(family, kind, proto, fileno=self.detach())
+            self.retire(plain)
+            return
+        super().close()
+
+    def farewell(self) -> None:
+        """Say goodbye and close: nothing more is sent, and nothing of the client's is lost to a reset."""
+        with contextlib.suppress(OSError):
+            self.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(OSError):
+            self.close()
+
+
+def _is_head(data: bytes) -> bool:
+    """Whether it is the head of a final response; one of status 1xx announces, and must not wait."""
+    return data.startswith(b"HTTP/1.") and data.endswith(b"\r\n\r\n") and data[9:10] != b"1"

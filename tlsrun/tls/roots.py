@@ -1,0 +1,52 @@
+"""Root certificates that this machine knows: their absence from a file is no fault."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+
+from tlsrun.tls.caroot import ROOT_NAME, caroots
+from tlsrun.tls.parsing import parse_certificate
+from tlsrun.tls.pem import parse_pem
+
+#: Where systems keep their roots in one file: Debian and Alpine, Fedora, macOS and the BSDs.
+_BUNDLES = (
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/cert.pem",
+)
+
+
+def known_root(issued: x509.Certificate) -> bool:
+    """Whether a root that this machine knows (its own store, a local development CA) signed ``issued``."""
+    return any(_signed(issued, data) for data in _stores())
+
+
+def _stores() -> Iterator[bytes]:
+    default = ssl.get_default_verify_paths()
+    paths = [folder / ROOT_NAME for folder in caroots()]
+    paths += [Path(name) for name in (os.environ.get("SSL_CERT_FILE"), default.cafile, *_BUNDLES) if name]
+    for path in dict.fromkeys(paths):
+        try:
+            yield path.read_bytes()
+        except OSError:
+            continue
+
+
+def _signed(issued: x509.Certificate, data: bytes) -> bool:
+    # Most roots are ruled out by their bytes alone, without being parsed.
+    issuer = issued.issuer.public_bytes()
+    for block in parse_pem(data).certificates:
+        try:
+            der = block.der
+            if issuer in der:
+                issued.verify_directly_issued_by(parse_certificate(der))
+                return True
+        except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+            continue
+    return False

@@ -1,0 +1,339 @@
+"""Server sockets that never shake hands in accept(): the connection's own thread does, under one deadline."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import select
+import socket
+import ssl
+import struct
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from tlsrun.tls import plain, proxy_protocol
+from tlsrun.tls.handshake import FAILURES, reason
+from tlsrun.tls.introduction import is_introduced, take
+from tlsrun.tls.peers import Peers
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer, WriteableBuffer
+
+#: Bytes looked at before a handshake: a ClientHello's version lies within them.
+FIRST_BYTES = 64
+
+#: Seconds to wait, after the last byte that we send, for a client to close.
+LINGER = 1.0
+
+
+class HandshakeFailed(ConnectionResetError):
+    """A handshake that did not come to be; it is logged already, the socket is only to be closed.
+
+    A ConnectionResetError, because every server knows that one as a client that went away.
+    """
+
+    def __init__(self, why: str) -> None:
+        super().__init__(errno.ECONNRESET, f"TLS handshake failed: {why}")
+
+
+def nobody(host: str) -> bool:
+    """The `ServerContext.allowed_host` that redirects nobody."""
+    return False
+
+
+class ServerSocket(ssl.SSLSocket):
+    """The server's side of one connection.
+
+    A blocking socket shakes hands at its first read, write or `do_handshake`, within ``handshake_timeout`` of its
+    context, however slowly the client sends. A non-blocking one (``settimeout(0)``) leaves all of it to its owner:
+    `do_handshake` raises SSLWantReadError or SSLWantWriteError, and the owner keeps the deadline.
+
+    Attributes:
+        tls_sni: the name that the client asked for (RFC 6066, section 3), None without.
+        introduced: the client's address and port as a trusted proxy gave them (PROXY protocol), None without.
+    """
+
+    tls_sni: str | None = None
+    introduced: tuple[str, int] | None = None
+    _shaken = False
+    _failure: str | None = None
+    _notified = False
+    _stopped = False
+    _ended_for: str | None = None
+    _io_refs: int  # of socket.socket: file objects made from this socket that are still open
+
+    def do_handshake(self, block: bool = False) -> None:
+        """Shake hands, once.
+
+        Raises:
+            HandshakeFailed: it failed or took too long (blocking sockets only).
+            ssl.SSLWantReadError, ssl.SSLWantWriteError, ssl.SSLError: as the ssl module's (non-blocking only).
+        """
+        if self._shaken:
+            return
+        if self._failure is not None:
+            raise HandshakeFailed(self._failure)
+        if self.gettimeout() == 0 or not self.server_side:
+            super().do_handshake(block)
+        else:
+            self._shake_in_time()
+        self._shaken = True
+
+    def _shake_in_time(self) -> None:
+        seconds = self._handshake_timeout
+        deadline = time.monotonic() + seconds
+        patience = self.gettimeout()
+        peer = self._peer()
+        first = b""
+        try:
+            self.settimeout(seconds)
+            if is_introduced(self.context, peer):
+                self._introduce(deadline)
+                peer = self.introduced or peer
+            first = self.peek()
+            if plain.kind_of(first) is not plain.First.TLS:
+                first = self._answer_plain(deadline)
+                raise ConnectionResetError(errno.ECONNRESET, "not TLS")
+            # CPython makes one deadline of the timeout for the whole handshake.
+            self.settimeout(max(0.001, deadline - time.monotonic()))
+            super().do_handshake()
+        except (OSError, ValueError) as error:
+            silent = not first and not isinstance(error, TimeoutError)
+            why = self._ended_for or _in_words(error, first, seconds)
+            FAILURES.failed(peer, why, level=logging.DEBUG if silent else logging.INFO)
+            self._failure = why
+            raise HandshakeFailed(why) from error
+        finally:
+            with contextlib.suppress(OSError):
+                self.settimeout(patience)
+
+    def _introduce(self, deadline: float) -> None:
+        data, found = b"", None
+        while found is None:
+            self.settimeout(max(0.001, deadline - time.monotonic()))
+            data, found = take(self, data)
+        self.introduced = found.source
+
+    @property
+    def _handshake_timeout(self) -> float:
+        return self.context.handshake_timeout if isinstance(self.context, ServerContext) else 10.0
+
+    def _peer(self) -> Any:
+        try:
+            return self.getpeername()
+        except OSError:
+            return "a client that is gone"
+
+    def peek(self) -> bytes:
+        """Up to `FIRST_BYTES` bytes as they came over the wire, without taking them; b"" at its end.
+
+        Raises:
+            BlockingIOError: nothing is there (non-blocking only).
+            TimeoutError: nothing came (with a timeout).
+        """
+        return socket.socket.recv(self, FIRST_BYTES, socket.MSG_PEEK)
+
+    def read_plain(self, size: int) -> bytes:
+        """Take up to ``size`` bytes as they came over the wire; raises as `peek`. Only before a handshake."""
+        return socket.socket.recv(self, size)
+
+    def _answer_plain(self, deadline: float) -> bytes:
+        """Read a plain HTTP request's head and answer it; nothing is said to what is neither TLS nor HTTP.
+
+        Returns:
+            the first bytes that came.
+        """
+        data = b""
+        while not plain.head_is_whole(data) and plain.kind_of(data) in (plain.First.HTTP, plain.First.INCOMPLETE):
+            self.settimeout(max(0.001, deadline - time.monotonic()))
+            more = self.read_plain(plain.MAX_HEAD - len(data))
+            if not more:
+                break
+            data += more
+        allowed = self.context.allowed_host if isinstance(self.context, ServerContext) else nobody
+        response = plain.answer(data, allowed)
+        if response is not None:
+            # Past ssl.SSLSocket, which would encrypt: there is no TLS on this connection.
+            socket.socket.sendall(self, response)
+            socket.socket.shutdown(self, socket.SHUT_WR)
+            self.linger(min(LINGER, deadline - time.monotonic()))
+        return data[:FIRST_BYTES]
+
+    def linger(self, seconds: float = LINGER) -> None:
+        """Take what still comes after a `shutdown`: closing on unread bytes resets the answer away (RFC 9112, 9.6).
+
+        Arguments:
+            seconds: how long the client may take to close.
+        """
+        deadline = time.monotonic() + seconds
+        with contextlib.suppress(OSError):
+            while time.monotonic() < deadline:
+                self.settimeout(max(0.001, deadline - time.monotonic()))
+                if not self.read_plain(65536):
+                    return
+
+    def read(self, len: int = 1024, buffer: WriteableBuffer | None = None) -> Any:
+        """As ssl.SSLSocket.read, after the handshake."""
+        self.do_handshake()
+        return super().read(len, buffer)
+
+    def write(self, data: ReadableBuffer) -> int:
+        """As ssl.SSLSocket.write, after the handshake."""
+        self.do_handshake()
+        return super().write(data)
+
+    def send(self, data: ReadableBuffer, flags: int = 0) -> int:
+        """As ssl.SSLSocket.send, after the handshake."""
+        self.do_handshake()
+        return super().send(data, flags)
+
+    def wait_for_bytes(self, seconds: float) -> bool:
+        """Wait until there is something to read, the client's end of the stream included.
+
+        Outside of OpenSSL, which after `stop_reading` would meet an end without close_notify, take it for an attack
+        (alert ``decode_error``), and say no goodbye any more.
+
+        Returns:
+            False when nothing came, or `stop_reading` was called and nothing had come before.
+        """
+        if self.pending():
+            return True
+        poller = select.poll()
+        poller.register(self, select.POLLIN)
+        if not poller.poll(seconds * 1000):
+            return False
+        return not self._stopped or self.peek() != b""
+
+    def stop_reading(self, why: str | None = None) -> None:
+        """Wake the thread that waits for this client: it reads the end of the stream. May be called by any thread.
+
+        Arguments:
+            why: for the log, when the handshake fails of it.
+        """
+        self._stopped, self._ended_for = True, why
+        with contextlib.suppress(OSError):
+            socket.socket.shutdown(self, socket.SHUT_RD)
+
+    def abort(self) -> None:
+        """Break the connection, without a goodbye, so that no client takes it for an end. May be called by any thread.
+
+        The socket is still to be closed.
+        """
+        self._notified = True
+        with contextlib.suppress(OSError):
+            # With no time to linger, close() resets (socket(7), SO_LINGER). Shutting down the writing side here would
+            # be an orderly end to the client.
+            self.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            socket.socket.shutdown(self, socket.SHUT_RD)
+
+    def close_notify(self) -> None:
+        """Say that no more will come (RFC 8446, section 6.1); never waits, and nobody has to listen."""
+        if not self._shaken or self._notified:
+            return
+        self._notified = True
+        # The peer's own close_notify is not waited for: ssl.SSLWantReadError.
+        with contextlib.suppress(OSError, ValueError):
+            patience = self.gettimeout()
+            self.settimeout(0)
+            try:
+                self.unwrap()
+            finally:
+                self.settimeout(patience)
+
+    def shutdown(self, how: int) -> None:
+        """As socket.shutdown, with a close_notify before the writing side ends."""
+        if how != socket.SHUT_RD:
+            self.close_notify()
+        super().shutdown(how)
+
+    def close(self) -> None:
+        """As socket.close, with a close_notify once no file object made from it is open."""
+        if self._io_refs <= 0:
+            self.close_notify()
+        super().close()
+
+
+def _in_words(error: BaseException, first: bytes, seconds: float) -> str:
+    if isinstance(error, proxy_protocol.Malformed):
+        return str(error)
+    if first:
+        return reason(error, first, timeout=seconds)
+    if isinstance(error, TimeoutError):
+        return f"timed out after {seconds:g} s, without a byte"
+    return "client closed, without a byte"
+
+
+class ServerObject(ssl.SSLObject):
+    """The server's side of one connection in memory (asyncio), with the same attribute."""
+
+    tls_sni: str | None = None
+
+
+class ServerContext(ssl.SSLContext):
+    """A context whose server sockets are `ServerSocket`.
+
+    A listening socket may be wrapped as well (Werkzeug does): what it accepts has not shaken hands yet.
+
+    Attributes:
+        handshake_timeout: seconds a client has for the whole handshake.
+        allowed_host: whether a person who typed http:// is sent on to https at this host (lower case, no port).
+        introducers: the proxies whose connections begin with a PROXY header; mostly nobody.
+        successor: takes its place for new connections, with ticket keys of its own: older sessions end. None without.
+    """
+
+    sslsocket_class = ServerSocket
+    sslobject_class = ServerObject
+    handshake_timeout: float = 10.0
+    allowed_host: Callable[[str], bool] = staticmethod(nobody)
+    introducers: Peers = Peers()
+    successor: ServerContext | None = None
+
+    def wrap_socket(
+        self,
+        sock: socket.socket,
+        server_side: bool = False,
+        do_handshake_on_connect: bool = True,
+        suppress_ragged_eofs: bool = True,
+        server_hostname: str | bytes | None = None,
+        session: ssl.SSLSession | None = None,
+    ) -> ssl.SSLSocket:
+        """As ssl.SSLContext.wrap_socket; a socket that is wrapped already comes back as it is."""
+        if isinstance(sock, ssl.SSLSocket):
+            return sock
+        if (context := self._successor()) is not None and sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN) == 0:
+            return context.wrap_socket(
+                sock, server_side, do_handshake_on_connect, suppress_ragged_eofs, server_hostname, session
+            )
+        listening = server_side and bool(sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
+        return super().wrap_socket(
+            sock,
+            server_side=server_side,
+            do_handshake_on_connect=do_handshake_on_connect and not listening,
+            suppress_ragged_eofs=suppress_ragged_eofs,
+            server_hostname=server_hostname,
+            session=session,
+        )
+
+    def wrap_bio(
+        self,
+        incoming: ssl.MemoryBIO,
+        outgoing: ssl.MemoryBIO,
+        server_side: bool = False,
+        server_hostname: str | bytes | None = None,
+        session: ssl.SSLSession | None = None,
+    ) -> ssl.SSLObject:
+        """As ssl.SSLContext.wrap_bio."""
+        if (context := self._successor()) is not None:
+            return context.wrap_bio(incoming, outgoing, server_side, server_hostname, session)
+        return super().wrap_bio(incoming, outgoing, server_side, server_hostname, session)
+
+    def _successor(self) -> ServerContext | None:
+        context = self.successor
+        if context is not None:
+            # What was set on this one in the meantime, by whom knows of no other.
+            context.sslsocket_class = self.sslsocket_class
+            context.handshake_timeout, context.allowed_host = self.handshake_timeout, self.allowed_host
+            context.introducers = self.introducers
+        return context

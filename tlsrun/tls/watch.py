@@ -1,0 +1,71 @@
+"""The thread that sees when certificate files change, one look each second."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+from tlsrun.tls.reload import Certificates, Status
+
+_log = logging.getLogger("tlsrun.reload")
+
+
+class Watcher:
+    """Has `Certificates` look at its files in a daemon thread.
+
+    Started in each process that serves, never in one that will fork: a lock that is held at the fork stays
+    held for ever in the child.
+
+    Arguments:
+        certificates: told to look.
+        interval: seconds between two looks; a change is served after the second one.
+        report: told what is served, at the start and whenever it has changed.
+    """
+
+    def __init__(
+        self,
+        certificates: Certificates,
+        *,
+        interval: float = 1.0,
+        report: Callable[[tuple[Status, ...]], None] = lambda status: None,
+    ) -> None:
+        self._certificates = certificates
+        self._interval = interval
+        self._report = report
+        self._reported: tuple[Status, ...] = ()
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin to look. Once only."""
+        # Made here and not before a fork: Python 3.13 takes a thread object from before it for one that has ended.
+        self._thread = threading.Thread(target=self._run, name="tlsrun-certificates", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread; returns when it has ended."""
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        self._take(self._tell)
+        while not self._stopping.wait(self._interval):
+            self._take(self._look)
+
+    def _take(self, step: Callable[[], None]) -> None:
+        try:
+            step()
+        except Exception as error:  # noqa: BLE001 -- a watcher that dies would let certificates expire
+            _log.error("looking for new certificates failed: %s: %s", type(error).__name__, error)
+
+    def _look(self) -> None:
+        self._certificates.reload_changed()
+        self._tell()
+
+    def _tell(self) -> None:
+        status = self._certificates.status()
+        if status != self._reported:
+            self._report(status)
+            self._reported = status

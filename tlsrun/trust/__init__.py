@@ -1,0 +1,33 @@
+"""Having this machine trust the development CA: which stores there are, what is to be done to each, and doing it.
+
+Deciding (`decide`) is apart from reading (`find_stores`, each store's `held`) and from acting (`carry_out`). Only the
+CA's certificate is ever read here; its key stays where it is.
+"""
+
+from tlsrun.trust.by_hand import Hint, hints
+from tlsrun.trust.carry import Outcome, carry_out
+from tlsrun.trust.find import find_stores
+from tlsrun.trust.machine import Machine, look
+from tlsrun.trust.plan import Goal, Task, Verdict, decide
+from tlsrun.trust.root import Root, read_root
+from tlsrun.trust.store import KINDS, Held, Obstacle, Store
+
+__all__ = [
+    "KINDS",
+    "Goal",
+    "Held",
+    "Hint",
+    "Machine",
+    "Obstacle",
+    "Outcome",
+    "Root",
+    "Store",
+    "Task",
+    "Verdict",
+    "carry_out",
+    "decide",
+    "find_stores",
+    "hints",
+    "look",
+    "read_root",
+]

@@ -1,0 +1,68 @@
+"""DECIDES, purely: what a store holds and what is wanted in, what is to be done out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from tlsrun.trust.root import Root
+from tlsrun.trust.store import Command, Held, Obstacle, Store
+
+
+class Goal(Enum):
+    """What is wanted of the stores."""
+
+    TRUST = "trust"
+    REMOVE = "remove"
+    CHECK = "check"
+
+
+class Verdict(Enum):
+    """What is to be done to one store."""
+
+    TRUSTED = "trusted"
+    ABSENT = "absent"
+    DO = "do"
+    CANNOT = "cannot"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """One store, and what is to be done to it.
+
+    Arguments:
+        commands: in their order; with `Verdict.CANNOT`, what a person can type instead.
+        obstacle: why it cannot be done from here.
+    """
+
+    store: Store
+    verdict: Verdict
+    commands: tuple[Command, ...] = ()
+    obstacle: Obstacle | None = None
+
+
+def decide(goal: Goal, store: Store, held: Held, root: Root) -> Task:
+    """What ``goal`` means for ``store``, which has ``held`` of ``root``."""
+    if held.trusted is None and store.obstacle is not None:
+        return Task(store=store, verdict=Verdict.CANNOT, obstacle=store.obstacle)
+    if goal is Goal.CHECK:
+        return Task(store=store, verdict=Verdict.TRUSTED if held.trusted else Verdict.ABSENT)
+    if goal is Goal.TRUST:
+        if held.trusted:
+            return Task(store=store, verdict=Verdict.TRUSTED)
+        return _task(store, store.add(root))
+    if held.names:
+        return _task(store, store.remove(root, held.names))
+    if held.trusted:
+        reason = "something else than a file or entry of ours has it trusted"
+        elsewhere = Obstacle(reason=reason, remedy="Take it out the way it was put in")
+        return Task(store=store, verdict=Verdict.CANNOT, obstacle=elsewhere)
+    return Task(store=store, verdict=Verdict.ABSENT)
+
+
+def _task(store: Store, commands: tuple[Command, ...]) -> Task:
+    obstacle = store.obstacle
+    if obstacle is None:
+        return Task(store=store, verdict=Verdict.DO, commands=commands)
+    shown = commands if obstacle.by_hand else ()
+    return Task(store=store, verdict=Verdict.CANNOT, commands=shown, obstacle=obstacle)

@@ -1,0 +1,19 @@
+"""What an application sees of TLS: facts in environ, the scheme, and a view of both; middleware usable alone."""
+
+from tlsrun.wsgi.application import Application, application, establish
+from tlsrun.wsgi.connection import ClientCertificate, TLSInfo
+from tlsrun.wsgi.facts import Facts, connection_facts, facts_from_certificate, facts_from_tls
+from tlsrun.wsgi.sources import facts_of
+
+__all__ = [
+    "Application",
+    "ClientCertificate",
+    "Facts",
+    "TLSInfo",
+    "application",
+    "connection_facts",
+    "establish",
+    "facts_from_certificate",
+    "facts_from_tls",
+    "facts_of",
+]

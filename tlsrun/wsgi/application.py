@@ -1,0 +1,113 @@
+"""The middleware that puts the facts into environ, and ``https`` where the connection was TLS, or a proxy's was."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from tlsrun.wsgi import to_https
+from tlsrun.wsgi.external import front_of_environment
+from tlsrun.wsgi.facts import Facts
+from tlsrun.wsgi.front import NOBODY, Front, Heard, hear
+from tlsrun.wsgi.hsts import with_hsts
+from tlsrun.wsgi.sources import Environ, survey
+
+#: The key in environ under which the facts stand once they are established.
+ESTABLISHED = "tlsrun.facts"
+
+
+def application(app: Callable[..., Any], front: Front | Callable[[], Front] | None = None) -> Application:
+    """Wrap a WSGI application; wrapping what is wrapped changes nothing, unless ``front`` is given.
+
+    Afterwards environ holds the facts under mod_ssl's names and nothing else that looks like one, and
+    ``wsgi.url_scheme`` is ``https`` wherever the connection was TLS. Forwarded headers are believed of trusted proxies
+    and removed (`tlsrun.wsgi.front`); who came to such a proxy over plain HTTP is redirected to https.
+    Where the connection was not TLS, and nobody trusted speaks, the scheme is left as the server has it.
+
+    Arguments:
+        app: the application; its attributes can be read and set on what is returned.
+        front: the proxies in front, or a function that is asked for them at the first request; without it the
+            environment says (``TLSRUN_TRUSTED_PROXIES`` and the rest).
+    """
+    return app if type(app) is Application and front is None else Application(app, front or front_of_environment)
+
+
+class Application:
+    """What `application` returns. ``__wrapped__`` is the application inside."""
+
+    __slots__ = ("__weakref__", "__wrapped__", "_front", "_known", "_promising")
+
+    __wrapped__: Callable[..., Any]
+    _front: Front | Callable[[], Front]
+    _known: Front | None
+    _promising: Callable[..., Any]
+
+    def __init__(self, app: Callable[..., Any], front: Front | Callable[[], Front]) -> None:
+        object.__setattr__(self, "__wrapped__", app)
+        object.__setattr__(self, "_front", front)
+        object.__setattr__(self, "_known", None)
+
+    def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        result: Iterable[bytes]
+        if type(environ.get(ESTABLISHED)) is Facts:  # by another one, further out
+            result = self.__wrapped__(environ, start_response)
+            return result
+        front = self._known or self._know()
+        heard = _establish(environ, front)[1]
+        if heard is not None and heard.scheme == "http":
+            redirect = to_https.answer(environ, front)
+            if redirect is not None:
+                return redirect(environ, start_response)
+        result = self._promising(environ, start_response)
+        return result
+
+    def _know(self) -> Front:
+        front = self._front if isinstance(self._front, Front) else self._front()
+        object.__setattr__(self, "_promising", with_hsts(self.__wrapped__, front.hsts))
+        object.__setattr__(self, "_known", front)
+        return front
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(object.__getattribute__(self, "__wrapped__"), name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self.__wrapped__, name, value)
+
+    def __delattr__(self, name: str) -> None:
+        delattr(self.__wrapped__, name)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Application, (self.__wrapped__, self._front)
+
+    def __repr__(self) -> str:
+        return f"<tlsrun.wsgi.application of {self.__wrapped__!r}>"
+
+
+def establish(environ: Environ, front: Front = NOBODY) -> Facts:
+    """Put the facts and the scheme into ``environ``, and take out what only looks like a fact; once for a request.
+
+    Arguments:
+        front: the proxies in front, whose word is taken for the client's.
+
+    Returns:
+        the facts; empty when the connection was not TLS.
+    """
+    established = environ.get(ESTABLISHED)
+    return established if type(established) is Facts else _establish(environ, front)[0]
+
+
+def _establish(environ: Environ, front: Front) -> tuple[Facts, Heard | None]:
+    facts, others = survey(environ)
+    for name in others:
+        environ.pop(name, None)
+    heard = hear(environ, front)
+    if heard is not None:
+        for name in facts:
+            environ.pop(name, None)
+        facts = heard.facts(facts)
+    environ[ESTABLISHED] = facts
+    if facts:
+        environ.update(facts)
+        if heard is None or heard.scheme is None:
+            environ["wsgi.url_scheme"] = "https" if "HTTPS" in facts else environ["wsgi.url_scheme"]
+    return facts, heard

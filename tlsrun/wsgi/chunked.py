@@ -1,0 +1,66 @@
+"""Chunked request bodies for Bottle, which wants to take the chunks apart itself."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+_CHUNK = 65536
+
+
+class Rechunked(io.RawIOBase):
+    """A body that was taken out of its chunks, in chunks again (RFC 9112, section 7.1).
+
+    Arguments:
+        body: a file that ends where the body ends.
+    """
+
+    def __init__(self, body: Any) -> None:
+        self._body = body
+        self._ready = memoryview(b"")
+        self._over = False
+
+    def readable(self) -> bool:
+        """True."""
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        """As io.RawIOBase.readinto."""
+        if not self._ready and not self._over:
+            data = self._body.read(_CHUNK)
+            self._over = not data
+            self._ready = memoryview(b"%x\r\n%b\r\n" % (len(data), data))
+        with memoryview(buffer) as view, view.cast("B") as target:
+            size = min(len(target), len(self._ready))
+            target[:size] = self._ready[:size]
+        self._ready = self._ready[size:]
+        return size
+
+
+def for_bottle(app: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap an application that reads chunked bodies by itself.
+
+    Servers decode a chunked body, and say so (``wsgi.input_terminated``); Bottle looks at Transfer-Encoding alone,
+    and answers 400 to a body without chunks, or takes it for empty when the header is not there. HTTP/2 and HTTP/3
+    have no such header, and need no length either.
+    """
+
+    def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if environ.get("wsgi.input_terminated") and _has_no_length(environ):
+            environ["HTTP_TRANSFER_ENCODING"] = "chunked"
+            environ["wsgi.input"] = io.BufferedReader(Rechunked(environ["wsgi.input"]), _CHUNK)
+            del environ["wsgi.input_terminated"]
+        result: Iterable[bytes] = app(environ, start_response)
+        return result
+
+    return application
+
+
+def _has_no_length(environ: dict[str, Any]) -> bool:
+    if environ.get("SERVER_PROTOCOL") in ("HTTP/2", "HTTP/3"):
+        return not environ.get("CONTENT_LENGTH") and environ["REQUEST_METHOD"] not in ("GET", "HEAD")
+    return "chunked" in environ.get("HTTP_TRANSFER_ENCODING", "").lower()

@@ -1,0 +1,37 @@
+"""Headers by which a proxy speaks of its client, as variables of environ: nobody else may use them."""
+
+from __future__ import annotations
+
+from tlsrun.settings.proxies import HEADERS
+from tlsrun.wsgi.client_header import COMPANIONS
+
+
+def variable(header: str) -> str:
+    """The variable of a header (RFC 3875, section 4.1.18)."""
+    return "HTTP_" + header.upper().replace("-", "_")
+
+
+def _variables(*headers: str) -> frozenset[str]:
+    return frozenset(map(variable, headers))
+
+
+#: Taken out of every request: what a trusted proxy says by them stands in the usual places afterwards.
+CLAIMS = _variables(*HEADERS, *(name for names in COMPANIONS.values() for name in names)) | _variables(
+    # Other spellings of the same, which frameworks and their extensions believe.
+    "x-forwarded", "x-forwarded-by", "x-forwarded-server", "x-forwarded-ssl", "x-forwarded-protocol",
+    "x-forwarded-scheme", "x-forwarded-path", "x-url-scheme", "x-scheme", "front-end-https", "x-real-ip",
+    "x-client-ip", "x-cluster-client-ip", "true-client-ip", "x-original-for", "x-original-host", "x-original-proto",
+    "x-forwarded-tls-client-cert-info", "ssl-client-subject-dn", "ssl-client-issuer-dn", "x-ssl-client-s-dn",
+    "x-ssl-client-i-dn", "x-ssl-client-dn", "x-client-cert", "x-client-verify", "x-amzn-mtls-clientcert-subject",
+    "x-amzn-mtls-clientcert-issuer", "x-amzn-mtls-clientcert-serial-number", "x-amzn-mtls-clientcert-validity",
+    "cf-client-cert-sha256", "cf-cert-presented", "cf-cert-subject-dn", "cf-cert-issuer-dn", "cf-ipcountry",
+    "cf-connecting-ipv6", "cf-pseudo-ipv4",
+)  # fmt: skip
+
+#: Who the user is, by an authenticating proxy: left alone when a trusted one says so, and nobody else's to say.
+IDENTITIES = _variables(
+    "x-forwarded-user", "x-forwarded-email", "x-forwarded-groups", "x-forwarded-preferred-username",
+    "x-forwarded-access-token", "remote-user", "x-remote-user",
+)  # fmt: skip
+
+ALL = CLAIMS | IDENTITIES

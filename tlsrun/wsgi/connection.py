@@ -1,0 +1,173 @@
+"""A request's connection for people who write views: `TLSInfo` over the facts in environ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count
+from typing import TYPE_CHECKING
+
+from tlsrun.wsgi.application import ESTABLISHED
+from tlsrun.wsgi.facts import Facts
+from tlsrun.wsgi.sources import Environ, facts_of
+
+if TYPE_CHECKING:
+    from cryptography.x509 import Certificate
+
+
+class _View:
+    """A read-only view of facts."""
+
+    __slots__ = ("_facts",)
+
+    _facts: Facts
+
+    def __init__(self, facts: Facts) -> None:
+        object.__setattr__(self, "_facts", facts)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"{type(self).__name__} is read-only: it says what the connection was")
+
+    def _text(self, name: str) -> str | None:
+        """A fact as text, from the octets that WSGI hands over."""
+        value = self._facts.get(name)
+        return None if value is None else value.encode("latin-1", "replace").decode("utf-8", "replace")
+
+
+class TLSInfo(_View):
+    """What the connection of a request was.
+
+    Works with and without the middleware in front of the application: without it, the facts are taken from the same
+    trusted sources.
+
+    Arguments:
+        environ: the request's WSGI environ.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, environ: Environ) -> None:
+        established = environ.get(ESTABLISHED)
+        super().__init__(established if type(established) is Facts else facts_of(environ))
+
+    def __bool__(self) -> bool:
+        return self.secure
+
+    def __repr__(self) -> str:
+        if not self.secure:
+            return "<TLSInfo: not TLS>"
+        client = f", client {self.client.subject}" if self.client else ""
+        return f"<TLSInfo: {self.version} {self.cipher}, SNI {self.sni}{client}>"
+
+    @property
+    def secure(self) -> bool:
+        """Whether the connection was TLS."""
+        return "HTTPS" in self._facts
+
+    @property
+    def version(self) -> str | None:
+        """The protocol, as ``TLSv1.3`` (SSL_PROTOCOL); None where the server does not say."""
+        return self._text("SSL_PROTOCOL")
+
+    @property
+    def cipher(self) -> str | None:
+        """The cipher suite in OpenSSL's notation (SSL_CIPHER); None where the server does not say."""
+        return self._text("SSL_CIPHER")
+
+    @property
+    def key_size(self) -> int | None:
+        """The bits of the symmetric key in use (SSL_CIPHER_USEKEYSIZE)."""
+        size = self._facts.get("SSL_CIPHER_USEKEYSIZE", "")
+        return int(size) if size.isdecimal() else None
+
+    @property
+    def sni(self) -> str | None:
+        """The host name that the client asked for in the handshake (SSL_TLS_SNI); None when it asked for none."""
+        return self._text("SSL_TLS_SNI")
+
+    @property
+    def resumed(self) -> bool:
+        """Whether an earlier session was resumed (SSL_SESSION_RESUMED)."""
+        return self._facts.get("SSL_SESSION_RESUMED") == "Resumed"
+
+    @property
+    def client(self) -> ClientCertificate:
+        """The client's certificate; false, and without a subject, when the client presented none."""
+        return ClientCertificate(self._facts)
+
+
+class ClientCertificate(_View):
+    """The certificate that the client presented, as far as the server says. False when there was none."""
+
+    __slots__ = ()
+
+    def __bool__(self) -> bool:
+        return self._facts.get("SSL_CLIENT_VERIFY", "NONE") != "NONE"
+
+    def __repr__(self) -> str:
+        return f"<ClientCertificate: {self.subject}, {self.verify}>" if self else "<ClientCertificate: none>"
+
+    @property
+    def verify(self) -> str:
+        """``NONE``, ``SUCCESS``, ``GENEROUS`` or ``FAILED:reason`` (SSL_CLIENT_VERIFY)."""
+        return self._text("SSL_CLIENT_VERIFY") or "NONE"
+
+    @property
+    def verified(self) -> bool:
+        """Whether there is one, and an authority that the server trusts has signed it."""
+        return self.verify == "SUCCESS"
+
+    @property
+    def subject(self) -> str | None:
+        """Its subject, as mod_ssl spells it: ``CN=Jo,O=Acme\\, Inc.,C=DE`` (SSL_CLIENT_S_DN)."""
+        return self._text("SSL_CLIENT_S_DN")
+
+    @property
+    def issuer(self) -> str | None:
+        """Who signed it, spelled like `subject` (SSL_CLIENT_I_DN)."""
+        return self._text("SSL_CLIENT_I_DN")
+
+    @property
+    def serial(self) -> str | None:
+        """Its serial number in hexadecimal (SSL_CLIENT_M_SERIAL)."""
+        return self._text("SSL_CLIENT_M_SERIAL")
+
+    @property
+    def dns_names(self) -> tuple[str, ...]:
+        """The DNS names in its SAN (SSL_CLIENT_SAN_DNS_n)."""
+        return tuple(self._numbered("SSL_CLIENT_SAN_DNS_"))
+
+    @property
+    def emails(self) -> tuple[str, ...]:
+        """The e-mail addresses in its SAN (SSL_CLIENT_SAN_Email_n)."""
+        return tuple(self._numbered("SSL_CLIENT_SAN_Email_"))
+
+    @property
+    def sans(self) -> tuple[str, ...]:
+        """`dns_names`, then `emails`."""
+        return self.dns_names + self.emails
+
+    @property
+    def pem(self) -> str | None:
+        """The certificate itself (SSL_CLIENT_CERT); None where the server does not hand it over."""
+        return self._facts.get("SSL_CLIENT_CERT")
+
+    @property
+    def certificate(self) -> Certificate | None:
+        """The certificate itself, parsed by `cryptography`; None where the server does not hand it over.
+
+        Raises:
+            ValueError: `cryptography` cannot read it.
+        """
+        pem = self.pem
+        if pem is None:
+            return None
+        from cryptography.x509 import load_pem_x509_certificate
+
+        return load_pem_x509_certificate(pem.encode("latin-1"))
+
+    def _numbered(self, prefix: str) -> Iterator[str]:
+        for number in count():
+            value = self._text(f"{prefix}{number}")
+            if value is None:
+                return
+            yield value

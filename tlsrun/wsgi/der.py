@@ -1,0 +1,143 @@
+"""Reads what the facts need from a certificate in DER: names as they are encoded, serial number, dates, e-mail and DNS.
+
+A name must be spelled from its encoding, which parsed names no longer have: the string types and their order decide
+(see dn.py). The certificates come from OpenSSL, which has verified them.
+"""
+
+from __future__ import annotations
+
+import datetime
+import functools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+INTEGER, OID, UTC_TIME, GENERALIZED_TIME = 0x02, 0x06, 0x17, 0x18
+OCTET_STRING, VERSION, EXTENSIONS, EMAIL, DNS = 0x04, 0xA0, 0xA3, 0x81, 0x82
+
+_SUBJECT_ALT_NAME = bytes.fromhex("551d11")
+
+
+class Element(NamedTuple):
+    """One encoded value (X.690, section 8.1): its tag, its content, and the whole with tag and length."""
+
+    tag: int
+    content: bytes
+    whole: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class CertificateFields:
+    """What stands in a certificate.
+
+    Arguments:
+        serial: the serial number's content octets, two's complement.
+        issuer, subject: the names, DER.
+        not_before, not_after: the validity, in UTC.
+        emails, dns: rfc822Name and dNSName entries of the SAN, in its order, as encoded.
+    """
+
+    serial: bytes
+    issuer: bytes
+    subject: bytes
+    not_before: datetime.datetime
+    not_after: datetime.datetime
+    emails: tuple[bytes, ...] = ()
+    dns: tuple[bytes, ...] = ()
+
+
+def elements(data: bytes) -> Iterator[Element]:
+    """The values that stand one behind the other in ``data``.
+
+    Raises:
+        ValueError: it is not DER.
+    """
+    position = 0
+    while position < len(data):
+        element = _read(data, position)
+        yield element
+        position += len(element.whole)
+
+
+def _read(data: bytes, position: int) -> Element:
+    if len(data) - position < 2:
+        raise ValueError("DER ends in the middle of a value")
+    tag, length, start = data[position], data[position + 1], position + 2
+    if tag & 0x1F == 0x1F or length == 0x80:
+        raise ValueError("neither long tags nor indefinite lengths occur in a certificate")
+    if length > 0x80:
+        start += length - 0x80
+        length = int.from_bytes(data[position + 2 : start], "big")
+    end = start + length
+    if end > len(data):
+        raise ValueError("DER ends in the middle of a value")
+    return Element(tag, data[start:end], data[position:end])
+
+
+def content_of(data: bytes) -> list[Element]:
+    """The values inside the one value (a SEQUENCE, mostly) that ``data`` begins with."""
+    return list(elements(_read(data, 0).content))
+
+
+@functools.lru_cache(maxsize=128)
+def read_certificate(der: bytes) -> CertificateFields:
+    """The fields of a certificate (RFC 5280, section 4.1).
+
+    Raises:
+        ValueError: it is no certificate in DER.
+    """
+    body = next(iter(content_of(der)), None)
+    fields = [] if body is None else list(elements(body.content))
+    if fields and fields[0].tag == VERSION:
+        del fields[0]
+    if len(fields) < 6 or fields[0].tag != INTEGER:
+        raise ValueError("this is no certificate")
+    serial, _, issuer, validity, subject = fields[:5]
+    begins, ends = elements(validity.content)
+    emails, dns = _alternative_names(next((field for field in fields[6:] if field.tag == EXTENSIONS), None))
+    return CertificateFields(
+        serial=serial.content,
+        issuer=issuer.whole,
+        subject=subject.whole,
+        not_before=_time(begins),
+        not_after=_time(ends),
+        emails=emails,
+        dns=dns,
+    )
+
+
+def _alternative_names(extensions: Element | None) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
+    """The e-mail addresses and DNS names of the SAN (RFC 5280, section 4.2.1.6)."""
+    for extension in content_of(extensions.content) if extensions else ():
+        name, *_, value = elements(extension.content)
+        if name.content == _SUBJECT_ALT_NAME and value.tag == OCTET_STRING:
+            names = content_of(value.content)
+            return tuple(n.content for n in names if n.tag == EMAIL), tuple(n.content for n in names if n.tag == DNS)
+    return (), ()
+
+
+def _time(element: Element) -> datetime.datetime:
+    """UTCTime or GeneralizedTime (RFC 5280, section 4.1.2.5: to the second, ending in Z)."""
+    text = element.content.decode("ascii")
+    if element.tag == UTC_TIME:
+        text = ("19" if text[:2] >= "50" else "20") + text
+    elif element.tag != GENERALIZED_TIME:
+        raise ValueError("neither UTCTime nor GeneralizedTime")
+    if len(text) != 15 or text[14] != "Z" or not text[:14].isdigit():
+        raise ValueError(f"not a date of a certificate: {text!r}")
+    month, day, hour, minute, second = (int(text[at : at + 2]) for at in range(4, 14, 2))
+    return datetime.datetime(int(text[:4]), month, day, hour, minute, second, tzinfo=datetime.timezone.utc)
+
+
+def dotted(oid: bytes) -> str:
+    """The content octets of an OBJECT IDENTIFIER in dots (X.690, section 8.19)."""
+    numbers, value = [], 0
+    for octet in oid:
+        value = value << 7 | octet & 0x7F
+        if not octet & 0x80:
+            numbers.append(value)
+            value = 0
+    if not numbers:
+        raise ValueError("an empty object identifier")
+    first = min(numbers[0] // 40, 2)
+    return ".".join(str(number) for number in (first, numbers[0] - 40 * first, *numbers[1:]))

@@ -1,0 +1,80 @@
+"""Spells names as mod_ssl does by default: RFC 2253 order and escapes, UTF-8 left as it is.
+
+mod_ssl calls ``X509_NAME_print_ex(…, XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB)``; what that does is said in OpenSSL's
+manual, ASN1_STRING_print_ex(3) and X509_NAME_print_ex(3). tests/wsgi/test_dn.py compares with a real Apache.
+
+All text here is WSGI's: UTF-8 octets, each a character of ISO 8859-1 (PEP 3333, "Unicode Issues").
+"""
+
+from __future__ import annotations
+
+from tlsrun.wsgi.attribute_names import SHORT_NAMES
+from tlsrun.wsgi.der import content_of, dotted, elements
+
+#: How octets become characters, by string type (X.680, section 8). Of what else OpenSSL accepts in a name (BIT STRING,
+#: SEQUENCE), it dumps the encoding.
+_ENCODINGS = {
+    0x0C: "",  # UTF8String: taken as it is
+    0x12: "latin-1",  # NumericString
+    0x13: "latin-1",  # PrintableString
+    0x14: "latin-1",  # TeletexString
+    0x16: "latin-1",  # IA5String
+    0x1C: "utf-32-be",  # UniversalString
+    0x1E: "utf-16-be",  # BMPString
+}
+
+_CONTROLS = {code: f"\\{code:02X}" for code in (*range(0x20), 0x7F)}
+_BACKSLASH = {ord("\\"): "\\\\"}
+_SPECIAL = {ord(character): f"\\{character}" for character in ',+"<>;'}
+
+_PLAIN = str.maketrans(_CONTROLS | _BACKSLASH)
+_ESCAPED = str.maketrans(_CONTROLS | _BACKSLASH | _SPECIAL)
+
+
+def spell_name(name: bytes) -> str:
+    """A Name (RFC 5280, section 4.1.2.4) as text, most specific part first: ``CN=Jo\\, Jr.,OU=a+OU=b,O=Acme,C=DE``.
+
+    Arguments:
+        name: DER.
+
+    Raises:
+        ValueError: it is no DER.
+    """
+    return ",".join("+".join(_attribute(part.content) for part in reversed(content_of(rdn.whole)))
+                    for rdn in reversed(content_of(name)))  # fmt: skip
+
+
+def _attribute(pair: bytes) -> str:
+    kind, value = elements(pair)
+    oid = dotted(kind.content)
+    short = SHORT_NAMES.get(oid)
+    text = _text(value.tag, value.content) if short else None
+    if text is None:
+        return f"{short or oid}=#{value.whole.hex().upper()}"
+    return f"{short}={_escape(text)}"
+
+
+def _text(tag: int, content: bytes) -> str | None:
+    """The value as UTF-8 octets, or None when its type has no text."""
+    encoding = _ENCODINGS.get(tag)
+    if encoding is None:
+        return None
+    if encoding:
+        content = content.decode(encoding, "replace").encode()
+    return content.decode("latin-1")
+
+
+def _escape(text: str) -> str:
+    """RFC 2253, section 2.4; where the two rules about first and last meet (a lone ``#``), OpenSSL keeps the last."""
+    escaped = text.translate(_ESCAPED)
+    if text.endswith(" "):
+        escaped = f"{escaped[:-1]}\\ "
+    if len(text) > 1 and text[0] in " #":
+        escaped = f"\\{escaped}"
+    return escaped
+
+
+def spell_alternative_name(content: bytes) -> str:
+    """An e-mail address or a DNS name of the SAN: control characters and backslashes escaped, nothing else."""
+    text = _text(0x16, content) or ""
+    return text.translate(_PLAIN)

@@ -1,0 +1,63 @@
+"""Settings for an application under a server that is started by its own command: read at the first request."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Callable, Sequence
+
+from tlsrun.errors import ConfigurationError
+from tlsrun.settings.layers import Layer, environment_layer, resolve
+from tlsrun.settings.proxies import headers_of
+from tlsrun.tls.peers import read_peers
+from tlsrun.wsgi.front import Front
+
+_log = logging.getLogger("tlsrun.proxy")
+
+#: The settings that count there. All others are the server's own affair.
+_NAMES = ("trusted_proxies", "proxy", "redirect_exempt", "hosts", "hsts")
+
+
+def front_of(layers: Sequence[Layer]) -> Front:
+    """Who stands in front, by ``layers``, the strongest first.
+
+    Raises:
+        ConfigurationError: a value is no good; it is logged as well.
+    """
+    resolution = resolve([_only_ours(layer) for layer in layers])
+    settings = resolution.settings
+    try:
+        if resolution.problems:
+            raise ConfigurationError(resolution.problems)
+        peers = read_peers(settings.trusted_proxies, resolution.spelling("trusted_proxies"))
+    except ConfigurationError as error:
+        for problem in error.problems:
+            _log.error("%s", problem)
+        raise
+    return Front(
+        peers=peers,
+        headers=headers_of(settings.proxy),
+        exempt=settings.redirect_exempt,
+        hosts=settings.hosts,
+        hsts=settings.hsts,
+    )
+
+
+def front_of_environment() -> Front:
+    """By the environment alone; see `front_of`."""
+    return front_of([environment_layer()])
+
+
+def _only_ours(layer: Layer) -> Layer:
+    return dataclasses.replace(
+        layer,
+        given={name: value for name, value in layer.given.items() if name in _NAMES},
+        fallback={name: value for name, value in layer.fallback.items() if name in _NAMES},
+        problems=(),
+        warnings=(),
+    )
+
+
+def front_from(layers: Callable[[], Sequence[Layer]]) -> Callable[[], Front]:
+    """As `front_of`, later: an application's configuration is whole only when the first request comes."""
+    return lambda: front_of(layers())

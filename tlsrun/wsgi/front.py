@@ -1,0 +1,204 @@
+"""Who stands in front of the application, and what its requests become: a trusted proxy's word in the usual places.
+
+From a trusted peer the headers that are believed are read, and what they say is written where an application looks:
+REMOTE_ADDR, HTTP_HOST, SERVER_NAME, SERVER_PORT, SCRIPT_NAME, ``wsgi.url_scheme``, HTTPS and SSL_CLIENT_…. Then, as
+from every other peer, forwarded headers are removed. What stood there before is kept under `ORIGINAL`.
+"""
+
+from __future__ import annotations
+
+import functools
+import ipaddress
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from tlsrun.settings.proxies import CERTIFICATE_HEADERS, DEFAULT, spell
+from tlsrun.tls.peers import Peers, address
+from tlsrun.wsgi.claims import ALL, CLAIMS, variable
+from tlsrun.wsgi.client_header import COMPANIONS, certificate_facts
+from tlsrun.wsgi.facts import Facts
+from tlsrun.wsgi.said import Said, read
+
+_log = logging.getLogger("tlsrun.proxy")
+
+Environ: TypeAlias = dict[str, Any]
+
+#: The key in environ of what was there before: variable -> value; None for one that was not there.
+ORIGINAL = "tlsrun.proxy.original"
+
+_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Front:
+    """The proxies in front.
+
+    Arguments:
+        peers: who is trusted.
+        headers: those that the nearest proxy sets, in small letters.
+        exempt: paths that are not redirected to https; ``/x/*`` is all below ``/x/``, and ``/x`` itself.
+        hosts: names that are redirected for; empty for every name that a trusted proxy hands on.
+        hsts: seconds of Strict-Transport-Security.
+    """
+
+    peers: Peers = Peers()
+    headers: frozenset[str] = frozenset(DEFAULT)
+    exempt: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    hsts: int = 0
+
+    @functools.cached_property
+    def trusts(self) -> bool:
+        """Whether anybody is trusted; asked for each request."""
+        return bool(self.peers)
+
+
+NOBODY = Front()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Heard:
+    """What is known of a client that came through a trusted proxy.
+
+    Arguments:
+        scheme: ``http`` or ``https``; None when the proxy does not say.
+        certificate: the facts of its certificate; None when the proxy is not asked for it.
+    """
+
+    scheme: str | None
+    certificate: Facts | None
+
+    def facts(self, connection: Facts) -> Facts:
+        """The facts of the request: the client's, where the proxy speaks of it, else those of the connection to us."""
+        facts = Facts(connection)
+        if self.scheme == "https":
+            facts["HTTPS"] = "on"
+        elif self.scheme == "http":
+            facts.pop("HTTPS", None)
+        if self.certificate is not None:
+            facts = Facts({name: value for name, value in facts.items() if not name.startswith("SSL_CLIENT_")})
+            facts.update(self.certificate)
+        return facts
+
+
+def hear(environ: Environ, front: Front) -> Heard | None:
+    """Take forwarded headers out of ``environ``, and write what a trusted peer says where it belongs.
+
+    Returns:
+        None when the peer is not trusted.
+    """
+    if not front.trusts and ALL.isdisjoint(environ):  # mostly
+        return None
+    peer = environ.get("REMOTE_ADDR") or ""
+    trusted = peer in front.peers
+    claims = (CLAIMS if trusted else ALL).intersection(environ)
+    if not claims and not trusted:
+        return None
+    taken: dict[str, Any] = {name: environ.pop(name) for name in sorted(claims)}
+    environ[ORIGINAL] = taken
+    if not trusted:
+        _forget(environ, taken, front, peer)
+        return None
+    believed = {
+        name: taken[variable(name)] for name in _with_companions(front.headers) if variable(name) in taken
+    }
+    said = read(believed, front.peers)
+    _take_back(environ, taken, front)
+    _write(environ, said, taken)
+    asked = not front.headers.isdisjoint(CERTIFICATE_HEADERS)
+    return Heard(scheme=said.scheme, certificate=certificate_facts(believed) if asked else None)
+
+
+def _with_companions(headers: Iterable[str]) -> set[str]:
+    return {name for header in headers for name in (header, *COMPANIONS.get(header, ()))}
+
+
+def _take_back(environ: Environ, taken: dict[str, Any], front: Front) -> None:
+    """Put right what the server itself believed, before it was asked here."""
+    if type(environ.get("uwsgi.version")) is bytes and "werkzeug.proxy_fix.orig" not in environ:
+        # X-Forwarded-Proto and X-Forwarded-SSL of anybody, whatever they say.
+        scheme = environ.get("UWSGI_SCHEME")
+        scheme = scheme if scheme in _PORTS else "http"
+    elif front.trusts and "gunicorn.socket" in environ:
+        # Those of its own forwarded_allow_ips, which is loopback. With TLS, the facts say so afterwards.
+        scheme = "http"
+    else:
+        return
+    if scheme != environ["wsgi.url_scheme"]:
+        taken["wsgi.url_scheme"] = environ["wsgi.url_scheme"]
+        environ["wsgi.url_scheme"] = scheme
+
+
+# -- a trusted peer --------------------------------------------------------------------------------------------------
+
+
+def _write(environ: Environ, said: Said, before: dict[str, Any]) -> None:
+    def put(name: str, value: str | None) -> None:
+        before.setdefault(name, environ.get(name))
+        if value is None:
+            environ.pop(name, None)
+        else:
+            environ[name] = value
+
+    if said.client is not None:
+        put("REMOTE_ADDR", said.client.address)
+        put("REMOTE_PORT", str(said.client.port) if said.client.port else None)
+        put("REMOTE_HOST", None)
+    if said.scheme is not None:
+        put("wsgi.url_scheme", said.scheme)
+    if said.prefix is not None:
+        put("SCRIPT_NAME", said.prefix + environ.get("SCRIPT_NAME", ""))
+    if said.host is None and said.port is None and said.scheme is None:
+        return
+    usual = _PORTS.get(environ["wsgi.url_scheme"])
+    host = said.host or _without_port(environ.get("HTTP_HOST", ""))
+    port = said.port or (None if said.host else _port_of(environ.get("HTTP_HOST", ""))) or usual
+    if host and (said.host or said.port):
+        put("HTTP_HOST", host if port == usual else f"{host}:{port}")
+    if said.host:
+        put("SERVER_NAME", said.host)
+    if port is not None:
+        put("SERVER_PORT", str(port))
+
+
+def _without_port(host: str) -> str:
+    """Empty when the host has a port of its own, which is the client's word and better than any other."""
+    return "" if _port_of(host) is not None else host
+
+
+def _port_of(host: str) -> int | None:
+    _, colon, port = host.rpartition(":")
+    return int(port) if colon and port.isascii() and port.isdigit() and len(port) <= 5 else None
+
+
+# -- everybody else --------------------------------------------------------------------------------------------------
+
+
+def _forget(environ: Environ, taken: dict[str, Any], front: Front, peer: str) -> None:
+    """See that nothing is left of what somebody claimed; `taken` gets what stood there instead."""
+    _take_back(environ, taken, front)
+    if not front.peers and _is_near(peer) and _first_time():
+        names = ", ".join(sorted(spell(name[5:].replace("_", "-").lower()) for name in taken if name[:5] == "HTTP_"))
+        _log.warning(
+            "%s from %s: removed, as it is no trusted proxy; if it is one, set TLS_TRUSTED_PROXIES to it "
+            "(TLSRUN_TRUSTED_PROXIES, --trusted-proxies)", names, peer or "a Unix socket",
+        )  # fmt: skip
+
+
+def _is_near(peer: str) -> bool:
+    """Whether it may be a proxy of the owner's, of whom alone it is worth a line."""
+    found = address(peer)
+    return not peer or isinstance(found, ipaddress.IPv4Address | ipaddress.IPv6Address) and not found.is_global
+
+
+_said: list[bool] = []
+
+
+def _first_time() -> bool:
+    """True once in each process."""
+    if _said:
+        return False
+    _said.append(True)
+    return True
