@@ -16,7 +16,8 @@ from tests.support.certs import Paths
 from tests.support.clients import Address, curl, free_port, https_get, openssl_s_client
 from tests.support.process import Server, eventually
 from tests.support.servers import ALL_SERVERS, need
-from tlsrun.endpoint import Endpoint, bind_error
+from tlsrun.endpoint import Endpoint
+from tlsrun.listening import probe
 
 APPS = Path(__file__).parent / "apps"
 
@@ -110,7 +111,7 @@ def test_serves_the_same(
         assert "http://" not in program.log()
         program.signal(signal.SIGTERM)
         assert program.wait() == 0
-        eventually(lambda: bind_error(Endpoint(host=address[0], port=port)) != errno.EADDRINUSE, what="a free port")
+        eventually(lambda: probe(Endpoint(host=address[0], port=port)) != errno.EADDRINUSE, what="a free port")
         assert "Traceback" not in program.log()
 
 

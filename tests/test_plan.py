@@ -11,8 +11,11 @@ from typing import Any
 import pytest
 
 from tests.support.certs import DAY, NOW, Authority
+from tlsrun import servers
+from tlsrun.endpoint import Endpoint
 from tlsrun.errors import ConfigurationError, Problem
 from tlsrun.facts import Facts, LoadedIdentity, ServerFacts
+from tlsrun.listening.finding import find_listeners
 from tlsrun.plan import Development, Plan, decide
 from tlsrun.settings import SPECS, flask_layer, resolve
 from tlsrun.settings.mapping import Cell, Ours, Unsupported
@@ -137,7 +140,7 @@ def test_all_problems_at_once(good: LoadedIdentity) -> None:
         {"TLS_SERVER": "gunicorn", "TLS_PORTT": 1, "TLS_MIN_VERSION": "9"},
         LoadedIdentity(problems=(Problem(where="TLS_CERT", what="is gone", remedy="Bring it back"),)),
         server=dataclasses.replace(SERVERS["gunicorn"], missing=missing),
-        port_errno=errno.EADDRINUSE,
+        bind_errnos={Endpoint(host="127.0.0.1", port=5000): errno.EADDRINUSE},
     )
     assert len(problems) == 5
 
@@ -170,8 +173,23 @@ def test_no_certificate_for_others(server: str) -> None:
 )
 def test_a_port_that_cannot_be_bound(good: LoadedIdentity, number: int, says: str) -> None:
     """Each reason has its own remedy."""
-    (problem,) = _problems({"TLS_PORT": 81}, good, port_errno=number)
+    (problem,) = _problems({"TLS_PORT": 81}, good, bind_errnos={Endpoint(host="127.0.0.1", port=81): number})
     assert problem.startswith(says) or says in problem
+
+
+def _hypercorn_with(good: LoadedIdentity, words: list[str], **settings: Any) -> Plan:
+    listeners = find_listeners(words, Endpoint(host="127.0.0.1", port=5000), where="bind")
+    server = dataclasses.replace(servers.load("hypercorn").probe(), http=("3", "2", "1.1"), missing=None)
+    return _decide({"TLS_BIND": words, **settings}, good, server=server, listeners=listeners)
+
+
+def test_http_3_is_spoken_at_one_endpoint(good: LoadedIdentity) -> None:
+    """With several places it is left out, unless somebody asks for it: then it is an error."""
+    assert _hypercorn_with(good, ["127.0.0.1:0"]).http == ("3", "2", "1.1")
+    assert _hypercorn_with(good, ["127.0.0.1:0", "[::1]:0"]).http == ("2", "1.1")
+    assert _hypercorn_with(good, ["unix:s"]).http == ("2", "1.1")
+    with pytest.raises(ConfigurationError, match="HTTP/3 listens at one address and port"):
+        _hypercorn_with(good, ["127.0.0.1:0", "[::1]:0"], TLS_HTTP="3, 2")
 
 
 def test_ciphers(good: LoadedIdentity) -> None:

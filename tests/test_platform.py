@@ -19,6 +19,7 @@ from tests.support.clients import free_port
 from tests.support.process import Server, run
 from tlsrun import servers
 from tlsrun.behind import PlainPlan, decide_plain
+from tlsrun.endpoint import Endpoint
 from tlsrun.errors import ConfigurationError
 from tlsrun.facts import Facts, LoadedIdentity
 from tlsrun.plan import Development
@@ -100,7 +101,7 @@ def test_what_cannot_be_served() -> None:
         _decide(
             flask_layer({"TLS_SERVER": "granian", "TLS_CLIENT_CA": "ca.pem", "TLS_KEY": "key.pem"}),
             development=Development(reload=True),
-            port_errno=errno.EADDRINUSE,
+            bind_errnos={Endpoint(host="0.0.0.0", port=5000): errno.EADDRINUSE},  # noqa: S104
         )
     words = "\n".join(map(str, raised.value.problems))
     for part in ("granian", "TLS_CLIENT_CA", "TLS_KEY", "reloader", "is taken"):

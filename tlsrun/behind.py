@@ -10,7 +10,8 @@ from tlsrun.account import Account
 from tlsrun.endpoint import Endpoint
 from tlsrun.errors import ConfigurationError, Problem
 from tlsrun.facts import Facts
-from tlsrun.objections import port_problems
+from tlsrun.listening import Listener
+from tlsrun.objections import bind_problems
 from tlsrun.plan import Development, development_problems
 from tlsrun.platform import Platform
 from tlsrun.settings import Resolution
@@ -29,6 +30,7 @@ _USELESS = (
 _MISSED = {
     "key": "Set TLS_CERT (--cert) too, to end TLS here; or leave it out",
     "client_ca": "Set TLS_CERT and TLS_KEY to end TLS here; or leave it out, and have the edge ask for certificates",
+    "bind": "Leave it out: the platform says by PORT where to listen",
     "proxy_protocol": "Leave it out: the edge names the client by X-Forwarded-For",
 }
 
@@ -60,6 +62,11 @@ class PlainPlan:
     warnings: tuple[Problem, ...] = ()
 
     @property
+    def listeners(self) -> tuple[Listener, ...]:
+        """All places where connections are accepted: the one that the platform names."""
+        return (Listener(place=self.endpoint),)
+
+    @property
     def account(self) -> Account | None:
         """A platform starts a program as who it shall be."""
         return None
@@ -84,7 +91,7 @@ def decide_plain(
     endpoint = Endpoint(host=settings.host, port=settings.port)
     problems = [
         *_problems(resolution, facts, platform),
-        *port_problems(resolution, "port", endpoint, facts.port_errno),
+        *(() if settings.bind else bind_problems(resolution, facts)),
         *development_problems(SERVER, development or Development()),
     ]
     if problems:

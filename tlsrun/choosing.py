@@ -61,13 +61,13 @@ def honours(server: ServerFacts, name: str, value: Any) -> bool:
     if name == "http" and not set(value) <= set(server.http):
         return False
     cell = server.mapping[name]
-    return not isinstance(cell, Unsupported) or value in cell.accepts
+    return not isinstance(cell, Unsupported) or cell.honours(value)
 
 
 def limits_of(server: ServerFacts, version: str, settings: Settings) -> dict[str, str]:
     """What of ``settings`` the server's HTTP ``version`` cannot honour: setting -> why."""
     cells = server.http_limits.get(version, {})
-    return {name: cell.reason for name, cell in cells.items() if getattr(settings, name) not in cell.accepts}
+    return {name: cell.reason for name, cell in cells.items() if not cell.honours(getattr(settings, name))}
 
 
 def unmet(server: ServerFacts, resolution: Resolution) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import ipaddress
 import socket
 from dataclasses import dataclass
@@ -53,21 +52,3 @@ class Endpoint:
             self.host, f"[{self.host}]" if ":" in self.host else self.host
         )
         return f"https://{host}" + ("" if self.port == 443 else f":{self.port}")
-
-
-def bind_error(endpoint: Endpoint) -> int | None:
-    """Try to bind ``endpoint`` and let go at once.
-
-    Returns:
-        None when it can be bound, else the errno (EADDRINUSE, EACCES, EADDRNOTAVAIL; EADDRNOTAVAIL also for a
-        name that does not resolve).
-    """
-    try:
-        with socket.socket(endpoint.family, socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((endpoint.host, endpoint.port))
-    except socket.gaierror:
-        return errno.EADDRNOTAVAIL
-    except OSError as error:
-        return error.errno
-    return None

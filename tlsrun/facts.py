@@ -9,15 +9,18 @@ import operator
 import os
 import socket
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tlsrun.account import Account, find_account
 from tlsrun.choosing import ServerFacts as ServerFacts
 from tlsrun.choosing import choose
-from tlsrun.endpoint import Endpoint, bind_error
+from tlsrun.endpoint import Endpoint
 from tlsrun.errors import CertificateError, ConfigurationError, Problem
+from tlsrun.listening import Listener, Place, probe
+from tlsrun.listening.address import hosts_of
+from tlsrun.listening.finding import find_listeners
 from tlsrun.settings.layers import Resolution
 from tlsrun.settings.table import Settings
 from tlsrun.tls import cloudflare
@@ -70,8 +73,10 @@ class Facts:
         hook_problems: why it cannot be called.
         groups_problems: why the key exchange groups cannot be had from this Python.
         webroot_exists: whether `acme_webroot` is a folder.
-        port_errno: why the endpoint cannot be bound; None when it can.
-        redirect_errno: the same for the redirect port.
+        listeners: where it is to listen; empty for the settings' host and port.
+        listeners_problems: why that cannot be known.
+        bind_errnos: of those places that cannot be bound, why.
+        redirect_errno: the same for the redirect port; None when it can be.
         peers: the trusted proxies.
         peers_problems: why they cannot be read.
         account: who the server runs as; None for who started it.
@@ -91,7 +96,9 @@ class Facts:
     hook_problems: tuple[Problem, ...] = ()
     groups_problems: tuple[Problem, ...] = ()
     webroot_exists: bool = True
-    port_errno: int | None = None
+    listeners: tuple[Listener, ...] = ()
+    listeners_problems: tuple[Problem, ...] = ()
+    bind_errnos: Mapping[Place, int] = field(default_factory=dict)
     redirect_errno: int | None = None
     peers: Peers = Peers()
     peers_problems: tuple[Problem, ...] = ()
@@ -166,13 +173,13 @@ def read_identity(
     return LoadedIdentity(sources=sources, identity=identity, problems=problems, warnings=warnings)
 
 
-def make_development_identity(host: str, now: datetime.datetime) -> LoadedIdentity:
-    """A certificate from the local development CA, for the names that ``host`` is reached by."""
+def make_development_identity(hosts: Iterable[str], now: datetime.datetime) -> LoadedIdentity:
+    """A certificate from the local development CA, for the names that ``hosts`` are reached by."""
     from tlsrun.tls.store import development_identity
 
-    wildcard = Endpoint(host=host, port=0).is_wildcard
+    names = [socket.gethostname() if Endpoint(host=host, port=0).is_wildcard else host for host in hosts]
     try:
-        made = development_identity([socket.gethostname()] if wildcard else [host], now=now)
+        made = development_identity(list(dict.fromkeys(names)), now=now)
     except CertificateError as error:
         return LoadedIdentity(problems=error.problems)
     return LoadedIdentity(sources=made.sources, identity=made.identity, development_ca=made.ca_path)
@@ -194,15 +201,15 @@ def gather(
     """
     settings = resolution.settings
     now = datetime.datetime.now(datetime.timezone.utc)
-    endpoint = Endpoint(host=settings.host, port=settings.port)
     loaded = read_identity(resolution, ask_password=ask_password)
     password = loaded.sources.password if loaded.sources else _password(resolution)[0]
     hook, hook_problems = _hook(resolution)
     account, account_problems = _account(resolution)
     peers, peers_problems = _peers(resolution)
-    started_again = any(name in os.environ for name in _PORT_IS_OURS) or _is_socket_activated()
+    started_again = any(name in os.environ for name in _PORT_IS_OURS)
+    listeners, listeners_problems = _listeners(resolution, started_again=started_again)
     if not settings.names_certificate and may_develop and not resolution.problems:
-        loaded = make_development_identity(settings.host, now)
+        loaded = make_development_identity(_hosts(settings, listeners), now)
     choice = choose(resolution, servers)
     return Facts(
         now=now,
@@ -220,21 +227,43 @@ def gather(
         hook_problems=hook_problems,
         groups_problems=_groups_problems(resolution),
         webroot_exists=settings.acme_webroot is None or Path(settings.acme_webroot).is_dir(),
-        port_errno=None if started_again else bind_error(endpoint),
-        redirect_errno=None if started_again else _redirect_errno(settings),
+        listeners=listeners,
+        listeners_problems=listeners_problems,
+        bind_errnos={} if started_again else _bind_errnos(listeners),
+        redirect_errno=None if started_again else _redirect_errno(settings, listeners),
         **cipher_facts(settings.ciphers),
     )
 
 
-def _is_socket_activated() -> bool:
-    """Whether systemd listens already, and hands its sockets to this process (sd_listen_fds(3))."""
-    return os.environ.get("LISTEN_PID") == str(os.getpid())
+def _listeners(resolution: Resolution, *, started_again: bool) -> tuple[tuple[Listener, ...], tuple[Problem, ...]]:
+    settings = resolution.settings
+    try:
+        return find_listeners(
+            settings.bind,
+            Endpoint(host=settings.host, port=settings.port),
+            where=resolution.spelling("bind"),
+            started_again=started_again,
+        ), ()
+    except ConfigurationError as error:
+        return (), error.problems
 
 
-def _redirect_errno(settings: Settings) -> int | None:
+def _hosts(settings: Settings, listeners: Iterable[Listener]) -> tuple[str, ...]:
+    """The hosts that are listened at; where there are Unix sockets alone, the settings' host."""
+    return hosts_of([listener.place for listener in listeners]) or (settings.host,)
+
+
+def _bind_errnos(listeners: Iterable[Listener]) -> dict[Place, int]:
+    places = [listener.place for listener in listeners if listener.descriptor is None]
+    tried = {place: probe(place, places) for place in places}
+    return {place: number for place, number in tried.items() if number is not None}
+
+
+def _redirect_errno(settings: Settings, listeners: Iterable[Listener]) -> int | None:
     if settings.redirect_port is None:
         return None
-    return bind_error(Endpoint(host=settings.host, port=settings.redirect_port))
+    places = [Endpoint(host=host, port=settings.redirect_port) for host in _hosts(settings, listeners)]
+    return next((number for place in places if (number := probe(place, places)) is not None), None)
 
 
 def _named(resolution: Resolution, password: bytes | None) -> NamedIdentities:

@@ -9,9 +9,12 @@ from tlsrun.choosing import honours, http_words, limits_of, unmet
 from tlsrun.endpoint import Endpoint
 from tlsrun.errors import Problem
 from tlsrun.facts import Facts
+from tlsrun.listening import UnixSocket, spell
+from tlsrun.listening.address import overlapping, public_first
 from tlsrun.settings import Resolution
 from tlsrun.settings.derived import may_use_development_certificate, policy_of
 from tlsrun.settings.mapping import Unsupported
+from tlsrun.settings.table import Settings
 from tlsrun.tls.identity import validity_problem
 from tlsrun.tls.peers import EVERYBODY
 
@@ -29,8 +32,9 @@ def objections(resolution: Resolution, facts: Facts, endpoint: Endpoint) -> Iter
     yield from _client_problems(resolution)
     yield from facts.peers_problems
     yield from _proxy_problems(resolution)
+    yield from facts.listeners_problems
     yield from _redirect_problems(resolution, facts, endpoint)
-    yield from port_problems(resolution, "port", endpoint, facts.port_errno)
+    yield from bind_problems(resolution, facts)
 
 
 def _unsupported(resolution: Resolution, facts: Facts) -> Iterator[Problem]:
@@ -106,9 +110,10 @@ def _identity_problems(resolution: Resolution, facts: Facts, endpoint: Endpoint)
             if resolution.is_given(name):
                 yield Problem(where=resolution.spelling(name), what="is given, and no certificate",
                               remedy="Set TLS_CERT (--cert) too", code="TLS205")  # fmt: skip
-        if not may_use_development_certificate(settings):
+        seen_by_others = facts.server.name != "builtin" and not endpoint.is_loopback  # as systemd's sockets may be
+        if seen_by_others or not may_use_development_certificate(settings):
             yield Problem(
-                where=f"{resolution.spelling('host')} {endpoint.host}",
+                where=f"{resolution.spelling('bind' if settings.bind else 'host')} {endpoint.host}",
                 what=f"{facts.server.title} on an address that others can reach needs a certificate, "
                 "and none is set; a development certificate is for this machine only",
                 remedy="Set TLS_CERT and TLS_KEY (--cert and --key), or listen on 127.0.0.1",
@@ -125,6 +130,60 @@ def _validity(facts: Facts) -> Problem | None:
     if loaded.identity is None or loaded.sources is None:
         return None
     return validity_problem(loaded.identity, facts.now, loaded.sources.cert)
+
+
+def endpoint_of(settings: Settings, facts: Facts) -> Endpoint:
+    """The TCP endpoint that speaks for all places where the server listens: one that others can reach, if there is.
+
+    Where there are Unix sockets alone, it is that of a front before them, which has the port of HTTPS.
+    """
+    if not facts.listeners:
+        return Endpoint(host=settings.host, port=settings.port)
+    found = public_first(listener.place for listener in facts.listeners)
+    return found or Endpoint(host=settings.host, port=443)
+
+
+def bind_problems(resolution: Resolution, facts: Facts) -> Iterator[Problem]:
+    """Why the places where the server is to listen cannot be bound, and what contradicts itself there."""
+    settings = resolution.settings
+    if settings.bind:
+        for name in ("host", "port"):
+            if resolution.is_given(name):
+                yield Problem(
+                    where=resolution.spelling(name),
+                    what=f"{resolution.spelling('bind')} says where to listen, and this as well",
+                    remedy="Leave one of them out",
+                    code="TLS204",
+                )
+    clash = overlapping([listener.place for listener in facts.listeners])
+    if clash is not None:
+        yield Problem(
+            where=resolution.spelling("bind"),
+            what=f"{spell(clash[0])} and {spell(clash[1])} are, in part, the same place",
+            remedy="Leave one of them out",
+            code="TLS204",
+        )
+        return
+    for place, number in facts.bind_errnos.items():
+        if isinstance(place, UnixSocket):
+            yield _unix_problem(resolution, place, number)
+        else:
+            yield from port_problems(resolution, "bind" if settings.bind else "port", place, number)
+
+
+_UNIX_REASONS = {
+    errno.EADDRINUSE: ("is taken: a server listens there", "Stop it (`ss -lxp` shows which it is), or choose another"),
+    errno.EEXIST: ("is a file, and no socket", "Remove it, or choose another path"),
+    errno.ENOENT: ("is in a folder that is not there", "Make it (systemd: RuntimeDirectory=), or choose another path"),
+    errno.EACCES: ("is in a folder that this user may not write", "Give it to this user, or choose another path"),
+}
+
+
+def _unix_problem(resolution: Resolution, place: UnixSocket, number: int) -> Problem:
+    otherwise = (f"cannot be bound: {errno.errorcode.get(number, number)}", "Choose another path")
+    what, remedy = _UNIX_REASONS.get(number, otherwise)
+    code = {errno.EADDRINUSE: "TLS211", errno.EACCES: "TLS212"}.get(number, "TLS213")
+    return Problem(where=f"{resolution.spelling('bind')} ({spell(place)})", what=what, remedy=remedy, code=code)
 
 
 _PORT_REASONS = {
@@ -150,8 +209,8 @@ def port_problems(resolution: Resolution, name: str, endpoint: Endpoint, number:
     """Why ``endpoint``, by the setting ``name``, cannot be bound; ``number`` is the errno, None when it can."""
     if number is None:
         return
-    name = "host" if number == errno.EADDRNOTAVAIL else name
-    shown = endpoint.host if name == "host" else endpoint.authority
+    name = "host" if number == errno.EADDRNOTAVAIL and name == "port" else name
+    shown = endpoint.host if number == errno.EADDRNOTAVAIL else endpoint.authority
     what, remedy, code = _PORT_REASONS.get(number, (f"cannot be bound: {errno.errorcode.get(number, number)}",
                                                     "Choose another address or port", "TLS213"))  # fmt: skip
     yield Problem(where=f"{resolution.spelling(name)} ({shown})", what=what, remedy=remedy, code=code)
@@ -193,17 +252,17 @@ def _redirect_problems(resolution: Resolution, facts: Facts, endpoint: Endpoint)
                 code="TLS205",
             )
         return
-    if settings.port == 0:
+    if endpoint.port == 0:
         yield Problem(
             where=resolution.spelling("redirect_port"),
             what="a redirect leads to the port of HTTPS, and with the port 0 nobody knows which it will be",
             remedy="Set TLS_PORT (--port) too, or leave it out",
             code="TLS204",
         )
-    if settings.redirect_port == settings.port:
+    if settings.redirect_port in {endpoint.port, *_ports(facts)}:
         yield Problem(
             where=resolution.spelling("redirect_port"),
-            what=f"{settings.port} is the port of HTTPS itself",
+            what=f"{settings.redirect_port} is the port of HTTPS itself",
             remedy="Choose another, mostly 80; plain HTTP on the HTTPS port is redirected anyway",
             code="TLS204",
         )
@@ -213,6 +272,10 @@ def _redirect_problems(resolution: Resolution, facts: Facts, endpoint: Endpoint)
                       remedy="Name the folder that certbot gets with --webroot-path", code="TLS214")  # fmt: skip
     redirect = Endpoint(host=endpoint.host, port=settings.redirect_port)
     yield from port_problems(resolution, "redirect_port", redirect, facts.redirect_errno)
+
+
+def _ports(facts: Facts) -> set[int]:
+    return {listener.place.port for listener in facts.listeners if isinstance(listener.place, Endpoint)}
 
 
 def _unreadable_later(resolution: Resolution, facts: Facts) -> Iterator[Problem]:
@@ -268,7 +331,7 @@ def oddities(resolution: Resolution, facts: Facts, endpoint: Endpoint) -> Iterat
         )
     if facts.loaded.development_ca is not None and not endpoint.is_loopback:
         yield Problem(
-            where=f"{resolution.spelling('host')} {endpoint.host}",
+            where=f"{resolution.spelling('bind' if settings.bind else 'host')} {endpoint.host}",
             what="others can reach this address, and the certificate is a development certificate",
             remedy="Set TLS_CERT and TLS_KEY (--cert and --key) before people use it",
             code="TLS209",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import ssl
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,13 @@ from tlsrun.choosing import spoken
 from tlsrun.endpoint import Endpoint
 from tlsrun.errors import ConfigurationError, Problem
 from tlsrun.facts import Facts
-from tlsrun.objections import objections, oddities
+from tlsrun.listening import Listener, Listening
+from tlsrun.listening.address import hosts_of, public_first
+from tlsrun.objections import endpoint_of, objections, oddities
 from tlsrun.settings import Resolution
 from tlsrun.settings.derived import policy_of
 from tlsrun.settings.proxies import headers_of
+from tlsrun.settings.table import Settings
 from tlsrun.tls.client import ClientSources
 from tlsrun.tls.identity import Identity, IdentitySources
 from tlsrun.tls.policy import Policy
@@ -61,7 +64,7 @@ class Plan:
         server: the name of the server (``builtin``, ``gunicorn``, …).
         chosen_because: why ``auto`` took it; None when somebody named it.
         framework: ``flask``, ``bottle`` or ``wsgi``.
-        endpoint: where to listen.
+        endpoint: where to listen; of several places, the TCP endpoint that others can reach.
         identity: certificate, chain and key, loaded and checked.
         sources: where the identity was read from, to read it again.
         policy: TLS versions, cipher suites, and the ALPN names of what is spoken over TCP.
@@ -75,6 +78,7 @@ class Plan:
         sni_strict: whether other names are refused.
         clients: whose certificates clients show; None when they show none.
         context_hook: adapts each SSLContext; called with a function that makes the default one.
+        listening: all places, where that is not `endpoint` alone.
         redirect_port: where plain HTTP is redirected; None for nowhere.
         hosts: the names that it is redirected for; empty for the names in the certificates.
         acme_webroot: the folder of ACME challenges on the redirect port.
@@ -106,6 +110,7 @@ class Plan:
     sni_strict: bool = False
     clients: ClientSources | None = None
     context_hook: Callable[[Callable[[], ssl.SSLContext]], ssl.SSLContext] | None = None
+    listening: tuple[Listener, ...] = ()
     redirect_port: int | None = None
     hosts: tuple[str, ...] = ()
     acme_webroot: Path | None = None
@@ -118,6 +123,24 @@ class Plan:
     development_ca: Path | None = None
     quiet: bool = False
     warnings: tuple[Problem, ...] = ()
+
+    @property
+    def listeners(self) -> tuple[Listener, ...]:
+        """All places where connections are accepted."""
+        return self.listening or (Listener(place=self.endpoint),)
+
+    @property
+    def redirect_listeners(self) -> tuple[Listener, ...]:
+        """Where plain HTTP is redirected: on that port of each host that is listened at."""
+        if self.redirect_port is None:
+            return ()
+        hosts = hosts_of([listener.place for listener in self.listeners]) or (self.endpoint.host,)
+        return tuple(Listener(place=Endpoint(host=host, port=self.redirect_port)) for host in hosts)
+
+    def settled(self, listening: Listening) -> Plan:
+        """The same, at the places that are open now: the system chose the port where none was named."""
+        endpoint = public_first(listener.place for listener in listening.listeners) or self.endpoint
+        return replace(self, endpoint=endpoint, listening=listening.listeners)
 
 
 def decide(
@@ -140,8 +163,8 @@ def decide(
     """
     settings, loaded = resolution.settings, facts.loaded
     development = development or Development()
-    endpoint = Endpoint(host=settings.host, port=settings.port)
-    http = spoken(settings, facts.server)
+    endpoint = endpoint_of(settings, facts)
+    http = _spoken(settings, facts)
     problems = [*objections(resolution, facts, endpoint), *development_problems(facts.server.name, development)]
     if problems or loaded.identity is None or loaded.sources is None:
         raise ConfigurationError(problems)
@@ -163,6 +186,7 @@ def decide(
         sni_strict=settings.sni_strict,
         clients=facts.clients.sources,
         context_hook=functools.partial(facts.hook, settings) if facts.hook else None,
+        listening=facts.listeners,
         redirect_port=settings.redirect_port,
         hosts=settings.hosts,
         acme_webroot=Path(settings.acme_webroot) if settings.acme_webroot else None,
@@ -188,6 +212,14 @@ def decide(
             *oddities(resolution, facts, endpoint),
         ),
     )
+
+
+def _spoken(settings: Settings, facts: Facts) -> tuple[str, ...]:
+    """HTTP/3 is spoken on a socket of its own, which who handed over the one for TCP may not let this process bind."""
+    http = spoken(settings, facts.server)
+    if settings.http or all(listener.descriptor is None for listener in facts.listeners):
+        return http
+    return tuple(version for version in http if version != "3")
 
 
 def development_problems(server: str, development: Development) -> Iterator[Problem]:

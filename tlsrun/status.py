@@ -36,7 +36,7 @@ class ProcessStatus:
         pid: the process.
         born: when the kernel started it, to tell it from a later one with the same number.
         server: the name of the server.
-        endpoint: ``host:port``.
+        endpoint: where it listens: ``host:port``, or several places with commas between.
         certificates: what it serves; each the fields of `tlsrun.tls.reload.Status`, dates in ISO 8601.
     """
 
@@ -53,7 +53,7 @@ class StatusFile:
 
     Arguments:
         server: the name of the server.
-        endpoint: ``host:port``.
+        endpoint: where it listens: ``host:port``, or several places with commas between.
     """
 
     def __init__(self, *, server: str, endpoint: str) -> None:

@@ -36,7 +36,7 @@ def main(options: dict[str, Any]) -> None:
     listener.bind(("::1" if options["ipv6"] else "127.0.0.1", options["port"]))
     listener.listen(1024)
     serve(
-        listener,
+        [listener],
         context,
         upstream=options["upstream"],
         limits=Limits(**options["limits"]),

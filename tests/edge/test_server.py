@@ -114,7 +114,7 @@ def test_in_a_thread(
     handlers = {number: signal.getsignal(number) for number in _SIGNALS}
 
     def run() -> None:
-        serve(listener, context, upstream=str(workers.path), limits=Limits(), on_ready=ready.append)
+        serve([listener], context, upstream=str(workers.path), limits=Limits(), on_ready=ready.append)
 
     thread = threading.Thread(target=run)
     thread.start()
@@ -193,7 +193,7 @@ def test_a_failing_fact_costs_one_connection(
 
     with odd_worker(b"HTTP/1.1 200 OK\r\n\r\nok") as worker:
         thread = threading.Thread(
-            target=serve, args=(listener, context),
+            target=serve, args=([listener], context),
             kwargs={"upstream": str(worker.path), "facts": facts, "on_ready": ready.append},
         )  # fmt: skip
         thread.start()

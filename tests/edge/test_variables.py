@@ -14,7 +14,8 @@ from tests.edge.speaking import Talk
 from tests.support.certs import Authority
 from tests.support.clients import client_context
 from tlsrun.edge.refusal import Refused
-from tlsrun.edge.variables import connection_variables, packet, pair, pairs, unmapped
+from tlsrun.edge.variables import connection_variables, packet, pair, pairs
+from tlsrun.tls.peers import unmapped
 
 
 def told(talk: Talk, *lines: str) -> dict[str, str]:

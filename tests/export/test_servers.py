@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
 import signal
 import sys
@@ -14,6 +16,7 @@ import pytest
 from tests.export import fronts
 from tests.support.certs import Authority, Paths
 from tests.support.clients import client_context, curl, free_port, https_get
+from tests.support.h3 import Answer, http_3
 from tests.support.process import ROOT, Server, run
 from tests.support.servers import need
 
@@ -146,6 +149,30 @@ def test_hypercorn_toml(app: str, project: Path, place: Path, localhost_cert: Pa
         assert seen["url"] == f"https://localhost:{port}/?a=b"
         assert seen["REMOTE_ADDR"] == fronts.CLIENT
         assert seen["SERVER_PROTOCOL"] == "HTTP/2"
+
+
+def test_hypercorn_toml_with_http_3(project: Path, place: Path, localhost_cert: Paths, ca_file: Path) -> None:
+    """HTTP/3 where it is asked for, on the same port number, and announced over TCP."""
+    port = free_port()
+    text = fronts.export(
+        project, "hypercorn-toml", "inflask:app", "--cert", localhost_cert.fullchain, "--key", localhost_cert.key,
+        "--host", "127.0.0.1", "--port", str(port), "--http", "3,2,1.1",
+    )  # fmt: skip
+    (place / "hypercorn.toml").write_text(text)
+    command = fronts.application_side(text).replace("-c hypercorn.toml", f"-c {place}/hypercorn.toml")
+
+    async def over_quic() -> Answer:
+        async with http_3(("127.0.0.1", port), ca_file) as client:
+            return await client.ask("/?a=b")
+
+    with Server(["sh", "-c", command.replace("\n", "\nexec env ", 1)]) as server:
+        server.until_tls(("127.0.0.1", port))
+        answer = asyncio.run(over_quic())
+        assert answer.status == 200
+        assert json.loads(answer.body)["SERVER_PROTOCOL"] == "HTTP/3"
+        assert f'h3=":{port}"' in curl(
+            f"https://localhost:{port}/", ca_file, "--resolve", f"localhost:{port}:127.0.0.1", "-D", "-"
+        ).body
 
 
 def assert_seen(port: int, ca: Path, cert: Paths) -> None:

@@ -14,8 +14,8 @@ from tests.support.clients import Address, free_port
 from tests.support.process import Server, run
 
 CASES = [
-    ("tls", "gunicorn"), ("tls", "uwsgi"), ("tls", "granian"), ("http", "gunicorn"), ("http", "uwsgi"),
-    ("http", "granian"), ("uwsgi", "uwsgi"),
+    ("tls", "gunicorn"), ("tls", "uwsgi"), ("tls", "granian"), ("tls", "hypercorn"), ("http", "gunicorn"),
+    ("http", "uwsgi"), ("http", "granian"), ("uwsgi", "uwsgi"),
 ]  # fmt: skip
 
 
@@ -63,11 +63,12 @@ def credentials(service: str, folder: Path) -> Path:
     return folder
 
 
-def test_socket_with_tls(project: Path, place: Path, localhost_cert: Paths, ca_file: Path) -> None:
+@pytest.mark.parametrize("server", ["gunicorn", "uwsgi", "granian"])
+def test_socket_with_tls(server: str, project: Path, place: Path, localhost_cert: Paths, ca_file: Path) -> None:
     """The service takes systemd's socket, and the certificate from where systemd puts it."""
     port = free_port()
     written = units(project, place, "--cert", localhost_cert.fullchain, "--key", localhost_cert.key,
-                    "--host", "127.0.0.1", "--port", str(port), "--hsts", "300")  # fmt: skip
+                    "--host", "127.0.0.1", "--port", str(port), "--hsts", "300", "--server", server)  # fmt: skip
     assert f"ListenStream=127.0.0.1:{port}\n" in written[".socket"]
     folder = place / "credentials"
     folder.mkdir()

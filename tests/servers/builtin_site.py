@@ -18,10 +18,11 @@ from tests.support.certs import Paths
 from tests.support.clients import Address, tls_connect
 from tests.support.process import ROOT
 from tlsrun.endpoint import Endpoint
+from tlsrun.listening import Listener, open_all
 from tlsrun.plan import Development, Plan
 from tlsrun.servers import builtin
 from tlsrun.servers.builtin.options import Options
-from tlsrun.servers.builtin.server import Server, listen
+from tlsrun.servers.builtin.server import Server
 from tlsrun.servers.builtin.work import Work
 from tlsrun.servers.certificates import certificates_of
 from tlsrun.tls.identity import IdentitySources, Source, load_identity
@@ -244,8 +245,8 @@ def serving(
     endpoint = Endpoint(host=host, port=0)
     certificates = certificates_of(plan_of(paths, endpoint, handshake_timeout=handshake_timeout))
     chosen = Options(**options)
-    sock = listen(endpoint, chosen.backlog)
-    server = Server(sock, certificates.context, with_facts(app), handler, options=chosen, work=Work(threads))
+    sock = open_all([Listener(place=endpoint)], backlog=chosen.backlog).sockets[0]
+    server = Server([sock], certificates.context, with_facts(app), handler, options=chosen, work=Work(threads))
     address = sock.getsockname()[:2]
     server.start()
     # Stands for the main thread of a program.

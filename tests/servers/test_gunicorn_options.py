@@ -89,7 +89,7 @@ def test_bad_values_are_refused_all_at_once(localhost_cert: Paths) -> None:
     [
         ("user", "nobody", "Set TLS_USER (--user) instead"),
         ("certfile", "x.pem", "Set TLS_CERT (--cert) instead"),
-        ("bind", "0.0.0.0:1", "Set TLS_HOST and TLS_PORT (--host) instead"),
+        ("bind", "0.0.0.0:1", "Set TLS_BIND (--bind) instead"),
         ("ssl_context", None, "Set TLS_CONTEXT_HOOK"),
         ("workers", 3, "Set TLS_WORKERS"),
         ("reload", True, "Use the built-in server with --reload"),

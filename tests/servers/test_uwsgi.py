@@ -18,8 +18,9 @@ from tests.servers.uwsgi_site import IMPORTS, Site, application, asking, make_pl
 from tests.support.certs import Paths
 from tests.support.clients import client_context, curl, free_port, tls_connect
 from tests.support.process import eventually
-from tlsrun.endpoint import Endpoint, bind_error
+from tlsrun.endpoint import Endpoint
 from tlsrun.errors import ConfigurationError
+from tlsrun.listening import probe
 from tlsrun.servers import uwsgi
 
 GET = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
@@ -119,7 +120,7 @@ def test_nothing_outlives_the_master(localhost_cert: Paths, ca_file: Path) -> No
         assert site.server.wait() == -signal.SIGKILL
         eventually(lambda: not site.server.members(), what="the end of all processes")
         endpoint = Endpoint(host=site.address[0], port=site.address[1])
-        eventually(lambda: bind_error(endpoint) is None, what="a free port")
+        eventually(lambda: probe(endpoint) is None, what="a free port")
 
 
 def test_workers_that_replace_themselves_lose_nothing(localhost_cert: Paths, ca_file: Path) -> None:
@@ -190,5 +191,5 @@ def test_a_port_in_use_is_said(localhost_cert: Paths) -> None:
     """Between the check and the start another program may take the port."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         job = {"cert": str(localhost_cert.fullchain), "key": str(localhost_cert.key), "port": taken.getsockname()[1]}
-        with pytest.raises(ConfigurationError, match="cannot be listened on: Address already in use"):
+        with pytest.raises(ConfigurationError, match="cannot be bound: Address already in use"):
             uwsgi.launch(make_plan(job), application)

@@ -17,11 +17,12 @@ from tests.support.process import ROOT, run
 CODE = """
 import os, sys
 from tlsrun.endpoint import Endpoint
+from tlsrun.listening import Listener
 from tlsrun.servers.uwsgi.place import settle
 first, second = sys.argv[1:]
 again = os.environ.get("UWSGI_RELOADS") == "1"
-place = settle(Endpoint(host="127.0.0.1", port=int(second if again else first)), None, backlog=5)
-print(place.port, place.descriptors, place.folder, flush=True)
+place = settle([Listener(place=Endpoint(host="127.0.0.1", port=int(second if again else first)))], backlog=5)
+print(place.listening.listeners[0].place.port, place.descriptors, place.folder, flush=True)
 if again:
     place.remove()
 else:

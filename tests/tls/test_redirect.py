@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import http.server
 import os
 import signal
@@ -18,8 +17,8 @@ import pytest
 from tests.support.certs import Paths
 from tests.support.clients import free_port
 from tests.support.process import Server, run
-from tests.tls.visiting import HOSTS, REQUEST, Running, listening
-from tlsrun.tls.redirect import Redirect, RedirectListener, bind
+from tests.tls.visiting import HOSTS, REQUEST, Running, listen, listening
+from tlsrun.tls.redirect import Redirect, RedirectListener
 
 
 class _Echo(http.server.BaseHTTPRequestHandler):
@@ -60,8 +59,8 @@ def test_post_arrives_at_https(https: int, ca_file: Path) -> None:
 def test_start_and_stop() -> None:
     """Starting twice is starting once, stopping ends thread and connections, and it can start again."""
     before = len(os.listdir("/proc/self/fd"))
-    with bind("127.0.0.1", 0) as sock:
-        listener = RedirectListener(sock, Redirect(https_port=443, allowed=HOSTS.__contains__))
+    with listen("127.0.0.1", 0) as sock:
+        listener = RedirectListener([sock], Redirect(https_port=443, allowed=HOSTS.__contains__))
         listener.stop()
         server = Running(port=sock.getsockname()[1])
         for _ in range(3):
@@ -77,25 +76,12 @@ def test_start_and_stop() -> None:
     assert len(os.listdir("/proc/self/fd")) == before
 
 
-def test_bind_says_what_is_wrong() -> None:
-    """A port that is taken, or no address of this machine, is an OSError with its number."""
-    with bind("127.0.0.1", 0) as sock:
-        with pytest.raises(OSError, match=r".") as caught:
-            bind("127.0.0.1", sock.getsockname()[1])
-        assert caught.value.errno == errno.EADDRINUSE
-    with pytest.raises(OSError, match=r".") as caught:
-        bind("192.0.2.1", 0)
-    assert caught.value.errno == errno.EADDRNOTAVAIL
-    with pytest.raises(OSError, match=r"."):
-        bind("no-such-host.invalid", 0)
-
-
 def test_port_is_free_again_at_once() -> None:
     """A restart can bind the port although connections of before are still remembered by the system."""
     port = free_port()
     for _ in range(2):
-        with bind("127.0.0.1", port) as sock:
-            listener = RedirectListener(sock, Redirect(https_port=443, allowed=HOSTS.__contains__))
+        with listen("127.0.0.1", port) as sock:
+            listener = RedirectListener([sock], Redirect(https_port=443, allowed=HOSTS.__contains__))
             listener.start()
             assert Running(port=port).ask("/").status == 308
             listener.stop()
@@ -104,13 +90,14 @@ def test_port_is_free_again_at_once() -> None:
 _FORKS = """
 import os, signal, sys, time
 from pathlib import Path
-from tlsrun.tls.redirect import Redirect, RedirectListener, bind
+import socket
+from tlsrun.tls.redirect import Redirect, RedirectListener
 
-sock = bind("127.0.0.1", int(sys.argv[1]))
+sock = socket.create_server(("127.0.0.1", int(sys.argv[1])))
 def allowed(host):
     Path(sys.argv[2], f"seen-{os.getpid()}").touch()
     return True
-listener = RedirectListener(sock, Redirect(https_port=443, allowed=allowed))
+listener = RedirectListener([sock], Redirect(https_port=443, allowed=allowed))
 children = []
 for _ in range(3):
     child = os.fork()

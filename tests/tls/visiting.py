@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tlsrun.tls.redirect import Redirect, RedirectListener, bind
+from tlsrun.endpoint import Endpoint
+from tlsrun.listening import Listener, open_all
+from tlsrun.tls.redirect import BACKLOG, Redirect, RedirectListener
 
 HOSTS = {"example.org", "a.wild.test", "localhost", "127.0.0.1", "::1"}
 TOKEN = "LoqXcYV8q5ONbJQxbmR7SCTNo3tiAIFTbDkOvWYpMdU"  # noqa: S105 -- no secret
@@ -76,6 +78,11 @@ def make_webroot(tmp_path: Path) -> Path:
     return tmp_path / "webroot"
 
 
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket, as servers open it for the redirect port."""
+    return open_all([Listener(place=Endpoint(host=host, port=port))], backlog=BACKLOG).sockets[0]
+
+
 @contextlib.contextmanager
 def listening(
     webroot: Path | None = None,
@@ -88,9 +95,9 @@ def listening(
 ) -> Iterator[Running]:
     """A listener in this process, ended with the block, without a thread left."""
     redirect = Redirect(https_port=https_port, allowed=allowed, acme_webroot=webroot)
-    with bind(host, 0) as sock:
+    with listen(host, 0) as sock:
         listener = RedirectListener(
-            sock, redirect, head_timeout=head_timeout, max_connections=max_connections
+            [sock], redirect, head_timeout=head_timeout, max_connections=max_connections
         )
         listener.start()
         try:

@@ -12,7 +12,7 @@ from tlsrun.check.finding import Finding, found, from_problem
 from tlsrun.endpoint import Endpoint
 from tlsrun.errors import Problem
 from tlsrun.facts import Facts
-from tlsrun.objections import objections, oddities
+from tlsrun.objections import endpoint_of, objections, oddities
 from tlsrun.settings import Resolution
 from tlsrun.settings.derived import policy_of
 from tlsrun.tls.identity import Identity
@@ -24,7 +24,7 @@ def check_configuration(resolution: Resolution, facts: Facts, *, debug: bool) ->
     Arguments:
         debug: whether the application is in debug mode.
     """
-    endpoint = Endpoint(host=resolution.settings.host, port=resolution.settings.port)
+    endpoint = endpoint_of(resolution.settings, facts)
     for problem in objections(resolution, facts, endpoint):
         if _is_ours(problem) and problem != facts.server.missing:
             # What keeps the server from starting is an error, whatever else it may be.

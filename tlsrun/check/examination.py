@@ -24,9 +24,10 @@ from tlsrun.check.measured import measured_live, measured_settings
 from tlsrun.check.report import Report
 from tlsrun.check.server import check_server
 from tlsrun.check.trust import Trust, read_trust
-from tlsrun.endpoint import Endpoint
 from tlsrun.errors import ConfigurationError
 from tlsrun.facts import Facts, gather
+from tlsrun.listening.address import public_first
+from tlsrun.objections import endpoint_of
 from tlsrun.plan import Plan, decide
 from tlsrun.settings import Layer, Resolution, resolve
 from tlsrun.settings.derived import may_use_development_certificate
@@ -120,9 +121,10 @@ class _Examination:
     def _configured_target(self) -> Target | None:
         """The server that the settings describe."""
         settings = self.resolution.settings
-        if settings.port == 0 or self.resolution.problems:
+        endpoint = endpoint_of(settings, self.facts)
+        listens = not self.facts.listeners or public_first(one.place for one in self.facts.listeners)
+        if endpoint.port == 0 or self.resolution.problems or not listens:
             return None
-        endpoint = Endpoint(host=settings.host, port=settings.port)
         return target_of_settings(endpoint, self.facts.loaded.identity, settings.redirect_port)
 
     def _configured(self) -> Iterator[Finding]:
@@ -137,7 +139,7 @@ class _Examination:
 
     def _plan(self) -> Plan | None:
         """What the server would be started with, could its ports be bound; None when something else prevents it."""
-        facts = replace(self.facts, port_errno=None, redirect_errno=None)
+        facts = replace(self.facts, bind_errnos={}, redirect_errno=None)
         try:
             return decide(_without_hook(self.resolution), facts, framework=self.application.framework)
         except ConfigurationError:
@@ -164,7 +166,7 @@ def _facts(resolution: Resolution, view: View) -> tuple[Facts, tuple[Finding, ..
     facts = gather(_without_hook(resolution), servers.probe_all(), may_develop=False)
     if settings.names_certificate or resolution.problems or not may_use_development_certificate(settings):
         return facts, ()
-    loaded, findings = check_development(settings.host, view.now)
+    loaded, findings = check_development(endpoint_of(settings, facts).host, view.now)
     return replace(
         facts, loaded=replace(loaded, problems=(*facts.loaded.problems, *loaded.problems))
     ), findings
@@ -172,8 +174,9 @@ def _facts(resolution: Resolution, view: View) -> tuple[Facts, tuple[Finding, ..
 
 def _less_our_own_ports(facts: Facts, seen: Observation) -> Facts:
     """Ports that are taken by the server that runs are no obstacle."""
-    if facts.port_errno == errno.EADDRINUSE and seen.unreachable is None and seen.failure is None:
-        facts = replace(facts, port_errno=None)
+    if errno.EADDRINUSE in facts.bind_errnos.values() and seen.unreachable is None and seen.failure is None:
+        others = {place: number for place, number in facts.bind_errnos.items() if number != errno.EADDRINUSE}
+        facts = replace(facts, bind_errnos=others)
         if facts.redirect_errno == errno.EADDRINUSE and seen.redirect is not None:
             facts = replace(facts, redirect_errno=None)
     return facts

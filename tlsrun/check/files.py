@@ -19,6 +19,7 @@ from tlsrun.endpoint import Endpoint
 from tlsrun.errors import CertificateError, Problem
 from tlsrun.facts import Facts
 from tlsrun.settings import Resolution
+from tlsrun.settings.derived import hosts_of_settings
 from tlsrun.tls.chain import Given, is_signed_by, missing_issuer
 from tlsrun.tls.identity import Identity, IdentitySources, load_identity
 from tlsrun.tls.material import read_material
@@ -150,9 +151,11 @@ def hosts_served(resolution: Resolution) -> Hosts:
     settings = resolution.settings
     if settings.hosts:
         return Hosts(names=settings.hosts, where=resolution.spelling("hosts"))
-    if Endpoint(host=settings.host, port=settings.port).is_wildcard:
-        return Hosts(names=(), where=resolution.spelling("host"))
-    return Hosts(names=(settings.host,), where=resolution.spelling("host"))
+    where = resolution.spelling("bind" if settings.bind else "host")
+    hosts = hosts_of_settings(settings)
+    if any(Endpoint(host=host, port=0).is_wildcard for host in hosts):
+        return Hosts(names=(), where=where)
+    return Hosts(names=hosts, where=where)
 
 
 def _names(resolution: Resolution, identities: Sequence[Identity], source: Source) -> Iterator[Finding]:

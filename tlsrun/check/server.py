@@ -12,9 +12,9 @@ from tlsrun import servers
 from tlsrun.check.code import Severity
 from tlsrun.check.finding import Finding, found, from_problem, from_problems
 from tlsrun.choosing import http_words, spoken
-from tlsrun.endpoint import Endpoint
 from tlsrun.errors import ConfigurationError
 from tlsrun.facts import Facts
+from tlsrun.objections import endpoint_of
 from tlsrun.plan import Plan
 from tlsrun.settings import Resolution
 
@@ -38,9 +38,9 @@ def check_server(resolution: Resolution, facts: Facts, plan: Plan | None) -> Ite
     http = spoken(settings, server)
     remedy = "Nothing." if "2" in http else None
     yield found("http-versions", where, f"{server.title} speaks {http_words(http)} here", remedy)
-    if server.name == "builtin" and not Endpoint(host=settings.host, port=settings.port).is_loopback:
+    if server.name == "builtin" and not (endpoint := endpoint_of(settings, facts)).is_loopback:
         yield found(
-            "builtin-public", where, f"others can reach {settings.host}, and the built-in server answers"
+            "builtin-public", where, f"others can reach {endpoint.host}, and the built-in server answers"
         )
     yield from _options(resolution, server.name, plan)
 

@@ -9,7 +9,9 @@ from dataclasses import replace
 from tlsrun import __version__
 from tlsrun.behind import PlainPlan
 from tlsrun.choosing import http_words
+from tlsrun.endpoint import Endpoint
 from tlsrun.facts import ServerFacts
+from tlsrun.listening import url_of
 from tlsrun.plan import Plan
 from tlsrun.settings.proxies import spell
 
@@ -27,6 +29,8 @@ def banner_lines(plan: Plan, server: ServerFacts, now: datetime.datetime, app_na
     if plan.chosen_because is not None:
         yield f"{server.title} was chosen (server = auto): {plan.chosen_because}"
     yield f"{_link(plan)} (Ctrl-C stops it)"
+    if others := _others(plan):
+        yield f"Also at {', '.join(others)}"
     if plan.endpoint.is_wildcard and plan.development_ca is None and (links := _links_by_name(plan)):
         yield f"By name: {links}"
     yield f"Certificate: {certificate_words(plan, now)}"
@@ -78,7 +82,18 @@ def _processes(plan: Plan) -> str:
     return f", {workers}"
 
 
+def _others(plan: Plan) -> list[str]:
+    """The places that `_link` does not name."""
+    return [url_of(one) for one in plan.listeners if one.place != plan.endpoint] if _has_endpoint(plan) else []
+
+
+def _has_endpoint(plan: Plan) -> bool:
+    return any(isinstance(listener.place, Endpoint) for listener in plan.listeners)
+
+
 def _link(plan: Plan) -> str:
+    if not _has_endpoint(plan):
+        return ", ".join(map(url_of, plan.listeners))
     if plan.endpoint.port == 0:
         return f"{plan.endpoint.url.rpartition(':')[0]}, on a free port, which is named below"
     every = f", on every address of this machine ({plan.endpoint.authority})" if plan.endpoint.is_wildcard else ""

@@ -11,7 +11,8 @@ _HEAD = """\
 # What each server does with each setting
 
 A name in code style is the server's own option, which the setting is handed over to. Words say how tlsrun does it
-itself. "No" means that the setting is refused before the start, with this reason, unless its value changes nothing.
+itself. "No" means that the setting is refused before the start, with this reason, unless its value changes nothing;
+"in part", that some values are.
 """
 
 
@@ -21,7 +22,7 @@ def cell_words(cell: Cell) -> str:
         return f"`{cell.name}`"
     if isinstance(cell, Ours):
         return cell.how
-    return f"**no:** it {cell.reason}"
+    return f"**{'no' if cell.allows is None else 'in part'}:** it {cell.reason}"
 
 
 def setting_table(name: str, mappings: Mapping[str, Mapping[str, Cell]]) -> str:

@@ -143,8 +143,9 @@ class Channel(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        self.peer = _address(transport.get_extra_info("peername"))
-        self.here = _address(transport.get_extra_info("sockname"))
+        self.peer = _address(transport.get_extra_info("peername")) or ("", 0)
+        # Through a Unix socket a client comes by way of a front, which has the port of HTTPS.
+        self.here = _address(transport.get_extra_info("sockname")) or ("localhost", 443)
         self._introduction = b"" if is_introduced(self._context, self.peer) else None
         self.connected()
 
@@ -286,8 +287,8 @@ class Channel(asyncio.Protocol):
         FAILURES.failed(self.peer, words)
 
 
-def _address(name: object) -> tuple[str, int]:
-    """Host and port; empty for a client that is gone already."""
+def _address(name: object) -> tuple[str, int] | None:
+    """Host and port; None for a Unix socket, and for a client that is gone already."""
     if isinstance(name, tuple) and len(name) >= 2:
         return str(name[0]), int(name[1])
-    return "", 0
+    return None

@@ -9,7 +9,7 @@ import logging
 import signal
 import socket
 import ssl
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from tlsrun.edge.access import write_line
@@ -33,7 +33,7 @@ def no_facts(tls: ssl.SSLObject) -> Mapping[str, str]:
 
 
 def serve(
-    listener: socket.socket,
+    listeners: Sequence[socket.socket],
     context: ssl.SSLContext,
     *,
     upstream: str,
@@ -46,14 +46,14 @@ def serve(
     access_log: bool = False,
     on_ready: Callable[[Edge], None] | None = None,
 ) -> None:
-    """Serve HTTPS on ``listener`` from the uwsgi workers at ``upstream``, until told to stop.
+    """Serve HTTPS on ``listeners`` from the uwsgi workers at ``upstream``, until told to stop.
 
     Returns after SIGTERM, SIGINT, SIGQUIT, SIGHUP or `Edge.stop`, when the requests in flight are finished or the
-    grace of the limits is over. The listening socket is closed in this process then. Runs on uvloop when that is
+    grace of the limits is over. The listening sockets are closed in this process then. Runs on uvloop when that is
     installed. In the main thread it takes over those signals while it runs.
 
     Arguments:
-        listener: a listening TCP socket.
+        listeners: listening sockets.
         context: for the server's side; it picks its certificates itself (``sni_callback``).
         upstream: path of the workers' Unix socket (uWSGI's ``socket``; ``buffer-size`` of 65535 fits the limits).
         limits: what one client may take.
@@ -71,7 +71,7 @@ def serve(
         loop.set_exception_handler(_report)
         edge = Edge(
             loop,
-            listener,
+            listeners,
             context,
             upstream=upstream,
             limits=limits or Limits(),

@@ -10,7 +10,7 @@ import resource
 import socket
 import ssl
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from tlsrun.edge.access import Access
 from tlsrun.edge.complaints import Complaints
@@ -19,8 +19,8 @@ from tlsrun.edge.deadlines import evict, expire, stop
 from tlsrun.edge.limits import Limits
 from tlsrun.edge.poller import make_poller
 from tlsrun.edge.queue import Queue
-from tlsrun.edge.variables import connection_variables, unmapped
-from tlsrun.tls.peers import Peers
+from tlsrun.edge.variables import connection_variables
+from tlsrun.tls.peers import Peers, unmapped
 
 _log = logging.getLogger("tlsrun.edge")
 
@@ -32,11 +32,11 @@ _BACKLOG = 1024  # connections that the system may hold until they are accepted;
 
 
 class Edge:
-    """One listening socket and its clients.
+    """Listening sockets and their clients.
 
     Arguments:
         loop: runs everything.
-        listener: a listening TCP socket.
+        listeners: listening sockets.
         context: makes the TLS side of a connection.
         upstream: path of the workers' Unix socket, which speaks the uwsgi protocol.
         limits: what one client may take.
@@ -56,7 +56,7 @@ class Edge:
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        listener: socket.socket,
+        listeners: Sequence[socket.socket],
         context: ssl.SSLContext,
         *,
         upstream: str,
@@ -83,7 +83,7 @@ class Edge:
         self.stopping = False
         self.date = _date_line()
         self._loop = loop
-        self._listener = listener
+        self._listeners = tuple(listeners)
         self._server_name = server_name
         self._facts = facts
         self._connections: set[Connection] = set()
@@ -129,17 +129,15 @@ class Edge:
 
     async def run(self, on_ready: Callable[[Edge], None] | None) -> None:
         """Serve until `stop` is called."""
-        # asyncio sets this only on sockets that say they are TCP (proto 0 does not); accepted ones inherit it.
-        self._listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        server = await self._loop.create_server(lambda: Connection(self), sock=self._listener, backlog=_BURST)
-        self._listener.listen(_BACKLOG)
+        servers = [await self._listen(sock) for sock in self._listeners]
         ticking = self._loop.create_task(self._keep_time())
         try:
             if on_ready is not None:
                 on_ready(self)
             await self._stop.wait()
         finally:
-            server.close()
+            for server in servers:
+                server.close()
         await self._finish()
         ticking.cancel()
         with contextlib.suppress(asyncio.CancelledError):
@@ -147,6 +145,16 @@ class Edge:
         self.complaints.flush()
         self.queue.close()
         self.poller.close()
+
+    async def _listen(self, sock: socket.socket) -> asyncio.Server:
+        if sock.family == socket.AF_UNIX:
+            server = await self._loop.create_unix_server(lambda: Connection(self), sock=sock, backlog=_BURST)
+        else:
+            # asyncio sets this only on sockets that say they are TCP (proto 0 does not); accepted ones inherit it.
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            server = await self._loop.create_server(lambda: Connection(self), sock=sock, backlog=_BURST)
+        sock.listen(_BACKLOG)
+        return server
 
     def stop(self) -> None:
         """Take no more connections, finish what is begun, return from `run`. May be called by any thread."""

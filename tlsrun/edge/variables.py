@@ -72,8 +72,3 @@ def connection_variables(
             "HTTPS": "on",
         }
     )
-
-
-def unmapped(host: str) -> str:
-    """An IPv4 address as such when an IPv6 socket shows it mapped (RFC 4291, section 2.5.5.2)."""
-    return host[7:] if host.startswith("::ffff:") and "." in host else host

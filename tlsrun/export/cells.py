@@ -8,6 +8,7 @@ from tlsrun.settings.mapping import Cell, Ours, Unsupported
 from tlsrun.settings.table import SPECS
 
 _SAID = Ours("in the file")
+_ONE_PLACE = Unsupported("is told host and port (TLS_HOST, TLS_PORT)", accepts=((),))
 
 #: Of every program that ends TLS by itself: what only our own TLS has, or what is the program's own affair.
 FOREIGN: Mapping[str, Cell] = {
@@ -35,7 +36,7 @@ def cells(*parts: Mapping[str, Cell], **cannot: Cell) -> dict[str, Cell]:
         parts: cells of several settings; later ones win.
         cannot: cells of single settings.
     """
-    made: dict[str, Cell] = dict.fromkeys(SPECS, _SAID)
+    made: dict[str, Cell] = {**dict.fromkeys(SPECS, _SAID), "bind": _ONE_PLACE}
     for part in (*parts, cannot):
         made.update(part)
     return made

@@ -120,7 +120,7 @@ def _asking(resolution: Resolution, **changed: Any) -> Resolution:
 
 def _elsewhere(facts: Facts) -> Facts:
     """What is true of this machine only is left out."""
-    return dataclasses.replace(facts, port_errno=None, redirect_errno=None, webroot_exists=True)
+    return dataclasses.replace(facts, bind_errnos={}, redirect_errno=None, webroot_exists=True)
 
 
 def _no_certificate(target: str, resolution: Resolution) -> Problem:

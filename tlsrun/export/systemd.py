@@ -77,8 +77,10 @@ def render(plan: Plan, site: Site) -> str:
 
 
 def _has_socket(site: Site) -> bool:
-    """Whether the server takes sockets that systemd has opened."""
-    return site.server == "gunicorn" or site.form == "uwsgi" or (site.server == "uwsgi" and site.form == "http")
+    """Whether the server takes sockets that systemd has opened; HTTP/3 has one of its own, which Hypercorn opens."""
+    if site.form == "tls":
+        return site.server != "hypercorn"
+    return site.server == "gunicorn" or _server(site) == "uwsgi"
 
 
 def _server(site: Site) -> str:
@@ -122,7 +124,7 @@ def _service(plan: Plan, site: Site) -> str:
         "After=network-online.target",
         "",
         "[Service]",
-        f"Type={'notify' if _server(site) == 'gunicorn' else 'exec'}",
+        *_notifying(site),
         *([f"User={plan.account.user}"] if plan.account else ["DynamicUser=yes"]),
         f"WorkingDirectory={site.folder}",
         *_start(plan, site),
@@ -140,6 +142,18 @@ def _service(plan: Plan, site: Site) -> str:
         "WantedBy=multi-user.target",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _notifying(site: Site) -> Iterator[str]:
+    """When systemd takes the service for started, and when for dead."""
+    if site.form != "tls":
+        yield f"Type={'notify' if _server(site) == 'gunicorn' else 'exec'}"
+        return
+    yield "Type=notify"
+    if _server(site) == "uwsgi":
+        yield "# The master is uWSGI's own; another process of it tells systemd that it serves, and still lives."
+        yield "NotifyAccess=all"
+    yield "WatchdogSec=120"
 
 
 def _own_ports(plan: Plan, site: Site) -> Iterator[int]:

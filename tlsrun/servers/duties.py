@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
+from tlsrun.listening import spell_all
 from tlsrun.plan import Plan
 from tlsrun.status import StatusFile
 from tlsrun.tls.handshake import hush_unreadable_names
-from tlsrun.tls.redirect import Redirect, RedirectListener, bind
+from tlsrun.tls.redirect import Redirect, RedirectListener
 from tlsrun.tls.reload import Certificates
 from tlsrun.tls.table import normal_name, wildcard_of
 from tlsrun.tls.watch import Watcher
@@ -26,23 +27,19 @@ class Duties:
     Arguments:
         plan: what is served.
         certificates: of the endpoint.
-        redirect_socket: bound already, by a server that inherits it over a restart; None to bind it here.
-
-    Raises:
-        OSError: the redirect port cannot be bound.
+        redirect: the sockets of the redirect port, which listen already.
     """
 
-    def __init__(self, plan: Plan, certificates: Certificates, *, redirect_socket: socket.socket | None = None) -> None:
+    def __init__(self, plan: Plan, certificates: Certificates, *, redirect: Sequence[socket.socket] = ()) -> None:
         self._certificates = certificates
-        self._status = StatusFile(server=plan.server, endpoint=plan.endpoint.authority)
+        self._status = StatusFile(server=plan.server, endpoint=spell_all(plan.listeners))
         self._watcher = Watcher(certificates, report=self._status.write) if plan.reload else None
         allowed = one_of(plan.hosts) if plan.hosts else certificates.covers
         certificates.context.allowed_host = allowed
         self._redirect: RedirectListener | None = None
-        if plan.redirect_port is not None:
-            redirect = Redirect(https_port=plan.endpoint.port, allowed=allowed, acme_webroot=plan.acme_webroot)
-            sock = redirect_socket or bind(plan.endpoint.host, plan.redirect_port)
-            self._redirect = RedirectListener(sock, redirect)
+        if redirect:
+            answers = Redirect(https_port=plan.endpoint.port, allowed=allowed, acme_webroot=plan.acme_webroot)
+            self._redirect = RedirectListener(redirect, answers)
 
     def start(self) -> None:
         """Begin, in threads of their own: only in a process that will not fork any more."""

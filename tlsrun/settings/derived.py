@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 from tlsrun.endpoint import Endpoint
+from tlsrun.listening import parse_bind
+from tlsrun.listening.address import hosts_of
+from tlsrun.settings.bind_kind import only_here
 from tlsrun.settings.table import Settings
 from tlsrun.tls.policy import HTTP_VERSIONS, INTERMEDIATE_CIPHERS, Policy
 
 
 def may_use_development_certificate(settings: Settings) -> bool:
     """Whether a development certificate may stand in: any address for the built-in server, else loopback only."""
-    return settings.server == "builtin" or Endpoint(host=settings.host, port=settings.port).is_loopback
+    if settings.server == "builtin":
+        return True
+    if settings.bind:
+        return only_here(settings.bind)
+    return Endpoint(host=settings.host, port=settings.port).is_loopback
+
+
+def hosts_of_settings(settings: Settings) -> tuple[str, ...]:
+    """The hosts to listen at, as far as the settings name them."""
+    if not settings.bind:
+        return (settings.host,)
+    named = [parse_bind(word) for word in settings.bind]
+    return hosts_of([place for place in named if isinstance(place, Endpoint)])
 
 
 def verifies_clients(settings: Settings) -> bool:

@@ -14,6 +14,10 @@ from typing import Any
 from tlsrun.tls.policy import HTTP_VERSIONS
 
 
+class Wrong(ValueError):
+    """A value cannot be used, for a reason that a person is to read."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Kind:
     """One kind of value.

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tlsrun.errors import Problem
+from tlsrun.settings.kinds import Wrong
 from tlsrun.settings.table import (
     DEFAULTS,
     SPECS,
@@ -215,11 +216,12 @@ def resolve(layers: Sequence[Layer]) -> Resolution:
             continue
         try:
             values[name] = spec.kind.parse(given.value)
-        except (ValueError, TypeError):
+        except (ValueError, TypeError) as error:
+            why = f": {error}" if isinstance(error, Wrong) else ""
             problems.append(
                 Problem(
                     where=given.spelling,
-                    what=f"{_shown(given.value, secret=spec.secret)} cannot be used",
+                    what=f"{_shown(given.value, secret=spec.secret)} cannot be used{why}",
                     remedy=f"Expected {spec.kind.expects}, such as {spec.example}",
                     code="TLS202",
                 )

@@ -42,10 +42,16 @@ class Unsupported:
     Arguments:
         reason: why, as the second half of a sentence that begins with the server's name.
         accepts: values that change nothing and so are no error (the default, mostly).
+        allows: whether it can honour a value all the same; None where it can honour none but those.
     """
 
     reason: str
     accepts: tuple[Any, ...] = ()
+    allows: Callable[[Any], bool] | None = None
+
+    def honours(self, value: Any) -> bool:
+        """Whether ``value`` is none of those that it cannot honour."""
+        return value in self.accepts or (self.allows is not None and self.allows(value))
 
 
 Cell: TypeAlias = To | Ours | Unsupported

@@ -9,8 +9,8 @@ from tlsrun.settings.proxies import PRESETS, parse_word
 from tlsrun.tls import peers
 
 
-def _words_of_list(raw: Any) -> tuple[str, ...]:
-    """Words with commas or blanks between; colons belong to addresses."""
+def words_of_list(raw: Any) -> tuple[str, ...]:
+    """Words with commas or blanks between; colons belong to addresses. Raises ValueError."""
     parts = [raw] if isinstance(raw, str) else raw
     if not isinstance(parts, (list, tuple, set, frozenset)):
         raise ValueError("not a list")
@@ -18,7 +18,7 @@ def _words_of_list(raw: Any) -> tuple[str, ...]:
 
 
 def _peers(raw: Any) -> tuple[str, ...]:
-    words = _words_of_list(raw)
+    words = words_of_list(raw)
     for word in words:
         peers.parse_peer(word)
     return words
@@ -28,14 +28,14 @@ PEERS = Kind(expects=f"a list, each {peers.EXPECTED}", parse=_peers, metavar="AD
 
 PROXY = Kind(
     expects=f"one of {', '.join(PRESETS)}, or names of headers, or both (with commas or spaces between)",
-    parse=lambda raw: tuple(parse_word(word) for word in _words_of_list(raw)),
+    parse=lambda raw: tuple(parse_word(word) for word in words_of_list(raw)),
     metavar="NAME",
     repeatable=True,
 )
 
 
 def _paths(raw: Any) -> tuple[str, ...]:
-    words = _words_of_list(raw)
+    words = words_of_list(raw)
     if not words or not all(word.startswith("/") for word in words):
         raise ValueError("a path that does not begin with /")
     return words

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from tlsrun.settings.bind_kind import BIND
 from tlsrun.settings.kinds import (
     BOOLEAN,
     CERTIFICATES,
@@ -113,6 +114,11 @@ class Settings:
     port: int = _setting(
         5000, integer(0, 65535), "The TCP port to listen on; 0 for a free one. "
         "Bottle's own default, 8080, stays under `bottle.run()`.", "8443", short="p",
+    )  # fmt: skip
+    bind: tuple[str, ...] = _setting(
+        (), BIND, "Where to listen, in place of `host` and `port`: several addresses with their ports, Unix sockets, "
+        "sockets that systemd hands over. Without it, and started by systemd with sockets, those are used.",
+        "0.0.0.0:443, [::]:443, unix:/run/hello.sock?mode=660&group=www-data",
     )  # fmt: skip
     workers: int = _setting(1, integer(1, 1024), "Worker processes.", "4")
     threads: int | None = _setting(

@@ -34,6 +34,11 @@ def address(text: str) -> Address | None:
     return getattr(found, "ipv4_mapped", None) or found
 
 
+def unmapped(host: str) -> str:
+    """An IPv4 address as such when an IPv6 socket shows it mapped (RFC 4291, section 2.5.5.2)."""
+    return host[7:] if host.startswith("::ffff:") and "." in host else host
+
+
 @dataclass(frozen=True, kw_only=True)
 class Peers:
     """A set of peers.

@@ -4,42 +4,24 @@ from __future__ import annotations
 
 import socket
 import threading
+from collections.abc import Sequence
 
-from tlsrun.endpoint import Endpoint
 from tlsrun.tls.redirect_answer import Redirect
 from tlsrun.tls.redirect_loop import RedirectLoop
 
-__all__ = ["Redirect", "RedirectListener", "bind"]
+__all__ = ["BACKLOG", "Redirect", "RedirectListener"]
 
-_BACKLOG = 512
-
-
-def bind(host: str, port: int) -> socket.socket:
-    """A listening socket, for one `RedirectListener` or for several in forked processes.
-
-    Arguments:
-        host: an address or a name; ``::`` is every address, IPv4 as well where the system can.
-        port: 0 for one that the system chooses.
-
-    Raises:
-        OSError: the address is taken, not of this machine, not permitted, or the name does not resolve.
-    """
-    return socket.create_server(
-        (host, port),
-        family=Endpoint(host=host, port=port).family,
-        backlog=_BACKLOG,
-        dualstack_ipv6=host == "::" and socket.has_dualstack_ipv6(),
-    )
-
+#: Connections that may wait at each of its sockets (listen(2)).
+BACKLOG = 512
 
 class RedirectListener:
-    """Answers plain HTTP on a socket, in a thread of its own.
+    """Answers plain HTTP on sockets, in a thread of its own.
 
-    It may be made before a fork and started in each process after it. The socket stays the caller's to close,
+    It may be made before a fork and started in each process after it. The sockets stay the caller's to close,
     after `stop`.
 
     Arguments:
-        sock: from `bind`; other processes may accept from it too.
+        socks: they listen; other processes may accept from them too.
         redirect: what to answer.
         head_timeout: seconds a client has for its whole request head, and again to take the answer.
         max_connections: clients at once; the one that came first makes room for a new one.
@@ -47,13 +29,13 @@ class RedirectListener:
 
     def __init__(
         self,
-        sock: socket.socket,
+        socks: Sequence[socket.socket],
         redirect: Redirect,
         *,
         head_timeout: float = 10.0,
         max_connections: int = 512,
     ) -> None:
-        self._sock = sock
+        self._socks = tuple(socks)
         self._redirect = redirect
         self._head_timeout = head_timeout
         self._max_connections = max_connections
@@ -63,7 +45,7 @@ class RedirectListener:
         """Start to answer; nothing happens when it does already. Call it after the process's last fork."""
         if self._running is not None and self._running[1].is_alive():
             return
-        loop = RedirectLoop(self._sock, self._redirect, self._head_timeout, self._max_connections)
+        loop = RedirectLoop(self._socks, self._redirect, self._head_timeout, self._max_connections)
         thread = threading.Thread(target=loop.run, name="tlsrun-redirect", daemon=True)
         self._running = (loop, thread)
         thread.start()

@@ -18,6 +18,7 @@ import logging
 import selectors
 import socket
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from tlsrun.tls.handshake import spell_peer
@@ -55,19 +56,19 @@ class _Client:
 
 
 class RedirectLoop:
-    """Answers on one listening socket; all is the thread's that calls `run`, only `stop` is for others.
+    """Answers on listening sockets; all is the thread's that calls `run`, only `stop` is for others.
 
     Arguments:
-        sock: a listening socket; it stays the caller's.
+        socks: listening sockets; they stay the caller's.
         redirect: what to answer.
         head_timeout: seconds a client has for its whole request head, and again to take the answer.
         max_connections: clients at once.
     """
 
     def __init__(
-        self, sock: socket.socket, redirect: Redirect, head_timeout: float, max_connections: int
+        self, socks: Sequence[socket.socket], redirect: Redirect, head_timeout: float, max_connections: int
     ) -> None:
-        self._listener = sock
+        self._listeners = tuple(socks)
         self._redirect = redirect
         self._head_timeout = head_timeout
         self._max_connections = max_connections
@@ -84,8 +85,9 @@ class RedirectLoop:
         self._selector = selectors.DefaultSelector()
         self._waker, self._sleeper = socket.socketpair()
         self._selector.register(self._sleeper, _READ)
-        self._listener.setblocking(False)
-        self._selector.register(self._listener, _READ)
+        for listener in self._listeners:
+            listener.setblocking(False)
+            self._selector.register(listener, _READ)
 
     def stop(self) -> None:
         """Make `run` return soon; may be called by any thread."""
@@ -104,8 +106,8 @@ class RedirectLoop:
     def _step(self) -> None:
         idle = not self._clients and self._resume_at is None
         for key, _ in self._selector.select(None if idle else _TICK):
-            if key.fileobj is self._listener:
-                self._accept()
+            if key.fileobj in self._listeners:
+                self._accept(key.fileobj)
             elif key.data in self._clients:  # not dropped since for another's sake
                 self._advance(key.data)
         now = time.monotonic()
@@ -177,10 +179,12 @@ class RedirectLoop:
 
     # -- all of them ----------------------------------------------------------------------------------------
 
-    def _accept(self) -> None:
+    def _accept(self, listener: Any) -> None:
+        if self._resume_at is not None:  # another one found that nothing can be accepted now
+            return
         for _ in range(_BATCH):
             try:
-                sock, peer = self._listener.accept()
+                sock, peer = listener.accept()
             except (BlockingIOError, InterruptedError):
                 return  # nobody is there any more, or another process was faster
             except ConnectionError:
@@ -209,7 +213,8 @@ class RedirectLoop:
         # The socket stays ready, and the loop would spin.
         line = f"no connection can be accepted for {_PAUSE:g} s: {error.strerror}"
         self._note(logging.WARNING, "accept", line)
-        self._selector.unregister(self._listener)
+        for listener in self._listeners:
+            self._selector.unregister(listener)
         self._resume_at = time.monotonic() + _PAUSE
 
     def _evict(self, why: str) -> bool:
@@ -222,9 +227,11 @@ class RedirectLoop:
         return True
 
     def _sweep(self, now: float) -> None:
-        if self._resume_at is not None and self._resume_at <= now and self._listener.fileno() >= 0:
+        if self._resume_at is not None and self._resume_at <= now:
             self._resume_at = None
-            self._selector.register(self._listener, _READ)
+            for listener in self._listeners:
+                if listener.fileno() >= 0:
+                    self._selector.register(listener, _READ)
         for client in [one for one in self._clients if one.deadline <= now]:
             if client.state is _State.HEAD and client.data:
                 self._advance(client, too_slow(self._head_timeout))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from tlsrun.tls.peers import unmapped
 from tlsrun.wsgi import to_https
 from tlsrun.wsgi.external import front_of_environment
 from tlsrun.wsgi.facts import Facts
@@ -100,6 +101,9 @@ def _establish(environ: Environ, front: Front) -> tuple[Facts, Heard | None]:
     facts, others = survey(environ)
     for name in others:
         environ.pop(name, None)
+    address = environ.get("REMOTE_ADDR")
+    if address and address[:2] == "::":
+        environ["REMOTE_ADDR"] = unmapped(address)
     heard = hear(environ, front)
     if heard is not None:
         for name in facts:

@@ -16,7 +16,7 @@ TITLE = "the built-in server"
 EXTRA: str | None = None
 
 _CONTEXT = Ours("Python's ssl")
-_LISTENER = Ours("its own listening socket")
+_LISTENER = Ours("its own listening sockets")
 _REDIRECT = Ours("a listener of its own")
 
 #: What it speaks well.
@@ -32,6 +32,7 @@ MAPPING: Mapping[str, Cell] = {
     "server": Ours("this one"),
     "host": _LISTENER,
     "port": _LISTENER,
+    "bind": _LISTENER,
     "workers": Unsupported("runs in one process", accepts=(1,)),
     "threads": Ours("so many requests at a time; without it one thread for each connection"),
     "http": Unsupported("speaks HTTP/1.1 only", accepts=((), HTTP)),

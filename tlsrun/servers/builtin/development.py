@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from tlsrun.optional import require
@@ -24,7 +24,8 @@ _log = logging.getLogger("tlsrun.builtin")
 #: Werkzeug's own names, which Flask and its extensions look at.
 _CHILD = "WERKZEUG_RUN_MAIN"
 _SOCKET = "WERKZEUG_SERVER_FD"
-_REDIRECT_SOCKET = "TLSRUN_REDIRECT_FD"
+_MORE_SOCKETS = "TLSRUN_MORE_FDS"
+_REDIRECT_SOCKETS = "TLSRUN_REDIRECT_FDS"
 
 _START_AGAIN = 3  # the exit code of a child that saw a change
 
@@ -34,36 +35,40 @@ def is_child() -> bool:
     return os.environ.get(_CHILD) == "true"
 
 
-def inherited() -> tuple[socket.socket | None, socket.socket | None]:
-    """The sockets that the reloader holds open over all restarts: of the server, and of the redirect port."""
-    return _taken_over(_SOCKET), _taken_over(_REDIRECT_SOCKET)
+def inherited() -> tuple[list[socket.socket], list[socket.socket]] | None:
+    """The sockets that the reloader holds open over all restarts: of the server, and of the redirect port.
+
+    None in a process that it did not start.
+    """
+    first = _taken_over(_SOCKET)
+    return (first + _taken_over(_MORE_SOCKETS), _taken_over(_REDIRECT_SOCKETS)) if first else None
 
 
-def _taken_over(variable: str) -> socket.socket | None:
-    number = os.environ.get(variable)
-    if number is None or not is_child():
-        return None
+def _taken_over(variable: str) -> list[socket.socket]:
+    numbers = os.environ.get(variable, "") if is_child() else ""
     try:
-        sock = socket.socket(fileno=int(number))
+        found = [socket.socket(fileno=int(number)) for number in numbers.split(",") if number]
     except OSError:
-        # The variables were inherited by a program of the application's, the socket was not.
-        return None
-    # What the application starts shall not hold the port.
-    sock.set_inheritable(False)
-    return sock
+        # The variables were inherited by a program of the application's, the sockets were not.
+        return []
+    for sock in found:
+        # What the application starts shall not hold the port.
+        sock.set_inheritable(False)
+    return found
 
 
-def run_children(sock: socket.socket, redirect: socket.socket | None) -> int:
+def run_children(sockets: Sequence[socket.socket], redirect: Sequence[socket.socket]) -> int:
     """Run this program again as a child that serves, and anew whenever it saw a change; the sockets stay open.
 
     Returns:
         the exit code of the last child.
     """
-    environ = {**os.environ, _CHILD: "true", _SOCKET: str(sock.fileno())}
-    descriptors = [sock.fileno()]
-    if redirect is not None:
-        environ[_REDIRECT_SOCKET] = str(redirect.fileno())
-        descriptors.append(redirect.fileno())
+    # Werkzeug's variable holds one descriptor.
+    given = {_SOCKET: sockets[:1], _MORE_SOCKETS: sockets[1:], _REDIRECT_SOCKETS: redirect}
+    environ = {**os.environ, _CHILD: "true"} | {
+        name: ",".join(str(sock.fileno()) for sock in socks) for name, socks in given.items()
+    }
+    descriptors = [sock.fileno() for sock in (*sockets, *redirect)]
     command = [sys.executable, *sys.orig_argv[1:]]
     children: list[subprocess.Popen[bytes]] = []
 

@@ -12,7 +12,6 @@ from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any, cast
 
 from tlsrun.edge.refusal import Refused
-from tlsrun.edge.variables import unmapped
 from tlsrun.servers.builtin.body import Body
 from tlsrun.servers.builtin.connections import Phase
 from tlsrun.servers.builtin.dates import http_date, log_date
@@ -21,6 +20,7 @@ from tlsrun.servers.builtin.pace import Pace
 from tlsrun.servers.builtin.patient import PatientSocket
 from tlsrun.servers.builtin.reader import ClientGone, Reader
 from tlsrun.servers.builtin.response import Response
+from tlsrun.tls.peers import unmapped
 from tlsrun.tls.sockets import HandshakeFailed
 
 if TYPE_CHECKING:
@@ -73,7 +73,10 @@ class Handler(BaseHTTPRequestHandler):
     def setup(self) -> None:
         """Nothing is done before the handshake."""
         self.connection = self.request
-        self.client_address = (unmapped(self.client_address[0]), self.client_address[1])
+        # The client of a Unix socket has no address.
+        address: Any = self.client_address
+        host, port = address[:2] if address else ("", 0)
+        self.client_address = (unmapped(host), port)
         self._reader = Reader(self.sock)
         self._pace = Pace(self.site.options.write_timeout)
         self._unread = False

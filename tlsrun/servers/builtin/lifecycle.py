@@ -10,6 +10,7 @@ from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any
 
+from tlsrun.listening.notify import READY, STOPPING, notify
 from tlsrun.servers.builtin.server import Server
 from tlsrun.servers.duties import Duties
 
@@ -110,6 +111,7 @@ def start(server: Server, duties: Duties) -> None:
     """Begin to accept, and what else a serving process does."""
     server.start()
     duties.start()
+    notify(READY)
 
 
 def stop(server: Server, duties: Duties, grace: float) -> bool:
@@ -121,6 +123,7 @@ def stop(server: Server, duties: Duties, grace: float) -> bool:
     Returns:
         whether they did.
     """
+    notify(STOPPING)
     server.close()
     duties.stop()
     return server.finish(grace)

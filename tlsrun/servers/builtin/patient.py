@@ -23,6 +23,8 @@ class PatientSocket(ServerSocket):
     cost more than the requests.
     """
 
+    #: The address that the client came to.
+    here: tuple[str, int] = ("", 0)
     _patient = False
     _timeout: float | None = None
 

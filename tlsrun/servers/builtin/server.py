@@ -9,10 +9,10 @@ import selectors
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from tlsrun.endpoint import Endpoint
+from tlsrun.listening.notify import Watchdog
 from tlsrun.servers.builtin.connections import Connections
 from tlsrun.servers.builtin.options import Options
 from tlsrun.servers.builtin.patient import PatientSocket
@@ -27,25 +27,11 @@ _DESCRIPTORS = 100  # that the application and the rest of the process may need
 _FULL = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
-def listen(endpoint: Endpoint, backlog: int) -> socket.socket:
-    """A listening socket for ``endpoint``; ``::`` is every address, IPv4 as well where the system can.
-
-    Raises:
-        OSError: it cannot be bound.
-    """
-    return socket.create_server(
-        (endpoint.host, endpoint.port),
-        family=endpoint.family,
-        backlog=backlog,
-        dualstack_ipv6=endpoint.host == "::" and socket.has_dualstack_ipv6(),
-    )
-
-
 class Server:
-    """Serves one application on one socket.
+    """Serves one application.
 
     Arguments:
-        sock: listening.
+        socks: they listen.
         context: wraps what is accepted.
         application: WSGI.
         handler: makes of (connection, address, server) what serves a connection.
@@ -59,7 +45,7 @@ class Server:
 
     def __init__(
         self,
-        sock: socket.socket,
+        socks: Sequence[socket.socket],
         context: ServerContext,
         application: Callable[..., Any],
         handler: Callable[[Any, Any, Any], Any],
@@ -68,7 +54,7 @@ class Server:
         work: Work,
         quiet: bool = False,
     ) -> None:
-        self._listener = sock
+        self._listeners = tuple(socks)
         self._handler = handler
         self.ssl_context = context
         context.sslsocket_class = PatientSocket
@@ -77,14 +63,17 @@ class Server:
         self.work = work
         self.quiet = quiet
         self.multithread = work.concurrent
-        self.server_address = sock.getsockname()
+        self._addresses = {sock: _server_address(sock) for sock in socks}
+        self.server_address = self._addresses[socks[0]]
+        self._watchdog = Watchdog()
         self.connections = Connections(min(options.max_connections, _descriptors()))
         self._wake, self._woken = socket.socketpair()
         self._accepting = threading.Thread(target=self._accept, name="tlsrun-accept", daemon=True)
 
     def start(self) -> None:
         """Begin to accept, in a thread."""
-        self._listener.setblocking(False)
+        for listener in self._listeners:
+            listener.setblocking(False)
         self.work.start()
         self._accepting.start()
 
@@ -94,7 +83,7 @@ class Server:
             self._wake.send(b"x")
         if self._accepting.ident is not None:  # it was started
             self._accepting.join()
-        for sock in (self._listener, self._wake, self._woken):
+        for sock in (*self._listeners, self._wake, self._woken):
             sock.close()
 
     def finish(self, grace: float) -> bool:
@@ -116,18 +105,20 @@ class Server:
 
     def _accept(self) -> None:
         with selectors.DefaultSelector() as selector:
-            selector.register(self._listener, selectors.EVENT_READ)
-            selector.register(self._woken, selectors.EVENT_READ)
+            for sock in (*self._listeners, self._woken):
+                selector.register(sock, selectors.EVENT_READ)
             while True:
-                ready = {key.fileobj for key, _ in selector.select()}
+                ready = [key.fileobj for key, _ in selector.select(self._watchdog.interval)]
+                self._watchdog.feed()
                 if self._woken in ready:
                     return
-                if self.connections.make_room(_LOOK):
-                    self._accept_one()
+                for listener in ready:
+                    if self.connections.make_room(_LOOK):
+                        self._accept_one(listener)
 
-    def _accept_one(self) -> None:
+    def _accept_one(self, listener: Any) -> None:
         try:
-            plain, address = self._listener.accept()
+            plain, address = listener.accept()
         except BlockingIOError:
             return
         except OSError as error:
@@ -135,17 +126,17 @@ class Server:
                 _log.warning("no connection can be accepted: %s", error.strerror)
                 self.connections.relieve(_LOOK)
             return
-        self._begin(plain, address)
+        self._begin(plain, address, self._addresses[listener])
 
-    def _begin(self, plain: socket.socket, address: Any) -> None:
+    def _begin(self, plain: socket.socket, address: Any, here: tuple[str, int]) -> None:
         try:
-            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             sock = self.ssl_context.wrap_socket(plain, server_side=True, do_handshake_on_connect=False)
         except (OSError, ValueError):
             # Gone again before it was looked at.
             plain.close()
             return
-        assert isinstance(sock, ServerSocket)  # noqa: S101 -- for the type checker: a ServerContext makes no other
+        assert isinstance(sock, PatientSocket)  # noqa: S101 -- for the type checker: this context makes no other
+        sock.here = here
         self.connections.add(sock)
         try:
             threading.Thread(
@@ -167,6 +158,14 @@ class Server:
         with contextlib.suppress(OSError):
             sock.close()
         self.connections.remove(sock)
+
+
+def _server_address(sock: socket.socket) -> tuple[str, int]:
+    """SERVER_NAME and SERVER_PORT; of a Unix socket, those of the front that clients come to."""
+    if sock.family == socket.AF_UNIX:
+        return "localhost", 443
+    host, port = sock.getsockname()[:2]
+    return host, port
 
 
 def _descriptors() -> int:

@@ -24,14 +24,14 @@ class StandardHandler(Handler):
     def make_environ(self) -> dict[str, Any]:
         """The environ of the request at hand."""
         host, path, query = split_target(self.path)
-        address, port = self.site.server_address[:2]
+        address, port = self.sock.here
         environ = {
             "REQUEST_METHOD": self.command,
             "SCRIPT_NAME": "",
             "PATH_INFO": unquote_to_bytes(path.encode("latin-1")).decode("latin-1"),
             "QUERY_STRING": query,
             "REQUEST_URI": self.path,
-            "SERVER_NAME": str(address),
+            "SERVER_NAME": address,
             "SERVER_PORT": str(port),
             "SERVER_PROTOCOL": self.request_version,
             "SERVER_SOFTWARE": f"tlsrun/{tlsrun.__version__}",

@@ -39,7 +39,8 @@ class WerkzeugHandler(Handler, WSGIRequestHandler):
         """Werkzeug's environ; all of it text, as PEP 3333 wants it."""
         environ: dict[str, Any] = WSGIRequestHandler.make_environ(self)
         environ["REMOTE_PORT"] = str(environ["REMOTE_PORT"])
-        environ["SERVER_NAME"] = str(environ["SERVER_NAME"])
+        host, port = self.sock.here
+        environ |= {"SERVER_NAME": host, "SERVER_PORT": str(port)}
         self.environ = environ
         return environ
 

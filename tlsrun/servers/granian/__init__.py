@@ -37,6 +37,7 @@ MAPPING: Mapping[str, Cell] = {
     "server": Ours("this one"),
     "host": Ours("a socket that all workers share"),
     "port": Ours("a socket that all workers share"),
+    "bind": Ours("sockets that all workers share"),
     "workers": To("workers"),
     "threads": Ours("so many requests run at once; a thread that waits for its client is not counted"),
     "http": To("http"),

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from tlsrun.errors import CertificateError, Problem
+from tlsrun.listening import spell_all
 from tlsrun.plan import Plan
 from tlsrun.servers.granian.pem import PemFiles, PemFolder
 from tlsrun.status import StatusFile
@@ -41,7 +42,7 @@ class Keeper:
         self._watches = plan.reload
         self._folder = folder
         self._trial = trial
-        self._status = StatusFile(server=plan.server, endpoint=plan.endpoint.authority)
+        self._status = StatusFile(server=plan.server, endpoint=spell_all(plan.listeners))
         self._reported: tuple[Status, ...] = ()
         self._refusal: Status | None = None
         self._served = self._seen = certificates.current()

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
-import socket
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any
 
 from granian import __version__
@@ -14,8 +12,8 @@ from granian.errors import FatalError
 from granian.log import DEFAULT_ACCESSLOG_FMT
 
 from tlsrun.account import Account, become
-from tlsrun.endpoint import Endpoint
 from tlsrun.errors import ConfigurationError, Problem
+from tlsrun.listening import Listening, open_all, spell_all
 from tlsrun.plan import Plan
 from tlsrun.servers.certificates import certificates_of
 from tlsrun.servers.duties import one_of
@@ -26,7 +24,7 @@ from tlsrun.servers.granian.pem import PemFolder
 from tlsrun.servers.granian.supervisor import Site, Supervisor
 from tlsrun.servers.slots import Slots
 from tlsrun.servers.wsgi import callback
-from tlsrun.tls.redirect import Redirect, RedirectListener, bind
+from tlsrun.tls.redirect import BACKLOG, Redirect, RedirectListener
 from tlsrun.tls.reload import Certificates
 from tlsrun.wsgi.chunked import for_bottle
 
@@ -42,20 +40,22 @@ def serve(plan: Plan, application: Callable[..., Any], parameters: dict[str, Any
     need_the_main_thread("granian", "Granian")
     certificates = certificates_of(plan)
     with contextlib.ExitStack() as stack:
-        listener = stack.enter_context(_bound(plan.endpoint, "port", lambda: _listen(plan.endpoint, parameters)))
-        plan = replace(plan, endpoint=replace(plan.endpoint, port=listener.getsockname()[1]))
-        redirect = _redirect(plan, certificates)
-        if redirect is not None:
-            stack.enter_context(redirect[0])
+        listening = stack.enter_context(open_all(plan.listeners, backlog=parameters["backlog"]))
+        plan = plan.settled(listening)
+        redirecting = stack.enter_context(
+            open_all(plan.redirect_listeners, backlog=BACKLOG, where="redirect_port")
+        )
+        redirect = _redirect(plan, certificates, redirecting)
         folder = _folder(plan.account)
         stack.callback(folder.remove)
         stack.enter_context(_handlers_kept())
         site = Site(
             answer=_answer(plan, application, parameters),
-            listener=listener,
-            redirect=redirect[0] if redirect else None,
-            begin=_beginning(plan.account, redirect[1] if redirect else None),
-            end=redirect[1].stop if redirect else lambda: None,
+            listeners=listening.sockets,
+            words=spell_all(plan.listeners),
+            redirect=redirecting.sockets,
+            begin=_beginning(plan.account, redirect),
+            end=redirect.stop if redirect else lambda: None,
         )
         return _run(plan, certificates, folder, site, parameters)
 
@@ -94,36 +94,12 @@ def _answer(plan: Plan, application: Callable[..., Any], parameters: dict[str, A
     return answer
 
 
-def _listen(endpoint: Endpoint, parameters: dict[str, Any]) -> socket.socket:
-    made = socket.create_server(
-        (endpoint.host, endpoint.port),
-        family=endpoint.family,
-        backlog=parameters["backlog"],
-        dualstack_ipv6=endpoint.host == "::" and socket.has_dualstack_ipv6(),
-    )
-    # Accepted sockets inherit it (tcp(7)): small answers are sent at once.
-    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return made
-
-
-def _redirect(plan: Plan, certificates: Certificates) -> tuple[socket.socket, RedirectListener] | None:
-    if plan.redirect_port is None:
+def _redirect(plan: Plan, certificates: Certificates, redirecting: Listening) -> RedirectListener | None:
+    if not redirecting.sockets:
         return None
-    host, port = plan.endpoint.host, plan.redirect_port
-    sock = _bound(Endpoint(host=host, port=port), "redirect_port", lambda: bind(host, port))
     allowed = one_of(plan.hosts) if plan.hosts else certificates.covers
     redirect = Redirect(https_port=plan.endpoint.port, allowed=allowed, acme_webroot=plan.acme_webroot)
-    return sock, RedirectListener(sock, redirect)
-
-
-def _bound(endpoint: Endpoint, setting: str, make: Callable[[], socket.socket]) -> socket.socket:
-    try:
-        return make()
-    except OSError as error:
-        what = f"it cannot be bound: {error.strerror or error}"
-        remedy = "Stop what holds it (`ss -ltnp` shows what), or choose another"
-        where = f"{setting} ({endpoint.authority})"
-        raise ConfigurationError([Problem(where=where, what=what, remedy=remedy, code="TLS211")]) from error
+    return RedirectListener(redirecting.sockets, redirect)
 
 
 def _beginning(account: Account | None, redirect: RedirectListener | None) -> Callable[[], None]:

@@ -15,6 +15,7 @@ from typing import Any
 from granian.log import logger
 from granian.server.mp import MPServer
 
+from tlsrun.listening.notify import READY, STOPPING, Watchdog, notify
 from tlsrun.servers.granian import trial
 from tlsrun.servers.granian.certificates import Keeper
 from tlsrun.servers.granian.handle import WorkerHandle
@@ -35,14 +36,16 @@ class Site:
 
     Arguments:
         answer: what Granian calls for each request.
-        listener: the listening socket.
-        redirect: that of the redirect port; None without one.
+        listeners: the listening sockets.
+        words: where that is, for Granian's log.
+        redirect: those of the redirect port.
         begin, end: called in each worker, before it serves and when it has left the sockets.
     """
 
     answer: Callable[..., Any]
-    listener: socket.socket
-    redirect: socket.socket | None
+    listeners: tuple[socket.socket, ...]
+    words: str
+    redirect: tuple[socket.socket, ...]
     begin: Callable[[], None]
     end: Callable[[], None]
 
@@ -70,6 +73,7 @@ class Supervisor(MPServer):  # type: ignore[misc]  # Granian's classes have no t
         self._interrupts = 0
         self._rss_at = time.monotonic()
         self._roll_at: float | None = None
+        self._watchdog = Watchdog()
         # What Granian thinks of a number of threads holds for its own adapter.
         super().__init__("the application", blocking_threads=1, **parameters)
         self.ssl_ctx: Any = (True, *self.ssl_ctx[1:])
@@ -81,18 +85,18 @@ class Supervisor(MPServer):  # type: ignore[misc]  # Granian's classes have no t
     def objection_to(self, files: PemFiles) -> str | None:
         """Why Granian cannot serve these files; None when it can."""
         with socket.create_server(("127.0.0.1", 0)) as nowhere:
-            task = self._task(0, files, nowhere)
+            task = self._task(0, files, (nowhere,))
             return trial.objection_to(lambda: start(task, lambda: None))
 
-    def _task(self, number: int, files: PemFiles, listener: socket.socket) -> Task:
+    def _task(self, number: int, files: PemFiles, listeners: tuple[socket.socket, ...]) -> Task:
         """What worker ``number`` (from 0) is to do with these certificates."""
         site = self._site
-        measured = self.metrics_enabled and listener is site.listener
+        measured = self.metrics_enabled and listeners is site.listeners
         return Task(
             number=number + 1,
-            listener=listener.fileno(),
+            listeners=listeners,
             backlog=self.backlog,
-            others=() if site.redirect is None else (site.redirect.fileno(),),
+            others=tuple(sock.fileno() for sock in site.redirect),
             answer=site.answer,
             begin=site.begin,
             end=site.end,
@@ -133,6 +137,10 @@ class Supervisor(MPServer):  # type: ignore[misc]  # Granian's classes have no t
         self.reload_signal = True
         self._wake_up()
 
+    @property
+    def _bind_addr_fmt(self) -> str:
+        return self._site.words
+
     def _wake_up(self) -> None:
         with contextlib.suppress(BlockingIOError):
             os.write(self._wake, b"w")
@@ -154,18 +162,23 @@ class Supervisor(MPServer):  # type: ignore[misc]  # Granian's classes have no t
         """And here."""
 
     def _serve_loop(self, spawn_target: Any, target_loader: Any) -> None:
+        if not self.interrupt_signal:
+            notify(READY)
         while not self.interrupt_signal:
-            self._wait(_TICK)
+            self._wait(self._watchdog.within(_TICK))
+            self._watchdog.feed()
             self._reap()
             self._replace_the_dead()
             self._look_after_certificates()
             self._replace_the_old()
 
     def _drop_shared_socket(self) -> None:
-        self._site.listener.close()
+        for listener in self._site.listeners:
+            listener.close()
 
     def _stop_workers(self) -> None:
         """Tell every worker to stop, wait, and end those that do not in time."""
+        notify(STOPPING)
         began, patience = time.monotonic(), self.workers_kill_timeout or _GRACE
         asked = self._interrupts
         for worker in self.family():
@@ -278,7 +291,7 @@ class Supervisor(MPServer):  # type: ignore[misc]  # Granian's classes have no t
         return True
 
     def _spawn(self, number: int) -> WorkerHandle:
-        task = self._task(number, self.keeper.files, self._site.listener)
+        task = self._task(number, self.keeper.files, self._site.listeners)
         worker = WorkerHandle(self, number, task, self.family())
         worker.start()
         return worker

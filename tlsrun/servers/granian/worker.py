@@ -15,6 +15,7 @@ import select
 import signal
 import socket
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -23,6 +24,8 @@ from typing import Any
 from granian._futures import _new_cbscheduler
 from granian._granian import IPCSenderHandle, SocketHolder, WorkerSignal, WSGIWorker
 from granian.server.common import WORKERS_METHODS
+
+from tlsrun.servers.granian.wsgi import behind_a_front
 
 #: What the supervisor and a worker say to one another.
 READY, RETIRE = b"r", b"d"
@@ -38,7 +41,7 @@ class Task:
 
     Arguments:
         number: of the worker, from 1.
-        listener: the descriptor of the listening socket that all workers share.
+        listeners: the listening sockets that all workers share.
         backlog: connections that may wait at it.
         answer: what Granian calls for each request.
         parameters: of Granian's Rust worker.
@@ -52,7 +55,7 @@ class Task:
     """
 
     number: int
-    listener: int
+    listeners: tuple[socket.socket, ...]
     backlog: int
     answer: Callable[..., Any]
     parameters: dict[str, Any]
@@ -65,7 +68,41 @@ class Task:
     ipc: Any = None
 
 
-def start(task: Task, finish: Callable[[], None]) -> Any:
+class Servers:
+    """Granian's runtimes of one worker: one for each listening socket, for each has but one.
+
+    Arguments:
+        finish: called when the connections of all have ended.
+    """
+
+    def __init__(self, finish: Callable[[], None]) -> None:
+        self._finish = finish
+        self._lock = threading.Lock()
+        self._ends: list[Any] = []
+        self._running = 0
+
+    def new_end(self) -> Any:
+        """What the end of one more is asked of."""
+        end = WorkerSignal()
+        end.add_cb(self._one_has_ended)
+        self._ends.append(end)
+        self._running += 1
+        return end
+
+    def set(self) -> None:
+        """Let the requests of all finish."""
+        for end in self._ends:
+            end.set()
+
+    def _one_has_ended(self) -> None:
+        with self._lock:
+            self._running -= 1
+            last = not self._running
+        if last:
+            self._finish()
+
+
+def start(task: Task, finish: Callable[[], None]) -> Servers:
     """Start to serve, in threads of Granian's; what it cannot use ends this process (Rust's panic).
 
     Arguments:
@@ -79,18 +116,22 @@ def start(task: Task, finish: Callable[[], None]) -> Any:
         descriptor = os.dup(task.ipc.fileno())
         os.set_blocking(descriptor, False)
         handle = IPCSenderHandle(descriptor)
-    end = WorkerSignal()
-    end.add_cb(finish)
-    worker = WSGIWorker(
-        worker_id=task.number,
-        sock=(None, SocketHolder(task.listener, False, task.backlog)),
-        ipc=handle,
-        **task.parameters,
-    )
+    servers = Servers(finish)
     loop = asyncio.new_event_loop()  # Granian asks for one; nothing runs in it
-    serve = getattr(worker, WORKERS_METHODS[task.mode][False])
-    serve(_new_cbscheduler(loop, task.answer, impl_asyncio=True), loop, end)
-    return end
+    ends = [(listener, servers.new_end()) for listener in task.listeners]
+    for listener, end in ends:
+        is_unix = listener.family == socket.AF_UNIX
+        worker = WSGIWorker(
+            worker_id=task.number,
+            sock=(None, SocketHolder(listener.fileno(), is_unix, task.backlog)),
+            ipc=handle,
+            **task.parameters,
+        )
+        handle = None
+        serve = getattr(worker, WORKERS_METHODS[task.mode][is_unix])
+        answer = behind_a_front(task.answer) if is_unix else task.answer
+        serve(_new_cbscheduler(loop, answer, impl_asyncio=True), loop, end)
+    return servers
 
 
 class Post:
@@ -159,7 +200,7 @@ def run(task: Task) -> None:
     task.link.send(READY)
     while not (post.stop_asked or post.retire_asked):
         post.wait(None)
-    for descriptor in (task.listener, *task.others):
+    for descriptor in (*(listener.fileno() for listener in task.listeners), *task.others):
         leave(descriptor)
     _linger(post)
     task.end()

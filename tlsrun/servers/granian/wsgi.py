@@ -8,6 +8,9 @@ from typing import Any
 
 from tlsrun.wsgi.facts import Facts, Untold
 
+#: SERVER_NAME and SERVER_PORT of requests that come through a Unix socket.
+_FRONT = {"SERVER_NAME": "localhost", "SERVER_PORT": "443", "REMOTE_ADDR": "", "REMOTE_PORT": "0"}
+
 
 def unsendable(value: str) -> str | None:
     """Why Granian cannot send a header of this value; None when it can."""
@@ -37,6 +40,16 @@ def base_environ(
         "wsgi.run_once": False,
         "wsgi.version": (1, 0),
     }
+
+
+def behind_a_front(answer: Callable[[Any, dict[str, Any]], int]) -> Callable[[Any, dict[str, Any]], int]:
+    """The same at a Unix socket, which Granian names where a host is expected; clients come to a front's port."""
+
+    def answered(protocol: Any, scope: dict[str, Any]) -> int:
+        scope |= _FRONT
+        return answer(protocol, scope)
+
+    return answered
 
 
 def with_access_log(

@@ -35,6 +35,7 @@ MAPPING: Mapping[str, Cell] = {
     "server": Ours("this one"),
     "host": To("bind"),
     "port": To("bind"),
+    "bind": To("bind"),
     "workers": To("workers"),
     "threads": To("threads"),
     "http": Unsupported(
@@ -117,11 +118,12 @@ def launch(plan: Plan, application: Callable[..., Any]) -> int:
     settings = gunicorn_settings(plan, option_targets())
     # Only now: gunicorn cannot be imported everywhere.
     from tlsrun.servers.gunicorn import application as embedded
-    from tlsrun.servers.gunicorn import workers
+    from tlsrun.servers.gunicorn import sockets, workers
 
     classes = {"gthread": workers.TLSThreadWorker, "sync": workers.TLSSyncWorker}
     settings["worker_class"] = classes[settings["worker_class"]]
     check_values(settings, embedded.TLSConfig)
+    plan, settings["bind"] = sockets.prepare(plan, settings["bind"], backlog=settings.get("backlog", 2048))
     return embedded.exit_code(embedded.HTTPSApplication(plan, application, settings))
 
 

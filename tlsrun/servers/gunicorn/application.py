@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -14,13 +16,15 @@ from gunicorn.config import Config
 from gunicorn.sock import TCP6Socket
 
 from tlsrun.errors import ConfigurationError, Problem
+from tlsrun.listening import Listening, UnixSocket, adopt, open_all
+from tlsrun.listening.notify import STOPPING, Watchdog, notify
 from tlsrun.plan import Plan
 from tlsrun.servers.certificates import certificates_of
 from tlsrun.servers.duties import Duties
-from tlsrun.tls.redirect import bind
+from tlsrun.tls.redirect import BACKLOG
 
-#: Where a program that SIGUSR2 started finds the redirect port's socket, as it finds the others in GUNICORN_FD.
-_REDIRECT_FD = "GUNICORN_REDIRECT_FD"
+#: Where a program that SIGUSR2 started finds the redirect port's sockets, as it finds the others in GUNICORN_FD.
+_REDIRECT_FDS = "GUNICORN_REDIRECT_FDS"
 
 _ENDS_A_WORKER = (signal.SIGTERM, signal.SIGQUIT, signal.SIGINT)
 
@@ -49,10 +53,17 @@ class TLS6Socket(TCP6Socket):  # type: ignore[misc]  # gunicorn ships no types
 
 
 class TLSArbiter(Arbiter):  # type: ignore[misc]  # gunicorn ships no types
-    """The master process, with three mends: an IPv6 listener is not called http, SIGUSR2 keeps the redirect port, and
-    a worker that is told to stop while it starts does."""
+    """The master process, with some mends: an IPv6 listener is not called http, SIGUSR2 keeps the redirect port, a
+    worker that is told to stop while it starts does, Unix sockets of others are not removed, and systemd is told of
+    the end and of signs of life."""
 
     _listeners: list[Any] = []
+    _watchdog = Watchdog()
+
+    def __init__(self, app: HTTPSApplication) -> None:
+        super().__init__(app)
+        # By ``sys.argv`` alone, `python -m tlsrun` would be run as the file of that name in its own folder.
+        self.START_CTX["args"] = [sys.executable, *sys.orig_argv[1:]]
 
     @property
     def LISTENERS(self) -> list[Any]:
@@ -80,11 +91,27 @@ class TLSArbiter(Arbiter):  # type: ignore[misc]  # gunicorn ships no types
 
     def reexec(self) -> None:
         """SIGUSR2: run the program anew beside this one; gunicorn hands over the listening sockets that it knows."""
-        sock = self.app.redirect_socket
-        if sock is not None:
+        for sock in self.app.redirecting.sockets:
             sock.set_inheritable(True)
-            self.cfg.env_orig[_REDIRECT_FD] = str(sock.fileno())
+        self.cfg.env_orig[_REDIRECT_FDS] = ",".join(str(sock.fileno()) for sock in self.app.redirecting.sockets)
         super().reexec()
+
+    def wait_for_signals(self, timeout: float = 1.0) -> list[Any]:
+        """As gunicorn's; this is where the master waits."""
+        self._watchdog.feed()
+        found: list[Any] = super().wait_for_signals(self._watchdog.within(timeout))
+        return found
+
+    def stop(self, graceful: bool = True) -> None:
+        """As gunicorn's, which would remove every Unix socket, also one that is systemd's."""
+        if not self.reexec_pid:
+            notify(STOPPING)
+        # The master before SIGUSR2 may be gone, and this one has not looked yet (`maybe_promote_master`).
+        is_last = not self.reexec_pid and self.master_pid != os.getppid()
+        self.systemd = True  # asked there for this alone
+        super().stop(graceful)
+        if is_last:
+            self.app.remove_files()
 
 
 class HTTPSApplication(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
@@ -101,7 +128,7 @@ class HTTPSApplication(BaseApplication):  # type: ignore[misc]  # gunicorn ships
     Attributes:
         certificates: made here, in the master; the workers inherit its context, and with it the ticket keys.
         duties: what each worker starts.
-        redirect_socket: of the plain-HTTP port; None without.
+        redirecting: the sockets of the plain-HTTP port.
     """
 
     def __init__(self, plan: Plan, application: Callable[..., Any], settings: Mapping[str, Any]) -> None:
@@ -109,8 +136,8 @@ class HTTPSApplication(BaseApplication):  # type: ignore[misc]  # gunicorn ships
         self.application = application
         self.settings = settings
         self.certificates = certificates_of(plan)
-        self.redirect_socket = _redirect_socket(plan)
-        self.duties = Duties(plan, self.certificates, redirect_socket=self.redirect_socket)
+        self.redirecting = _redirecting(plan)
+        self.duties = Duties(plan, self.certificates, redirect=self.redirecting.sockets)
         super().__init__()
 
     def load_default_config(self) -> None:
@@ -137,6 +164,13 @@ class HTTPSApplication(BaseApplication):  # type: ignore[misc]  # gunicorn ships
         self.certificates.reload()
         super().reload()
 
+    def remove_files(self) -> None:
+        """Remove the Unix sockets that were made for this server, by this process or by the one before SIGUSR2."""
+        for listener in self.plan.listening:
+            if isinstance(listener.place, UnixSocket) and listener.descriptor is None:
+                with contextlib.suppress(OSError):
+                    os.unlink(listener.place.path)
+
     def run(self) -> None:
         """Serve until told to stop; leaves by SystemExit, in the master as in the workers."""
         try:
@@ -146,13 +180,11 @@ class HTTPSApplication(BaseApplication):  # type: ignore[misc]  # gunicorn ships
             raise ConfigurationError([Problem(where=where, what=str(error), remedy="Correct them")]) from error
 
 
-def _redirect_socket(plan: Plan) -> socket.socket | None:
-    inherited = os.environ.pop(_REDIRECT_FD, None)
-    if plan.redirect_port is None:
-        return None
-    if inherited is not None:
-        return socket.socket(fileno=int(inherited))
-    return bind(plan.endpoint.host, plan.redirect_port)
+def _redirecting(plan: Plan) -> Listening:
+    numbers = [int(number) for number in os.environ.pop(_REDIRECT_FDS, "").split(",") if number]
+    if numbers and plan.redirect_port is not None:
+        return adopt([socket.socket(fileno=number) for number in numbers], plan.redirect_listeners)
+    return open_all(plan.redirect_listeners, backlog=BACKLOG, where="redirect_port")
 
 
 def exit_code(application: BaseApplication) -> int:

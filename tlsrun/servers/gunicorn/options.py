@@ -8,6 +8,7 @@ from typing import Any
 
 from tlsrun.behind import PlainPlan
 from tlsrun.errors import ConfigurationError, Problem
+from tlsrun.listening import spell
 from tlsrun.plan import Plan
 from tlsrun.servers.options import instead
 
@@ -24,7 +25,7 @@ _THREADS = 4
 
 #: What has a setting of ours.
 _OURS = {
-    "bind": instead("host", "port"),
+    "bind": instead("bind"),
     "workers": instead("workers"),
     "threads": instead("threads"),
     "certfile": instead("cert"),
@@ -91,7 +92,7 @@ def gunicorn_settings(plan: Plan | PlainPlan, known: frozenset[str]) -> dict[str
     options = dict(plan.server_options)
     worker = WORKER_CLASSES[options.pop("worker_class", "gthread")]
     ours = {
-        "bind": [plan.endpoint.authority],
+        "bind": [spell(listener.place) for listener in plan.listeners],
         "workers": plan.workers,
         "threads": 1 if worker == "sync" else plan.threads or _THREADS,
         "worker_class": worker,

@@ -13,6 +13,7 @@ from tlsrun.errors import Problem
 from tlsrun.facts import ServerFacts
 from tlsrun.optional import install_command, is_installed, require, version_of
 from tlsrun.plan import Plan
+from tlsrun.settings.bind_kind import is_one_endpoint
 from tlsrun.settings.mapping import Cell, Ours, Unsupported
 
 NAME = "hypercorn"
@@ -32,6 +33,7 @@ MAPPING: Mapping[str, Cell] = {
     "server": Ours("this one"),
     "host": _SOCKET,
     "port": _SOCKET,
+    "bind": _SOCKET,
     "workers": Ours("processes forked from this one"),
     "threads": Ours("so many requests run at once; a thread that waits for its client is not counted"),
     "http": Ours("by ALPN; HTTP/3 on the same port by UDP, announced by Alt-Svc"),
@@ -64,6 +66,9 @@ MAPPING: Mapping[str, Cell] = {
 
 #: What its HTTP/3, whose TLS is aioquic's, cannot honour: setting -> why, and what is no error.
 _BY_QUIC: Mapping[str, Unsupported] = {
+    "bind": Unsupported(
+        "listens at one address and port, by UDP", accepts=((),), allows=is_one_endpoint
+    ),
     "max_version": Unsupported("is TLS 1.3 (RFC 9001)", accepts=(None, "1.3")),
     "groups": Unsupported("has its own key exchange groups", accepts=((),)),
     "context_hook": Unsupported("does TLS without an SSLContext", accepts=(None,)),

@@ -83,6 +83,9 @@ class Http3(H3Protocol):
             return
         if stream_id not in self.streams:
             return
+        if self._is_reset(stream_id):  # the event of that has not been handled yet
+            await self._forget(stream_id)
+            return
         await super().stream_send(event)
         if isinstance(event, EndBody):
             self._whole.add(stream_id)
@@ -118,7 +121,7 @@ class Http3(H3Protocol):
             return
         whole, ended = stream_id in self._whole, stream_id in self._ended
         await self._forget(stream_id)
-        if not whole:
+        if not whole and not self._is_reset(stream_id):
             self._quic.reset_stream(stream_id, ErrorCode.H3_INTERNAL_ERROR)
         if not ended:
             with contextlib.suppress(ValueError):  # it is over on both sides
@@ -142,6 +145,11 @@ class Http3(H3Protocol):
             except asyncio.TimeoutError:
                 if self._waiting(stream_id) >= waiting:
                     await self._stream_closed(stream_id)
+
+    def _is_reset(self, stream_id: int) -> bool:
+        """Whether nothing can be sent any more; aioquic has no public way to ask."""
+        stream = self._quic._streams.get(stream_id)
+        return stream is not None and stream.sender._reset_error_code is not None
 
     def _waiting(self, stream_id: int) -> int:
         """Bytes that the client has not acknowledged. aioquic keeps them, and has no public way to ask."""

@@ -13,8 +13,8 @@ from typing import Any
 
 from hypercorn.config import Config
 
-from tlsrun.endpoint import Endpoint
 from tlsrun.errors import ConfigurationError, Problem
+from tlsrun.listening import Listener, Listening, open_all, url_of
 from tlsrun.optional import is_installed
 from tlsrun.plan import Plan
 from tlsrun.servers.certificates import certificates_of
@@ -23,7 +23,7 @@ from tlsrun.servers.forking import need_the_main_thread
 from tlsrun.servers.hypercorn.options import OPTIONS, THREADS
 from tlsrun.servers.hypercorn.supervisor import Supervisor
 from tlsrun.servers.hypercorn.worker import HELD, Site, run
-from tlsrun.tls.redirect import bind
+from tlsrun.tls.redirect import BACKLOG
 from tlsrun.wsgi.chunked import for_bottle
 
 _log = logging.getLogger("tlsrun.hypercorn")
@@ -37,33 +37,32 @@ def serve(plan: Plan, application: Callable[..., Any], options: dict[str, Any]) 
     """
     need_the_main_thread("hypercorn", "Hypercorn")
     certificates = certificates_of(plan)
-    host, port = plan.endpoint.host, plan.endpoint.port
     with contextlib.ExitStack() as stack:
-        listener = None
+        listening = None
         if plan.policy.alpn:
-            listener = stack.enter_context(_bound("port", plan.endpoint, lambda: _listen(plan.endpoint, options)))
-            port = listener.getsockname()[1]
+            listening = stack.enter_context(_listening(plan, options["backlog"]))
+            plan = plan.settled(listening)
         datagrams: list[socket.socket] = []
         if "3" in plan.http:
-            datagrams = _bound("port, by UDP,", plan.endpoint, lambda: _bind_datagrams(plan, host, port))
+            datagrams = _datagrams(plan)
             for made in datagrams:
                 stack.enter_context(made)
-            port = datagrams[0].getsockname()[1]
+            if listening is None:
+                endpoint = replace(plan.endpoint, port=datagrams[0].getsockname()[1])
+                plan = replace(plan, endpoint=endpoint, listening=(Listener(place=endpoint),))
             # Where HTTP/3 is to be had (RFC 9114, section 3.1.1).
-            options.setdefault("alt_svc_headers", [f'h3=":{port}"; ma=86400'])
-        plan = replace(plan, endpoint=replace(plan.endpoint, port=port))
-        redirect = None
-        if (number := plan.redirect_port) is not None:
-            at = Endpoint(host=host, port=number)
-            redirect = stack.enter_context(_bound("redirect_port", at, lambda: bind(host, number)))
+            options.setdefault("alt_svc_headers", [f'h3=":{plan.endpoint.port}"; ma=86400'])
+        redirecting = stack.enter_context(
+            open_all(plan.redirect_listeners, backlog=BACKLOG, where="redirect_port")
+        )
         site = Site(
             application=for_bottle(application) if plan.framework == "bottle" else application,
             certificates=certificates,
-            duties=Duties(plan, certificates, redirect_socket=redirect),
+            duties=Duties(plan, certificates, redirect=redirecting.sockets),
             config=_config(options),
-            listener=listener,
+            listeners=listening.sockets if listening else (),
             datagrams=tuple(datagrams),
-            address=(host, port),
+            address=(plan.endpoint.host, plan.endpoint.port),
             handshake_timeout=plan.handshake_timeout,
             threads=plan.threads or THREADS,
             workers=plan.workers,
@@ -77,9 +76,9 @@ def serve(plan: Plan, application: Callable[..., Any], options: dict[str, Any]) 
             workers=plan.workers,
             grace=options["graceful_timeout"],
             reload=certificates.reload,
-            ready=lambda: _log.info("serving on %s", plan.endpoint.url),
+            ready=lambda: _log.info("serving on %s", ", ".join(url_of(place) for place in plan.listeners)),
             # Who comes now is told at once that nobody is here.
-            leave=lambda: listener and listener.close(),
+            leave=listening.close if listening else lambda: None,
             held=HELD,
         )
         return supervisor.serve()
@@ -105,31 +104,21 @@ def _wants_uvloop(options: dict[str, Any]) -> bool:
     return options.get("worker_class") != "asyncio" and is_installed("uvloop")
 
 
-def _listen(endpoint: Endpoint, options: dict[str, Any]) -> socket.socket:
-    made = socket.create_server(
-        (endpoint.host, endpoint.port),
-        family=endpoint.family,
-        backlog=options["backlog"],
-        dualstack_ipv6=endpoint.host == "::" and socket.has_dualstack_ipv6(),
-    )
-    # Accepted sockets inherit it (tcp(7)): small answers are sent at once.
-    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    made.setblocking(False)
-    return made
+def _listening(plan: Plan, backlog: int) -> Listening:
+    opened = open_all(plan.listeners, backlog=backlog)
+    for sock in opened.sockets:
+        sock.setblocking(False)
+    return opened
 
 
-def _bind_datagrams(plan: Plan, host: str, port: int) -> list[socket.socket]:
+def _datagrams(plan: Plan) -> list[socket.socket]:
     from tlsrun.servers.hypercorn import quic
 
-    return quic.bind(host, port, plan.endpoint.family, workers=plan.workers)
-
-
-def _bound(setting: str, endpoint: Endpoint, make: Callable[[], Any]) -> Any:
+    endpoint = plan.endpoint
     try:
-        return make()
+        return quic.bind(endpoint.host, endpoint.port, endpoint.family, workers=plan.workers)
     except OSError as error:
+        where = f"port, by UDP, ({endpoint.authority})"
         what = f"it cannot be bound: {os.strerror(error.errno) if error.errno else error}"
         remedy = "Stop what holds it (`ss -lntup` shows what), or choose another"
-        raise ConfigurationError([
-            Problem(where=f"{setting} ({endpoint.authority})", what=what, remedy=remedy, code="TLS211")
-        ]) from error
+        raise ConfigurationError([Problem(where=where, what=what, remedy=remedy, code="TLS211")]) from error

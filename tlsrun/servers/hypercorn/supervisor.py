@@ -16,6 +16,8 @@ import time
 from collections.abc import Callable
 from types import FrameType
 
+from tlsrun.listening.notify import READY, STOPPING, Watchdog, notify
+
 _log = logging.getLogger("tlsrun.hypercorn")
 
 _TICK = 1.0  # seconds between two looks at the workers
@@ -114,6 +116,7 @@ class Supervisor:
         self._grace = grace
         self._reload = reload
         self._ready = ready
+        self._watchdog = Watchdog()
         self._leave = leave
         self._held = held
         self._children: list[Child] = []
@@ -137,8 +140,10 @@ class Supervisor:
             if not self._start():
                 return 1
             self._ready()
+            notify(READY)
             while not self._stops:
-                self._wait(_TICK)
+                self._wait(self._watchdog.within(_TICK))
+                self._watchdog.feed()
                 self._reload_if_asked()
                 self._replace_the_dead()
             return 0
@@ -193,6 +198,7 @@ class Supervisor:
 
     def _stop(self) -> None:
         """Tell every worker to stop, wait, and end those that do not in time."""
+        notify(STOPPING)
         asked, deadline = self._stops, time.monotonic() + self._grace + _MERCY
         self._leave()
         for child in self._children:

@@ -51,9 +51,9 @@ class Site:
         certificates: of the endpoint.
         duties: what a worker does besides.
         config: Hypercorn's.
-        listener: the listening TCP socket; None when HTTP/3 alone is spoken.
+        listeners: the listening sockets; none when HTTP/3 alone is spoken.
         datagrams: the UDP sockets, one for each worker; none without HTTP/3.
-        address: where they listen.
+        address: where those listen.
         handshake_timeout: seconds a client has for its handshake.
         threads: requests that a worker answers at once.
         workers: how many there are.
@@ -67,7 +67,7 @@ class Site:
     certificates: Certificates
     duties: Duties
     config: Config
-    listener: socket.socket | None
+    listeners: tuple[socket.socket, ...]
     datagrams: tuple[socket.socket, ...]
     address: tuple[str, int]
     handshake_timeout: float
@@ -130,14 +130,14 @@ class Worker:
         renewing = None
         # First of all: a worker that takes the place of another reads the certificates as they are now.
         self._site.duties.start()
-        server = await self._listen()
+        servers = [await self._listen(sock) for sock in self._site.listeners]
         if self._site.datagrams:
             renewing = await self._serve_datagrams()
         self._link.send(READY)
         enough = self.loop.create_task(self.hypercorn.terminate.wait())
         enough.add_done_callback(lambda _: self._stop.set())
         await self._stop.wait()
-        if server is not None:
+        for server in servers:
             server.close()
         self._site.duties.stop()
         await self._finish()
@@ -146,10 +146,9 @@ class Worker:
                 task.cancel()
         self.desk.close()
 
-    async def _listen(self) -> asyncio.Server | None:
-        if self._site.listener is None:
-            return None
-        return await self.loop.create_server(lambda: Connection(self), sock=self._site.listener, backlog=_BURST)
+    async def _listen(self, sock: socket.socket) -> asyncio.Server:
+        listen = self.loop.create_unix_server if sock.family == socket.AF_UNIX else self.loop.create_server
+        return await listen(lambda: Connection(self), sock=sock, backlog=_BURST)
 
     async def _serve_datagrams(self) -> asyncio.Task[None]:
         # Only now: aioquic need not be there without HTTP/3.

@@ -12,11 +12,13 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from tlsrun.errors import ConfigurationError, Problem
 from tlsrun.facts import ServerFacts
+from tlsrun.listening import url_of
+from tlsrun.listening.inherited import keep
+from tlsrun.listening.notify import watchdog_interval
 from tlsrun.optional import install_command, is_installed, require, version_of
 from tlsrun.plan import Plan
 from tlsrun.servers.certificates import certificates_of
@@ -45,6 +47,7 @@ MAPPING: Mapping[str, Cell] = {
     "server": Ours("this one"),
     "host": _SOCKET,
     "port": _SOCKET,
+    "bind": _SOCKET,
     "workers": To("workers"),
     "threads": To("threads"),
     "http": Unsupported("speaks HTTP/1.1 only: what its workers hear is the uwsgi protocol", accepts=((), HTTP)),
@@ -132,18 +135,21 @@ def launch(plan: Plan, application: Callable[..., Any]) -> int:
     with contextlib.suppress(ImportError):
         import uvloop  # noqa: F401 -- an edge that is started again then has it already
     place = settle(
-        plan.endpoint,
-        plan.redirect_port,
+        plan.listeners,
+        plan.redirect_listeners,
         backlog=number(options, "listen"),
         user=options.get("uid"),
         group=options.get("gid"),
     )
-    plan = replace(plan, endpoint=replace(plan.endpoint, port=place.port))
+    plan = plan.settled(place.listening)
+    if "UWSGI_RELOADS" not in os.environ:
+        _log.info("listening on %s", ", ".join(url_of(listener) for listener in plan.listeners))
+    keep()  # uWSGI takes all sockets of systemd, and speaks the uwsgi protocol there
     hand_over(
         Service(
             application=application,
             certificates=certificates,
-            duties=Duties(plan, certificates, redirect_socket=place.redirect),
+            duties=Duties(plan, certificates, redirect=place.redirecting.sockets),
             place=place,
             trusted=plan.front.peers,
             handshake_timeout=plan.handshake_timeout,
@@ -151,6 +157,7 @@ def launch(plan: Plan, application: Callable[..., Any]) -> int:
             packet=packet,
             board=Board(edges),
             argv=tuple(sys.argv),
+            watchdog=watchdog_interval(),
         )
     )
     sys.stdout.flush()

@@ -73,6 +73,10 @@ class Board:
         """
         _SLOT.pack_into(self._memory, _SLOT.size * edge, pid, phase)
 
+    def all_serve(self) -> bool:
+        """Whether every edge takes connections."""
+        return [edge.phase for edge in self.edges()] == [Phase.SERVING] * self._edges
+
     def edges(self) -> Iterator[EdgeState]:
         """Every edge that has ever said something."""
         for number in range(1, self._edges + 1):

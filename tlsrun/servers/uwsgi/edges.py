@@ -45,7 +45,7 @@ def _serve(service: Service, number: int) -> None:
     service.board.report(number, os.getpid(), Phase.STARTING)
     service.duties.start()
     serve(
-        service.place.listener,
+        service.place.listening.sockets,
         context,
         upstream=service.place.upstream,
         limits=Limits(variables=service.packet, grace=service.mercy),

@@ -21,6 +21,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from tlsrun.listening.notify import READY, STOPPING, Watchdog, notify
 from tlsrun.servers.uwsgi.board import TICK, Phase, Wish, wait
 from tlsrun.servers.uwsgi.service import RELOAD, RELOAD_NOW, STOP, STOP_NOW, Service
 
@@ -49,6 +50,8 @@ class Keeper:
         self._service = service
         self._board = service.board
         self._told: set[int] = set()
+        self._ready = False
+        self._watchdog = Watchdog(service.watchdog) if service.watchdog else None
 
     def run(self) -> None:
         """Until the server stops."""
@@ -62,8 +65,19 @@ class Keeper:
                 _noted[:] = [one for one in _noted if one[0] != RELOAD]
                 self.reload()
             else:
-                _doze(0)
+                _doze(self._live())
+        notify(STOPPING)
         self.stop()
+
+    def _live(self) -> float:
+        """Tell systemd what it asks for; returns how many seconds it may take until the next word (0: for ever)."""
+        if not self._ready:
+            self._ready = self._board.all_serve() and (notify(READY) or True)
+        if self._watchdog is not None:
+            self._watchdog.feed()
+        if not self._ready:
+            return TICK
+        return 0 if self._watchdog is None else self._watchdog.within(60)
 
     def stop(self) -> None:
         """Let the requests in flight finish, then the workers, then the master."""
@@ -116,12 +130,18 @@ class Keeper:
                 return
             _signal(busy - self._told, signal.SIGTERM)
             self._told |= busy
+            if self._watchdog is not None:
+                self._watchdog.feed()
             _doze(TICK)
 
     def _refuse_new(self) -> None:
         """End the listening itself, which the master keeps open: who comes now is refused, not left to wait."""
-        with contextlib.suppress(OSError):
-            self._service.place.listener.shutdown(socket.SHUT_RDWR)
+        listening = self._service.place.listening
+        for listener, sock in zip(listening.listeners, listening.sockets, strict=True):
+            # At a socket of systemd's who comes now waits for the next start.
+            if listener.descriptor is None:
+                with contextlib.suppress(OSError):
+                    sock.shutdown(socket.SHUT_RDWR)
 
 
 def _is_asked(*numbers: int) -> bool:

@@ -16,8 +16,10 @@ import threading
 from pathlib import Path
 
 from tlsrun.edge import Limits, serve
+from tlsrun.endpoint import Endpoint
 from tlsrun.errors import ConfigurationError, Problem
 from tlsrun.facts import gather
+from tlsrun.listening import Listener, open_all, spell
 from tlsrun.plan import Plan, decide
 from tlsrun.servers import probe_all
 from tlsrun.servers.certificates import certificates_of
@@ -25,6 +27,7 @@ from tlsrun.servers.duties import Duties
 from tlsrun.servers.uwsgi.variables import adopt
 from tlsrun.settings import environment_layer, resolve
 from tlsrun.tls import plain
+from tlsrun.tls.redirect import BACKLOG
 from tlsrun.wsgi.facts import connection_facts
 
 _log = logging.getLogger("tlsrun.uwsgi")
@@ -57,13 +60,14 @@ def _serve() -> None:
     import uwsgi
 
     plan = _plan()
-    listener = _listener(plan.endpoint.host, plan.endpoint.port)
+    listeners = [_shared(listener) for listener in plan.listeners]
     certificates = certificates_of(plan)
     context = certificates.context
-    duties = Duties(plan, certificates)
+    redirecting = open_all(plan.redirect_listeners, backlog=BACKLOG, where="redirect_port")
+    duties = Duties(plan, certificates, redirect=redirecting.sockets)
     duties.start()
     serve(
-        listener,
+        listeners,
         context,
         upstream=uwsgi.opt["socket"].decode(),
         limits=Limits(variables=int(uwsgi.opt["buffer-size"])),
@@ -80,7 +84,19 @@ def _plan() -> Plan:
     adopt()
     resolution = resolve([environment_layer()])
     facts = gather(resolution, probe_all(), may_develop=False)
-    return decide(resolution, dataclasses.replace(facts, port_errno=None), framework="wsgi")
+    return decide(resolution, dataclasses.replace(facts, bind_errnos={}), framework="wsgi")
+
+
+def _shared(listener: Listener) -> socket.socket:
+    """The shared socket that listens there.
+
+    Raises:
+        ConfigurationError: there is none.
+    """
+    if not isinstance(listener.place, Endpoint):
+        where, remedy = f"TLSRUN_BIND ({spell(listener.place)})", "Name addresses with their ports"
+        raise ConfigurationError([Problem(where=where, what="it is no TCP address", remedy=remedy)])
+    return _listener(listener.place.host, listener.place.port)
 
 
 def _listener(host: str, port: int) -> socket.socket:

@@ -11,7 +11,8 @@ import shutil
 import socket
 import sys
 import tempfile
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,10 @@ from tlsrun import STARTED_IN
 from tlsrun.endpoint import Endpoint
 from tlsrun.errors import ConfigurationError, Problem
 from tlsrun.files import make_private_folder
+from tlsrun.listening import Listener, Listening, UnixSocket, adopt, open_all
+from tlsrun.listening import Place as Address
+from tlsrun.listening.inherited import place_of
+from tlsrun.listening.opening import prepared
 
 #: ``<pid>:<descriptor>,<descriptor>:<folder>`` in the environment. A process keeps its number over exec(2), which tells
 #: it from a program that a worker starts: that inherits the variable too.
@@ -36,19 +41,14 @@ class Place:
     """Where one server lives.
 
     Arguments:
-        listener: takes HTTPS connections.
-        redirect: takes plain HTTP, for the redirect port; None without one.
+        listening: takes HTTPS connections.
+        redirecting: takes plain HTTP, for the redirect port.
         folder: private, and there as long as the server is.
     """
 
-    listener: socket.socket
-    redirect: socket.socket | None
+    listening: Listening
+    redirecting: Listening
     folder: Path
-
-    @property
-    def port(self) -> int:
-        """The port that `listener` is bound to."""
-        return int(self.listener.getsockname()[1])
 
     @property
     def upstream(self) -> str:
@@ -58,19 +58,30 @@ class Place:
     @property
     def descriptors(self) -> list[int]:
         """What must stay open when the interpreter is executed anew."""
-        return [sock.fileno() for sock in (self.listener, self.redirect) if sock is not None]
+        return [sock.fileno() for sock in (*self.listening.sockets, *self.redirecting.sockets)]
 
     def remove(self) -> None:
-        """Remove the folder, after the last process that needs it."""
+        """Remove the folder, and the files of Unix sockets, after the last process that needs them."""
+        for listener in self.listening.listeners:
+            if isinstance(listener.place, UnixSocket) and listener.descriptor is None:
+                with contextlib.suppress(OSError):
+                    os.unlink(listener.place.path)
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def settle(
-    endpoint: Endpoint, redirect_port: int | None, *, backlog: int, user: Any = None, group: Any = None
+    listeners: Sequence[Listener],
+    redirecting: Sequence[Listener] = (),
+    *,
+    backlog: int,
+    user: Any = None,
+    group: Any = None,
 ) -> Place:
     """Open what this server needs, or take over after a reload what it had.
 
     Arguments:
+        listeners: where to take HTTPS connections.
+        redirecting: where to take plain HTTP.
         backlog: connections that may wait.
         user, group: names or numbers of whom the processes will run as; None for who they are now.
 
@@ -81,14 +92,11 @@ def settle(
     if folder is None:
         os.environ.pop(_RELOADS, None)
     place = Place(
-        listener=_take(inherited, endpoint) or _listen(endpoint, backlog),
-        redirect=None
-        if redirect_port is None
-        else _take(inherited, replace(endpoint, port=redirect_port))
-        or _listen(replace(endpoint, port=redirect_port), backlog),
+        listening=_listening(listeners, inherited, backlog, "address"),
+        redirecting=_listening(redirecting, inherited, backlog, "redirect_port"),
         folder=make_private_folder(folder) if folder else _make_folder(user, group),
     )
-    for sock in inherited.values():  # what the settings no longer ask for
+    for sock in inherited:  # what the settings no longer ask for
         sock.close()
     os.environ[_VARIABLE] = f"{os.getpid()}:{','.join(map(str, place.descriptors))}:{place.folder}"
     return place
@@ -108,47 +116,46 @@ def start_folder() -> str:
     return STARTED_IN or os.getcwd()
 
 
-def _inherited() -> tuple[Path | None, dict[tuple[str, int], socket.socket]]:
-    """The folder and the listening sockets, by the endpoint they were made for, of this process before its reload."""
+def _inherited() -> tuple[Path | None, list[socket.socket]]:
+    """The folder and the listening sockets of this process before its reload."""
     pid, _, rest = os.environ.get(_VARIABLE, "").partition(":")
     descriptors, _, folder = rest.partition(":")
     if _RELOADS not in os.environ or pid != str(os.getpid()):
-        return None, {}
-    found = {}
+        return None, []
+    found = []
     for descriptor in descriptors.split(","):
         with contextlib.suppress(OSError, ValueError):
-            sock = socket.socket(fileno=int(descriptor))
-            found[sock.getsockname()[:2]] = sock
+            found.append(socket.socket(fileno=int(descriptor)))
     return Path(folder), found
 
 
-def _take(inherited: dict[tuple[str, int], socket.socket], endpoint: Endpoint) -> socket.socket | None:
-    """The socket that listens on ``endpoint`` already; for port 0, the first one of that host."""
-    host = _numeric(endpoint)
-    for address in inherited:
-        if address[0] == host and endpoint.port in (0, address[1]):
-            return _tcp(inherited.pop(address))
+def _listening(
+    listeners: Sequence[Listener], inherited: list[socket.socket], backlog: int, where: str
+) -> Listening:
+    """Open what is not there yet; what is, is taken out of ``inherited``."""
+    taken = [_take(inherited, listener) for listener in listeners]
+    missing = [listener for listener, sock in zip(listeners, taken, strict=True) if sock is None]
+    opened = iter(open_all(missing, backlog=backlog, where=where).sockets)
+    listening = adopt([sock or next(opened) for sock in taken], listeners)
+    for sock in listening.sockets:
+        sock.set_inheritable(True)
+    return listening
+
+
+def _take(inherited: list[socket.socket], listener: Listener) -> socket.socket | None:
+    """The socket that listens there already; for port 0, the first one of that host."""
+    for sock in inherited:
+        if sock.fileno() == listener.descriptor or (listener.descriptor is None and _is_at(sock, listener.place)):
+            inherited.remove(sock)
+            return prepared(sock)
     return None
 
 
-def _listen(endpoint: Endpoint, backlog: int) -> socket.socket:
-    both = endpoint.host == "::" and socket.has_dualstack_ipv6()
-    try:
-        made = socket.create_server(
-            (endpoint.host, endpoint.port), family=endpoint.family, backlog=backlog, dualstack_ipv6=both
-        )
-    except OSError as error:
-        remedy = "Choose another port or host"
-        raise ConfigurationError([
-            Problem(where=endpoint.authority, what=f"cannot be listened on: {error.strerror or error}", remedy=remedy)
-        ]) from error
-    made.set_inheritable(True)
-    return _tcp(made)
-
-
-def _tcp(sock: socket.socket) -> socket.socket:
-    """The same, saying that its protocol is TCP: asyncio sends small answers at once only then (TCP_NODELAY)."""
-    return socket.socket(sock.family, sock.type, socket.IPPROTO_TCP, fileno=sock.detach())
+def _is_at(sock: socket.socket, place: Address) -> bool:
+    there = place_of(sock)
+    if isinstance(place, UnixSocket) or isinstance(there, UnixSocket):
+        return isinstance(place, UnixSocket) and isinstance(there, UnixSocket) and place.path == there.path
+    return there.host == _numeric(place) and place.port in (0, there.port)
 
 
 def _numeric(endpoint: Endpoint) -> str:

@@ -35,6 +35,7 @@ class Service:
         mercy: seconds that requests in flight have to finish, at a stop or reload.
         packet: bytes of a request's variables that the workers take.
         board: for edges and keeper.
+        watchdog: seconds between two signs of life that systemd asks for; None for none.
         argv: ``sys.argv`` as the application knows it; uWSGI replaces it.
     """
 
@@ -48,6 +49,7 @@ class Service:
     packet: int
     board: Board
     argv: Sequence[str]
+    watchdog: float | None = None
 
 
 _service: Service | None = None

@@ -1,0 +1,64 @@
+"""Sockets that this process was started with: systemd's (sd_listen_fds(3)), and by number."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping, MutableMapping
+
+from tlsrun.endpoint import Endpoint
+from tlsrun.listening.address import Listener, Place, UnixSocket
+
+_FIRST = 3  # SD_LISTEN_FDS_START
+_VARIABLES = ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")
+#: Under these names they are kept from a server that would take the sockets for itself.
+_KEPT = "_TLSRUN_"
+
+
+def handed_over(environ: Mapping[str, str] = os.environ) -> dict[int, str]:
+    """The descriptors that systemd has handed to this very process, with their names."""
+    for prefix in ("", _KEPT):
+        pid, fds, names = (environ.get(prefix + name, "") for name in _VARIABLES)
+        if pid == str(os.getpid()) and fds.isdigit():
+            return _named(int(fds), names.split(":"))
+    return {}
+
+
+def keep(environ: MutableMapping[str, str] = os.environ) -> None:
+    """Take systemd's variables out of the environment; this process, also when it is executed anew, still finds what
+    they said."""
+    for name in _VARIABLES:
+        if name in environ:
+            environ[_KEPT + name] = environ.pop(name)
+
+
+def _named(number: int, names: list[str]) -> dict[int, str]:
+    names += ["unknown"] * (number - len(names))
+    return {_FIRST + index: names[index] or "unknown" for index in range(number)}
+
+
+def listener_of(descriptor: int) -> Listener:
+    """What a descriptor is as a listener.
+
+    Raises:
+        ValueError: it is none, with the reason in words.
+    """
+    try:
+        sock = socket.socket(fileno=os.dup(descriptor))
+    except OSError as error:
+        raise ValueError(f"descriptor {descriptor} is no socket ({error.strerror})") from error
+    with sock:
+        if sock.type != socket.SOCK_STREAM:
+            raise ValueError(f"descriptor {descriptor} is no stream socket; HTTPS is spoken over TCP and Unix sockets")
+        if not sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+            raise ValueError(f"descriptor {descriptor} does not listen; a systemd socket needs Accept=no")
+        return Listener(place=place_of(sock), descriptor=descriptor)
+
+
+def place_of(sock: socket.socket) -> Place:
+    """Where a listening socket listens."""
+    name, family = sock.getsockname(), sock.family
+    if family in (socket.AF_INET, socket.AF_INET6) and isinstance(name, tuple):
+        return Endpoint(host=str(name[0]), port=int(name[1]))
+    path = name.decode(errors="replace") if isinstance(name, bytes) else str(name)
+    return UnixSocket(path=path.replace("\0", "@"))

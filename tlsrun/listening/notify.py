@@ -1,0 +1,66 @@
+"""What a service is to tell systemd (sd_notify(3)): that it serves, that it ends, and that it still lives."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Mapping
+
+_SOCKET = "NOTIFY_SOCKET"
+
+READY = "READY=1"
+STOPPING = "STOPPING=1"
+ALIVE = "WATCHDOG=1"
+
+
+def notify(state: str, environ: Mapping[str, str] = os.environ) -> bool:
+    """Tell the service manager; without one, or when it does not listen, nothing happens.
+
+    Returns:
+        whether it was told.
+    """
+    name = environ.get(_SOCKET, "")
+    if not name.startswith(("/", "@")):
+        return False
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+            sock.setblocking(False)
+            sock.sendto(state.encode(), "\0" + name[1:] if name.startswith("@") else name)
+    except OSError:
+        return False
+    return True
+
+
+class Watchdog:
+    """Signs of life, if systemd asks for them.
+
+    Attributes:
+        interval: seconds between two of them; None when none are asked for.
+    """
+
+    def __init__(self, interval: float | None = None) -> None:
+        self.interval = watchdog_interval() if interval is None else interval
+        self._fed = 0.0
+
+    def feed(self) -> None:
+        """Give one, if it is time. To be called at least once in each interval, by what must not stand still."""
+        if self.interval is not None and (now := time.monotonic()) - self._fed >= self.interval / 2:
+            self._fed = now
+            notify(ALIVE)
+
+    def within(self, seconds: float) -> float:
+        """How long something may wait before it is to be fed again: ``seconds`` at most."""
+        return seconds if self.interval is None else min(seconds, self.interval)
+
+
+def watchdog_interval(environ: Mapping[str, str] = os.environ) -> float | None:
+    """Seconds between two signs of life that systemd asks this process for: half of its patience, as
+    sd_watchdog_enabled(3) advises; None when it asks for none."""
+    if environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
+        return None
+    try:
+        patience = int(environ.get("WATCHDOG_USEC", ""))
+    except ValueError:
+        return None
+    return patience / 2e6 if patience > 0 and _SOCKET in environ else None

@@ -1,0 +1,185 @@
+"""Opens what is to be listened on, and takes away at the end what was made for it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import socket
+import stat
+from collections.abc import Sequence
+from types import TracebackType
+
+from tlsrun.endpoint import Endpoint
+from tlsrun.errors import ConfigurationError, Problem
+from tlsrun.listening.address import Listener, Place, UnixSocket, spell, takes_both_families
+from tlsrun.listening.inherited import place_of
+from tlsrun.listening.probing import is_alive
+
+
+class Listening:
+    """The listening sockets of one server; a context manager.
+
+    Arguments:
+        listeners: where they listen; a port that the system chose is in there.
+        sockets: in the same order.
+        files: the Unix sockets' files that were made for them: path -> device and inode.
+    """
+
+    def __init__(
+        self, listeners: Sequence[Listener], sockets: Sequence[socket.socket], files: dict[str, tuple[int, int]]
+    ) -> None:
+        self.listeners = tuple(listeners)
+        self.sockets = tuple(sockets)
+        self._files = files
+        self._maker = os.getpid()
+
+    def __enter__(self) -> Listening:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the sockets of this process; remove their files, in the process that made them."""
+        self.remove_files()
+        for sock in self.sockets:
+            sock.close()
+
+    def remove_files(self) -> None:
+        """Remove the Unix sockets' files, unless another server has put its own there since."""
+        if os.getpid() != self._maker:
+            return
+        for path, identity in self._files.items():
+            with contextlib.suppress(OSError):
+                if _identity(path) == identity:
+                    os.unlink(path)
+
+
+def adopt(sockets: Sequence[socket.socket], listeners: Sequence[Listener]) -> Listening:
+    """Sockets that another process has opened for this one; it removes their files.
+
+    Arguments:
+        listeners: what they were opened for, as far as this process knows.
+    """
+    if len(listeners) != len(sockets):
+        return Listening([Listener(place=place_of(sock)) for sock in sockets], sockets, {})
+    settled = [
+        Listener(place=_settled(listener.place, sock), descriptor=listener.descriptor)
+        for listener, sock in zip(listeners, sockets, strict=True)
+    ]
+    return Listening(settled, sockets, {})
+
+
+def open_all(listeners: Sequence[Listener], *, backlog: int, where: str = "address") -> Listening:
+    """Listen at all places, or at none.
+
+    Arguments:
+        backlog: connections that may wait at each (listen(2)).
+        where: what such a place is called in messages.
+
+    Raises:
+        ConfigurationError: one of them cannot be had.
+    """
+    opened: list[socket.socket] = []
+    files: dict[str, tuple[int, int]] = {}
+    settled = []
+    places = [listener.place for listener in listeners]
+    try:
+        for listener in listeners:
+            try:
+                sock = _open(listener, places, files, backlog)
+            except (OSError, LookupError) as error:
+                raise _refused(listener.place, error, where) from error
+            opened.append(sock)
+            settled.append(Listener(place=_settled(listener.place, sock), descriptor=listener.descriptor))
+    except BaseException:
+        Listening(settled, opened, files).close()
+        raise
+    return Listening(settled, opened, files)
+
+
+def _refused(place: Place, error: Exception, where: str) -> ConfigurationError:
+    number = getattr(error, "errno", None)
+    what = f"it cannot be bound: {os.strerror(number) if number and number > 0 else error}"
+    remedy = "Stop what holds it (`ss -lntup` shows what), or choose another"
+    if isinstance(place, UnixSocket):
+        remedy = "Choose another path, mode or owner, or stop what listens there (`ss -lxp` shows what)"
+    return ConfigurationError([Problem(where=f"{where} ({spell(place)})", what=what, remedy=remedy, code="TLS211")])
+
+
+def _open(
+    listener: Listener, places: Sequence[Place], files: dict[str, tuple[int, int]], backlog: int
+) -> socket.socket:
+    place = listener.place
+    if listener.descriptor is not None:
+        made = socket.socket(fileno=listener.descriptor)
+        made.set_inheritable(False)
+    elif isinstance(place, UnixSocket):
+        made = _open_unix(place, files, backlog)
+    else:
+        both = takes_both_families(place, places) and socket.has_dualstack_ipv6()
+        made = socket.create_server(
+            (place.host, place.port), family=place.family, backlog=backlog, dualstack_ipv6=both
+        )
+    return prepared(made)
+
+
+def prepared(sock: socket.socket) -> socket.socket:
+    """The same socket, as a server wants it."""
+    if sock.family == socket.AF_UNIX:
+        return sock
+    # Accepted sockets inherit it (tcp(7)): small answers are sent at once. With its protocol said, asyncio sets it too.
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return socket.socket(sock.family, sock.type, socket.IPPROTO_TCP, fileno=sock.detach())
+
+
+def _open_unix(place: UnixSocket, files: dict[str, tuple[int, int]], backlog: int) -> socket.socket:
+    """Bound with nobody's rights, then given its own: at no moment may somebody connect who shall not."""
+    if os.path.lexists(place.path) and not is_alive(place.path) and _is_socket(place.path):
+        os.unlink(place.path)  # of a server that was killed
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        before = os.umask(0o777)
+        try:
+            sock.bind(place.path)
+        finally:
+            os.umask(before)
+        files[place.path] = _identity(place.path)
+        if place.owner is not None or place.group is not None:
+            _change_owner(place)
+        os.chmod(place.path, place.mode)
+        sock.listen(backlog)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _is_socket(path: str) -> bool:
+    return stat.S_ISSOCK(os.stat(path, follow_symlinks=False).st_mode)
+
+
+def _identity(path: str) -> tuple[int, int]:
+    found = os.stat(path, follow_symlinks=False)
+    return found.st_dev, found.st_ino
+
+
+def _change_owner(place: UnixSocket) -> None:
+    if place.owner is not None:
+        shutil.chown(place.path, user=_number(place.owner))
+    if place.group is not None:
+        shutil.chown(place.path, group=_number(place.group))
+
+
+def _number(name: str) -> str | int:
+    return int(name) if name.isdigit() else name
+
+
+def _settled(place: Place, sock: socket.socket) -> Place:
+    """With the port that the system chose."""
+    if isinstance(place, Endpoint):
+        return Endpoint(host=place.host, port=int(sock.getsockname()[1]))
+    return place

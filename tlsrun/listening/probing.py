@@ -1,0 +1,70 @@
+"""Whether a place can be listened at, found out without staying there."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import socket
+import stat
+from collections.abc import Sequence
+
+from tlsrun.endpoint import Endpoint
+from tlsrun.listening.address import Place, UnixSocket, takes_both_families
+
+
+def probe(place: Place, others: Sequence[Place] = ()) -> int | None:
+    """Try to bind ``place`` and let go at once.
+
+    Arguments:
+        others: the places that are listened at besides.
+
+    Returns:
+        None when it can be bound, else the errno (EADDRINUSE, EACCES, EADDRNOTAVAIL, also for a name that does not
+        resolve; of a Unix socket ENOENT for its folder, EEXIST for a file that is no socket).
+    """
+    return _probe_unix(place) if isinstance(place, UnixSocket) else _probe_tcp(place, others)
+
+
+def _probe_tcp(endpoint: Endpoint, others: Sequence[Place]) -> int | None:
+    try:
+        with socket.socket(endpoint.family, socket.SOCK_STREAM) as sock:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if endpoint.family == socket.AF_INET6:
+                both = takes_both_families(endpoint, others) and socket.has_dualstack_ipv6()
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, not both)
+            sock.bind((endpoint.host, endpoint.port))
+    except socket.gaierror:
+        return errno.EADDRNOTAVAIL
+    except OSError as error:
+        return error.errno
+    return None
+
+
+def _probe_unix(place: UnixSocket) -> int | None:
+    try:
+        found = os.stat(place.path, follow_symlinks=False)
+    except FileNotFoundError:
+        folder = os.path.dirname(place.path) or "."
+        if not os.path.isdir(folder):
+            return errno.ENOENT
+        return None if os.access(folder, os.W_OK | os.X_OK) else errno.EACCES
+    except OSError as error:
+        return error.errno
+    if not stat.S_ISSOCK(found.st_mode):
+        return errno.EEXIST
+    return errno.EADDRINUSE if is_alive(place.path) else None
+
+
+def is_alive(path: str) -> bool:
+    """Whether somebody listens on the Unix socket at ``path``."""
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as sock:
+        sock.setblocking(False)
+        try:
+            sock.connect(path)
+        except BlockingIOError:  # its backlog is full
+            return True
+        except OSError:
+            return False
+        return True
+    return False

@@ -1,0 +1,32 @@
+"""What gunicorn opens itself, and what it is handed: an owner and a mode for each Unix socket it does not know."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from tlsrun.endpoint import Endpoint
+from tlsrun.listening import open_all
+from tlsrun.listening.inherited import keep
+from tlsrun.plan import Plan
+
+#: Where a program that SIGUSR2 started finds its sockets.
+_HANDED_OVER = "GUNICORN_FD"
+
+
+def prepare(plan: Plan, bind: Sequence[str], *, backlog: int) -> tuple[Plan, list[str]]:
+    """The plan, with the places that are open now, and the value of gunicorn's ``bind``.
+
+    Arguments:
+        bind: addresses that gunicorn could bind itself, as it does one.
+
+    Raises:
+        ConfigurationError: one of several places cannot be had.
+    """
+    keep()  # gunicorn takes all sockets of systemd, whatever it was told to bind
+    first, *others = plan.listeners
+    simple = not others and first.descriptor is None and isinstance(first.place, Endpoint)
+    if simple or _HANDED_OVER in os.environ:
+        return plan, list(bind)
+    listening = open_all(plan.listeners, backlog=backlog)
+    return plan.settled(listening), [f"fd://{sock.detach()}" for sock in listening.sockets]

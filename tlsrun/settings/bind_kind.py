@@ -1,0 +1,42 @@
+"""What the setting ``bind`` may hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from tlsrun.endpoint import Endpoint
+from tlsrun.listening import EXPECTED, parse_bind
+from tlsrun.settings.kinds import Kind, Wrong
+from tlsrun.settings.proxy_kinds import words_of_list
+
+
+def _binds(raw: Any) -> tuple[str, ...]:
+    words = words_of_list(raw)
+    if not words:
+        raise ValueError("an empty list")
+    for word in words:
+        try:
+            parse_bind(word)
+        except ValueError as error:
+            raise Wrong(f"{error} ({word})" if len(words) > 1 else str(error)) from error
+    return words
+
+
+BIND = Kind(
+    expects=f"{EXPECTED} (in text: with commas or spaces between)", parse=_binds, metavar="ADDRESSES", repeatable=True
+)
+
+
+def only_here(words: Iterable[str]) -> bool:
+    """Whether nobody but this machine can connect, as far as the words of the setting tell."""
+    for word in words:
+        place = parse_bind(word)
+        if not word.startswith("unix:") and not (isinstance(place, Endpoint) and place.is_loopback):
+            return False
+    return True
+
+
+def is_one_endpoint(words: tuple[str, ...]) -> bool:
+    """Whether the words name one TCP endpoint, and nothing else."""
+    return len(words) == 1 and isinstance(parse_bind(words[0]), Endpoint)
