@@ -45,8 +45,11 @@ class Running:
         return f"https://127.0.0.1:{self.port}{path}"
 
 
-def run(command: Sequence[str], *, seconds: float = 60) -> str:
+def run(command: Sequence[str], *, seconds: float = 60, environment: Mapping[str, str] | None = None) -> str:
     """What a program prints that ends by itself.
+
+    Arguments:
+        environment: in place of this process's.
 
     Raises:
         OSError: it cannot be started.
@@ -54,6 +57,7 @@ def run(command: Sequence[str], *, seconds: float = 60) -> str:
     """
     done = subprocess.run(  # noqa: S603 -- the programs of this package
         command,
+        env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

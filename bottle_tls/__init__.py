@@ -12,12 +12,12 @@ import bottle
 
 from bottle_tls.adapter import NAMED_ADAPTERS, TLSServer
 from bottle_tls.client import require_client_cert
-from tlsrun.settings.layers import bottle_layer, environment_layer
 from tlsrun.wsgi import TLSInfo
 from tlsrun.wsgi import application as with_facts
 from tlsrun.wsgi.external import front_from
 
 if TYPE_CHECKING:
+    from tlsrun.settings.layers import Layer
     from tlsrun.status import ProcessStatus
 
 __all__ = ["TLSServer", "application", "require_client_cert", "status", "tls"]
@@ -33,7 +33,13 @@ def application(app: Callable[..., Any] | None = None) -> Callable[..., Any]:
         app: the application; without it, Bottle's default application.
     """
     served = bottle.default_app() if app is None else app
-    return with_facts(served, front_from(lambda: [environment_layer(), bottle_layer(getattr(served, "config", {}))]))
+    return with_facts(served, front_from(lambda: _layers(served)))
+
+
+def _layers(app: Callable[..., Any]) -> list[Layer]:
+    from tlsrun.settings.layers import bottle_layer, environment_layer
+
+    return [environment_layer(), bottle_layer(getattr(app, "config", {}))]
 
 
 def status() -> list[ProcessStatus]:

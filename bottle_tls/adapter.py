@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import bottle
 
-from tlsrun.apps import library_import, second_import_warning
-from tlsrun.settings.layers import Layer, bottle_layer, default_layer, environment_layer, keyword_layer
-from tlsrun.settings.table import SERVERS
+from tlsrun.settings.words import SERVERS
+
+if TYPE_CHECKING:
+    from tlsrun.settings.layers import Layer
 
 #: What `bottle.run()` and `python -m bottle` pass when nobody said where to listen.
 _DEFAULT_HOSTS = ("127.0.0.1", "localhost")
@@ -46,6 +47,8 @@ class TLSServer(bottle.ServerAdapter):  # type: ignore[misc] # bottle ships no t
         Raises:
             SystemExit: with the server's exit code when it is not 0, or with 2 when something given cannot be served.
         """
+        from tlsrun.apps import library_import, second_import_warning
+
         site = library_import()
         if site is not None:
             from tlsrun.cli.console import say_ignored
@@ -69,6 +72,8 @@ class TLSServer(bottle.ServerAdapter):  # type: ignore[misc] # bottle ships no t
             raise SystemExit(code)
 
     def _layers(self, config: Mapping[str, Any]) -> list[Layer]:
+        from tlsrun.settings.layers import bottle_layer, default_layer, environment_layer, keyword_layer
+
         said: dict[str, Any] = dict(self.options)
         unsaid: dict[str, Any] = {}
         (unsaid if self.host in _DEFAULT_HOSTS else said)["host"] = self.host

@@ -12,13 +12,13 @@ from flask.cli import load_dotenv
 from flask.helpers import get_debug_flag, get_load_dotenv
 from werkzeug.local import LocalProxy
 
-from tlsrun.settings.layers import Layer, default_layer, environment_layer, flask_layer, keyword_layer
-from tlsrun.settings.table import ADHOC, SPECS, flask_key
+from tlsrun.settings.words import ADHOC
 from tlsrun.wsgi import TLSInfo
 from tlsrun.wsgi import application as with_facts
 from tlsrun.wsgi.external import front_from
 
 if TYPE_CHECKING:
+    from tlsrun.settings.layers import Layer
     from tlsrun.status import ProcessStatus
 
 #: What the connection of the current request was: `tls.version`, `tls.cipher`, `tls.sni`, `tls.client.subject`, …
@@ -37,11 +37,7 @@ class TLSRun:
     """
 
     def __init__(self, app: Flask | None = None, **options: Any) -> None:
-        unknown = sorted(set(options) - set(SPECS))
-        if unknown:
-            known = ", ".join(SPECS)
-            raise TypeError(f"TLSRun() has no option {unknown[0]!r}; the options are the settings: {known}")
-        self._options = options
+        self._options = _by_key(options) if options else {}
         self._application: Callable[..., Any] | None = None
         if app is not None:
             self.init_app(app)
@@ -49,7 +45,7 @@ class TLSRun:
 
     def init_app(self, app: Flask) -> None:
         """Prepare ``app``. State lives in the application, so one TLSRun may serve several."""
-        app.config.update({flask_key(name): value for name, value in self._options.items()})
+        app.config.update(self._options)
         if "tlsrun" not in app.extensions:
             app.extensions["tlsrun"] = self
             prefer_https(app)
@@ -76,6 +72,17 @@ class TLSRun:
         from tlsrun.status import current
 
         return current()
+
+
+def _by_key(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings by the keys that they have in ``app.config``; raises TypeError for one that there is not."""
+    from tlsrun.settings.table import SPECS, flask_key
+
+    unknown = sorted(set(options) - set(SPECS))
+    if unknown:
+        known = ", ".join(SPECS)
+        raise TypeError(f"TLSRun() has no option {unknown[0]!r}; the options are the settings: {known}")
+    return {flask_key(name): value for name, value in options.items()}
 
 
 def prefer_https(app: Flask) -> None:
@@ -142,6 +149,7 @@ def _job(app: Flask, options: dict[str, Any]) -> Any:
     from tlsrun.apps import second_import_warning
     from tlsrun.cli.launching import Job
     from tlsrun.plan import Development
+    from tlsrun.settings.layers import keyword_layer
 
     debug, threaded = app.debug, options.pop("threaded", True)
     development = Development(
@@ -192,11 +200,15 @@ def _ssl_context_keywords(ssl_context: Any) -> dict[str, Any]:
 
 def app_layers(app: Flask) -> list[Layer]:
     """The environment, and the application's configuration."""
+    from tlsrun.settings.layers import environment_layer, flask_layer
+
     return [environment_layer(), flask_layer(app.config)]
 
 
 def server_name_layers(config: Mapping[str, Any]) -> list[Layer]:
     """Host and port from ``SERVER_NAME``, which `Flask.run` uses where nothing else is said."""
+    from tlsrun.settings.layers import default_layer
+
     host, _, port = (config.get("SERVER_NAME") or "").partition(":")
     found = {name: value for name, value in (("host", host), ("port", port)) if value}
     return [default_layer(found, "SERVER_NAME in app.config")] if found else []

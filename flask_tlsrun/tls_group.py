@@ -13,7 +13,7 @@ from tlsrun.cli.check import check, check_options, default_application
 from tlsrun.cli.export import export_file, export_options
 from tlsrun.cli.options import setting_options
 from tlsrun.cli.trust import trust_command
-from tlsrun.settings import environment_layer
+from tlsrun.settings.layers import environment_layer
 
 
 @click.group("tls", short_help="Certificates: check, make, look at, trust.")

@@ -9,8 +9,9 @@ import pytest
 
 from tlsrun.choosing import Choice, ServerFacts, choose, honours, http_words, spoken
 from tlsrun.errors import Problem
-from tlsrun.settings import SPECS, Settings, flask_layer, resolve
+from tlsrun.settings.layers import flask_layer, resolve
 from tlsrun.settings.mapping import Cell, Ours, Unsupported
+from tlsrun.settings.table import SPECS, Settings
 
 MISSING = Problem(where="TLS_SERVER", what="it is not installed", remedy="Install it")
 

@@ -17,7 +17,7 @@ from tests.support.clients import Address, curl, free_port, https_get, openssl_s
 from tests.support.process import Server, eventually
 from tests.support.servers import ALL_SERVERS, need
 from tlsrun.endpoint import Endpoint
-from tlsrun.listening import probe
+from tlsrun.listening.probing import probe
 
 APPS = Path(__file__).parent / "apps"
 

@@ -17,8 +17,9 @@ from tlsrun.errors import ConfigurationError, Problem
 from tlsrun.facts import Facts, LoadedIdentity, ServerFacts
 from tlsrun.listening.finding import find_listeners
 from tlsrun.plan import Development, Plan, decide
-from tlsrun.settings import SPECS, flask_layer, resolve
+from tlsrun.settings.layers import flask_layer, resolve
 from tlsrun.settings.mapping import Cell, Ours, Unsupported
+from tlsrun.settings.table import SPECS
 from tlsrun.tls.identity import IdentitySources, Source, load_identity
 from tlsrun.tls.sni import NamedIdentities
 

@@ -24,8 +24,7 @@ from tlsrun.errors import ConfigurationError
 from tlsrun.facts import Facts, LoadedIdentity
 from tlsrun.plan import Development
 from tlsrun.platform import find_platform, resolve_behind
-from tlsrun.settings import environment_layer, flask_layer
-from tlsrun.settings.layers import Layer, keyword_layer
+from tlsrun.settings.layers import Layer, environment_layer, flask_layer, keyword_layer
 from tlsrun.tls.peers import read_peers
 
 

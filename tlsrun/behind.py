@@ -10,11 +10,11 @@ from tlsrun.account import Account
 from tlsrun.endpoint import Endpoint
 from tlsrun.errors import ConfigurationError, Problem
 from tlsrun.facts import Facts
-from tlsrun.listening import Listener
+from tlsrun.listening.address import Listener
 from tlsrun.objections import bind_problems
 from tlsrun.plan import Development, development_problems
 from tlsrun.platform import Platform
-from tlsrun.settings import Resolution
+from tlsrun.settings.layers import Resolution
 from tlsrun.settings.proxies import headers_of
 from tlsrun.wsgi.front import Front
 

@@ -10,7 +10,8 @@ from tlsrun.errors import Problem
 from tlsrun.settings.derived import verifies_clients
 from tlsrun.settings.layers import Resolution
 from tlsrun.settings.mapping import Cell, Unsupported
-from tlsrun.settings.table import AUTO, SPECS, Settings
+from tlsrun.settings.table import SPECS, Settings
+from tlsrun.settings.words import AUTO
 
 #: What ``auto`` takes first: by speed, as measured, and the built-in server only where there is no other.
 _PREFERENCE = ("granian", "gunicorn", "uwsgi", "hypercorn", "builtin")

@@ -12,7 +12,7 @@ from typing import Any
 from tlsrun import apps
 from tlsrun.apps.layers import app_layers
 from tlsrun.servers.uwsgi.variables import adopt
-from tlsrun.settings import environment_layer
+from tlsrun.settings.layers import environment_layer
 from tlsrun.wsgi import application as with_facts
 from tlsrun.wsgi.external import front_of
 

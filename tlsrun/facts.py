@@ -18,9 +18,9 @@ from tlsrun.choosing import ServerFacts as ServerFacts
 from tlsrun.choosing import choose
 from tlsrun.endpoint import Endpoint
 from tlsrun.errors import CertificateError, ConfigurationError, Problem
-from tlsrun.listening import Listener, Place, probe
-from tlsrun.listening.address import hosts_of
+from tlsrun.listening.address import Listener, Place, hosts_of
 from tlsrun.listening.finding import find_listeners
+from tlsrun.listening.probing import probe
 from tlsrun.settings.layers import Resolution
 from tlsrun.settings.table import Settings
 from tlsrun.tls import cloudflare

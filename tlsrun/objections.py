@@ -9,10 +9,9 @@ from tlsrun.choosing import honours, http_words, limits_of, unmet
 from tlsrun.endpoint import Endpoint
 from tlsrun.errors import Problem
 from tlsrun.facts import Facts
-from tlsrun.listening import UnixSocket, spell
-from tlsrun.listening.address import overlapping, public_first
-from tlsrun.settings import Resolution
+from tlsrun.listening.address import UnixSocket, overlapping, public_first, spell
 from tlsrun.settings.derived import may_use_development_certificate, policy_of
+from tlsrun.settings.layers import Resolution
 from tlsrun.settings.mapping import Unsupported
 from tlsrun.settings.table import Settings
 from tlsrun.tls.identity import validity_problem

@@ -14,11 +14,11 @@ from tlsrun.choosing import spoken
 from tlsrun.endpoint import Endpoint
 from tlsrun.errors import ConfigurationError, Problem
 from tlsrun.facts import Facts
-from tlsrun.listening import Listener, Listening
-from tlsrun.listening.address import hosts_of, public_first
+from tlsrun.listening.address import Listener, hosts_of, public_first
+from tlsrun.listening.opening import Listening
 from tlsrun.objections import endpoint_of, objections, oddities
-from tlsrun.settings import Resolution
 from tlsrun.settings.derived import policy_of
+from tlsrun.settings.layers import Resolution
 from tlsrun.settings.proxies import headers_of
 from tlsrun.settings.table import Settings
 from tlsrun.tls.client import ClientSources

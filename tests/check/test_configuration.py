@@ -58,7 +58,7 @@ def test_what_keeps_a_server_from_starting_is_an_error() -> None:
 def test_unknown_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     """A slip in the environment is a warning: others may own the name."""
     from tlsrun.check.examination import Request, examine
-    from tlsrun.settings import environment_layer
+    from tlsrun.settings.layers import environment_layer
 
     layer = environment_layer({"TLSRUN_PROT": "1", "TLSRUN_PORT": str(free_port())})
     finding = only(examine(Request(layers=[layer])), "TLS201")

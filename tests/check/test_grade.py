@@ -12,7 +12,7 @@ from tests.support.certs import DAY, NOW, Authority, Pair
 from tlsrun.check.grade import Grade, grade
 from tlsrun.check.live.judge import max_age
 from tlsrun.check.measured import Measured, measured_settings
-from tlsrun.settings import Settings
+from tlsrun.settings.table import Settings
 
 GOOD = {"SSL 3.0": False, "TLS 1.0": False, "TLS 1.1": False, "TLS 1.2": True, "TLS 1.3": True}
 YEARS = 63072000

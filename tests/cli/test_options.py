@@ -6,8 +6,8 @@ import click
 from click.testing import CliRunner
 
 from tlsrun.cli.options import command_line_layers, setting_options
-from tlsrun.settings import SPECS, Resolution, resolve
-from tlsrun.settings.table import flag
+from tlsrun.settings.layers import Resolution, resolve
+from tlsrun.settings.table import SPECS, flag
 
 seen: list[Resolution] = []
 

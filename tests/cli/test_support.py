@@ -7,9 +7,9 @@ import sys
 
 from tests.support.process import ROOT, run
 from tlsrun.cli.support import cell_words, support_table
-from tlsrun.settings import SPECS
 from tlsrun.settings.mapping import Ours, To, Unsupported
-from tlsrun.settings.table import SERVERS
+from tlsrun.settings.table import SPECS
+from tlsrun.settings.words import SERVERS
 
 
 def test_words() -> None:

@@ -21,7 +21,7 @@ from tests.support.clients import Address, Curl, curl, free_port
 from tests.support.process import PATIENCE, ROOT, Server
 from tests.support.servers import need
 from tlsrun import servers
-from tlsrun.settings.table import SERVERS
+from tlsrun.settings.words import SERVERS
 
 #: Those that speak HTTP/2.
 MODERN = [name for name in SERVERS if "2" in servers.load(name).probe().http]

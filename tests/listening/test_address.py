@@ -5,8 +5,17 @@ from __future__ import annotations
 import pytest
 
 from tlsrun.endpoint import Endpoint
-from tlsrun.listening import Descriptor, Handed, UnixSocket, parse_bind, spell
-from tlsrun.listening.address import hosts_of, overlapping, public_first, takes_both_families
+from tlsrun.listening.address import (
+    Descriptor,
+    Handed,
+    UnixSocket,
+    hosts_of,
+    overlapping,
+    parse_bind,
+    public_first,
+    spell,
+    takes_both_families,
+)
 
 
 def at(word: str) -> Endpoint:

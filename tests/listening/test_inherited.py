@@ -10,7 +10,7 @@ import pytest
 
 from tlsrun.endpoint import Endpoint
 from tlsrun.errors import ConfigurationError
-from tlsrun.listening import Listener, UnixSocket
+from tlsrun.listening.address import Listener, UnixSocket
 from tlsrun.listening.finding import find_listeners
 from tlsrun.listening.inherited import handed_over, keep, listener_of
 from tlsrun.listening.notify import READY, Watchdog, notify, watchdog_interval

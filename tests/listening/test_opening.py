@@ -13,7 +13,9 @@ import pytest
 from tests.support.clients import free_port
 from tlsrun.endpoint import Endpoint
 from tlsrun.errors import ConfigurationError
-from tlsrun.listening import Listener, Place, UnixSocket, adopt, open_all, probe
+from tlsrun.listening.address import Listener, Place, UnixSocket
+from tlsrun.listening.opening import adopt, open_all
+from tlsrun.listening.probing import probe
 
 HERE = "127.0.0.1"
 

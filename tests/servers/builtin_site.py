@@ -18,7 +18,8 @@ from tests.support.certs import Paths
 from tests.support.clients import Address, tls_connect
 from tests.support.process import ROOT
 from tlsrun.endpoint import Endpoint
-from tlsrun.listening import Listener, open_all
+from tlsrun.listening.address import Listener
+from tlsrun.listening.opening import open_all
 from tlsrun.plan import Development, Plan
 from tlsrun.servers import builtin
 from tlsrun.servers.builtin.options import Options

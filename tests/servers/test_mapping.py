@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tlsrun import servers
-from tlsrun.settings import SPECS
 from tlsrun.settings.mapping import Ours, To, Unsupported
-from tlsrun.settings.table import SERVERS
+from tlsrun.settings.table import SPECS
+from tlsrun.settings.words import SERVERS
 
 
 @pytest.mark.parametrize("name", SERVERS)

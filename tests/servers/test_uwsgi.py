@@ -20,7 +20,7 @@ from tests.support.clients import client_context, curl, free_port, tls_connect
 from tests.support.process import eventually
 from tlsrun.endpoint import Endpoint
 from tlsrun.errors import ConfigurationError
-from tlsrun.listening import probe
+from tlsrun.listening.probing import probe
 from tlsrun.servers import uwsgi
 
 GET = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"

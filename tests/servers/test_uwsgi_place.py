@@ -17,7 +17,7 @@ from tests.support.process import ROOT, run
 CODE = """
 import os, sys
 from tlsrun.endpoint import Endpoint
-from tlsrun.listening import Listener
+from tlsrun.listening.address import Listener
 from tlsrun.servers.uwsgi.place import settle
 first, second = sys.argv[1:]
 again = os.environ.get("UWSGI_RELOADS") == "1"

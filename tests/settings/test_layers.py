@@ -7,15 +7,8 @@ from typing import Any
 import bottle
 import pytest
 
-from tlsrun.settings import (
-    DEFAULTS,
-    bottle_layer,
-    default_layer,
-    environment_layer,
-    flask_layer,
-    keyword_layer,
-    resolve,
-)
+from tlsrun.settings.layers import bottle_layer, default_layer, environment_layer, flask_layer, keyword_layer, resolve
+from tlsrun.settings.table import DEFAULTS
 
 
 def test_the_strongest_layer_wins_and_is_named() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.process import ROOT
 from tlsrun.errors import ConfigurationError
-from tlsrun.settings import environment_layer, flask_layer, resolve
+from tlsrun.settings.layers import environment_layer, flask_layer, resolve
 from tlsrun.settings.proxies import CERTIFICATE_HEADERS, HEADERS, PRESETS, headers_of, presets_table, spell
 from tlsrun.tls.peers import read_peers
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.support.process import ROOT
-from tlsrun.settings import SPECS
 from tlsrun.settings.reference import settings_reference, shown
+from tlsrun.settings.table import SPECS
 
 
 def test_every_setting_is_in_it() -> None:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tlsrun.settings import SPECS, Settings, resolve
-from tlsrun.settings.layers import bottle_layer, environment_layer, flask_layer, keyword_layer
-from tlsrun.settings.table import bottle_key, environment_variable, flag, flask_key
+from tlsrun.settings.layers import bottle_layer, environment_layer, flask_layer, keyword_layer, resolve
+from tlsrun.settings.table import SPECS, Settings, bottle_key, environment_variable, flag, flask_key
 
 
 @pytest.mark.parametrize("name", SPECS)

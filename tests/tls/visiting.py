@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tlsrun.endpoint import Endpoint
-from tlsrun.listening import Listener, open_all
+from tlsrun.listening.address import Listener
+from tlsrun.listening.opening import open_all
 from tlsrun.tls.redirect import BACKLOG, Redirect, RedirectListener
 
 HOSTS = {"example.org", "a.wild.test", "localhost", "127.0.0.1", "::1"}

@@ -13,8 +13,8 @@ from tlsrun.endpoint import Endpoint
 from tlsrun.errors import Problem
 from tlsrun.facts import Facts
 from tlsrun.objections import endpoint_of, objections, oddities
-from tlsrun.settings import Resolution
 from tlsrun.settings.derived import policy_of
+from tlsrun.settings.layers import Resolution
 from tlsrun.tls.identity import Identity
 
 

@@ -29,8 +29,8 @@ from tlsrun.facts import Facts, gather
 from tlsrun.listening.address import public_first
 from tlsrun.objections import endpoint_of
 from tlsrun.plan import Plan, decide
-from tlsrun.settings import Layer, Resolution, resolve
 from tlsrun.settings.derived import may_use_development_certificate
+from tlsrun.settings.layers import Layer, Resolution, resolve
 from tlsrun.tls.identity import Identity
 
 

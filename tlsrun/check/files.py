@@ -18,8 +18,8 @@ from tlsrun.check.trust import Trust
 from tlsrun.endpoint import Endpoint
 from tlsrun.errors import CertificateError, Problem
 from tlsrun.facts import Facts
-from tlsrun.settings import Resolution
 from tlsrun.settings.derived import hosts_of_settings
+from tlsrun.settings.layers import Resolution
 from tlsrun.tls.chain import Given, is_signed_by, missing_issuer
 from tlsrun.tls.identity import Identity, IdentitySources, load_identity
 from tlsrun.tls.material import read_material

@@ -13,8 +13,8 @@ from tlsrun.check.live.chain import missing_issuer
 from tlsrun.check.live.judge import max_age
 from tlsrun.check.live.observation import Observation
 from tlsrun.check.trust import Trust
-from tlsrun.settings import Settings
 from tlsrun.settings.derived import policy_of
+from tlsrun.settings.table import Settings
 from tlsrun.tls.identity import Identity
 from tlsrun.tls.names import covers
 from tlsrun.tls.policy import INTERMEDIATE_CIPHERS

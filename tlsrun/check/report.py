@@ -12,8 +12,9 @@ from tlsrun.check.finding import Finding
 from tlsrun.check.grade import Grade
 from tlsrun.check.live.target import Target
 from tlsrun.facts import ServerFacts
-from tlsrun.settings import SPECS, Resolution
+from tlsrun.settings.layers import Resolution
 from tlsrun.settings.reference import shown
+from tlsrun.settings.table import SPECS
 
 
 @dataclass(frozen=True, kw_only=True)

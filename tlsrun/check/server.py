@@ -16,7 +16,7 @@ from tlsrun.errors import ConfigurationError
 from tlsrun.facts import Facts
 from tlsrun.objections import endpoint_of
 from tlsrun.plan import Plan
-from tlsrun.settings import Resolution
+from tlsrun.settings.layers import Resolution
 
 
 def check_server(resolution: Resolution, facts: Facts, plan: Plan | None) -> Iterator[Finding]:

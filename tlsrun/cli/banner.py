@@ -11,7 +11,7 @@ from tlsrun.behind import PlainPlan
 from tlsrun.choosing import http_words
 from tlsrun.endpoint import Endpoint
 from tlsrun.facts import ServerFacts
-from tlsrun.listening import url_of
+from tlsrun.listening.address import url_of
 from tlsrun.plan import Plan
 from tlsrun.settings.proxies import spell
 

@@ -22,7 +22,7 @@ from tlsrun.check.report import Report
 from tlsrun.cli.console import fail
 from tlsrun.cli.options import command_line_layers, setting_options
 from tlsrun.errors import TLSRunError
-from tlsrun.settings import Layer, environment_layer
+from tlsrun.settings.layers import Layer, environment_layer
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 

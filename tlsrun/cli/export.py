@@ -27,8 +27,7 @@ from tlsrun.export.paths import awkward
 from tlsrun.export.planning import Decided, plan_for
 from tlsrun.export.site import Site
 from tlsrun.plan import Plan
-from tlsrun.settings import Layer, environment_layer, resolve
-from tlsrun.settings.layers import default_layer
+from tlsrun.settings.layers import Layer, default_layer, environment_layer, resolve
 from tlsrun.settings.table import SPECS
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])

@@ -19,8 +19,8 @@ from tlsrun.errors import Problem, TLSRunError
 from tlsrun.facts import gather
 from tlsrun.plan import Development, Plan, decide
 from tlsrun.platform import Platform, find_platform, resolve_behind
-from tlsrun.settings import Layer, Resolution, resolve
 from tlsrun.settings.derived import may_use_development_certificate
+from tlsrun.settings.layers import Layer, Resolution, resolve
 from tlsrun.wsgi import application as with_facts
 
 #: A process that is started again in place (by a reloader, or on SIGHUP) has said its banner already.

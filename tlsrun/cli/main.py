@@ -17,7 +17,7 @@ from tlsrun.cli.options import command_line_layers, setting_options
 from tlsrun.cli.settings import settings_group
 from tlsrun.cli.status import status_command
 from tlsrun.cli.trust import trust_command
-from tlsrun.settings import environment_layer
+from tlsrun.settings.layers import environment_layer
 
 
 @click.group(context_settings={"help_option_names": ["--help"]})

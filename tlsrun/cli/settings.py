@@ -13,9 +13,10 @@ from tlsrun.cli.loading import load_app
 from tlsrun.cli.options import command_line_layers, setting_options
 from tlsrun.cli.support import setting_table, support_table
 from tlsrun.errors import ConfigurationError
-from tlsrun.settings import SPECS, Resolution, environment_layer, resolve
+from tlsrun.settings.layers import Resolution, environment_layer, resolve
 from tlsrun.settings.reference import settings_reference, shown
-from tlsrun.settings.table import SERVERS
+from tlsrun.settings.table import SPECS
+from tlsrun.settings.words import SERVERS
 
 
 @click.group("settings")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tlsrun.settings import SPECS
 from tlsrun.settings.mapping import Cell, Ours, To
+from tlsrun.settings.table import SPECS
 
 _HEAD = """\
 # What each server does with each setting

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from tlsrun.errors import Problem
 from tlsrun.export.site import Site
-from tlsrun.settings import Resolution
+from tlsrun.settings.layers import Resolution
 
 #: The programs that stand in front of an application.
 FRONTS = frozenset(("nginx", "apache", "haproxy", "caddy"))

@@ -22,7 +22,7 @@ from tlsrun.export.material import unfit
 from tlsrun.facts import Facts, LoadedIdentity, gather
 from tlsrun.plan import Plan, decide
 from tlsrun.servers import probe_all
-from tlsrun.settings import Resolution
+from tlsrun.settings.layers import Resolution
 from tlsrun.settings.mapping import Unsupported
 from tlsrun.tls.identity import IdentitySources, Source
 from tlsrun.tls.issue import issue_leaf, make_authority

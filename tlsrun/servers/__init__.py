@@ -9,7 +9,7 @@ from typing import Any, Protocol, cast
 from tlsrun.facts import ServerFacts
 from tlsrun.plan import Plan
 from tlsrun.settings.mapping import Cell
-from tlsrun.settings.table import SERVERS
+from tlsrun.settings.words import SERVERS
 
 
 class Server(Protocol):

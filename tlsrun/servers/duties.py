@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Iterable, Sequence
 
-from tlsrun.listening import spell_all
+from tlsrun.listening.address import spell_all
 from tlsrun.plan import Plan
 from tlsrun.status import StatusFile
 from tlsrun.tls.handshake import hush_unreadable_names

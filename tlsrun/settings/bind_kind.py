@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from tlsrun.endpoint import Endpoint
-from tlsrun.listening import EXPECTED, parse_bind
+from tlsrun.listening.address import EXPECTED, parse_bind
 from tlsrun.settings.kinds import Kind, Wrong
 from tlsrun.settings.proxy_kinds import words_of_list
 

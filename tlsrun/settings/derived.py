@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from tlsrun.endpoint import Endpoint
-from tlsrun.listening import parse_bind
-from tlsrun.listening.address import hosts_of
+from tlsrun.listening.address import hosts_of, parse_bind
 from tlsrun.settings.bind_kind import only_here
 from tlsrun.settings.table import Settings
 from tlsrun.tls.policy import HTTP_VERSIONS, INTERMEDIATE_CIPHERS, Policy

@@ -27,21 +27,8 @@ from tlsrun.settings.kinds import (
     integer,
 )
 from tlsrun.settings.proxy_kinds import PATHS, PEERS, PROXY
+from tlsrun.settings.words import ADHOC, AUTO, SERVERS
 from tlsrun.tls.policy import CLIENT_AUTH_MODES, PROFILES
-
-SERVERS = (
-    "builtin",
-    "gunicorn",
-    "uwsgi",
-    "granian",
-    "hypercorn",
-)
-
-#: In place of a server: the best that is installed.
-AUTO = "auto"
-
-#: Flask's word for "make one up", in place of a certificate; the local development certificate here.
-ADHOC = "adhoc"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,6 +18,7 @@ from typing import Any
 
 from tlsrun.tls.connection import Connection, Limits, Next, State
 from tlsrun.tls.request_socket import RequestSocket
+from tlsrun.tls.shares import Share
 from tlsrun.tls.sockets import ServerContext
 
 _log = logging.getLogger("tlsrun.reactor")
@@ -28,6 +29,7 @@ _LIVE = tuple(
 )
 _EVENTS = {Next.READ: selectors.EVENT_READ, Next.WRITE: selectors.EVENT_WRITE}
 _TICK = 0.5
+_DEFERRAL = 0.003  # seconds that a process with fewer connections has to take a new one
 #: Bytes of all unfinished request heads together; beyond it the oldest make room.
 _MAX_BUFFERED = 1 << 26
 
@@ -43,6 +45,7 @@ class Reactor:
         limits: how long things may take.
         capacity: requests that run at once; while so many do, new connections are left to other processes.
         max_waiting: connections that wait at once; the oldest makes room for a new one.
+        share: of the workers that wait at the same sockets, this one's; None where it is alone.
     """
 
     def __init__(
@@ -54,6 +57,7 @@ class Reactor:
         limits: Limits,
         capacity: int,
         max_waiting: int = 1000,
+        share: Share | None = None,
     ) -> None:
         self._listeners = tuple(listeners)
         self._context = context
@@ -67,6 +71,8 @@ class Reactor:
         self._accepting = False
         self._stopped = False
         self._closed = False
+        self._share = share
+        self._deferred = False
         self._swept = self._resting = 0.0
         self._selector = selectors.DefaultSelector()
         self._live = isinstance(self._selector, _LIVE)
@@ -83,13 +89,20 @@ class Reactor:
     def step(self, timeout: float) -> None:
         """Wait up to ``timeout`` seconds, or half a second, for something to happen, and do what there is to do."""
         self._gate()
-        for key, _ in self._selector.select(min(timeout, _TICK)):
+        if self._share is not None and not self._stopped:
+            self._share.tell(len(self._waiting) + self._running)
+        resting = self._deferred and not self._accepting
+        came = False
+        for key, _ in self._selector.select(_DEFERRAL if resting else min(timeout, _TICK)):
             if isinstance(key.data, Connection):
                 self._advance(key.data)
             elif key.fileobj is self._sleeper:
                 self._drain_wakes()
             else:
+                came = True
                 self._accept(key.fileobj)
+        if not came and not resting:
+            self._deferred = False  # another process took it
         now = time.monotonic()
         if now - self._swept >= _TICK:
             self._swept = now
@@ -117,6 +130,8 @@ class Reactor:
     def stop_accepting(self) -> None:
         """Take no new connection from the next `step` on."""
         self._stopped = True
+        if self._share is not None:
+            self._share.leave()
         self.wake()
 
     def hurry(self, seconds: float) -> None:
@@ -197,7 +212,7 @@ class Reactor:
                 self._selector.unregister(listener)
 
     def _accept(self, listener: Any) -> None:
-        if self._stopped or self._running >= self._capacity:
+        if self._stopped or self._running >= self._capacity or self._defers():
             return
         try:
             sock, address = listener.accept()
@@ -216,6 +231,17 @@ class Reactor:
         with self._lock:
             self._waiting[connection] = None
         self._advance(connection)
+
+    def _defers(self) -> bool:
+        """Whether another process may take this connection first; for a moment only, for it may be busy."""
+        if self._share is None or self._deferred:
+            self._deferred = False
+            return False
+        if not self._share.is_large(len(self._waiting) + self._running):
+            return False
+        self._deferred = True
+        self._resting = time.monotonic() + _DEFERRAL
+        return True
 
     # -- connections ------------------------------------------------------------------------------------------
 

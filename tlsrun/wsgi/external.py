@@ -5,12 +5,15 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from tlsrun.errors import ConfigurationError
-from tlsrun.settings.layers import Layer, environment_layer, resolve
 from tlsrun.settings.proxies import headers_of
 from tlsrun.tls.peers import read_peers
 from tlsrun.wsgi.front import Front
+
+if TYPE_CHECKING:
+    from tlsrun.settings.layers import Layer
 
 _log = logging.getLogger("tlsrun.proxy")
 
@@ -24,6 +27,9 @@ def front_of(layers: Sequence[Layer]) -> Front:
     Raises:
         ConfigurationError: a value is no good; it is logged as well.
     """
+    # Only now: the table of all settings is not read by a program that imports an application and serves none.
+    from tlsrun.settings.layers import resolve
+
     resolution = resolve([_only_ours(layer) for layer in layers])
     settings = resolution.settings
     try:
@@ -45,6 +51,8 @@ def front_of(layers: Sequence[Layer]) -> Front:
 
 def front_of_environment() -> Front:
     """By the environment alone; see `front_of`."""
+    from tlsrun.settings.layers import environment_layer
+
     return front_of([environment_layer()])
 
 

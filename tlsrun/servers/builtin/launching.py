@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 from tlsrun.account import become
-from tlsrun.listening import adopt, open_all, url_of
+from tlsrun.listening.address import url_of
+from tlsrun.listening.opening import adopt, open_all
 from tlsrun.optional import is_installed
 from tlsrun.plan import Plan
 from tlsrun.servers.builtin import development, lifecycle

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from tlsrun.errors import CertificateError, Problem
-from tlsrun.listening import spell_all
+from tlsrun.listening.address import spell_all
 from tlsrun.plan import Plan
 from tlsrun.servers.granian.pem import PemFiles, PemFolder
 from tlsrun.status import StatusFile

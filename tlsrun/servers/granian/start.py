@@ -13,7 +13,8 @@ from granian.log import DEFAULT_ACCESSLOG_FMT
 
 from tlsrun.account import Account, become
 from tlsrun.errors import ConfigurationError, Problem
-from tlsrun.listening import Listening, open_all, spell_all
+from tlsrun.listening.address import spell_all
+from tlsrun.listening.opening import Listening, open_all
 from tlsrun.plan import Plan
 from tlsrun.servers.certificates import certificates_of
 from tlsrun.servers.duties import one_of

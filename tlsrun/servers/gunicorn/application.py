@@ -16,12 +16,14 @@ from gunicorn.config import Config
 from gunicorn.sock import TCP6Socket
 
 from tlsrun.errors import ConfigurationError, Problem
-from tlsrun.listening import Listening, UnixSocket, adopt, open_all
+from tlsrun.listening.address import UnixSocket
 from tlsrun.listening.notify import STOPPING, Watchdog, notify
+from tlsrun.listening.opening import Listening, adopt, open_all
 from tlsrun.plan import Plan
 from tlsrun.servers.certificates import certificates_of
 from tlsrun.servers.duties import Duties
 from tlsrun.tls.redirect import BACKLOG
+from tlsrun.tls.shares import Shares
 
 #: Where a program that SIGUSR2 started finds the redirect port's sockets, as it finds the others in GUNICORN_FD.
 _REDIRECT_FDS = "GUNICORN_REDIRECT_FDS"
@@ -136,6 +138,7 @@ class HTTPSApplication(BaseApplication):  # type: ignore[misc]  # gunicorn ships
         self.application = application
         self.settings = settings
         self.certificates = certificates_of(plan)
+        self.shares = Shares(plan.workers)
         self.redirecting = _redirecting(plan)
         self.duties = Duties(plan, self.certificates, redirect=self.redirecting.sockets)
         super().__init__()

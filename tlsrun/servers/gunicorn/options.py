@@ -8,7 +8,7 @@ from typing import Any
 
 from tlsrun.behind import PlainPlan
 from tlsrun.errors import ConfigurationError, Problem
-from tlsrun.listening import spell
+from tlsrun.listening.address import spell
 from tlsrun.plan import Plan
 from tlsrun.servers.options import instead
 

@@ -6,8 +6,8 @@ import os
 from collections.abc import Sequence
 
 from tlsrun.endpoint import Endpoint
-from tlsrun.listening import open_all
 from tlsrun.listening.inherited import keep
+from tlsrun.listening.opening import open_all
 from tlsrun.plan import Plan
 
 #: Where a program that SIGUSR2 started finds its sockets.

@@ -56,6 +56,7 @@ class TLSThreadWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no 
             limits=_limits(self, patience=self.cfg.timeout),
             capacity=self.cfg.threads,
             max_waiting=_room(self.cfg),
+            share=self.app.shares.of(self.age) if self.cfg.workers > 1 else None,
         )
         self.tpool.start()
         self.app.duties.start()

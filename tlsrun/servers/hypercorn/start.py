@@ -14,7 +14,8 @@ from typing import Any
 from hypercorn.config import Config
 
 from tlsrun.errors import ConfigurationError, Problem
-from tlsrun.listening import Listener, Listening, open_all, url_of
+from tlsrun.listening.address import Listener, url_of
+from tlsrun.listening.opening import Listening, open_all
 from tlsrun.optional import is_installed
 from tlsrun.plan import Plan
 from tlsrun.servers.certificates import certificates_of

@@ -16,7 +16,7 @@ from typing import Any
 
 from tlsrun.errors import ConfigurationError, Problem
 from tlsrun.facts import ServerFacts
-from tlsrun.listening import url_of
+from tlsrun.listening.address import url_of
 from tlsrun.listening.inherited import keep
 from tlsrun.listening.notify import watchdog_interval
 from tlsrun.optional import install_command, is_installed, require, version_of

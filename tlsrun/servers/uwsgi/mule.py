@@ -19,13 +19,14 @@ from tlsrun.edge import Limits, serve
 from tlsrun.endpoint import Endpoint
 from tlsrun.errors import ConfigurationError, Problem
 from tlsrun.facts import gather
-from tlsrun.listening import Listener, open_all, spell
+from tlsrun.listening.address import Listener, spell
+from tlsrun.listening.opening import open_all
 from tlsrun.plan import Plan, decide
 from tlsrun.servers import probe_all
 from tlsrun.servers.certificates import certificates_of
 from tlsrun.servers.duties import Duties
 from tlsrun.servers.uwsgi.variables import adopt
-from tlsrun.settings import environment_layer, resolve
+from tlsrun.settings.layers import environment_layer, resolve
 from tlsrun.tls import plain
 from tlsrun.tls.redirect import BACKLOG
 from tlsrun.wsgi.facts import connection_facts

@@ -20,10 +20,10 @@ from tlsrun import STARTED_IN
 from tlsrun.endpoint import Endpoint
 from tlsrun.errors import ConfigurationError, Problem
 from tlsrun.files import make_private_folder
-from tlsrun.listening import Listener, Listening, UnixSocket, adopt, open_all
-from tlsrun.listening import Place as Address
+from tlsrun.listening.address import Listener, UnixSocket
+from tlsrun.listening.address import Place as Address
 from tlsrun.listening.inherited import place_of
-from tlsrun.listening.opening import prepared
+from tlsrun.listening.opening import Listening, adopt, open_all, prepared
 
 #: ``<pid>:<descriptor>,<descriptor>:<folder>`` in the environment. A process keeps its number over exec(2), which tells
 #: it from a program that a worker starts: that inherits the variable too.
