@@ -85,6 +85,8 @@ class Certificates:
         self._strict = strict
         self._default = tuple(default)
         self._hosts = {normal_name(host): tuple(origins) for host, origins in (table or {}).items()}
+        # Those that an origin serves; to look for them each second would cost what their number's square does.
+        self._served_by = _hosts_by_origin(self._hosts)
         self._lock = threading.Lock()
         self._client = None if client is None else Slot(client, validate=_validate_client, describe=_describe_client)
         self._trusted = self._client.value if self._client else None
@@ -118,10 +120,16 @@ class Certificates:
             self._publish([slot for slot in slots if slot.read(even_unchanged=True)])
             return all(slot.error is None for slot in slots)
 
-    def reload_changed(self) -> None:
-        """Read again what has changed on disk, as far as it has; what a `Watcher` calls each second."""
+    def reload_changed(self) -> bool:
+        """Read again what has changed on disk, as far as it has; what a `Watcher` calls each second.
+
+        Returns:
+            whether something was read, so that `status` may say something new.
+        """
         with self._lock:
-            self._publish([slot for slot in self._all_slots() if slot.changed() and slot.read()])
+            changed = [slot for slot in self._all_slots() if slot.changed()]
+            self._publish([slot for slot in changed if slot.read()])
+            return bool(changed)
 
     def catch_up(self) -> None:
         """Read at once what has changed since: for a process that is forked long after this was made."""
@@ -222,7 +230,7 @@ class Certificates:
 
     def _status_of(self, origin: Origin[Identity], slot: Slot[Identity]) -> Status:
         return Status(
-            hosts=tuple(host for host, origins in self._hosts.items() if origin in origins),
+            hosts=self._served_by.get(origin, ()),
             names=slot.value.names,
             serial=slot.value.serial,
             fingerprint=slot.value.fingerprint,
@@ -232,6 +240,14 @@ class Certificates:
             last_error=slot.error,
             last_error_at=slot.error_at,
         )
+
+
+def _hosts_by_origin(hosts: Mapping[str, tuple[Origin[Identity], ...]]) -> dict[Origin[Identity], tuple[str, ...]]:
+    found: dict[Origin[Identity], list[str]] = {}
+    for host, origins in hosts.items():
+        for origin in dict.fromkeys(origins):
+            found.setdefault(origin, []).append(host)
+    return {origin: tuple(names) for origin, names in found.items()}
 
 
 def _describe(identity: Identity) -> str:

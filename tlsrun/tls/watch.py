@@ -34,6 +34,7 @@ class Watcher:
         self._interval = interval
         self._report = report
         self._reported: tuple[Status, ...] = ()
+        self._untold = True
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -61,11 +62,14 @@ class Watcher:
             _log.error("looking for new certificates failed: %s: %s", type(error).__name__, error)
 
     def _look(self) -> None:
-        self._certificates.reload_changed()
-        self._tell()
+        # To ask for the status of a thousand certificates each second would keep a processor busy.
+        self._untold = self._certificates.reload_changed() or self._untold
+        if self._untold:
+            self._tell()
 
     def _tell(self) -> None:
         status = self._certificates.status()
         if status != self._reported:
             self._report(status)
             self._reported = status
+        self._untold = False
