@@ -73,12 +73,16 @@ def adopt(sockets: Sequence[socket.socket], listeners: Sequence[Listener]) -> Li
     return Listening(settled, sockets, {})
 
 
-def open_all(listeners: Sequence[Listener], *, backlog: int, where: str = "address") -> Listening:
+def open_all(
+    listeners: Sequence[Listener], *, backlog: int, where: str = "address", several: bool = False
+) -> Listening:
     """Listen at all places, or at none.
 
     Arguments:
         backlog: connections that may wait at each (listen(2)).
         where: what such a place is called in messages.
+        several: whether more sockets of this user may listen at the same ports, each for a part of the connections
+            (SO_REUSEPORT, socket(7)).
 
     Raises:
         ConfigurationError: one of them cannot be had.
@@ -90,7 +94,7 @@ def open_all(listeners: Sequence[Listener], *, backlog: int, where: str = "addre
     try:
         for listener in listeners:
             try:
-                sock = _open(listener, places, files, backlog)
+                sock = _open(listener, places, files, backlog, several)
             except (OSError, LookupError) as error:
                 raise _refused(listener.place, error, where) from error
             opened.append(sock)
@@ -111,7 +115,7 @@ def _refused(place: Place, error: Exception, where: str) -> ConfigurationError:
 
 
 def _open(
-    listener: Listener, places: Sequence[Place], files: dict[str, tuple[int, int]], backlog: int
+    listener: Listener, places: Sequence[Place], files: dict[str, tuple[int, int]], backlog: int, several: bool
 ) -> socket.socket:
     place = listener.place
     if listener.descriptor is not None:
@@ -122,7 +126,7 @@ def _open(
     else:
         both = takes_both_families(place, places) and socket.has_dualstack_ipv6()
         made = socket.create_server(
-            (place.host, place.port), family=place.family, backlog=backlog, dualstack_ipv6=both
+            (place.host, place.port), family=place.family, backlog=backlog, reuse_port=several, dualstack_ipv6=both
         )
     return prepared(made)
 

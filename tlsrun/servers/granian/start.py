@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import socket
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,6 +13,7 @@ from granian.errors import FatalError
 from granian.log import DEFAULT_ACCESSLOG_FMT
 
 from tlsrun.account import Account, become
+from tlsrun.endpoint import Endpoint
 from tlsrun.errors import ConfigurationError, Problem
 from tlsrun.listening.address import spell_all
 from tlsrun.listening.opening import Listening, open_all
@@ -41,8 +43,7 @@ def serve(plan: Plan, application: Callable[..., Any], parameters: dict[str, Any
     need_the_main_thread("granian", "Granian")
     certificates = certificates_of(plan)
     with contextlib.ExitStack() as stack:
-        listening = stack.enter_context(open_all(plan.listeners, backlog=parameters["backlog"]))
-        plan = plan.settled(listening)
+        plan, sockets = _sockets(plan, stack, parameters["backlog"])
         redirecting = stack.enter_context(
             open_all(plan.redirect_listeners, backlog=BACKLOG, where="redirect_port")
         )
@@ -52,7 +53,7 @@ def serve(plan: Plan, application: Callable[..., Any], parameters: dict[str, Any
         stack.enter_context(_handlers_kept())
         site = Site(
             answer=_answer(plan, application, parameters),
-            listeners=listening.sockets,
+            listeners=sockets,
             words=spell_all(plan.listeners),
             redirect=redirecting.sockets,
             begin=_beginning(plan.account, redirect),
@@ -93,6 +94,29 @@ def _answer(plan: Plan, application: Callable[..., Any], parameters: dict[str, A
     if parameters.get("log_access"):
         return wsgi.with_access_log(answer, parameters.get("log_access_format") or DEFAULT_ACCESSLOG_FMT)
     return answer
+
+
+def _sockets(
+    plan: Plan, stack: contextlib.ExitStack, backlog: int
+) -> tuple[Plan, tuple[tuple[socket.socket, ...], ...]]:
+    """Open what is listened on: the plan with the places that are open then, and for each worker its sockets.
+
+    Each worker has its own at a TCP port, and keeps it over its replacement: from one that all share, whoever is awake
+    would take all connections of a burst, and another processor would have nothing to do. Unix sockets, and those that
+    were handed over, are shared.
+    """
+    several = plan.workers > 1
+    listening = stack.enter_context(open_all(plan.listeners, backlog=backlog, several=several))
+    plan = plan.settled(listening)
+    own = [one for one in plan.listeners if one.descriptor is None and isinstance(one.place, Endpoint)]
+    shared = [
+        sock for one, sock in zip(listening.listeners, listening.sockets, strict=True) if one not in own
+    ]
+    more = [
+        (*stack.enter_context(open_all(own, backlog=backlog, several=several)).sockets, *shared)
+        for _ in range(plan.workers - 1)
+    ]
+    return plan, (listening.sockets, *more)
 
 
 def _redirect(plan: Plan, certificates: Certificates, redirecting: Listening) -> RedirectListener | None:

@@ -36,14 +36,14 @@ class Site:
 
     Arguments:
         answer: what Granian calls for each request.
-        listeners: the listening sockets.
+        listeners: for each worker, the sockets that it listens on.
         words: where that is, for Granian's log.
         redirect: those of the redirect port.
         begin, end: called in each worker, before it serves and when it has left the sockets.
     """
 
     answer: Callable[..., Any]
-    listeners: tuple[socket.socket, ...]
+    listeners: tuple[tuple[socket.socket, ...], ...]
     words: str
     redirect: tuple[socket.socket, ...]
     begin: Callable[[], None]
@@ -85,13 +85,14 @@ class Supervisor(MPServer):  # type: ignore[misc]  # Granian's classes have no t
     def objection_to(self, files: PemFiles) -> str | None:
         """Why Granian cannot serve these files; None when it can."""
         with socket.create_server(("127.0.0.1", 0)) as nowhere:
-            task = self._task(0, files, (nowhere,))
+            task = self._task(0, files, (nowhere,), measured=False)
             return trial.objection_to(lambda: start(task, lambda: None))
 
-    def _task(self, number: int, files: PemFiles, listeners: tuple[socket.socket, ...]) -> Task:
+    def _task(
+        self, number: int, files: PemFiles, listeners: tuple[socket.socket, ...], *, measured: bool
+    ) -> Task:
         """What worker ``number`` (from 0) is to do with these certificates."""
         site = self._site
-        measured = self.metrics_enabled and listeners is site.listeners
         return Task(
             number=number + 1,
             listeners=listeners,
@@ -173,8 +174,9 @@ class Supervisor(MPServer):  # type: ignore[misc]  # Granian's classes have no t
             self._replace_the_old()
 
     def _drop_shared_socket(self) -> None:
-        for listener in self._site.listeners:
-            listener.close()
+        for listeners in self._site.listeners:
+            for listener in listeners:
+                listener.close()
 
     def _stop_workers(self) -> None:
         """Tell every worker to stop, wait, and end those that do not in time."""
@@ -291,7 +293,9 @@ class Supervisor(MPServer):  # type: ignore[misc]  # Granian's classes have no t
         return True
 
     def _spawn(self, number: int) -> WorkerHandle:
-        task = self._task(number, self.keeper.files, self._site.listeners)
+        own = self._site.listeners[number]
+        task = self._task(number, self.keeper.files, own, measured=self.metrics_enabled)
+        task.foreign = [sock for others in self._site.listeners for sock in others if sock not in own]
         worker = WorkerHandle(self, number, task, self.family())
         worker.start()
         return worker

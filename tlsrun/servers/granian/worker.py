@@ -41,7 +41,8 @@ class Task:
 
     Arguments:
         number: of the worker, from 1.
-        listeners: the listening sockets that all workers share.
+        listeners: the listening sockets.
+        foreign: those of other workers, to be closed here.
         backlog: connections that may wait at it.
         answer: what Granian calls for each request.
         parameters: of Granian's Rust worker.
@@ -63,6 +64,7 @@ class Task:
     others: tuple[int, ...] = ()
     begin: Callable[[], None] = lambda: None
     end: Callable[[], None] = lambda: None
+    foreign: list[socket.socket] = field(default_factory=list)
     link: socket.socket | None = None
     theirs: list[socket.socket] = field(default_factory=list)
     ipc: Any = None
@@ -188,7 +190,7 @@ class Post:
 def run(task: Task) -> None:
     """Serve until told to leave, by the supervisor or a signal, or until the supervisor is gone."""
     assert task.link is not None  # noqa: S101 -- for the type checker: a trial has none, and is not run
-    for other in task.theirs:
+    for other in (*task.theirs, *task.foreign):
         other.close()
     post = Post(task.link)
     post.heed(STOPS)
