@@ -15,6 +15,7 @@ from tlsrun import servers
 from tlsrun.endpoint import Endpoint
 from tlsrun.errors import ConfigurationError, Problem
 from tlsrun.facts import Facts, LoadedIdentity, ServerFacts
+from tlsrun.listening.address import Listener, UnixSocket
 from tlsrun.listening.finding import find_listeners
 from tlsrun.plan import Development, Plan, decide
 from tlsrun.settings.layers import flask_layer, resolve
@@ -191,6 +192,27 @@ def test_http_3_is_spoken_at_one_endpoint(good: LoadedIdentity) -> None:
     assert _hypercorn_with(good, ["unix:s"]).http == ("2", "1.1")
     with pytest.raises(ConfigurationError, match="HTTP/3 listens at one address and port"):
         _hypercorn_with(good, ["127.0.0.1:0", "[::1]:0"], TLS_HTTP="3, 2")
+
+
+def test_what_systemd_opened_overlaps_as_it_likes(good: LoadedIdentity) -> None:
+    """It listens there already; what we open beside it must not."""
+    handed = [
+        Listener(place=Endpoint(host="::", port=443), descriptor=3),
+        Listener(place=Endpoint(host="127.0.0.1", port=443), descriptor=4),
+    ]
+    assert _decide({}, good, listeners=tuple(handed)).listeners == tuple(handed)
+    ours = tuple(Listener(place=one.place) for one in handed)
+    (problem,) = _problems({"TLS_BIND": ["[::]:443", "127.0.0.1:443"]}, good, listeners=ours)
+    assert "are, in part, the same place" in problem
+
+
+def test_http_3_is_not_spoken_at_sockets_of_systemd(good: LoadedIdentity) -> None:
+    """It has a socket of its own: left out by itself, and an error where it is asked for and nobody says where."""
+    server = dataclasses.replace(servers.load("hypercorn").probe(), http=("3", "2", "1.1"), missing=None)
+    unix = (Listener(place=UnixSocket(path="/run/s"), descriptor=3),)
+    assert _decide({}, good, server=server, listeners=unix).http == ("2", "1.1")
+    (problem,) = _problems({"TLS_HTTP": "3, 2"}, good, server=server, listeners=unix)
+    assert "HTTP/3 listens at one address and port" in problem
 
 
 def test_ciphers(good: LoadedIdentity) -> None:

@@ -13,6 +13,7 @@ import struct
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -51,9 +52,9 @@ def ask(ca: Path, port: int, host: str = HERE, *arguments: str) -> dict[str, Any
     return told(curl(f"https://localhost:{port}/", ca, "--resolve", f"localhost:{port}:{host}", *arguments))
 
 
-def ask_unix(ca: Path, path: Path, *arguments: str) -> dict[str, Any]:
+def ask_unix(ca: Path, path: Path, *arguments: str, page: str = "/") -> dict[str, Any]:
     """What the application told a client of a Unix socket."""
-    return told(curl("https://localhost/", ca, "--unix-socket", str(path), *arguments))
+    return told(curl(f"https://localhost{page}", ca, "--unix-socket", str(path), *arguments))
 
 
 def told(answer: Any) -> dict[str, Any]:
@@ -163,6 +164,36 @@ def test_redirected_everywhere(server: str, localhost_cert: Paths, ca_file: Path
                 ).status == 308,
                 what=f"a redirect on {host}",
             )  # fmt: skip
+
+
+def test_the_file_goes_first(server: str, localhost_cert: Paths, ca_file: Path, tmp_path: Path) -> None:
+    """A server that ends with patience leaves its place at once, and does not take it from who comes next."""
+    path = tmp_path / "s"
+    env = {"HELD": str(tmp_path / "held"), "RELEASED": str(tmp_path / "released")}
+    words = command(server, localhost_cert, "--bind", f"unix:{path}", "--threads", "2")
+    with Server(words, cwd=APPS, env=env) as first, contextlib.ExitStack() as stack:
+        until_unix(first, path)
+        slow = stack.enter_context(ThreadPoolExecutor(1)).submit(ask_unix, ca_file, path, page="/hold")
+        first.wait_for((tmp_path / "held").exists, what="a request that runs")
+        first.signal(signal.SIGTERM)
+        first.wait_for(lambda: not path.exists(), what="the end of the file")
+        assert not slow.done()
+        with Server(words, cwd=APPS, env=env) as second:
+            until_unix(second, path)
+            (tmp_path / "released").touch()
+            assert slow.result(60)["REMOTE_ADDR"] == ""
+            assert first.wait() == 0
+            assert ask_unix(ca_file, path)["REMOTE_ADDR"] == ""
+
+
+@pytest.mark.parametrize("option", ["pidfile=/no/such/folder/pid", "logconfig=/no/such/file"])
+def test_a_start_that_fails_leaves_no_file(option: str, localhost_cert: Paths, tmp_path: Path) -> None:
+    """Whatever gunicorn finds wrong when its sockets are open already."""
+    need("gunicorn")
+    words = command("gunicorn", localhost_cert, "--bind", f"unix:{tmp_path / 's'}", "--server-options", option)
+    done = run(words, cwd=APPS)
+    assert done.returncode != 0
+    assert not (tmp_path / "s").exists()
 
 
 # -- systemd ---------------------------------------------------------------------------------------------------------
@@ -386,6 +417,9 @@ def test_all_that_is_wrong_is_said_before_anything_starts(localhost_cert: Paths,
         ("systemd", "systemd handed over no socket to this process"),
         ("fd://77", "descriptor 77 is no socket"),
         ("127.0.0.1:8443,0.0.0.0:8443", "are, in part, the same place"),
+        ("127.0.0.1:8443,localhost:8443", "are, in part, the same place"),
+        ("unix:s?owner=nobody-has-this-name", "there is no user nobody-has-this-name"),
+        ("18443", "the port of every address is :18443"),
         ("unix:/tmp/s?owner=me&mode=9", "'9' is no mode"),
     ],
 )

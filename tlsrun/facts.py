@@ -12,6 +12,7 @@ import ssl
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tlsrun.account import Account, find_account
 from tlsrun.choosing import ServerFacts as ServerFacts
@@ -77,6 +78,7 @@ class Facts:
         listeners_problems: why that cannot be known.
         bind_errnos: of those places that cannot be bound, why.
         redirect_errno: the same for the redirect port; None when it can be.
+        redirect_host: on which host it cannot.
         peers: the trusted proxies.
         peers_problems: why they cannot be read.
         account: who the server runs as; None for who started it.
@@ -100,6 +102,7 @@ class Facts:
     listeners_problems: tuple[Problem, ...] = ()
     bind_errnos: Mapping[Place, int] = field(default_factory=dict)
     redirect_errno: int | None = None
+    redirect_host: str | None = None
     peers: Peers = Peers()
     peers_problems: tuple[Problem, ...] = ()
     account: Account | None = None
@@ -190,12 +193,14 @@ def gather(
     servers: Mapping[str, ServerFacts],
     *,
     may_develop: bool,
+    starting: bool = True,
     ask_password: Callable[[str], bytes] | None = None,
 ) -> Facts:
     """Read the world for ``resolution``.
 
     Arguments:
         servers: what is known of the servers, by name.
+        starting: whether it is this process that will listen; else nobody need have handed it sockets.
         may_develop: whether a development certificate may stand in for one that was not given.
         ask_password: see `read_identity`.
     """
@@ -207,7 +212,7 @@ def gather(
     account, account_problems = _account(resolution)
     peers, peers_problems = _peers(resolution)
     started_again = any(name in os.environ for name in _PORT_IS_OURS)
-    listeners, listeners_problems = _listeners(resolution, started_again=started_again)
+    listeners, listeners_problems = _listeners(resolution, elsewhere=started_again or not starting)
     if not settings.names_certificate and may_develop and not resolution.problems:
         loaded = make_development_identity(_hosts(settings, listeners), now)
     choice = choose(resolution, servers)
@@ -230,19 +235,19 @@ def gather(
         listeners=listeners,
         listeners_problems=listeners_problems,
         bind_errnos={} if started_again else _bind_errnos(listeners),
-        redirect_errno=None if started_again else _redirect_errno(settings, listeners),
+        **({} if started_again else _redirect_facts(settings, listeners)),
         **cipher_facts(settings.ciphers),
     )
 
 
-def _listeners(resolution: Resolution, *, started_again: bool) -> tuple[tuple[Listener, ...], tuple[Problem, ...]]:
+def _listeners(resolution: Resolution, *, elsewhere: bool) -> tuple[tuple[Listener, ...], tuple[Problem, ...]]:
     settings = resolution.settings
     try:
         return find_listeners(
             settings.bind,
             Endpoint(host=settings.host, port=settings.port),
             where=resolution.spelling("bind"),
-            started_again=started_again,
+            elsewhere=elsewhere,
         ), ()
     except ConfigurationError as error:
         return (), error.problems
@@ -254,16 +259,20 @@ def _hosts(settings: Settings, listeners: Iterable[Listener]) -> tuple[str, ...]
 
 
 def _bind_errnos(listeners: Iterable[Listener]) -> dict[Place, int]:
-    places = [listener.place for listener in listeners if listener.descriptor is None]
-    tried = {place: probe(place, places) for place in places}
+    listeners = tuple(listeners)
+    places = [listener.place for listener in listeners]
+    tried = {one.place: probe(one.place, places) for one in listeners if one.descriptor is None}
     return {place: number for place, number in tried.items() if number is not None}
 
 
-def _redirect_errno(settings: Settings, listeners: Iterable[Listener]) -> int | None:
+def _redirect_facts(settings: Settings, listeners: Iterable[Listener]) -> dict[str, Any]:
     if settings.redirect_port is None:
-        return None
+        return {}
     places = [Endpoint(host=host, port=settings.redirect_port) for host in _hosts(settings, listeners)]
-    return next((number for place in places if (number := probe(place, places)) is not None), None)
+    for place in places:
+        if (number := probe(place, places)) is not None:
+            return {"redirect_errno": number, "redirect_host": place.host}
+    return {}
 
 
 def _named(resolution: Resolution, password: bytes | None) -> NamedIdentities:

@@ -154,7 +154,7 @@ def bind_problems(resolution: Resolution, facts: Facts) -> Iterator[Problem]:
                     remedy="Leave one of them out",
                     code="TLS204",
                 )
-    clash = overlapping([listener.place for listener in facts.listeners])
+    clash = overlapping([one.place for one in facts.listeners if one.descriptor is None])
     if clash is not None:
         yield Problem(
             where=resolution.spelling("bind"),
@@ -163,6 +163,14 @@ def bind_problems(resolution: Resolution, facts: Facts) -> Iterator[Problem]:
             code="TLS204",
         )
         return
+    apart = "3" in settings.http and "3" in facts.server.http_limits and not settings.bind
+    if apart and [type(one.place) for one in facts.listeners] not in ([], [Endpoint]):
+        yield Problem(
+            where=resolution.spelling("http"),
+            what="HTTP/3 listens at one address and port, by UDP, and systemd handed over more, or others",
+            remedy="Leave 3 out (TLS_HTTP, --http), or name the address (TLS_BIND, --bind)",
+            code="TLS203",
+        )
     for place, number in facts.bind_errnos.items():
         if isinstance(place, UnixSocket):
             yield _unix_problem(resolution, place, number)
@@ -195,6 +203,11 @@ _PORT_REASONS = {
         "is below 1024, and this user may not bind it",
         "Choose a port from 1024 up, or start with the right (CAP_NET_BIND_SERVICE)",
         "TLS212",
+    ),
+    errno.EAFNOSUPPORT: (
+        "is an IPv6 address, and this machine has no IPv6",
+        "Use 127.0.0.1 for this machine only, or 0.0.0.0 for all its addresses",
+        "TLS213",
     ),
     errno.EADDRNOTAVAIL: (
         "is not an address of this machine",
@@ -252,10 +265,11 @@ def _redirect_problems(resolution: Resolution, facts: Facts, endpoint: Endpoint)
             )
         return
     if endpoint.port == 0:
+        instead = "Name a port in TLS_BIND (--bind)" if settings.bind else "Set TLS_PORT (--port) too"
         yield Problem(
             where=resolution.spelling("redirect_port"),
             what="a redirect leads to the port of HTTPS, and with the port 0 nobody knows which it will be",
-            remedy="Set TLS_PORT (--port) too, or leave it out",
+            remedy=f"{instead}, or leave it out",
             code="TLS204",
         )
     if settings.redirect_port in {endpoint.port, *_ports(facts)}:
@@ -269,7 +283,7 @@ def _redirect_problems(resolution: Resolution, facts: Facts, endpoint: Endpoint)
     if not facts.webroot_exists:
         yield Problem(where=resolution.spelling("acme_webroot"), what=f"{settings.acme_webroot} is not a folder",
                       remedy="Name the folder that certbot gets with --webroot-path", code="TLS214")  # fmt: skip
-    redirect = Endpoint(host=endpoint.host, port=settings.redirect_port)
+    redirect = Endpoint(host=facts.redirect_host or endpoint.host, port=settings.redirect_port)
     yield from port_problems(resolution, "redirect_port", redirect, facts.redirect_errno)
 
 

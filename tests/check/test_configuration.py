@@ -14,6 +14,7 @@ from tests.support.certs import Authority, Paths
 from tests.support.clients import free_port
 from tests.support.process import Server
 from tlsrun.check.code import Severity
+from tlsrun.status import running
 
 PUBLIC = "192.0.2.1"  # an address for documentation (RFC 5737): others could reach it, were it this machine's
 
@@ -161,3 +162,28 @@ def test_the_port_of_the_server_itself_is_no_obstacle(localhost_cert: Paths, tmp
     with Server(command, cwd=tmp_path) as program:
         program.until_tls(("127.0.0.1", port))
         assert "TLS211" not in codes(check(**good))  # type: ignore[arg-type]
+
+
+def test_sockets_of_systemd_are_no_obstacle(localhost_cert: Paths) -> None:
+    """The doctor is not who gets them; where nothing else is listened at, nobody is looked for."""
+    good = {"cert": str(localhost_cert.fullchain), "key": str(localhost_cert.key)}
+    report = check(**good, bind="systemd:web")  # type: ignore[arg-type]
+    assert "TLS213" not in codes(report)
+    assert report.target is None
+
+
+def test_the_unix_socket_of_the_server_itself_is_no_obstacle(localhost_cert: Paths, tmp_path: Path) -> None:
+    """One that runs here says where it listens; one of somebody else's is in the way."""
+    import sys
+
+    (tmp_path / "hello.py").write_text("def app(e, s):\n    s('200 OK', [('Content-Length', '0')])\n    return []\n")
+    bind = f"unix:{tmp_path / 's'}"
+    good = {"cert": str(localhost_cert.fullchain), "key": str(localhost_cert.key), "bind": bind}
+    flags = [word for name, value in good.items() for word in (f"--{name}", str(value))]
+    with Server([sys.executable, "-m", "tlsrun", "run", "hello:app", *flags], cwd=tmp_path) as program:
+        program.wait_for(lambda: bind in {status.endpoint for status in running()}, what="a status")
+        assert "TLS211" not in codes(check(**good))  # type: ignore[arg-type]
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(str(tmp_path / "s"))
+        other.listen()
+        assert "taken" in only(check(**good), "TLS211").what  # type: ignore[arg-type]

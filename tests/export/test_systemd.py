@@ -10,8 +10,12 @@ import pytest
 
 from tests.export import fronts
 from tests.support.certs import Paths
-from tests.support.clients import Address, free_port
+from tests.support.clients import Address, curl, free_port
 from tests.support.process import Server, run
+from tlsrun.endpoint import Endpoint
+from tlsrun.errors import ConfigurationError
+from tlsrun.export import systemd
+from tlsrun.listening.address import UnixSocket
 
 CASES = [
     ("tls", "gunicorn"), ("tls", "uwsgi"), ("tls", "granian"), ("tls", "hypercorn"), ("http", "gunicorn"),
@@ -79,6 +83,38 @@ def test_socket_with_tls(server: str, project: Path, place: Path, localhost_cert
         seen = fronts.seen_by(port, ca_file)
         assert seen["url"] == f"https://localhost:{port}/?a=b"
         assert seen["REMOTE_ADDR"] == fronts.CLIENT
+
+
+def test_sockets_at_several_places(project: Path, place: Path, localhost_cert: Paths, ca_file: Path) -> None:
+    """`bind` becomes the socket's lines, and the service takes them all, whatever its application says."""
+    port, path = free_port(), place / "s"
+    bind = f"127.0.0.1:{port}, unix:{path}?mode=600&owner=root"
+    written = units(project, place, "--cert", localhost_cert.fullchain, "--key", localhost_cert.key,
+                    "--server", "gunicorn", "--bind", bind)  # fmt: skip
+    assert f"ListenStream=127.0.0.1:{port}\nListenStream={path}\n" in written[".socket"]
+    assert "SocketMode=0600\nSocketUser=root\n" in written[".socket"]
+    assert "TLSRUN_HOST" not in written[".service"]
+    folder = place / "credentials"
+    folder.mkdir()
+    words = start(written[".service"], f"127.0.0.1:{port}", credentials(written[".service"], folder))
+    words[3:3] = ["-l", str(path)]
+    with Server(words, cwd=project) as server:
+        server.until_tls(("127.0.0.1", port))
+        assert fronts.seen_by(port, ca_file)["REMOTE_ADDR"] == fronts.CLIENT
+        answer = curl("https://localhost/", ca_file, "--unix-socket", str(path))
+        assert answer.status == 200, answer
+
+
+def test_the_lines_of_a_socket() -> None:
+    """Both families by one socket or by two; rights that one unit cannot say are refused."""
+    wildcard, v4 = Endpoint(host="::", port=443), Endpoint(host="0.0.0.0", port=443)  # noqa: S104
+    assert systemd._listened_at([wildcard]) == (["443"], ["BindIPv6Only=both", "NoDelay=yes"])
+    assert systemd._listened_at([v4, wildcard]) == (
+        ["0.0.0.0:443", "443"], ["BindIPv6Only=ipv6-only", "NoDelay=yes"],  # noqa: S104
+    )  # fmt: skip
+    assert systemd._listened_at([Endpoint(host="::1", port=8443)]) == (["[::1]:8443"], ["NoDelay=yes"])
+    with pytest.raises(ConfigurationError, match="the same mode, owner and group"):
+        systemd._listened_at([UnixSocket(path="/a"), UnixSocket(path="/b", mode=0o600)])
 
 
 @pytest.mark.parametrize("form", ["http", "uwsgi"])

@@ -53,7 +53,9 @@ def test_words(word: str, place: object) -> None:
     ("word", "reason"),
     [
         ("localhost", "names no port"),
-        ("443", "names no port"),
+        ("[::1]", "names no port"),
+        ("443", "the port of every address is :443"),
+        ("unix:/a\0b", "no zero byte"),
         ("::1:443", "in brackets"),
         ("[localhost]:443", "no IPv6 address"),
         ("localhost:https", "'https' is no port"),
@@ -98,6 +100,8 @@ def test_spelled_as_written(word: str) -> None:
         (["0.0.0.0:443", "127.0.0.1:8443"], False),
         (["127.0.0.1:0", "127.0.0.1:0"], True),
         (["127.0.0.1:0", "localhost:0"], False),
+        (["127.0.0.1:443", "localhost:443"], True),
+        (["[::1]:443", "[0:0::1]:443"], True),
         (["unix:/a", "unix:/b"], False),
     ],
 )
@@ -120,6 +124,7 @@ def test_both_families() -> None:
     ("words", "hosts"),
     [
         (["127.0.0.1:443", "127.0.0.1:8443"], ("127.0.0.1",)),
+        (["localhost:443", "127.0.0.1:8443"], ("localhost",)),
         (["127.0.0.1:443", "[::1]:443"], ("127.0.0.1", "::1")),
         (["0.0.0.0:443", "[::]:443"], ("0.0.0.0", "::")),  # noqa: S104
         ([":443", "127.0.0.1:8443"], ("::",)),

@@ -6,11 +6,14 @@ import errno
 import os
 import socket
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.support.clients import free_port
+from tests.support.process import ROOT
 from tlsrun.endpoint import Endpoint
 from tlsrun.errors import ConfigurationError
 from tlsrun.listening.address import Listener, Place, UnixSocket
@@ -70,11 +73,11 @@ def test_mode_and_group(tmp_path: Path) -> None:
         assert (stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid) == (0o606, os.getuid(), os.getgid())
 
 
-def test_an_unknown_owner(tmp_path: Path) -> None:
+@pytest.mark.parametrize("owner", ["nobody-has-this-name", "99999999999"])
+def test_an_unknown_owner(owner: str, tmp_path: Path) -> None:
     """One clear line, and nothing is left."""
-    place = UnixSocket(path=str(tmp_path / "s"), owner="nobody-has-this-name")
-    with pytest.raises(ConfigurationError, match="no such user: 'nobody-has-this-name'"):
-        open_all([listener(place)], backlog=5)
+    with pytest.raises(ConfigurationError, match="it cannot be bound"):
+        open_all([listener(UnixSocket(path=str(tmp_path / "s"), owner=owner))], backlog=5)
     assert os.listdir(tmp_path) == []
 
 
@@ -97,11 +100,66 @@ def test_the_socket_of_a_killed_server(tmp_path: Path) -> None:
     assert path.read_text() == "a letter"
 
 
+@pytest.mark.parametrize("kind", [socket.SOCK_DGRAM, socket.SOCK_SEQPACKET])
+def test_other_sockets_are_alive_too(kind: int, tmp_path: Path) -> None:
+    """One that takes datagrams refuses a stream, and is nobody's to replace."""
+    path = tmp_path / "s"
+    with socket.socket(socket.AF_UNIX, kind) as log:
+        log.bind(str(path))
+        if kind == socket.SOCK_SEQPACKET:
+            log.listen()
+        assert probe(UnixSocket(path=str(path))) == errno.EADDRINUSE
+        with pytest.raises(ConfigurationError, match="Address already in use"):
+            open_all([listener(UnixSocket(path=str(path)))], backlog=5)
+        assert path.exists()
+
+
+_RACE = """
+import sys
+from tlsrun.errors import ConfigurationError
+from tlsrun.listening.address import Listener, UnixSocket
+from tlsrun.listening.opening import open_all
+sys.stdin.read(1)
+try:
+    listening = open_all([Listener(place=UnixSocket(path=sys.argv[1]))], backlog=5)
+except ConfigurationError:
+    print("refused", flush=True)
+else:
+    print("bound", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_two_that_start_at_once(tmp_path: Path) -> None:
+    """One of them gets the place of a dead server, the other hears that it is taken."""
+    path = tmp_path / "s"
+    for _ in range(5):
+        path.unlink(missing_ok=True)
+        with socket.socket(socket.AF_UNIX) as dead:
+            dead.bind(str(path))
+        words = [sys.executable, "-c", _RACE, str(path)]
+        started = [
+            subprocess.Popen(words, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            for _ in range(2)
+        ]
+        for one in started:
+            assert one.stdin is not None
+            one.stdin.write("x")
+            one.stdin.flush()
+        said = []
+        for one in started:
+            assert one.stdout is not None
+            said.append(one.stdout.readline().strip())
+        for one in started:
+            one.communicate()
+        assert sorted(said) == ["bound", "refused"]
+
+
 def test_another_servers_file_stays(tmp_path: Path) -> None:
     """Who ends late does not take away the socket of who came after."""
     path = tmp_path / "s"
     first = open_all([listener(UnixSocket(path=str(path)))], backlog=5)
-    path.unlink()
+    first.remove_files()
     with open_all([listener(UnixSocket(path=str(path)))], backlog=5):
         first.close()
         assert path.exists()

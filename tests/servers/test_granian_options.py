@@ -95,7 +95,7 @@ def test_settings_of_both_versions(localhost_cert: Paths) -> None:
         ({"ssl-cert": "x"}, "tlsrun sets it. Set TLS_CERT (--cert) instead"),
         ({"reload": True}, "nothing is imported twice. Use the built-in server with --reload"),
         ({"interface": "asgi"}, "is WSGI here"),
-        ({"uds": "/run/x"}, "HTTPS is served on one"),
+        ({"uds": "/run/x"}, "Set TLS_BIND"),
         ({"backlog": "many"}, "'many' cannot be used"),
         ({"backlog": 1}, "Expected a whole number from 128"),
         ({"backlog": True}, "Expected a whole number from 128"),

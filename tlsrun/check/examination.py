@@ -26,11 +26,12 @@ from tlsrun.check.server import check_server
 from tlsrun.check.trust import Trust, read_trust
 from tlsrun.errors import ConfigurationError
 from tlsrun.facts import Facts, gather
-from tlsrun.listening.address import public_first
+from tlsrun.listening.address import UnixSocket, public_first, spell
 from tlsrun.objections import endpoint_of
 from tlsrun.plan import Plan, decide
 from tlsrun.settings.derived import may_use_development_certificate
 from tlsrun.settings.layers import Layer, Resolution, resolve
+from tlsrun.status import running
 from tlsrun.tls.identity import Identity
 
 
@@ -90,6 +91,7 @@ class _Examination:
         seen = None if target is None else observe(target, self.trust)
         if seen is not None and self.named is None:
             self.facts = _less_our_own_ports(self.facts, seen)
+        self.facts = _less_our_own_sockets(self.facts)
         findings = [*self._configured(), *self.application.findings]
         if seen is not None:
             expected = Expected(
@@ -122,7 +124,7 @@ class _Examination:
         """The server that the settings describe."""
         settings = self.resolution.settings
         endpoint = endpoint_of(settings, self.facts)
-        listens = not self.facts.listeners or public_first(one.place for one in self.facts.listeners)
+        listens = not settings.bind or public_first(one.place for one in self.facts.listeners)
         if endpoint.port == 0 or self.resolution.problems or not listens:
             return None
         return target_of_settings(endpoint, self.facts.loaded.identity, settings.redirect_port)
@@ -163,13 +165,26 @@ def _without_hook(resolution: Resolution) -> Resolution:
 def _facts(resolution: Resolution, view: View) -> tuple[Facts, tuple[Finding, ...]]:
     """The world, without a development certificate being made."""
     settings = resolution.settings
-    facts = gather(_without_hook(resolution), servers.probe_all(), may_develop=False)
+    facts = gather(_without_hook(resolution), servers.probe_all(), may_develop=False, starting=False)
     if settings.names_certificate or resolution.problems or not may_use_development_certificate(settings):
         return facts, ()
     loaded, findings = check_development(endpoint_of(settings, facts).host, view.now)
     return replace(
         facts, loaded=replace(loaded, problems=(*facts.loaded.problems, *loaded.problems))
     ), findings
+
+
+def _less_our_own_sockets(facts: Facts) -> Facts:
+    """Nor are Unix sockets at which a server of ours says that it listens."""
+    taken = [place for place, number in facts.bind_errnos.items() if number == errno.EADDRINUSE]
+    if not any(isinstance(place, UnixSocket) for place in taken):
+        return facts
+    try:
+        served = {word for status in running() for word in status.endpoint.split(", ")}
+    except OSError:
+        return facts
+    ours = [place for place in taken if isinstance(place, UnixSocket) and spell(place) in served]
+    return replace(facts, bind_errnos={place: why for place, why in facts.bind_errnos.items() if place not in ours})
 
 
 def _less_our_own_ports(facts: Facts, seen: Observation) -> Facts:

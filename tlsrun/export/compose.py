@@ -19,6 +19,7 @@ FORMS: dict[str, str] = {}
 DEFAULTS = {"host": "0.0.0.0", "port": 443}  # noqa: S104 -- text of a file
 MAPPING = cells(
     OURS,
+    bind=no_option("place to listen but every address of its container", ()),
     user=no_option("account of this machine; the image has its own", None),
     group=no_option("account of this machine; the image has its own", None),
     **dict.fromkeys(

@@ -15,6 +15,7 @@ FORMS: dict[str, str] = {}
 DEFAULTS = {"host": "0.0.0.0", "port": 8443}  # noqa: S104 -- text of a file
 MAPPING = cells(
     OURS,
+    bind=no_option("place to listen but every address of its container", ()),
     user=no_option("account of this machine; it makes its own", None),
     group=no_option("account of this machine; it makes its own", None),
     **dict.fromkeys(

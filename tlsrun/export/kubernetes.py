@@ -21,6 +21,7 @@ MAPPING = cells(
         "cert", "key", "chain", "key_password", "key_password_file", "key_password_command", "sni", "acme_webroot",
         "client_crl",
     )},
+    bind=no_option("place to listen but every address of its container", ()),
     user=no_option("account of this machine; the image has its own", None),
     group=no_option("account of this machine; the image has its own", None),
 )  # fmt: skip

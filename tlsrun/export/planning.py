@@ -74,7 +74,8 @@ def plan_for(
     instead = _IN_PRODUCTION if export.runs_tlsrun(target, form) else _BEHIND_A_FRONT
     server = instead.get(settings.server, settings.server)
     asked = _asking(resolution, server=target)
-    facts = _elsewhere(gather(asked, {name: export.facts_of(name) for name in export.TARGETS}, may_develop=False))
+    targets = {name: export.facts_of(name) for name in export.TARGETS}
+    facts = _elsewhere(gather(asked, targets, may_develop=False, starting=False))
     if not named:
         # Whoever ends TLS brings the certificate; `key` and the like are mistakes then, and said.
         facts = dataclasses.replace(facts, loaded=_stand_in(settings.hosts, now))

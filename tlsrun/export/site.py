@@ -31,6 +31,7 @@ class Site:
         certificates: the folder of HAProxy's own certificate files.
         peers: the setting ``trusted_proxies``.
         proxy: the setting ``proxy``: which front it is, where the file is not that front's own.
+        bind: the setting ``bind``.
         carried: the settings that the command line and the environment give, as TLSRUN_* variables hold them.
         command: the command line that this file was made by.
         notes: what is set, and the file cannot say; for its first lines.
@@ -49,6 +50,7 @@ class Site:
     certificates: str = "/etc/haproxy/certs"
     peers: tuple[str, ...] = ()
     proxy: tuple[str, ...] = ()
+    bind: tuple[str, ...] = ()
     carried: Mapping[str, str] = field(default_factory=dict)
     command: str = "tlsrun export"
     notes: tuple[str, ...] = ()

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from tlsrun.endpoint import Endpoint
 from tlsrun.errors import ConfigurationError, Problem
 from tlsrun.export import serving
 from tlsrun.export.cells import OURS, cells
 from tlsrun.export.material import key_path, path_of
-from tlsrun.export.site import Site, addresses
+from tlsrun.export.site import Site
 from tlsrun.export.text import comment
+from tlsrun.listening.address import Place, UnixSocket, takes_both_families
 from tlsrun.plan import Plan
 
 TITLE = "systemd's units"
@@ -160,7 +162,7 @@ def _own_ports(plan: Plan, site: Site) -> Iterator[int]:
     """The ports that the service binds itself."""
     if site.form == "tls":
         if not _has_socket(site):
-            yield plan.endpoint.port
+            yield from (one.place.port for one in plan.listeners if isinstance(one.place, Endpoint))
         if plan.redirect_port is not None:
             yield plan.redirect_port
 
@@ -186,8 +188,12 @@ def _tls(plan: Plan, site: Site) -> Iterator[str]:
     yield "# Read by root, seen by this service alone."
     yield f"LoadCredential=fullchain.pem:{path_of(plan.sources.cert)}"
     yield f"LoadCredential=privkey.pem:{key_path(plan.sources)}"
+    place: dict[str, object] = {"host": plan.endpoint.host, "port": plan.endpoint.port}
+    if site.bind:
+        # What the application's own configuration says of it is set aside: systemd listens.
+        place = {"host": None, "port": None, "bind": "systemd" if _has_socket(site) else ",".join(site.bind)}
     said = serving.settings(
-        site, server=site.server, host=plan.endpoint.host, port=plan.endpoint.port, workers=plan.workers,
+        site, server=site.server, **place, workers=plan.workers,
         cert="%d/fullchain.pem", key="%d/privkey.pem", user=None, group=None,
     )  # fmt: skip
     for name, value in said.items():
@@ -202,11 +208,40 @@ def _quoted(word: str) -> str:
     return safe if safe.replace(":", "").replace(".", "").replace("_", "").isalnum() else f'"{safe}"'
 
 
+def _listened_at(places: Sequence[Place]) -> tuple[list[str], list[str]]:
+    """The values of ListenStream=, and the lines that go with them (systemd.socket(5)).
+
+    Raises:
+        ConfigurationError: there are Unix sockets with different rights, which one unit cannot say.
+    """
+    streams, lines = [], []
+    unix = [place for place in places if isinstance(place, UnixSocket)]
+    for place in places:
+        if isinstance(place, UnixSocket):
+            streams.append(place.path)
+        elif place.host in ("", "::"):
+            streams.append(str(place.port))
+            both = not place.host or takes_both_families(place, places)
+            lines.append(f"BindIPv6Only={'both' if both else 'ipv6-only'}")
+        else:
+            streams.append(place.authority)
+    if len(unix) < len(places):
+        lines.append("NoDelay=yes")
+    rights = dict.fromkeys((place.mode, place.owner, place.group) for place in unix)
+    if len(rights) > 1:
+        raise ConfigurationError([
+            Problem(where="bind", what="one .socket unit gives all Unix sockets the same mode, owner and group",
+                    remedy="Give them the same, or write a unit for each")  # fmt: skip
+        ])
+    for mode, owner, group in rights:
+        lines += [f"SocketMode=0{mode:o}", *([f"SocketUser={owner}"] if owner else [])]
+        lines += [f"SocketGroup={group}"] if group else []
+    return streams, list(dict.fromkeys(lines))
+
+
 def _socket(plan: Plan, site: Site) -> str:
     if site.form == "tls":
-        wildcard = plan.endpoint.host in ("", "::")
-        places = [str(plan.endpoint.port)] if wildcard else [f"{addresses(plan)[0]}:{plan.endpoint.port}"]
-        more = ["BindIPv6Only=both", "NoDelay=yes"] if wildcard else ["NoDelay=yes"]
+        places, more = _listened_at([listener.place for listener in plan.listeners])
         what = "HTTPS port"
     else:
         places = [site.socket]

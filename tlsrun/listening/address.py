@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+import os
 import re
 import urllib.parse
 from collections.abc import Iterable, Sequence
@@ -18,7 +20,7 @@ EXPECTED = (
 
 _MODE = 0o660  # who may connect to a Unix socket where nobody says: its owner and its group
 #: Bytes of a Unix socket's path (unix(7): sun_path with its zero byte).
-_LONGEST = 107
+LONGEST = 107
 _EVERYWHERE = ("", "0.0.0.0")  # noqa: S104 -- compared with, not bound to
 
 
@@ -107,7 +109,10 @@ def _tcp(word: str) -> Endpoint:
         raise ValueError("it is an address to listen on, not a URL")
     found = re.fullmatch(r"(?:\[([^\[\]]*)\]|([^:\[\]/?]*)):([^:]*)", word)
     if found is None:
-        raise ValueError("it names no port" if ":" not in word else "an IPv6 address stands in brackets")
+        if word.isdigit():
+            raise ValueError(f"it names no address; the port of every address is :{word}")
+        bare = ":" in word and not word.startswith("[")
+        raise ValueError("an IPv6 address stands in brackets" if bare else "it names no port")
     inside, host, port = found.groups()
     if not _is_number(port) or int(port) > 65535:
         raise ValueError(f"{port!r} is no port (0 to 65535)")
@@ -121,10 +126,12 @@ def _unix(text: str) -> UnixSocket:
     path, _, query = text.partition("?")
     if not path:
         raise ValueError("unix: lacks a path")
+    if "\0" in path:
+        raise ValueError("a path has no zero byte")
     if path.startswith("@"):
         raise ValueError("an abstract socket has no owner and no mode, everybody could connect")
-    if len(path.encode()) > _LONGEST:
-        raise ValueError(f"a Unix socket's path has {_LONGEST} bytes at most")
+    if len(os.fsencode(path)) > LONGEST:
+        raise ValueError(f"a Unix socket's path has {LONGEST} bytes at most")
     given = urllib.parse.parse_qs(query, strict_parsing=True) if query else {}
     options = {name: values[-1] for name, values in given.items()}
     unknown = set(options) - {"mode", "owner", "group"}
@@ -174,11 +181,19 @@ def overlapping(places: Sequence[Place]) -> tuple[Place, Place] | None:
 
 
 def _covers(one: Endpoint, other: Endpoint, places: Sequence[Place]) -> bool:
-    if one.host == other.host:
+    if _numeric(one.host) == _numeric(other.host):
         return True
     if one.host in _EVERYWHERE:
         return ":" not in other.host
     return one.host == "::" and (":" in other.host or takes_both_families(one, places))
+
+
+def _numeric(host: str) -> str:
+    """An address in its shortest form; other names than localhost are not looked up."""
+    try:
+        return "127.0.0.1" if host == "localhost" else str(ipaddress.ip_address(host))
+    except ValueError:
+        return host.lower()
 
 
 def hosts_of(places: Sequence[Place]) -> tuple[str, ...]:
@@ -189,7 +204,8 @@ def hosts_of(places: Sequence[Place]) -> tuple[str, ...]:
             found.append(Endpoint(host=place.host, port=1))
     kept = [
         one for index, one in enumerate(found)
-        if one not in found[:index] and not any(one != other and _covers(other, one, found) for other in found)
+        if not any(_covers(other, one, found) for other in found[:index])
+        and not any(_covers(other, one, found) and not _covers(one, other, found) for other in found)
     ]  # fmt: skip
     return tuple(one.host for one in kept)
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import grp
 import os
-from collections.abc import Iterable, Iterator
+import pwd
+import socket
+from collections.abc import Callable, Iterable, Iterator
 
 from tlsrun.endpoint import Endpoint
 from tlsrun.errors import ConfigurationError, Problem
-from tlsrun.listening.address import Descriptor, Handed, Listener, UnixSocket, parse_bind
+from tlsrun.listening.address import LONGEST, Descriptor, Handed, Listener, UnixSocket, parse_bind, spell
 from tlsrun.listening.inherited import handed_over, listener_of
 
 
 def find_listeners(
-    words: Iterable[str], otherwise: Endpoint, *, where: str, started_again: bool = False
+    words: Iterable[str], otherwise: Endpoint, *, where: str, elsewhere: bool = False
 ) -> tuple[Listener, ...]:
     """The places to listen at.
 
@@ -20,8 +23,8 @@ def find_listeners(
         words: of the setting ``bind``; without any, the sockets that systemd has handed over, all of them; without
             those, ``otherwise``.
         where: how the setting is called in messages.
-        started_again: whether this process was started again in place, and has its sockets by another way than from
-            systemd; those that were handed over then are left out.
+        elsewhere: whether it is another process that will listen, or this one has its sockets by another way than
+            from systemd; those that are to be handed over are left out then.
 
     Raises:
         ConfigurationError: what is asked for was not handed over, or cannot be listened on.
@@ -36,19 +39,54 @@ def find_listeners(
     for word in words:
         asked = parse_bind(word)
         if isinstance(asked, Endpoint):
-            found.append(Listener(place=asked))
+            found.append(Listener(place=_of_this_machine(asked, word)))
         elif isinstance(asked, UnixSocket):
-            found.append(Listener(place=_absolute(asked)))
-        elif not (started_again and not handed):
-            found += _listeners(_asked_for(asked, handed, where), where)
+            found.append(Listener(place=_absolute(asked, where)))
+        elif not (elsewhere and not handed):
+            found += [one for one in _listeners(_asked_for(asked, handed, where), where) if one not in found]
     return tuple(found)
 
 
-def _absolute(socket: UnixSocket) -> UnixSocket:
-    """The working folder may be another when the server is started again."""
-    return UnixSocket(
-        path=os.path.abspath(socket.path), mode=socket.mode, owner=socket.owner, group=socket.group
-    )
+def _of_this_machine(endpoint: Endpoint, word: str) -> Endpoint:
+    """Every address of a machine without IPv6 is every IPv4 address."""
+    if word.startswith((":", "*:")) and not _has_ipv6():
+        return Endpoint(host="0.0.0.0", port=endpoint.port)  # noqa: S104 -- that was asked for
+    return endpoint
+
+
+def _has_ipv6() -> bool:
+    try:
+        socket.socket(socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
+
+
+def _absolute(place: UnixSocket, where: str) -> UnixSocket:
+    """The working folder may be another when the server is started again.
+
+    Raises:
+        ConfigurationError: the path is too long so, or there is no such owner or group.
+    """
+    found = UnixSocket(path=os.path.abspath(place.path), mode=place.mode, owner=place.owner, group=place.group)
+    what = None
+    if len(os.fsencode(found.path)) > LONGEST:
+        what = f"{found.path} is longer than the {LONGEST} bytes that a Unix socket's path may have"
+    for name, look_up in ((place.owner, pwd.getpwnam), (place.group, grp.getgrnam)):
+        if name is not None and not name.isdigit() and not _exists(name, look_up):
+            what = f"there is no {'user' if look_up is pwd.getpwnam else 'group'} {name} on this machine"
+    if what is not None:
+        remedy = "Choose another path, owner or group"
+        raise ConfigurationError([Problem(where=f"{where} ({spell(found)})", what=what, remedy=remedy, code="TLS213")])
+    return found
+
+
+def _exists(name: str, look_up: Callable[[str], object]) -> bool:
+    try:
+        look_up(name)
+    except (KeyError, ValueError):
+        return False
+    return True
 
 
 def _asked_for(asked: Handed | Descriptor, handed: dict[int, str], where: str) -> Iterator[int]:

@@ -49,9 +49,17 @@ class Watchdog:
             self._fed = now
             notify(ALIVE)
 
+    @property
+    def pause(self) -> float | None:
+        """How long what only waits may wait; None for ever."""
+        return None if self.interval is None else self.interval / 2
+
     def within(self, seconds: float) -> float:
-        """How long something may wait before it is to be fed again: ``seconds`` at most."""
-        return seconds if self.interval is None else min(seconds, self.interval)
+        """How long something may wait before it is to be fed again: ``seconds`` at most.
+
+        Half of the interval, so that what comes between does not stretch it.
+        """
+        return seconds if self.interval is None else min(seconds, self.interval / 2)
 
 
 def watchdog_interval(environ: Mapping[str, str] = os.environ) -> float | None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import shutil
 import socket
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 
 from tlsrun.endpoint import Endpoint
@@ -52,7 +53,9 @@ class Listening:
         """Remove the Unix sockets' files, unless another server has put its own there since."""
         if os.getpid() != self._maker:
             return
-        for path, identity in self._files.items():
+        # Once, and before the sockets are closed: later another server may have its own there, with the same inode.
+        files, self._files = self._files, {}
+        for path, identity in files.items():
             with contextlib.suppress(OSError):
                 if _identity(path) == identity:
                     os.unlink(path)
@@ -95,7 +98,7 @@ def open_all(
         for listener in listeners:
             try:
                 sock = _open(listener, places, files, backlog, several)
-            except (OSError, LookupError) as error:
+            except (OSError, LookupError, ValueError, OverflowError) as error:
                 raise _refused(listener.place, error, where) from error
             opened.append(sock)
             settled.append(Listener(place=_settled(listener.place, sock), descriptor=listener.descriptor))
@@ -141,6 +144,27 @@ def prepared(sock: socket.socket) -> socket.socket:
 
 
 def _open_unix(place: UnixSocket, files: dict[str, tuple[int, int]], backlog: int) -> socket.socket:
+    with _alone_in(os.path.dirname(place.path) or "."):
+        return _replace_dead(place, files, backlog)
+
+
+@contextlib.contextmanager
+def _alone_in(folder: str) -> Iterator[None]:
+    """No other server makes or replaces a socket in this folder meanwhile: between its bind(2) and listen(2) it would
+    seem to be a dead one."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:  # a folder that may be written, and not read
+        yield
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _replace_dead(place: UnixSocket, files: dict[str, tuple[int, int]], backlog: int) -> socket.socket:
     """Bound with nobody's rights, then given its own: at no moment may somebody connect who shall not."""
     if os.path.lexists(place.path) and not is_alive(place.path) and _is_socket(place.path):
         os.unlink(place.path)  # of a server that was killed
@@ -184,6 +208,6 @@ def _number(name: str) -> str | int:
 
 def _settled(place: Place, sock: socket.socket) -> Place:
     """With the port that the system chose."""
-    if isinstance(place, Endpoint):
+    if isinstance(place, Endpoint) and sock.family != socket.AF_UNIX:
         return Endpoint(host=place.host, port=int(sock.getsockname()[1]))
-    return place
+    return place_of(sock) if isinstance(place, Endpoint) else place

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import socket
@@ -58,13 +57,13 @@ def _probe_unix(place: UnixSocket) -> int | None:
 
 def is_alive(path: str) -> bool:
     """Whether somebody listens on the Unix socket at ``path``."""
-    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as sock:
+    with socket.socket(socket.AF_UNIX) as sock:
         sock.setblocking(False)
         try:
             sock.connect(path)
-        except BlockingIOError:  # its backlog is full
-            return True
-        except OSError:
+        except (ConnectionRefusedError, FileNotFoundError):
             return False
-        return True
-    return False
+        except OSError:
+            # EAGAIN: its backlog is full; EACCES: another user's; EPROTOTYPE: it takes datagrams.
+            return True
+    return True

@@ -29,12 +29,10 @@ BIND = Kind(
 
 
 def only_here(words: Iterable[str]) -> bool:
-    """Whether nobody but this machine can connect, as far as the words of the setting tell."""
-    for word in words:
-        place = parse_bind(word)
-        if not word.startswith("unix:") and not (isinstance(place, Endpoint) and place.is_loopback):
-            return False
-    return True
+    """Whether nobody but this machine can connect, as far as the words of the setting tell: what is handed over has
+    its address from others."""
+    places = [parse_bind(word) for word in words]
+    return all(place.is_loopback for place in places if isinstance(place, Endpoint))
 
 
 def is_one_endpoint(words: tuple[str, ...]) -> bool:

@@ -185,6 +185,8 @@ def default_layer(values: Mapping[str, Any], why: str) -> Layer:
 
 
 def _shown(value: Any, *, secret: bool) -> str:
+    if isinstance(value, tuple) and len(value) == 1:  # a flag that may be given several times
+        value = value[0]
     text = repr(value)
     if secret or "-----BEGIN" in text:
         return "a secret"

@@ -54,6 +54,7 @@ def run(plan: Plan, application: Callable[..., Any]) -> int:
             options=options,
             work=Work(plan.threads),
             quiet=plan.quiet,
+            leave=listening.remove_files,
         )
         duties = Duties(plan, certificates, redirect=redirecting.sockets)
         if plan.account is not None:

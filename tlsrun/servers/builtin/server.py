@@ -38,6 +38,7 @@ class Server:
         options: bounds.
         work: where requests run.
         quiet: no access log.
+        leave: called at a stop, before the sockets are closed.
     """
 
     #: What Werkzeug's handler asks for.
@@ -53,7 +54,9 @@ class Server:
         options: Options,
         work: Work,
         quiet: bool = False,
+        leave: Callable[[], None] = lambda: None,
     ) -> None:
+        self._leave = leave
         self._listeners = tuple(socks)
         self._handler = handler
         self.ssl_context = context
@@ -79,6 +82,7 @@ class Server:
 
     def close(self) -> None:
         """Accept no more."""
+        self._leave()
         with contextlib.suppress(OSError):  # closed already: this is the second call, after a second Ctrl-C
             self._wake.send(b"x")
         if self._accepting.ident is not None:  # it was started
@@ -108,7 +112,7 @@ class Server:
             for sock in (*self._listeners, self._woken):
                 selector.register(sock, selectors.EVENT_READ)
             while True:
-                ready = [key.fileobj for key, _ in selector.select(self._watchdog.interval)]
+                ready = [key.fileobj for key, _ in selector.select(self._watchdog.pause)]
                 self._watchdog.feed()
                 if self._woken in ready:
                     return

@@ -21,7 +21,7 @@ _RELOADER = (
     "would start workers again with the same application object: nothing is imported twice",
     "Use the built-in server with --reload while you develop",
 )
-_SOCKET = ("is a socket without an address, and HTTPS is served on one", instead("host", "port"))
+_SOCKET = ("tlsrun sets it", instead("bind"))
 _ASYNC = ("is for asynchronous applications", "Leave it out")
 
 #: option -> (why it is refused, what to do)

@@ -43,7 +43,7 @@ def serve(plan: Plan, application: Callable[..., Any], parameters: dict[str, Any
     need_the_main_thread("granian", "Granian")
     certificates = certificates_of(plan)
     with contextlib.ExitStack() as stack:
-        plan, sockets = _sockets(plan, stack, parameters["backlog"])
+        plan, listening, sockets = _sockets(plan, stack, parameters["backlog"])
         redirecting = stack.enter_context(
             open_all(plan.redirect_listeners, backlog=BACKLOG, where="redirect_port")
         )
@@ -58,6 +58,7 @@ def serve(plan: Plan, application: Callable[..., Any], parameters: dict[str, Any
             redirect=redirecting.sockets,
             begin=_beginning(plan.account, redirect),
             end=redirect.stop if redirect else lambda: None,
+            leave=listening.remove_files,
         )
         return _run(plan, certificates, folder, site, parameters)
 
@@ -98,7 +99,7 @@ def _answer(plan: Plan, application: Callable[..., Any], parameters: dict[str, A
 
 def _sockets(
     plan: Plan, stack: contextlib.ExitStack, backlog: int
-) -> tuple[Plan, tuple[tuple[socket.socket, ...], ...]]:
+) -> tuple[Plan, Listening, tuple[tuple[socket.socket, ...], ...]]:
     """Open what is listened on: the plan with the places that are open then, and for each worker its sockets.
 
     Each worker has its own at a TCP port, and keeps it over its replacement: from one that all share, whoever is awake
@@ -116,7 +117,7 @@ def _sockets(
         (*stack.enter_context(open_all(own, backlog=backlog, several=several)).sockets, *shared)
         for _ in range(plan.workers - 1)
     ]
-    return plan, (listening.sockets, *more)
+    return plan, listening, (listening.sockets, *more)
 
 
 def _redirect(plan: Plan, certificates: Certificates, redirecting: Listening) -> RedirectListener | None:

@@ -40,6 +40,7 @@ class Site:
         words: where that is, for Granian's log.
         redirect: those of the redirect port.
         begin, end: called in each worker, before it serves and when it has left the sockets.
+        leave: called at a stop, before the workers hear of it.
     """
 
     answer: Callable[..., Any]
@@ -48,6 +49,7 @@ class Site:
     redirect: tuple[socket.socket, ...]
     begin: Callable[[], None]
     end: Callable[[], None]
+    leave: Callable[[], None]
 
 
 class Supervisor(MPServer):  # type: ignore[misc]  # Granian's classes have no types
@@ -181,6 +183,7 @@ class Supervisor(MPServer):  # type: ignore[misc]  # Granian's classes have no t
     def _stop_workers(self) -> None:
         """Tell every worker to stop, wait, and end those that do not in time."""
         notify(STOPPING)
+        self._site.leave()
         began, patience = time.monotonic(), self.workers_kill_timeout or _GRACE
         asked = self._interrupts
         for worker in self.family():

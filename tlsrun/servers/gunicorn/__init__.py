@@ -124,7 +124,12 @@ def launch(plan: Plan, application: Callable[..., Any]) -> int:
     settings["worker_class"] = classes[settings["worker_class"]]
     check_values(settings, embedded.TLSConfig)
     plan, settings["bind"] = sockets.prepare(plan, settings["bind"], backlog=settings.get("backlog", 2048))
-    return embedded.exit_code(embedded.HTTPSApplication(plan, application, settings))
+    try:
+        return embedded.exit_code(embedded.HTTPSApplication(plan, application, settings))
+    except Exception:
+        # It did not start: in the workers nothing but SystemExit comes here.
+        sockets.remove_files(plan)
+        raise
 
 
 def check_values(settings: Mapping[str, Any], config_class: Callable[[], Any]) -> None:

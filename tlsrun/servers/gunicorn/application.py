@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import socket
@@ -16,12 +15,12 @@ from gunicorn.config import Config
 from gunicorn.sock import TCP6Socket
 
 from tlsrun.errors import ConfigurationError, Problem
-from tlsrun.listening.address import UnixSocket
 from tlsrun.listening.notify import STOPPING, Watchdog, notify
 from tlsrun.listening.opening import Listening, adopt, open_all
 from tlsrun.plan import Plan
 from tlsrun.servers.certificates import certificates_of
 from tlsrun.servers.duties import Duties
+from tlsrun.servers.gunicorn.sockets import remove_files
 from tlsrun.tls.redirect import BACKLOG
 from tlsrun.tls.shares import Shares
 
@@ -109,11 +108,12 @@ class TLSArbiter(Arbiter):  # type: ignore[misc]  # gunicorn ships no types
         if not self.reexec_pid:
             notify(STOPPING)
         # The master before SIGUSR2 may be gone, and this one has not looked yet (`maybe_promote_master`).
-        is_last = not self.reexec_pid and self.master_pid != os.getppid()
+        is_last = not self.reexec_pid and not (self.master_pid and self.master_pid == os.getppid())
+        if is_last:
+            # While somebody listens there: later it may be another server's.
+            remove_files(self.app.plan)
         self.systemd = True  # asked there for this alone
         super().stop(graceful)
-        if is_last:
-            self.app.remove_files()
 
 
 class HTTPSApplication(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
@@ -166,13 +166,6 @@ class HTTPSApplication(BaseApplication):  # type: ignore[misc]  # gunicorn ships
         """SIGHUP: the master, which shakes no hands, reads the certificates for the workers that it forks next."""
         self.certificates.reload()
         super().reload()
-
-    def remove_files(self) -> None:
-        """Remove the Unix sockets that were made for this server, by this process or by the one before SIGUSR2."""
-        for listener in self.plan.listening:
-            if isinstance(listener.place, UnixSocket) and listener.descriptor is None:
-                with contextlib.suppress(OSError):
-                    os.unlink(listener.place.path)
 
     def run(self) -> None:
         """Serve until told to stop; leaves by SystemExit, in the master as in the workers."""

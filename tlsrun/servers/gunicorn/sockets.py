@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Sequence
 
 from tlsrun.endpoint import Endpoint
+from tlsrun.listening.address import UnixSocket
 from tlsrun.listening.inherited import keep
 from tlsrun.listening.opening import open_all
 from tlsrun.plan import Plan
@@ -30,3 +32,11 @@ def prepare(plan: Plan, bind: Sequence[str], *, backlog: int) -> tuple[Plan, lis
         return plan, list(bind)
     listening = open_all(plan.listeners, backlog=backlog)
     return plan.settled(listening), [f"fd://{sock.detach()}" for sock in listening.sockets]
+
+
+def remove_files(plan: Plan) -> None:
+    """Remove the Unix sockets that were made for this server, by this process or by the one before SIGUSR2."""
+    for listener in plan.listening:
+        if isinstance(listener.place, UnixSocket) and listener.descriptor is None:
+            with contextlib.suppress(OSError):
+                os.unlink(listener.place.path)

@@ -20,7 +20,7 @@ _UNUSED = ("means nothing here: request bodies are streamed, and their readers m
 
 #: option -> (why it is refused, what to do)
 _REFUSED: dict[str, tuple[str, str]] = {
-    "bind": ("tlsrun sets it", instead("host", "port")),
+    "bind": ("tlsrun sets it", instead("bind")),
     "quic_bind": ("tlsrun sets it", instead("http")),
     "insecure_bind": ("would serve the application without TLS", instead("redirect_port")),
     "workers": ("tlsrun sets it", instead("workers")),

@@ -136,6 +136,7 @@ class Keeper:
 
     def _refuse_new(self) -> None:
         """End the listening itself, which the master keeps open: who comes now is refused, not left to wait."""
+        self._service.place.remove_files()
         listening = self._service.place.listening
         for listener, sock in zip(listening.listeners, listening.sockets, strict=True):
             # At a socket of systemd's who comes now waits for the next start.

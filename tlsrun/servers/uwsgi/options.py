@@ -16,7 +16,7 @@ from tlsrun.servers.options import instead
 
 _HELP_SECONDS = 20
 _TLS = ("tlsrun ends TLS itself, in front of uWSGI", instead("cert", "key"))
-_LISTENS = ("tlsrun makes the sockets, and what comes past its own would be believed", instead("host", "port"))
+_LISTENS = ("tlsrun makes the sockets, and what comes past its own would be believed", instead("bind"))
 _NAMES = ("names an application, and one is running already", "Leave it out")
 _LIVE = ("would make each worker load an application, and one is running already", "Leave it out")
 _FIXED = ("tlsrun sets it", "Leave it out")

@@ -60,12 +60,15 @@ class Place:
         """What must stay open when the interpreter is executed anew."""
         return [sock.fileno() for sock in (*self.listening.sockets, *self.redirecting.sockets)]
 
-    def remove(self) -> None:
-        """Remove the folder, and the files of Unix sockets, after the last process that needs them."""
+    def remove_files(self) -> None:
+        """Remove the files of Unix sockets, while somebody listens there: later they may be another server's."""
         for listener in self.listening.listeners:
             if isinstance(listener.place, UnixSocket) and listener.descriptor is None:
                 with contextlib.suppress(OSError):
                     os.unlink(listener.place.path)
+
+    def remove(self) -> None:
+        """Remove the folder, after the last process that needs it."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -91,11 +94,15 @@ def settle(
     folder, inherited = _inherited()
     if folder is None:
         os.environ.pop(_RELOADS, None)
-    place = Place(
-        listening=_listening(listeners, inherited, backlog, "address"),
-        redirecting=_listening(redirecting, inherited, backlog, "redirect_port"),
-        folder=make_private_folder(folder) if folder else _make_folder(user, group),
-    )
+    home = make_private_folder(folder) if folder else _make_folder(user, group)
+    with contextlib.ExitStack() as undo:
+        undo.callback(shutil.rmtree, home, ignore_errors=True)
+        place = Place(
+            listening=_listening(listeners, inherited, backlog, "address", undo),
+            redirecting=_listening(redirecting, inherited, backlog, "redirect_port", undo),
+            folder=home,
+        )
+        undo.pop_all()
     for sock in inherited:  # what the settings no longer ask for
         sock.close()
     os.environ[_VARIABLE] = f"{os.getpid()}:{','.join(map(str, place.descriptors))}:{place.folder}"
@@ -130,12 +137,12 @@ def _inherited() -> tuple[Path | None, list[socket.socket]]:
 
 
 def _listening(
-    listeners: Sequence[Listener], inherited: list[socket.socket], backlog: int, where: str
+    listeners: Sequence[Listener], inherited: list[socket.socket], backlog: int, where: str, undo: contextlib.ExitStack
 ) -> Listening:
     """Open what is not there yet; what is, is taken out of ``inherited``."""
     taken = [_take(inherited, listener) for listener in listeners]
     missing = [listener for listener, sock in zip(listeners, taken, strict=True) if sock is None]
-    opened = iter(open_all(missing, backlog=backlog, where=where).sockets)
+    opened = iter(undo.enter_context(open_all(missing, backlog=backlog, where=where)).sockets)
     listening = adopt([sock or next(opened) for sock in taken], listeners)
     for sock in listening.sockets:
         sock.set_inheritable(True)
