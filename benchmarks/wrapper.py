@@ -14,7 +14,7 @@ from benchmarks.programs import client_context
 from tlsrun.tls.context import create_context
 from tlsrun.tls.identity import Identity
 from tlsrun.tls.policy import Policy
-from tlsrun.tls.sockets import ServerContext
+from tlsrun.tls.server_context import ServerContext
 from tlsrun.wsgi import Facts, application, facts_from_certificate, facts_from_tls
 from tlsrun.wsgi.facts import TLSConnection, Untold
 

@@ -12,9 +12,10 @@ import pytest
 
 from tests.support.certs import DAY, NOW, Authority
 from tlsrun import servers
+from tlsrun.default_identity import LoadedIdentity
 from tlsrun.endpoint import Endpoint
 from tlsrun.errors import ConfigurationError, Problem
-from tlsrun.facts import Facts, LoadedIdentity, ServerFacts
+from tlsrun.facts import Facts, ServerFacts
 from tlsrun.listening.address import Listener, UnixSocket
 from tlsrun.listening.finding import find_listeners
 from tlsrun.plan import Development, Plan, decide

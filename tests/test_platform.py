@@ -19,9 +19,10 @@ from tests.support.clients import free_port
 from tests.support.process import Server, run
 from tlsrun import servers
 from tlsrun.behind import PlainPlan, decide_plain
+from tlsrun.default_identity import LoadedIdentity
 from tlsrun.endpoint import Endpoint
 from tlsrun.errors import ConfigurationError
-from tlsrun.facts import Facts, LoadedIdentity
+from tlsrun.facts import Facts
 from tlsrun.plan import Development
 from tlsrun.platform import find_platform, resolve_behind
 from tlsrun.settings.layers import Layer, environment_layer, flask_layer, keyword_layer

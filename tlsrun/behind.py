@@ -11,7 +11,7 @@ from tlsrun.endpoint import Endpoint
 from tlsrun.errors import ConfigurationError, Problem
 from tlsrun.facts import Facts
 from tlsrun.listening.address import Listener
-from tlsrun.objections import bind_problems
+from tlsrun.places import bind_problems
 from tlsrun.plan import Development, development_problems
 from tlsrun.platform import Platform
 from tlsrun.settings.layers import Resolution

@@ -7,7 +7,6 @@ import datetime
 import importlib
 import operator
 import os
-import socket
 import ssl
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from typing import Any
 from tlsrun.account import Account, find_account
 from tlsrun.choosing import ServerFacts as ServerFacts
 from tlsrun.choosing import choose
+from tlsrun.default_identity import LoadedIdentity, make_development_identity, read_identity, read_password
 from tlsrun.endpoint import Endpoint
 from tlsrun.errors import CertificateError, ConfigurationError, Problem
 from tlsrun.listening.address import Listener, Place, hosts_of
@@ -28,8 +28,6 @@ from tlsrun.tls import cloudflare
 from tlsrun.tls.ciphers import cipher_facts
 from tlsrun.tls.client import ClientSources, load_client_auth
 from tlsrun.tls.context import set_groups
-from tlsrun.tls.identity import Identity, IdentitySources, encrypted_key, load_identity
-from tlsrun.tls.passwords import password_from_command, password_from_file
 from tlsrun.tls.peers import Peers, read_peers
 from tlsrun.tls.sni import NamedIdentities, read_named, source_of
 from tlsrun.tls.sources import Source
@@ -37,17 +35,6 @@ from tlsrun.tls.sources import Source
 #: A server that is started again in place finds its own socket on the port: Werkzeug's reloader, uWSGI's and
 #: gunicorn's re-execution say so in these variables.
 _PORT_IS_OURS = ("WERKZEUG_SERVER_FD", "UWSGI_RELOADS", "GUNICORN_FD")
-
-
-@dataclass(frozen=True, kw_only=True)
-class LoadedIdentity:
-    """The outcome of reading a certificate and its key."""
-
-    sources: IdentitySources | None = None
-    identity: Identity | None = None
-    problems: tuple[Problem, ...] = ()
-    warnings: tuple[Problem, ...] = ()
-    development_ca: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,73 +108,6 @@ class Facts:
         return tuple(dict.fromkeys(places))
 
 
-def _password(resolution: Resolution) -> tuple[bytes | None, tuple[Problem, ...]]:
-    settings = resolution.settings
-    if settings.key_password is not None:
-        return settings.key_password.encode(), ()
-    try:
-        if settings.key_password_file is not None:
-            spelling = resolution.spelling("key_password_file")
-            return password_from_file(settings.key_password_file, spelling), ()
-        if settings.key_password_command is not None:
-            spelling = resolution.spelling("key_password_command")
-            return password_from_command(settings.key_password_command, spelling), ()
-    except CertificateError as error:
-        return None, error.problems
-    return None, ()
-
-
-def _sources(resolution: Resolution) -> tuple[IdentitySources | None, tuple[Problem, ...]]:
-    settings = resolution.settings
-    if not settings.names_certificate:
-        return None, ()
-    password, problems = _password(resolution)
-    assert settings.cert is not None  # noqa: S101 -- for the type checker: `names_certificate` says so
-    sources = IdentitySources(
-        cert=source_of(settings.cert, resolution.spelling("cert")),
-        key=None if settings.key is None else source_of(settings.key, resolution.spelling("key")),
-        chain=tuple(source_of(one, resolution.spelling("chain")) for one in settings.chain),
-        password=password,
-    )
-    return sources, problems
-
-
-def read_identity(
-    resolution: Resolution, *, ask_password: Callable[[str], bytes] | None = None
-) -> LoadedIdentity:
-    """Read the certificate and key that the settings name.
-
-    Arguments:
-        ask_password: asks a person for the password of the key that was given by the setting it is told; None
-            where nobody can be asked.
-    """
-    sources, problems = _sources(resolution)
-    if sources is None:
-        return LoadedIdentity(problems=problems)
-    if ask_password is not None and sources.password is None and not problems and encrypted_key(sources):
-        password = ask_password((sources.key or sources.cert).given_by)
-        sources = dataclasses.replace(sources, password=password)
-    try:
-        identity, warnings = load_identity(sources)
-    except CertificateError as error:
-        # That a password lacks follows from the file or program that did not give one.
-        others = [one for one in error.problems if not (problems and one.code == "TLS112")]
-        return LoadedIdentity(sources=sources, problems=(*problems, *others))
-    return LoadedIdentity(sources=sources, identity=identity, problems=problems, warnings=warnings)
-
-
-def make_development_identity(hosts: Iterable[str], now: datetime.datetime) -> LoadedIdentity:
-    """A certificate from the local development CA, for the names that ``hosts`` are reached by."""
-    from tlsrun.tls.store import development_identity
-
-    names = [socket.gethostname() if Endpoint(host=host, port=0).is_wildcard else host for host in hosts]
-    try:
-        made = development_identity(list(dict.fromkeys(names)), now=now)
-    except CertificateError as error:
-        return LoadedIdentity(problems=error.problems)
-    return LoadedIdentity(sources=made.sources, identity=made.identity, development_ca=made.ca_path)
-
-
 def gather(
     resolution: Resolution,
     servers: Mapping[str, ServerFacts],
@@ -207,7 +127,7 @@ def gather(
     settings = resolution.settings
     now = datetime.datetime.now(datetime.timezone.utc)
     loaded = read_identity(resolution, ask_password=ask_password)
-    password = loaded.sources.password if loaded.sources else _password(resolution)[0]
+    password = loaded.sources.password if loaded.sources else read_password(resolution)[0]
     hook, hook_problems = _hook(resolution)
     account, account_problems = _account(resolution)
     peers, peers_problems = _peers(resolution)

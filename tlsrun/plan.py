@@ -16,7 +16,8 @@ from tlsrun.errors import ConfigurationError, Problem
 from tlsrun.facts import Facts
 from tlsrun.listening.address import Listener, hosts_of, public_first
 from tlsrun.listening.opening import Listening
-from tlsrun.objections import endpoint_of, objections, oddities
+from tlsrun.objections import objections, oddities
+from tlsrun.places import endpoint_of
 from tlsrun.settings.derived import policy_of
 from tlsrun.settings.layers import Resolution
 from tlsrun.settings.proxies import headers_of

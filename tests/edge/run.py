@@ -14,7 +14,7 @@ from typing import Any
 import tlsrun.edge.loop
 from tlsrun.edge import Limits, serve
 from tlsrun.tls import plain
-from tlsrun.tls.sockets import ServerContext
+from tlsrun.tls.server_context import ServerContext
 from tlsrun.wsgi.facts import connection_facts
 
 

@@ -18,7 +18,7 @@ from tests.tls.serving import identity, served
 from tlsrun.errors import CertificateError, ConfigurationError
 from tlsrun.tls.context import ClientAuth, create_context
 from tlsrun.tls.policy import Policy
-from tlsrun.tls.sockets import ServerContext
+from tlsrun.tls.server_context import ServerContext
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,8 @@ from tlsrun.check.finding import Finding, found, from_problem
 from tlsrun.endpoint import Endpoint
 from tlsrun.errors import Problem
 from tlsrun.facts import Facts
-from tlsrun.objections import endpoint_of, objections, oddities
+from tlsrun.objections import objections, oddities
+from tlsrun.places import endpoint_of
 from tlsrun.settings.derived import policy_of
 from tlsrun.settings.layers import Resolution
 from tlsrun.tls.identity import Identity

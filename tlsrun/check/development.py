@@ -6,9 +6,9 @@ import datetime
 import socket
 
 from tlsrun.check.finding import Finding, found
+from tlsrun.default_identity import LoadedIdentity
 from tlsrun.endpoint import Endpoint
 from tlsrun.errors import CertificateError
-from tlsrun.facts import LoadedIdentity
 from tlsrun.tls.authority import find_authority
 from tlsrun.tls.caroot import GIVEN_BY, ROOT_NAME, explicit_caroot, own_folder
 from tlsrun.tls.store import find_development_identity

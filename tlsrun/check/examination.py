@@ -27,7 +27,7 @@ from tlsrun.check.trust import Trust, read_trust
 from tlsrun.errors import ConfigurationError
 from tlsrun.facts import Facts, gather
 from tlsrun.listening.address import UnixSocket, public_first, spell
-from tlsrun.objections import endpoint_of
+from tlsrun.places import endpoint_of
 from tlsrun.plan import Plan, decide
 from tlsrun.settings.derived import may_use_development_certificate
 from tlsrun.settings.layers import Layer, Resolution, resolve

@@ -14,7 +14,7 @@ from tlsrun.check.finding import Finding, found, from_problem, from_problems
 from tlsrun.choosing import http_words, spoken
 from tlsrun.errors import ConfigurationError
 from tlsrun.facts import Facts
-from tlsrun.objections import endpoint_of
+from tlsrun.places import endpoint_of
 from tlsrun.plan import Plan
 from tlsrun.settings.layers import Resolution
 

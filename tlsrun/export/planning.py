@@ -17,9 +17,10 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from tlsrun import export
 from tlsrun.apps import App
 from tlsrun.choosing import http_words, unmet
+from tlsrun.default_identity import LoadedIdentity
 from tlsrun.errors import CertificateError, ConfigurationError, Problem
 from tlsrun.export.material import unfit
-from tlsrun.facts import Facts, LoadedIdentity, gather
+from tlsrun.facts import Facts, gather
 from tlsrun.plan import Plan, decide
 from tlsrun.servers import probe_all
 from tlsrun.settings.layers import Resolution

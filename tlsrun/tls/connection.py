@@ -24,7 +24,8 @@ from tlsrun.tls import plain, proxy_protocol
 from tlsrun.tls.handshake import FAILURES, reason
 from tlsrun.tls.introduction import is_introduced, take
 from tlsrun.tls.request_socket import RequestSocket
-from tlsrun.tls.sockets import FIRST_BYTES, ServerContext, nobody
+from tlsrun.tls.server_context import ServerContext
+from tlsrun.tls.sockets import FIRST_BYTES, nobody
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,7 @@ from typing import Any
 from tlsrun.tls.connection import Connection, Limits
 from tlsrun.tls.reactor import Reactor
 from tlsrun.tls.request_socket import RequestSocket
-from tlsrun.tls.sockets import ServerContext
+from tlsrun.tls.server_context import ServerContext
 
 _POLL = 0.05
 

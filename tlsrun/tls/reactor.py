@@ -18,8 +18,8 @@ from typing import Any
 
 from tlsrun.tls.connection import Connection, Limits, Next, State
 from tlsrun.tls.request_socket import RequestSocket
+from tlsrun.tls.server_context import ServerContext
 from tlsrun.tls.shares import Share
-from tlsrun.tls.sockets import ServerContext
 
 _log = logging.getLogger("tlsrun.reactor")
 

@@ -29,7 +29,8 @@ from tlsrun.tls.loaded import Status as Status
 from tlsrun.tls.origin import Origin, Slot, utc_now
 from tlsrun.tls.policy import Policy
 from tlsrun.tls.roots import known_root
-from tlsrun.tls.sockets import ServerContext, ServerSocket
+from tlsrun.tls.server_context import ServerContext
+from tlsrun.tls.sockets import ServerSocket
 from tlsrun.tls.succession import objection
 from tlsrun.tls.table import Table, normal_name
 

@@ -10,13 +10,11 @@ import socket
 import ssl
 import struct
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from tlsrun.tls import plain, proxy_protocol
 from tlsrun.tls.handshake import FAILURES, reason
 from tlsrun.tls.introduction import is_introduced, take
-from tlsrun.tls.peers import Peers
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
@@ -118,7 +116,9 @@ class ServerSocket(ssl.SSLSocket):
 
     @property
     def _handshake_timeout(self) -> float:
-        return self.context.handshake_timeout if isinstance(self.context, ServerContext) else 10.0
+        # A `ServerContext`'s; others know of none.
+        seconds: float = getattr(self.context, "handshake_timeout", 10.0)
+        return seconds
 
     def _peer(self) -> Any:
         try:
@@ -152,7 +152,7 @@ class ServerSocket(ssl.SSLSocket):
             if not more:
                 break
             data += more
-        allowed = self.context.allowed_host if isinstance(self.context, ServerContext) else nobody
+        allowed = getattr(self.context, "allowed_host", nobody)
         response = plain.answer(data, allowed)
         if response is not None:
             # Past ssl.SSLSocket, which would encrypt: there is no TLS on this connection.
@@ -263,77 +263,3 @@ def _in_words(error: BaseException, first: bytes, seconds: float) -> str:
     if isinstance(error, TimeoutError):
         return f"timed out after {seconds:g} s, without a byte"
     return "client closed, without a byte"
-
-
-class ServerObject(ssl.SSLObject):
-    """The server's side of one connection in memory (asyncio), with the same attribute."""
-
-    tls_sni: str | None = None
-
-
-class ServerContext(ssl.SSLContext):
-    """A context whose server sockets are `ServerSocket`.
-
-    A listening socket may be wrapped as well (Werkzeug does): what it accepts has not shaken hands yet.
-
-    Attributes:
-        handshake_timeout: seconds a client has for the whole handshake.
-        allowed_host: whether a person who typed http:// is sent on to https at this host (lower case, no port).
-        introducers: the proxies whose connections begin with a PROXY header; mostly nobody.
-        successor: takes its place for new connections, with ticket keys of its own: older sessions end. None without.
-    """
-
-    sslsocket_class = ServerSocket
-    sslobject_class = ServerObject
-    handshake_timeout: float = 10.0
-    allowed_host: Callable[[str], bool] = staticmethod(nobody)
-    introducers: Peers = Peers()
-    successor: ServerContext | None = None
-
-    def wrap_socket(
-        self,
-        sock: socket.socket,
-        server_side: bool = False,
-        do_handshake_on_connect: bool = True,
-        suppress_ragged_eofs: bool = True,
-        server_hostname: str | bytes | None = None,
-        session: ssl.SSLSession | None = None,
-    ) -> ssl.SSLSocket:
-        """As ssl.SSLContext.wrap_socket; a socket that is wrapped already comes back as it is."""
-        if isinstance(sock, ssl.SSLSocket):
-            return sock
-        if (context := self._successor()) is not None and sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN) == 0:
-            return context.wrap_socket(
-                sock, server_side, do_handshake_on_connect, suppress_ragged_eofs, server_hostname, session
-            )
-        listening = server_side and bool(sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
-        return super().wrap_socket(
-            sock,
-            server_side=server_side,
-            do_handshake_on_connect=do_handshake_on_connect and not listening,
-            suppress_ragged_eofs=suppress_ragged_eofs,
-            server_hostname=server_hostname,
-            session=session,
-        )
-
-    def wrap_bio(
-        self,
-        incoming: ssl.MemoryBIO,
-        outgoing: ssl.MemoryBIO,
-        server_side: bool = False,
-        server_hostname: str | bytes | None = None,
-        session: ssl.SSLSession | None = None,
-    ) -> ssl.SSLObject:
-        """As ssl.SSLContext.wrap_bio."""
-        if (context := self._successor()) is not None:
-            return context.wrap_bio(incoming, outgoing, server_side, server_hostname, session)
-        return super().wrap_bio(incoming, outgoing, server_side, server_hostname, session)
-
-    def _successor(self) -> ServerContext | None:
-        context = self.successor
-        if context is not None:
-            # What was set on this one in the meantime, by whom knows of no other.
-            context.sslsocket_class = self.sslsocket_class
-            context.handshake_timeout, context.allowed_host = self.handshake_timeout, self.allowed_host
-            context.introducers = self.introducers
-        return context

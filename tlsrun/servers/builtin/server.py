@@ -17,7 +17,8 @@ from tlsrun.servers.builtin.connections import Connections
 from tlsrun.servers.builtin.options import Options
 from tlsrun.servers.builtin.patient import PatientSocket
 from tlsrun.servers.builtin.work import Work
-from tlsrun.tls.sockets import ServerContext, ServerSocket
+from tlsrun.tls.server_context import ServerContext
+from tlsrun.tls.sockets import ServerSocket
 
 _log = logging.getLogger("tlsrun.builtin")
 
