@@ -123,7 +123,7 @@ CASES = {
     "unknown option of Granian": Case(
         lambda folder, good, ca: ["--server", "granian", "--server-options", "backlogg=5"], ("backlogg", "backlog?")
     ),
-    "no version of HTTP": Case(lambda folder, good, ca: ["--http", "4"], ("--http: ('4',)", "3, 2 and 1.1")),
+    "no version of HTTP": Case(lambda folder, good, ca: ["--http", "4"], ("--http: '4'", "3, 2 and 1.1")),
     "HTTP/2 by gunicorn": Case(
         lambda folder, good, ca: ["--server", "gunicorn", "--http", "2"], ("--http", "PING", "granian, hypercorn")
     ),

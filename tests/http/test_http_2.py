@@ -42,7 +42,7 @@ MALFORMED = {
     "6.5.2 a window above 2^31-1": frame(SETTINGS, b"\0\4\x80\0\0\0"),
     "6.5.2 a frame size below the least": frame(SETTINGS, b"\0\5\0\0\x3f\xff"),
     "6.6 PUSH_PROMISE": frame(HEADERS, _POST, flags=_OPEN, stream=1)
-    + frame(PUSH_PROMISE, b"\0\0\0\2" + _GET, stream=1),
+    + frame(PUSH_PROMISE, b"\0\0\0\2" + _GET, flags=_OPEN, stream=1),
     "6.7 PING of 6 bytes": frame(PING, b"ping!!"),
     "6.7 PING on a stream": frame(PING, b"pingpong", stream=1),
     "6.8 GOAWAY on a stream": frame(GOAWAY, bytes(8), stream=1),
