@@ -301,6 +301,21 @@ def test_gunicorns_upgrade(localhost_cert: Paths, ca_file: Path, tmp_path: Path)
         eventually(lambda: not path.exists(), what="the end of the second master")
 
 
+def test_an_upgrade_of_gunicorn_that_fails(localhost_cert: Paths, ca_file: Path, tmp_path: Path) -> None:
+    """The sockets are still those of the master that serves."""
+    need("gunicorn")
+    path, pid_file = tmp_path / "s", tmp_path / "pid"
+    (tmp_path / "pid.2").mkdir()  # where the second master would write its number
+    words = command("gunicorn", localhost_cert, "--bind", f"unix:{path}", "--server-options", f"pidfile={pid_file}")
+    with Server(words, cwd=APPS) as program:
+        until_unix(program, path)
+        program.signal(signal.SIGUSR2)
+        program.until_logged("Is a directory")
+        children = Path(f"/proc/{program.pid}/task/{program.pid}/children")
+        program.wait_for(lambda: len(children.read_text().split()) == 1, what="the end of the second master")
+        assert ask_unix(ca_file, path)["REMOTE_ADDR"] == ""
+
+
 def test_the_reloader_keeps_all_of_them(localhost_cert: Paths, ca_file: Path, tmp_path: Path) -> None:
     """A change of the source starts the built-in server anew behind the same sockets."""
     app, port, path = tmp_path / "changing.py", free_port(), tmp_path / "s"

@@ -91,7 +91,8 @@ class Reactor:
         self._gate()
         if self._share is not None and not self._stopped:
             self._share.tell(len(self._waiting) + self._running)
-        resting = self._deferred and not self._accepting
+        # With no room for a request there is nothing to rest for: `release` wakes.
+        resting = self._deferred and not self._accepting and self._running < self._capacity
         came = False
         for key, _ in self._selector.select(_DEFERRAL if resting else min(timeout, _TICK)):
             if isinstance(key.data, Connection):

@@ -123,12 +123,14 @@ def launch(plan: Plan, application: Callable[..., Any]) -> int:
     classes = {"gthread": workers.TLSThreadWorker, "sync": workers.TLSSyncWorker}
     settings["worker_class"] = classes[settings["worker_class"]]
     check_values(settings, embedded.TLSConfig)
+    taken_over = sockets.are_handed_over()
     plan, settings["bind"] = sockets.prepare(plan, settings["bind"], backlog=settings.get("backlog", 2048))
     try:
         return embedded.exit_code(embedded.HTTPSApplication(plan, application, settings))
     except Exception:
         # It did not start: in the workers nothing but SystemExit comes here.
-        sockets.remove_files(plan)
+        if not taken_over:
+            sockets.remove_files(plan)
         raise
 
 

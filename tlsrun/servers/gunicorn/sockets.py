@@ -12,8 +12,13 @@ from tlsrun.listening.inherited import keep
 from tlsrun.listening.opening import open_all
 from tlsrun.plan import Plan
 
-#: Where a program that SIGUSR2 started finds its sockets.
+#: Where a program that SIGUSR2 started finds its sockets; the master before it serves on.
 _HANDED_OVER = "GUNICORN_FD"
+
+
+def are_handed_over() -> bool:
+    """Whether the sockets are those of the master before SIGUSR2. To be asked before gunicorn takes them."""
+    return _HANDED_OVER in os.environ
 
 
 def prepare(plan: Plan, bind: Sequence[str], *, backlog: int) -> tuple[Plan, list[str]]:
@@ -28,7 +33,7 @@ def prepare(plan: Plan, bind: Sequence[str], *, backlog: int) -> tuple[Plan, lis
     keep()  # gunicorn takes all sockets of systemd, whatever it was told to bind
     first, *others = plan.listeners
     simple = not others and first.descriptor is None and isinstance(first.place, Endpoint)
-    if simple or _HANDED_OVER in os.environ:
+    if simple or are_handed_over():
         return plan, list(bind)
     listening = open_all(plan.listeners, backlog=backlog)
     return plan.settled(listening), [f"fd://{sock.detach()}" for sock in listening.sockets]
