@@ -8,6 +8,7 @@ import hashlib
 import json
 import logging
 import os
+import signal
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -57,9 +58,7 @@ class Pages:
     @staticmethod
     def environ(environ: Any, start: Any, argument: str) -> Any:
         start("200 OK", [("Content-Type", "application/json")])
-        return [
-            json.dumps({name: value for name, value in environ.items() if isinstance(value, str)}).encode()
-        ]
+        return [json.dumps({name: value for name, value in environ.items() if isinstance(value, str)}).encode()]
 
     @staticmethod
     def kinds(environ: Any, start: Any, argument: str) -> Any:
@@ -190,6 +189,40 @@ class Pages:
         threading.Event().wait(float(argument))
         start("200 OK", [])
         return [b"slept"]
+
+    @staticmethod
+    def deaf(environ: Any, start: Any, argument: str) -> Any:
+        """A main thread that signals do not wake, as in a library's C code, until the pipe is opened."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
+        try:
+            return Pages.until(environ, start, argument)
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})
+
+    @staticmethod
+    def swallows(environ: Any, start: Any, argument: str) -> Any:
+        """An application that catches everything, an interrupt too."""
+        try:
+            return Pages.slow(environ, start, argument)
+        except BaseException:
+            start("200 OK", [])
+            return [b"swallowed"]
+
+    @staticmethod
+    def forked(environ: Any, start: Any, argument: str) -> Any:
+        """What ended a process of the application's own that was told to end by SIGTERM."""
+        child = os.fork()
+        if not child:
+            threading.Event().wait(60)
+            os._exit(1)
+        start("200 OK", [])
+        while True:
+            # The first one comes while the child is still a copy of the server; CPython forgets that one.
+            os.kill(child, signal.SIGTERM)
+            threading.Event().wait(0.05)
+            ended, status = os.waitpid(child, os.WNOHANG)
+            if ended:
+                return [str(os.waitstatus_to_exitcode(status)).encode()]
 
     @staticmethod
     def until(environ: Any, start: Any, argument: str) -> Any:

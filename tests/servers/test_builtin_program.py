@@ -51,23 +51,11 @@ class Request(threading.Thread):
 
 
 def in_request(server: Server, address: Address, ca: Path, path: str) -> Request:
-    """Send a request, and return when the server is at it: the page has begun, and all its threads wait.
-
-    A signal that comes just before a thread goes to sleep is heard by CPython when the thread wakes.
-    """
+    """Send a request, and return when the server is at it."""
     request = Request(address, ca, path)
     begun = server.log().count(BEGUN)
     request.start()
     server.wait_for(lambda: server.log().count(BEGUN) > begun, what="the page to begin")
-    if _children(server):  # under the reloader, whose main thread wakes all the time
-        return request
-    seen: list[int] = []
-
-    def at_rest() -> bool:
-        seen.append(_switches(server))
-        return len(seen) > 5 and len(set(seen[-5:])) == 1
-
-    server.wait_for(at_rest, what="the main thread to wait")
     return request
 
 
@@ -82,12 +70,6 @@ def let_go(pipe: Path) -> None:
         return True
 
     eventually(opened, what="a page that waits")
-
-
-def _switches(server: Server) -> int:
-    """How often the main thread went to sleep (proc_pid_status(5))."""
-    status = Path(f"/proc/{server.pid}/task/{server.pid}/status").read_text()
-    return sum(int(line.split()[1]) for line in status.splitlines() if "ctxt_switches" in line)
 
 
 @FRAMEWORKS
@@ -126,6 +108,44 @@ def test_second_ctrl_c_does_not_wait(threads: list[str], localhost_cert: Paths, 
         request.join()
         assert isinstance(request.answer, OSError)
         assert "Traceback" not in server.log()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=str)
+def test_main_thread_that_signals_do_not_wake(
+    number: signal.Signals, localhost_cert: Paths, ca_file: Path, tmp_path: Path
+) -> None:
+    """The server accepts no more as soon as it is told to stop, whatever the application is at."""
+    os.mkfifo(go := tmp_path / "go")
+    with program(localhost_cert, "--threads", "1") as (server, address):
+        request = in_request(server, address, ca_file, f"/deaf{go}")
+        server.signal(number)
+        eventually(lambda: not _accepts(address))
+        let_go(go)
+        assert server.wait(8) == 0
+        request.join()
+        assert request.answer == (200, "released")
+
+
+def test_second_ctrl_c_that_the_application_swallows(localhost_cert: Paths, ca_file: Path) -> None:
+    """The server ends with the request, whatever the application made of the interrupt."""
+    with program(localhost_cert, "--threads", "1") as (server, address):
+        in_request(server, address, ca_file, "/swallows/60")
+        server.signal(signal.SIGINT)
+        eventually(lambda: not _accepts(address))
+        server.signal(signal.SIGINT)
+        assert server.wait(15) == 130
+        assert "Traceback" not in server.log()
+
+
+@pytest.mark.parametrize("threads", [[], ["--threads", "1"]], ids=["threads", "one thread"])
+def test_signals_of_forked_processes_are_their_own(threads: list[str], localhost_cert: Paths, ca_file: Path) -> None:
+    """multiprocessing's terminate() ends the child, and not the server."""
+    with program(localhost_cert, *threads) as (server, address):
+        with Talk(address, ca_file) as talk:
+            assert int(talk.get("/forked").answer()[2]) == -signal.SIGTERM
+            assert talk.get().answer()[2] == b"hello"
+        server.signal(signal.SIGTERM)
+        assert server.wait(8) == 0
 
 
 def _accepts(address: Address) -> bool:
@@ -183,10 +203,7 @@ def test_port_of_the_systems_choice(localhost_cert: Paths, ca_file: Path) -> Non
         match = re.search(r"listening on https://127\.0\.0\.1:([0-9]+)", server.log())
         assert match is not None
         address = ("127.0.0.1", int(match[1]))
-        assert (
-            https_get("https://localhost/environ", ca_file, address=address).text.count(f'"{address[1]}"')
-            == 1
-        )
+        assert https_get("https://localhost/environ", ca_file, address=address).text.count(f'"{address[1]}"') == 1
 
 
 def test_quiet_and_access_log(localhost_cert: Paths, ca_file: Path) -> None:
@@ -262,9 +279,10 @@ def test_reloader(threads: list[str], localhost_cert: Paths, ca_file: Path, tmp_
     watched = tmp_path / "watched.txt"
     watched.write_text("one")
     options = ("--option", "reloader_type=stat", "--option", "reloader_interval=0.1")
-    with program(
-        localhost_cert, "--framework", "flask", "--reload", "--watch", str(watched), *options, *threads
-    ) as (server, address):
+    with program(localhost_cert, "--framework", "flask", "--reload", "--watch", str(watched), *options, *threads) as (
+        server,
+        address,
+    ):
         before = _children(server)
         assert https_get("https://localhost/", ca_file, address=address).status == 200
         os.utime(watched, (time.time() + 10, time.time() + 10))  # as if it were written much later
@@ -326,9 +344,7 @@ def test_bind_error_is_words(localhost_cert: Paths) -> None:
 def test_tls_1_0_client_is_named(localhost_cert: Paths) -> None:
     """A client that is too old is one line in the log, in words."""
     with program(localhost_cert) as (server, address), socket.create_connection(address) as plain:
-        plain.sendall(
-            bytes.fromhex("16030100310100002d0301" + "00" * 32 + "00" + "0004c014c013" + "0100" + "0000")
-        )
+        plain.sendall(bytes.fromhex("16030100310100002d0301" + "00" * 32 + "00" + "0004c014c013" + "0100" + "0000"))
         assert plain.recv(64)[:1] == b"\x15"
         server.until_logged("failed: client offered only TLS 1.0")
 

@@ -14,9 +14,10 @@ from typing import Any
 
 from tlsrun.optional import require
 from tlsrun.plan import Plan
-from tlsrun.servers.builtin.lifecycle import RELOAD_GRACE, StopSignals, start, stop
+from tlsrun.servers.builtin.lifecycle import RELOAD_GRACE, start, stop
 from tlsrun.servers.builtin.options import Options
 from tlsrun.servers.builtin.server import Server
+from tlsrun.servers.builtin.signals import StopSignals
 from tlsrun.servers.duties import Duties
 
 _log = logging.getLogger("tlsrun.builtin")

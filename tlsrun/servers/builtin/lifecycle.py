@@ -3,63 +3,18 @@
 from __future__ import annotations
 
 import os
-import queue
 import signal
 import threading
-from collections.abc import Callable
-from types import FrameType, TracebackType
-from typing import Any
 
 from tlsrun.listening.notify import READY, STOPPING, notify
 from tlsrun.servers.builtin.server import Server
+from tlsrun.servers.builtin.signals import HeardSignals
 from tlsrun.servers.duties import Duties
 
 #: Seconds that running requests get when a reloader starts the program anew: a person is waiting for it.
 RELOAD_GRACE = 1.0
 
-
-class StopSignals:
-    """SIGTERM and SIGINT, as long as the block runs, tell ``stop``; a second SIGINT is a KeyboardInterrupt.
-
-    Outside the main thread, where Python takes no signals, nothing is done.
-
-    Arguments:
-        stop: called by the handler, between any two instructions of the main thread: it may take no lock.
-
-    Attributes:
-        last: the signal that came last; None before one came.
-    """
-
-    def __init__(self, stop: Callable[[], None]) -> None:
-        self._stop = stop
-        self._before: dict[int, Any] = {}
-        self._insists = False
-        self.last: int | None = None
-
-    def __enter__(self) -> StopSignals:
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGTERM, signal.SIGINT):
-                self._before[number] = signal.signal(number, self._handle)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def insist(self) -> None:
-        """Raise KeyboardInterrupt in the main thread, whatever it does. Called by another thread."""
-        self._insists = True
-        if self._before:
-            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
-
-    def _handle(self, number: int, frame: FrameType | None) -> None:
-        again = self.last == signal.SIGINT and number == signal.SIGINT
-        if self._insists or again:
-            raise KeyboardInterrupt
-        self.last = number
-        self._stop()
+_INTERRUPTED = 130  # as shells have it: 128 and the number of SIGINT
 
 
 def serve(server: Server, duties: Duties) -> int:
@@ -75,36 +30,68 @@ def serve(server: Server, duties: Duties) -> int:
     Raises:
         KeyboardInterrupt: under Bottle's reloader.
     """
-    reloading, grace = "BOTTLE_CHILD" in os.environ, server.options.grace
-    asked: queue.SimpleQueue[None] = queue.SimpleQueue()
-    given_up = threading.Event()
-    with StopSignals(lambda: asked.put(None)) as signals:
-
-        def stop_when_asked() -> None:
-            # Not in the main thread, which may be in a request.
-            asked.get()
-            hasty = reloading and signals.last == signal.SIGINT
-            finished = False
-            try:
-                finished = stop(server, duties, min(RELOAD_GRACE, grace) if hasty else grace)
-            finally:
-                if finished:
-                    server.work.wake()
-                else:
-                    given_up.set()
-                    signals.insist()
-
-        threading.Thread(target=stop_when_asked, name="tlsrun-stop", daemon=True).start()
-        start(server, duties)
+    reloading = "BOTTLE_CHILD" in os.environ
+    with HeardSignals() as signals:
+        end = _End(server, duties, signals, RELOAD_GRACE if reloading else None)
+        threading.Thread(target=end.listen, name="tlsrun-signals", daemon=True).start()
         try:
+            start(server, duties)
             server.work.attend()
         except KeyboardInterrupt:
-            if not given_up.is_set():
+            signals.spare()
+            if end.hurried:
                 stop(server, duties, 0)
-                return 130
-    if reloading and signals.last == signal.SIGINT:
+    if reloading and end.last == signal.SIGINT:
         raise KeyboardInterrupt
-    return 0
+    return _INTERRUPTED if end.hurried else 0
+
+
+class _End:
+    """The end of a server, in threads of its own: the main thread may be in a request.
+
+    Arguments:
+        after_interrupt: seconds that running requests get when SIGINT came first, at most; None for no such limit.
+
+    Attributes:
+        last: the signal that came last; None before one came.
+        hurried: whether somebody pressed Ctrl-C twice.
+    """
+
+    def __init__(self, server: Server, duties: Duties, signals: HeardSignals, after_interrupt: float | None) -> None:
+        self._server = server
+        self._duties = duties
+        self._signals = signals
+        self._after_interrupt = after_interrupt
+        self.last: int | None = None
+        self.hurried = False
+
+    def listen(self) -> None:
+        """Begin the end at the first signal; hurry at a second SIGINT."""
+        while (number := self._signals.next()) is not None:
+            before, self.last = self.last, number
+            if before is None:
+                threading.Thread(target=self._stop, args=(number,), name="tlsrun-stop", daemon=True).start()
+            elif before == number == signal.SIGINT:
+                self.hurried = True
+                self._leave()
+
+    def _stop(self, number: int) -> None:
+        grace = self._server.options.grace
+        if self._after_interrupt is not None and number == signal.SIGINT:
+            grace = min(grace, self._after_interrupt)
+        finished = False
+        try:
+            finished = stop(self._server, self._duties, grace)
+        finally:
+            if finished:
+                self._server.work.wake()
+            else:
+                self._leave()
+
+    def _leave(self) -> None:
+        # An application that catches everything goes on after an interrupt: then the main thread finds the end.
+        self._server.work.wake()
+        self._signals.interrupt()
 
 
 def start(server: Server, duties: Duties) -> None:

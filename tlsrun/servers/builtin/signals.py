@@ -1,0 +1,162 @@
+"""SIGTERM and SIGINT, heard at once whatever the main thread is at."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import struct
+import threading
+from collections.abc import Callable
+from types import FrameType, TracebackType
+from typing import Any
+
+_STOPS = (signal.SIGTERM, signal.SIGINT)
+_CREDENTIALS: int | None = getattr(socket, "SO_PASSCRED", None)  # Linux tells who wrote
+_UCRED = struct.Struct("3i")
+_REPEAT = 0.1  # seconds after which a main thread that did not hear is called again
+
+
+class StopSignals:
+    """SIGTERM and SIGINT, as long as the block runs, tell ``stop``; a second SIGINT is a KeyboardInterrupt.
+
+    Outside the main thread, where Python takes no signals, nothing is done.
+
+    Arguments:
+        stop: called by the handler, between any two instructions of the main thread: it may take no lock.
+
+    Attributes:
+        last: the signal that came last; None before one came.
+    """
+
+    def __init__(self, stop: Callable[[], None]) -> None:
+        self._stop = stop
+        self._before: dict[int, Any] = {}
+        self.last: int | None = None
+
+    def __enter__(self) -> StopSignals:
+        self._before = _handled_by(self._handle)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        again = self.last == signal.SIGINT and number == signal.SIGINT
+        if again:
+            raise KeyboardInterrupt
+        self.last = number
+        self._stop()
+
+
+class HeardSignals:
+    """SIGTERM and SIGINT, as long as the block runs, for a thread that waits for them.
+
+    CPython runs handlers in the main thread, between two of its instructions. A signal that comes just before that
+    thread goes to sleep, or in the C code of a library, would wait until the application is done with what it does.
+    What the interpreter's own handler writes at the moment of the signal is heard at once (signal.set_wakeup_fd).
+    A process that the application forks has neither: its signals are not the server's.
+
+    Outside the main thread, where Python takes no signals, none comes.
+    """
+
+    def __init__(self) -> None:
+        self._before: dict[int, Any] = {}
+        self._reading, self._writing = socket.socketpair()
+        self._writing.setblocking(False)
+        if _CREDENTIALS is not None:
+            self._reading.setsockopt(socket.SOL_SOCKET, _CREDENTIALS, 1)
+        self._former = -1
+        self._main = threading.get_ident()
+        self._wanted = False
+        self._over = threading.Event()
+
+    def __enter__(self) -> HeardSignals:
+        global _present
+        if threading.current_thread() is threading.main_thread():
+            _present = self
+            self._former = signal.set_wakeup_fd(self._writing.fileno(), warn_on_full_buffer=False)
+            self._before = _handled_by(self._handle)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        global _present
+        self.spare()
+        if self._before:
+            _present = None
+            self.give_back(self._former)
+        # Whoever waits for the next one reads the end.
+        self._writing.close()
+
+    def next(self) -> int | None:
+        """The next signal's number; waits for it. None when the block is over."""
+        while data := self._read():
+            if data[0] in _STOPS:
+                return data[0]
+        self._reading.close()
+        return None
+
+    def _read(self) -> bytes:
+        if _CREDENTIALS is None:
+            return self._reading.recv(1)
+        while True:
+            data, ancillary, _, _ = self._reading.recvmsg(1, socket.CMSG_SPACE(_UCRED.size))
+            # A signal that comes to a process between its fork and `_forked` is written here too (unix(7)).
+            if all(_UCRED.unpack(sent)[0] == os.getpid() for _, _, sent in ancillary):
+                return data
+
+    def interrupt(self) -> None:
+        """Raise KeyboardInterrupt in the main thread, whatever it does. Called by another thread."""
+        self._wanted = bool(self._before)
+        while self._wanted and not self._over.is_set():
+            signal.pthread_kill(self._main, signal.SIGINT)
+            self._over.wait(_REPEAT)
+
+    def spare(self) -> None:
+        """Interrupt the main thread no more."""
+        self._over.set()
+        self._wanted = False
+
+    def give_back(self, wakeup: int) -> None:
+        """The handlers that were there before, and this descriptor to wake by."""
+        signal.set_wakeup_fd(wakeup)
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self._wanted:
+            self._wanted = False
+            raise KeyboardInterrupt
+        # An event loop in the application's code may have taken the place (asyncio's add_signal_handler does).
+        present = signal.set_wakeup_fd(-1)
+        signal.set_wakeup_fd(present, warn_on_full_buffer=False)
+        if present != self._writing.fileno():
+            with contextlib.suppress(BlockingIOError):
+                self._writing.send(bytes([number]))
+
+
+#: What hears this process's signals.
+_present: HeardSignals | None = None
+
+
+def _forked() -> None:
+    """In a forked process: SIGTERM ends it, and does not tell the server that it came from."""
+    if _present is not None:
+        _present.give_back(-1)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)
+
+
+def _handled_by(handler: Callable[[int, FrameType | None], None]) -> dict[int, Any]:
+    """Install it, in the main thread; returns what was there."""
+    if threading.current_thread() is not threading.main_thread():
+        return {}
+    return {number: signal.signal(number, handler) for number in _STOPS}
