@@ -62,3 +62,14 @@ def test_what_is_returned_is_closed(site: Site, how: str, status: int) -> None:
     assert site.get(f"/closing/{how}").status == status
     eventually((site.folder / f"closed-{how}").exists, what="close()")
     site.server.until_logged("could not be closed")
+
+
+@pytest.mark.parametrize("rest", ["nothing", "raises", "more", "waits"])
+def test_an_answer_that_is_whole_before_its_end(site: Site, rest: str) -> None:
+    """The client has it at once, and the application comes to its end."""
+    answer = site.get(f"/whole/{rest}", timeout=20)
+    assert (answer.status, answer.text) == (200, "whole")
+    eventually((site.folder / f"after-{rest}").exists)
+    expected = {"raises": "after the answer", "more": "longer than its Content-Length"}.get(rest)
+    if expected:
+        site.server.until_logged(expected)

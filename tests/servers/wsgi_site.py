@@ -109,6 +109,19 @@ def _half(environ: dict[str, Any], start_response: Any, argument: str) -> Iterat
     raise RuntimeError("in mid-answer")
 
 
+def _whole(environ: dict[str, Any], start_response: Any, argument: str) -> Iterator[bytes]:
+    """All that was declared comes at once; then the application has something left to do, or to say."""
+    start_response("200 OK", [("Content-Length", "5")])
+    yield b"whole"
+    (Path(os.environ[FOLDER]) / f"after-{argument}").touch()
+    if argument == "waits":
+        threading.Event().wait(60)
+    if argument == "raises":
+        raise RuntimeError("after the answer")
+    if argument == "more":
+        yield b"more"
+
+
 class _Closing:
     def __init__(self, name: str) -> None:
         self._name = name
@@ -132,7 +145,7 @@ def _closing(environ: dict[str, Any], start_response: Any, argument: str) -> Any
 PAGES: dict[str, Callable[[dict[str, Any], Any, str], Any]] = {
     "environ": _environ, "pid": _pid, "slow": _slow, "lazy": _lazy, "write": _write, "silent": _silent,
     "twice": _twice, "replaced": _replaced, "status": _status, "header": _header, "not-bytes": _not_bytes,
-    "half": _half, "closing": _closing,
+    "half": _half, "whole": _whole, "closing": _closing,
 }  # fmt: skip
 
 

@@ -19,7 +19,10 @@ from tests.support.certs import Paths
 from tests.support.clients import Address, client_context, free_port, https_get
 from tests.support.process import Server, run
 from tests.wsgi.conftest import Handshake
+from tlsrun.tls.peers import read_peers
 from tlsrun.wsgi import Facts, application, establish
+from tlsrun.wsgi.facts import Untold
+from tlsrun.wsgi.front import Front
 
 Environ = dict[str, Any]
 
@@ -273,3 +276,29 @@ def test_a_process_environment_is_no_fact(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     seen = json.loads(done.stdout.partition("\n\n")[2])
     assert seen == {"facts": {"wsgi.url_scheme": "http"}, "tls": "<TLSInfo: not TLS>", "url": "http://x/"}
+
+
+def test_upon_a_base_that_is_the_same_for_every_request() -> None:
+    """Facts and scheme are there before the first request; what clients claim is removed from each, as ever."""
+    seen: list[dict[str, Any]] = []
+    base: dict[str, Any] = {"wsgi.url_scheme": "https", "tlsrun.socket": Untold(Facts(HTTPS="on"))}
+    inner = application(lambda environ, start_response: seen.append(environ) or [b"x"])
+    serve = inner.upon(base)
+    claims = {"REMOTE_ADDR": "::ffff:10.1.2.3", "HTTP_X_FORWARDED_FOR": "1.1.1.1", "HTTP_HOST": "localhost"}
+    assert list(serve({**base, **claims}, lambda *_: None)) == [b"x"]
+    assert (seen[0]["HTTPS"], seen[0]["wsgi.url_scheme"], seen[0]["REMOTE_ADDR"]) == ("on", "https", "10.1.2.3")
+    assert "HTTP_X_FORWARDED_FOR" not in seen[0]
+    assert establish(seen[0]) == {"HTTPS": "on"}
+
+
+def test_upon_a_base_behind_a_trusted_proxy() -> None:
+    """What it says differs from request to request."""
+    seen: list[dict[str, Any]] = []
+    base: dict[str, Any] = {"wsgi.url_scheme": "https", "tlsrun.socket": Untold(Facts(HTTPS="on"))}
+    front = Front(peers=read_peers(["10.0.0.1"], "trusted_proxies"))
+    serve = application(lambda environ, start_response: seen.append(environ) or [b"x"], front).upon(base)
+    for client in ("1.1.1.1", "2.2.2.2"):
+        environ = {**base, "REMOTE_ADDR": "10.0.0.1", "HTTP_X_FORWARDED_FOR": client, "HTTP_HOST": "localhost"}
+        environ["HTTP_X_FORWARDED_PROTO"] = "https"
+        assert list(serve(environ, lambda *_: None)) == [b"x"]
+    assert [environ["REMOTE_ADDR"] for environ in seen] == ["1.1.1.1", "2.2.2.2"]

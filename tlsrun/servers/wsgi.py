@@ -7,8 +7,11 @@ every empty body, and reads the whole request before it asks the application.
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from tlsrun.servers.body import Body
@@ -58,11 +61,10 @@ class Response:
                 raise RuntimeError("start_response() was called before, and is not given an exception now")
         finally:
             exc_info = None  # a cycle through the frame
-        code = status.partition(" ")[0]
-        if len(code) != 3 or not code.isdecimal() or not 200 <= int(code) <= 999:
-            raise RuntimeError(f"{status!r} is no status of an HTTP answer")
-        self.status = int(code)
-        self.headers = [field for field in headers if self._sendable(*field)]
+        self.status = _code(status)
+        # Mostly nothing is odd, and every server can send that.
+        odd = [value for _, value in headers if not (value.isascii() and value.isprintable())]
+        self.headers = [field for field in headers if self._sendable(*field)] if odd else headers
         return self.written.append
 
     def _sendable(self, name: str, value: str) -> bool:
@@ -73,6 +75,14 @@ class Response:
         return False
 
 
+@functools.lru_cache(maxsize=256)
+def _code(status: str) -> int:
+    code = status.partition(" ")[0]
+    if len(code) != 3 or not code.isdecimal() or not 200 <= int(code) <= 999:
+        raise RuntimeError(f"{status!r} is no status of an HTTP answer")
+    return int(code)
+
+
 class Parts:
     """The parts of an answer, for the server to ask for one by one.
 
@@ -80,7 +90,7 @@ class Parts:
         first: what is there already.
         parts: the rest.
         result: what the application returned; closed once.
-        slots: one is held while a part is made.
+        slots: one is taken while a part is made.
     """
 
     __slots__ = ("_first", "_parts", "_result", "_slots")
@@ -102,12 +112,37 @@ class Parts:
             raise TypeError(f"the application's answer has a part of type {type(part).__name__}, and not bytes")
         return bytes(part)
 
+    def whole(self, headers: Headers) -> bytes | None:
+        """The body, when it is there already by its declared length; None when it is not."""
+        body = self._first[0] if len(self._first) == 1 else b""
+        return body if type(body) is bytes and body and len(body) == declared_length(headers) else None
+
+    def exhaust(self) -> None:
+        """The rest, when the whole body has been sent: it may do something, and has nothing more to say."""
+        for part in self._parts:
+            if part:
+                _log.warning("an answer is longer than its Content-Length; the rest of it was left out")
+                return
+
     def close(self) -> None:
         """Called by the server at the end, and when the client has gone."""
+        if self._result is not None:
+            with self._slots:
+                self.close_here()
+
+    def close_here(self) -> None:
+        """The same, with a slot in hand."""
         close_result, self._result = getattr(self._result, "close", None), None
         if close_result is not None:
-            with self._slots:
-                _close(close_result)
+            _close(close_result)
+
+
+def declared_length(headers: Headers) -> int:
+    """The length of a body; one that no body has when it is not known."""
+    for name, value in headers:
+        if name.lower() == "content-length" and value.isdecimal():
+            return int(value)
+    return -1
 
 
 def _close(close_result: Callable[[], Any]) -> None:
@@ -123,14 +158,17 @@ def callback(
     slots: Slots,
     *,
     unsendable: Callable[[str], str | None],
+    sends_at_once: bool,
 ) -> Callable[[Answering, dict[str, Any]], int]:
     """What a server calls for each request, with its side of it and its part of environ; returns the status.
 
     Arguments:
         base: the part of environ that is the same for every request.
         unsendable: as in `Response`.
+        sends_at_once: whether the server's ``response_bytes`` waits for no client.
     """
     prefix, waiting = len(base["SCRIPT_NAME"]), Outside(slots)
+    sending = contextlib.nullcontext() if sends_at_once else waiting
 
     def answer(protocol: Answering, scope: dict[str, Any]) -> int:
         environ = base | scope
@@ -145,7 +183,13 @@ def callback(
             result = application(environ, response)
             whole = response.status and type(result) in (list, tuple)
             parts = None if whole else _begin(response, result, slots)
-        response.sent = True
+            body = None if parts is None else parts.whole(response.headers)
+            response.sent = True
+            if parts is not None and body is not None:
+                # One record of TLS instead of two, and no stream to be made: what frameworks return is an iterator
+                # mostly.
+                _send_whole(protocol, response, parts, body, sending)
+                return response.status
         if parts is None:
             protocol.response_bytes(response.status, response.headers, b"".join((*response.written, *result)))
         else:
@@ -153,6 +197,18 @@ def callback(
         return response.status
 
     return answer
+
+
+def _send_whole(
+    protocol: Answering, response: Response, parts: Parts, body: bytes, sending: AbstractContextManager[None]
+) -> None:
+    """Send the answer, then let the application come to its end; with a slot in hand."""
+    try:
+        with sending:
+            protocol.response_bytes(response.status, response.headers, body)
+        parts.exhaust()
+    finally:
+        parts.close_here()
 
 
 def _begin(response: Response, result: Any, slots: Slots) -> Parts:

@@ -7,6 +7,7 @@ from typing import Any
 
 from tlsrun.tls.peers import unmapped
 from tlsrun.wsgi import to_https
+from tlsrun.wsgi.claims import ALL
 from tlsrun.wsgi.external import front_of_environment
 from tlsrun.wsgi.facts import Facts
 from tlsrun.wsgi.front import NOBODY, Front, Heard, hear
@@ -67,6 +68,30 @@ class Application:
         object.__setattr__(self, "_promising", with_hsts(self.__wrapped__, front.hsts))
         object.__setattr__(self, "_known", front)
         return front
+
+    def upon(self, base: Environ) -> Callable[..., Iterable[bytes]]:
+        """The same, for a server of ours whose environ begins as ``base`` for every request, facts and scheme included.
+
+        The rest of environ are variables that every request has, and the client's ``HTTP_…``: none can look like a
+        fact. So what is the same for all requests is established once, in ``base``. Where somebody is trusted to speak
+        for clients, each request is another matter.
+        """
+        front = self._known or self._know()
+        if front.trusts:
+            return self
+        _establish(base, front)
+        application = self._promising
+
+        def established(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+            if not ALL.isdisjoint(environ):
+                hear(environ, front)
+            address = environ["REMOTE_ADDR"]
+            if address[:2] == "::":
+                environ["REMOTE_ADDR"] = unmapped(address)
+            result: Iterable[bytes] = application(environ, start_response)
+            return result
+
+        return established
 
     def __getattr__(self, name: str) -> Any:
         return getattr(object.__getattribute__(self, "__wrapped__"), name)

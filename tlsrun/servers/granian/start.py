@@ -29,6 +29,7 @@ from tlsrun.servers.slots import Slots
 from tlsrun.servers.wsgi import callback
 from tlsrun.tls.redirect import BACKLOG, Redirect, RedirectListener
 from tlsrun.tls.reload import Certificates
+from tlsrun.wsgi.application import Application
 from tlsrun.wsgi.chunked import for_bottle
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -90,8 +91,10 @@ def _answer(plan: Plan, application: Callable[..., Any], parameters: dict[str, A
         clients=plan.clients is not None,
     )
     slots = Slots(parameters["blocking_threads"])
+    if isinstance(application, Application):
+        application = application.upon(base)
     application = for_bottle(application) if plan.framework == "bottle" else application
-    answer = callback(application, base, slots, unsendable=wsgi.unsendable)
+    answer = callback(application, base, slots, unsendable=wsgi.unsendable, sends_at_once=True)
     if parameters.get("log_access"):
         return wsgi.with_access_log(answer, parameters.get("log_access_format") or DEFAULT_ACCESSLOG_FMT)
     return answer

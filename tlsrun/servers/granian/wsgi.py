@@ -38,6 +38,7 @@ def base_environ(
         "wsgi.multiprocess": processes > 1,
         "wsgi.multithread": threads > 1,
         "wsgi.run_once": False,
+        "wsgi.url_scheme": "https",
         "wsgi.version": (1, 0),
     }
 

@@ -55,7 +55,7 @@ class Desk:
             "wsgi.url_scheme": "https",
             "wsgi.version": (1, 0),
         }
-        self._answer = callback(application, base, slots, unsendable=unsendable)
+        self._answer = callback(application, base, slots, unsendable=unsendable, sends_at_once=False)
         self._pool = ThreadPoolExecutor(slots.threads, thread_name_prefix="hypercorn-request")
         self._patience = patience
         self._loop = asyncio.get_running_loop()

@@ -11,7 +11,7 @@ from typing import Any
 
 from tlsrun.edge.refusal import Refused
 from tlsrun.servers.hypercorn.inbox import ROOM, Inbox
-from tlsrun.servers.wsgi import Headers, Parts
+from tlsrun.servers.wsgi import Headers, Parts, declared_length
 
 _log = logging.getLogger("tlsrun.hypercorn")
 
@@ -96,7 +96,7 @@ class Exchange:
 
     def response_iter(self, status: int, headers: Headers, body: Parts) -> None:
         """Send an answer part by part; its head goes with the first (PEP 3333), its end with the last one declared."""
-        left = _declared(headers)
+        left = declared_length(headers)
         try:
             pieces = _pieces(body)
             first = next(pieces, b"")
@@ -174,14 +174,6 @@ class Exchange:
     def _taken(self, size: int) -> None:
         with contextlib.suppress(RuntimeError):  # the loop has ended
             self._loop.call_soon_threadsafe(self._consumed, size)
-
-
-def _declared(headers: Headers) -> int:
-    """The body's length; one that no body has when it is not known."""
-    for name, value in headers:
-        if name.lower() == "content-length" and value.isdecimal():
-            return int(value)
-    return -1
 
 
 def _pieces(parts: Parts) -> Iterator[bytes]:
