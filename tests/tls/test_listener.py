@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.certs import Paths
 from tests.support.clients import Address, select_readable, stalled, tls_connect
-from tests.support.process import in_time
+from tests.support.process import eventually, in_time
 from tests.tls.reacting import ANSWER, GET
 from tests.tls.serving import certificates
 from tlsrun.tls.connection import Limits
@@ -124,3 +124,30 @@ def test_a_dead_thread_is_not_silence(listener: TLSListener, monkeypatch: pytest
     listener._ending = False
     with pytest.raises(RuntimeError, match="has died"):
         listener.accept()
+
+
+def test_a_bell_that_rings_late(listener: TLSListener, ca_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever takes a connection before its bell has rung is woken for nothing once, and does not turn in place."""
+    ring = listener._ring
+    monkeypatch.setattr(listener, "_ring", lambda: None)
+    with tls_connect(_address(listener), ca_file) as client:
+        client.sendall(GET)
+        eventually(lambda: listener._ready)
+        sock, _ = listener.accept()
+        ring()
+        assert select.select([listener], [], [], 0)[0]
+        with pytest.raises(BlockingIOError):
+            listener.accept()
+        assert not select.select([listener], [], [], 0)[0]
+        sock.close()
+
+
+def test_two_that_are_ready_at_once(listener: TLSListener, ca_file: Path) -> None:
+    """A server that asks once each time it is woken hears of both."""
+    with tls_connect(_address(listener), ca_file) as one, tls_connect(_address(listener), ca_file) as other:
+        for client in (one, other):
+            client.sendall(GET)
+        eventually(lambda: len(listener._ready) == 2)
+        for _ in range(2):
+            _answer(listener, 10)
+        assert [client.recv(1000) for client in (one, other)] == [ANSWER, ANSWER]

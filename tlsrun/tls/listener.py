@@ -69,16 +69,26 @@ class TLSListener:
         if self._lent:
             self._lent = False
             self._reactor.release()
+        connection = self._take()
+        if connection is None:
+            if not self._thread.is_alive() and not self._ending:
+                raise RuntimeError("the thread of the TLS listener has died")
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        self._lent = True
+        return connection.sock, connection.address
+
+    def _take(self) -> Connection | None:
+        """The next one, and the ear is quiet when it is the last: else whoever waits by it would turn in place."""
+        with contextlib.suppress(OSError):
+            # First, for the bell rings after a connection was put: what is put from now on rings again.
+            self._ear.recv(4096)
         try:
             connection = self._ready.popleft()
         except IndexError:
-            if not self._thread.is_alive() and not self._ending:
-                raise RuntimeError("the thread of the TLS listener has died") from None
-            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN)) from None
-        with contextlib.suppress(BlockingIOError):
-            self._ear.recv(1)
-        self._lent = True
-        return connection.sock, connection.address
+            return None
+        if self._ready:
+            self._ring()
+        return connection
 
     def getsockname(self) -> Any:
         """As the real one's."""
@@ -120,6 +130,9 @@ class TLSListener:
 
     def _put(self, connection: Connection) -> None:
         self._ready.append(connection)
+        self._ring()
+
+    def _ring(self) -> None:
         with contextlib.suppress(BlockingIOError):
             self._bell.send(b"\0")
 

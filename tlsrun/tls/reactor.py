@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import selectors
 import socket
 import ssl
 import threading
@@ -17,17 +16,14 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from tlsrun.tls.connection import Connection, Limits, Next, State
+from tlsrun.tls.poller import READ, WRITE, new_poller
 from tlsrun.tls.request_socket import RequestSocket
 from tlsrun.tls.server_context import ServerContext
 from tlsrun.tls.shares import Share
 
 _log = logging.getLogger("tlsrun.reactor")
 
-#: Selectors that notice what another thread registers while they wait (epoll(7), kqueue(2)).
-_LIVE = tuple(
-    kind for name in ("EpollSelector", "KqueueSelector") if (kind := getattr(selectors, name, None)) is not None
-)
-_EVENTS = {Next.READ: selectors.EVENT_READ, Next.WRITE: selectors.EVENT_WRITE}
+_EVENTS = {Next.READ: READ, Next.WRITE: WRITE}
 _TICK = 0.5
 _DEFERRAL = 0.003  # seconds that a process with fewer connections has to take a new one
 #: Bytes of all unfinished request heads together; beyond it the oldest make room.
@@ -74,12 +70,11 @@ class Reactor:
         self._share = share
         self._deferred = False
         self._swept = self._resting = 0.0
-        self._selector = selectors.DefaultSelector()
-        self._live = isinstance(self._selector, _LIVE)
+        self._poller = new_poller()
         self._waker, self._sleeper = socket.socketpair()
         self._waker.setblocking(False)
         self._sleeper.setblocking(False)
-        self._selector.register(self._sleeper, selectors.EVENT_READ)
+        self._poller.watch(self._sleeper.fileno(), READ, self._sleeper)
         context.sslsocket_class = RequestSocket
         for listener in self._listeners:
             listener.setblocking(False)
@@ -94,14 +89,14 @@ class Reactor:
         # With no room for a request there is nothing to rest for: `release` wakes.
         resting = self._deferred and not self._accepting and self._running < self._capacity
         came = False
-        for key, _ in self._selector.select(_DEFERRAL if resting else min(timeout, _TICK)):
-            if isinstance(key.data, Connection):
-                self._advance(key.data)
-            elif key.fileobj is self._sleeper:
+        for ready in self._poller.wait(_DEFERRAL if resting else min(timeout, _TICK)):
+            if isinstance(ready, Connection):
+                self._advance(ready)
+            elif ready is self._sleeper:
                 self._drain_wakes()
             else:
                 came = True
-                self._accept(key.fileobj)
+                self._accept(ready)
         if not came and not resting:
             self._deferred = False  # another process took it
         now = time.monotonic()
@@ -117,7 +112,7 @@ class Reactor:
             self._closed = True
         for connection in self._snapshot():
             self._drop(connection)
-        self._selector.close()
+        self._poller.close()
         self._waker.close()
         self._sleeper.close()
 
@@ -208,9 +203,9 @@ class Reactor:
             self._accepting = wanted
         for listener in self._listeners:
             if wanted:
-                self._selector.register(listener, selectors.EVENT_READ)
+                self._poller.watch(listener.fileno(), READ, listener)
             else:
-                self._selector.unregister(listener)
+                self._poller.forget(listener.fileno())
 
     def _accept(self, listener: Any) -> None:
         if self._stopped or self._running >= self._capacity or self._defers():
@@ -270,7 +265,7 @@ class Reactor:
             if not self._closed:
                 self._waiting[connection] = None
                 self._watch(connection, _EVENTS[then])
-                if not self._live:
+                if not self._poller.live:
                     self.wake()
                 return
         connection.sock.close()
@@ -278,15 +273,15 @@ class Reactor:
     def _watch(self, connection: Connection, events: int) -> None:
         before, connection.watched = connection.watched, events
         if before == 0:
-            self._selector.register(connection.sock, events, connection)
+            self._poller.watch(connection.sock.fileno(), events, connection)
         elif before != events:
-            self._selector.modify(connection.sock, events, connection)
+            self._poller.change(connection.sock.fileno(), events, connection)
 
     def _forget(self, connection: Connection) -> None:
         with self._lock:
             self._waiting.pop(connection, None)
             if connection.watched:
-                self._selector.unregister(connection.sock)
+                self._poller.forget(connection.sock.fileno())
                 connection.watched = 0
 
     def _drop(self, connection: Connection) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import os
 import ssl
 from collections.abc import Iterator
@@ -24,26 +26,39 @@ _BUNDLES = (
 
 def known_root(issued: x509.Certificate) -> bool:
     """Whether a root that this machine knows (its own store, a local development CA) signed ``issued``."""
-    return any(_signed(issued, data) for data in _stores())
+    return any(_signed(issued, roots) for roots in _stores())
 
 
-def _stores() -> Iterator[bytes]:
+def _stores() -> Iterator[tuple[bytes, ...]]:
     default = ssl.get_default_verify_paths()
     paths = [folder / ROOT_NAME for folder in caroots()]
     paths += [Path(name) for name in (os.environ.get("SSL_CERT_FILE"), default.cafile, *_BUNDLES) if name]
     for path in dict.fromkeys(paths):
         try:
-            yield path.read_bytes()
+            status = path.stat()
+            yield _read(path, (status.st_ino, status.st_size, status.st_mtime_ns))
         except OSError:
             continue
 
 
-def _signed(issued: x509.Certificate, data: bytes) -> bool:
-    # Most roots are ruled out by their bytes alone, without being parsed.
+@functools.lru_cache(maxsize=8)
+def _read(path: Path, version: tuple[int, int, int]) -> tuple[bytes, ...]:
+    """The roots in a file, in DER; read again when the file is another.
+
+    A thousand certificates that lack their issuer ask a thousand times.
+    """
+    roots = []
+    for block in parse_pem(path.read_bytes()).certificates:
+        with contextlib.suppress(ValueError):
+            roots.append(block.der)
+    return tuple(roots)
+
+
+def _signed(issued: x509.Certificate, roots: tuple[bytes, ...]) -> bool:
+    # Most are ruled out by their bytes alone, without being parsed.
     issuer = issued.issuer.public_bytes()
-    for block in parse_pem(data).certificates:
+    for der in roots:
         try:
-            der = block.der
             if issuer in der:
                 issued.verify_directly_issued_by(parse_certificate(der))
                 return True
