@@ -209,6 +209,11 @@ class Pages:
             return [b"swallowed"]
 
     @staticmethod
+    def interrupts(environ: Any, start: Any, argument: str) -> Any:
+        """An application that raises what Ctrl-C raises."""
+        raise KeyboardInterrupt
+
+    @staticmethod
     def forked(environ: Any, start: Any, argument: str) -> Any:
         """What ended a process of the application's own that was told to end by SIGTERM."""
         child = os.fork()

@@ -137,6 +137,17 @@ def test_second_ctrl_c_that_the_application_swallows(localhost_cert: Paths, ca_f
         assert "Traceback" not in server.log()
 
 
+def test_interrupt_that_the_application_raises(localhost_cert: Paths, ca_file: Path) -> None:
+    """In the main thread it ends the server at once, as a second Ctrl-C does."""
+    with program(localhost_cert, "--threads", "1") as (server, address):
+        request = Request(address, ca_file, "/interrupts")
+        request.start()
+        assert server.wait(15) == 130
+        request.join()
+        assert isinstance(request.answer, OSError)
+        assert "Traceback" not in server.log()
+
+
 @pytest.mark.parametrize("threads", [[], ["--threads", "1"]], ids=["threads", "one thread"])
 def test_signals_of_forked_processes_are_their_own(threads: list[str], localhost_cert: Paths, ca_file: Path) -> None:
     """multiprocessing's terminate() ends the child, and not the server."""

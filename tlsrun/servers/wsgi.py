@@ -62,9 +62,10 @@ class Response:
         finally:
             exc_info = None  # a cycle through the frame
         self.status = _code(status)
+        self.headers = list(headers)
         # Mostly nothing is odd, and every server can send that.
-        odd = [value for _, value in headers if not (value.isascii() and value.isprintable())]
-        self.headers = [field for field in headers if self._sendable(*field)] if odd else headers
+        if not all(value.isascii() and value.isprintable() for _, value in self.headers):
+            self.headers = [field for field in self.headers if self._sendable(*field)]
         return self.written.append
 
     def _sendable(self, name: str, value: str) -> bool:

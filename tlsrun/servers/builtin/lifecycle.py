@@ -39,8 +39,9 @@ def serve(server: Server, duties: Duties) -> int:
             server.work.attend()
         except KeyboardInterrupt:
             signals.spare()
-            if end.hurried:
+            if not end.over:
                 stop(server, duties, 0)
+                return _INTERRUPTED
     if reloading and end.last == signal.SIGINT:
         raise KeyboardInterrupt
     return _INTERRUPTED if end.hurried else 0
@@ -55,6 +56,7 @@ class _End:
     Attributes:
         last: the signal that came last; None before one came.
         hurried: whether somebody pressed Ctrl-C twice.
+        over: whether running requests have had their time.
     """
 
     def __init__(self, server: Server, duties: Duties, signals: HeardSignals, after_interrupt: float | None) -> None:
@@ -63,7 +65,7 @@ class _End:
         self._signals = signals
         self._after_interrupt = after_interrupt
         self.last: int | None = None
-        self.hurried = False
+        self.hurried = self.over = False
 
     def listen(self) -> None:
         """Begin the end at the first signal; hurry at a second SIGINT."""
@@ -83,6 +85,7 @@ class _End:
         try:
             finished = stop(self._server, self._duties, grace)
         finally:
+            self.over = True
             if finished:
                 self._server.work.wake()
             else:
