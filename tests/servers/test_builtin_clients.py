@@ -152,7 +152,7 @@ def test_too_many_clients_cost_the_oldest_that_waits(localhost_cert: Paths, ca_f
 
 def _idle(server: Server, number: int) -> bool:
     """Whether so many wait for a request: an answer arrives before its thread waits again."""
-    return list(server.connections._phases.values()).count(Phase.IDLE) == number
+    return server.connections.count(Phase.IDLE) == number
 
 
 def test_service_waits_when_all_are_busy(localhost_cert: Paths, ca_file: Path) -> None:

@@ -21,6 +21,7 @@ from tests.support.process import Server, run
 from tests.wsgi.conftest import Handshake
 from tlsrun.tls.peers import read_peers
 from tlsrun.wsgi import Facts, application, establish
+from tlsrun.wsgi.application import _harmless as known_names
 from tlsrun.wsgi.facts import Untold
 from tlsrun.wsgi.front import Front
 
@@ -81,6 +82,26 @@ def test_a_string_cannot_pass_for_established_facts() -> None:
     environ = environ_of(**{"tlsrun.facts": "HTTPS", "HTTPS": "on"})
     assert establish(environ) == {}
     assert type(environ["tlsrun.facts"]) is Facts
+
+
+@pytest.mark.parametrize("name", ["SSL_CLIENT_S_DN", "HTTPS", "HTTPS_CC", "HTTP_X_FORWARDED_PROTO", "HTTP_X_REAL_IP"])
+def test_names_that_were_harmless_before_make_no_other_one_so(name: str) -> None:
+    """A request whose other names are all known is looked at like the first."""
+    wrapped, seen = application(lambda environ, _: [b"", seen.append(dict(environ))][:1]), list[Environ]()
+    for _ in range(3):
+        wrapped(environ_of(HTTP_ACCEPT="*/*"), None)
+        wrapped(environ_of(HTTP_ACCEPT="*/*", **{name: "forged"}), None)
+    assert [name in environ for environ in seen] == [False] * 6
+    assert all(environ["wsgi.url_scheme"] == "http" for environ in seen)
+
+
+def test_invented_names_cost_no_memory() -> None:
+    """However many somebody invents, and however long: what is remembered of them is bounded."""
+    wrapped = application(echo)
+    for number in range(3000):
+        wrapped(environ_of(**{f"HTTP_X_{number}": "x", f"HTTP_X_{'LONG' * 50}_{number}": "x"}), lambda *_: None)
+    assert len(known_names) <= 1200
+    assert max(map(len, known_names)) <= 100
 
 
 def test_wrapping_twice_is_wrapping_once() -> None:

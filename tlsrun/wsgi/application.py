@@ -9,13 +9,17 @@ from tlsrun.tls.peers import unmapped
 from tlsrun.wsgi import to_https
 from tlsrun.wsgi.claims import ALL
 from tlsrun.wsgi.external import front_of_environment
-from tlsrun.wsgi.facts import Facts
+from tlsrun.wsgi.facts import Facts, connection_facts
 from tlsrun.wsgi.front import NOBODY, Front, Heard, hear
 from tlsrun.wsgi.hsts import with_hsts
 from tlsrun.wsgi.sources import Environ, survey
 
 #: The key in environ under which the facts stand once they are established.
 ESTABLISHED = "tlsrun.facts"
+
+#: Names of variables that look neither like a fact nor like a claim: at most so many, and of at most so many letters.
+_harmless: set[str] = set()
+_KNOWN, _LONGEST = 1000, 80
 
 
 def application(app: Callable[..., Any], front: Front | Callable[[], Front] | None = None) -> Application:
@@ -55,6 +59,9 @@ class Application:
             result = self.__wrapped__(environ, start_response)
             return result
         front = self._known or self._know()
+        if not front.trusts and _establish_directly(environ):  # mostly
+            result = self._promising(environ, start_response)
+            return result
         heard = _establish(environ, front)[1]
         if heard is not None and heard.scheme == "http":
             redirect = to_https.answer(environ, front)
@@ -120,6 +127,45 @@ def establish(environ: Environ, front: Front = NOBODY) -> Facts:
     """
     established = environ.get(ESTABLISHED)
     return established if type(established) is Facts else _establish(environ, front)[0]
+
+
+def _establish_directly(environ: Environ) -> bool:
+    """As `_establish` where nobody is trusted, and no name looks like a fact or a claim: nothing is to be removed.
+
+    Written out, as it is done for each request: calls cost more than what they do.
+
+    Returns:
+        False, and nothing is done, when there is more to it.
+    """
+    if not _harmless.issuperset(environ) and not _learn(environ):
+        return False
+    get = environ.get
+    connection = get("tlsrun.socket") or get("gunicorn.socket") or get("werkzeug.socket")
+    # A server that speaks in variables (uWSGI, mod_wsgi) has set none.
+    facts = Facts() if connection is None else connection_facts(connection)
+    environ[ESTABLISHED] = facts
+    address = get("REMOTE_ADDR")
+    if address and address[:2] == "::":
+        environ["REMOTE_ADDR"] = unmapped(address)
+    if facts:
+        environ.update(facts)
+        if "HTTPS" in facts:
+            environ["wsgi.url_scheme"] = "https"
+    return True
+
+
+def _learn(environ: Environ) -> bool:
+    """Whether no name in ``environ`` looks like a fact or a claim; if so, they are known to be harmless from now on.
+
+    One set is asked for all names at once, which is four times as fast as to look at them.
+    """
+    names = "\n".join(environ)
+    if "SSL_" in names or "HTTPS" in names or not ALL.isdisjoint(environ):
+        return False
+    if len(_harmless) > _KNOWN:  # somebody invents headers: then those that browsers send are learned anew
+        _harmless.clear()
+    _harmless.update(name for name in environ if len(name) <= _LONGEST)
+    return True
 
 
 def _establish(environ: Environ, front: Front) -> tuple[Facts, Heard | None]:

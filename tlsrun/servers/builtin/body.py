@@ -18,6 +18,21 @@ if TYPE_CHECKING:
 _AT_ONCE = 65536
 
 
+class NoBody:
+    """The body of a request that has none."""
+
+    awaited = broken = False
+    left = 0
+
+    def end(self, *, at_most: int, seconds: float) -> bool:
+        """As `Body.end`."""
+        return True
+
+
+#: One is enough: there is nothing to it.
+NO_BODY = NoBody()
+
+
 class Body(io.RawIOBase):
     """The raw bytes of one body, decoded from its framing.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import threading
+import time
 
 from tlsrun.tls.sockets import ServerSocket
 
@@ -21,6 +22,16 @@ class Phase(enum.Enum):
 _UNCLAIMED = (Phase.FRESH, Phase.IDLE)
 
 
+class _Place:
+    """Where one connection is."""
+
+    __slots__ = ("phase", "since")
+
+    def __init__(self) -> None:
+        self.phase = Phase.FRESH
+        self.since = time.monotonic()
+
+
 class Connections:
     """All open connections. Safe to use from any thread.
 
@@ -31,8 +42,7 @@ class Connections:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._changed = threading.Condition()
-        # The one that has been in its phase longest comes first.
-        self._phases: dict[ServerSocket, Phase] = {}
+        self._places: dict[ServerSocket, _Place] = {}
         self._stopping = False
 
     @property
@@ -41,12 +51,17 @@ class Connections:
         return self._stopping
 
     def __len__(self) -> int:
-        return len(self._phases)
+        return len(self._places)
+
+    def count(self, phase: Phase) -> int:
+        """How many are in this phase."""
+        with self._changed:
+            return sum(place.phase is phase for place in self._places.values())
 
     def add(self, sock: ServerSocket) -> None:
         """A new connection."""
         with self._changed:
-            self._phases[sock] = Phase.FRESH
+            self._places[sock] = _Place()
 
     def move(self, sock: ServerSocket, phase: Phase) -> bool:
         """A connection goes on to another phase.
@@ -54,19 +69,22 @@ class Connections:
         Returns:
             False when it shall end instead: it would wait for a request, and none is wanted.
         """
+        # Without the lock, for which the threads of all connections would queue three times in each request. The order
+        # counts: who stops says so first, and looks at the phases then, so that one of the two sees the other.
+        place = self._places[sock]
+        place.phase = phase
+        place.since = time.monotonic()
+        return not self._stopping or self._move_at_stop(phase)
+
+    def _move_at_stop(self, phase: Phase) -> bool:
         with self._changed:
-            if phase is Phase.IDLE and self._stopping:
-                return False
-            self._phases.pop(sock, None)
-            self._phases[sock] = phase
-            if self._stopping:
-                self._changed.notify_all()
-            return True
+            self._changed.notify_all()
+        return phase is not Phase.IDLE
 
     def remove(self, sock: ServerSocket) -> None:
         """A connection is over."""
         with self._changed:
-            self._phases.pop(sock, None)
+            self._places.pop(sock, None)
             self._changed.notify_all()
 
     def make_room(self, seconds: float) -> bool:
@@ -76,27 +94,28 @@ class Connections:
             False when there is none after ``seconds`` (every connection is busy), or the server stops.
         """
         with self._changed:
-            if len(self._phases) < self._limit:
+            if len(self._places) < self._limit:
                 return True
             self._end_oldest()
-            self._changed.wait_for(lambda: len(self._phases) < self._limit or self._stopping, seconds)
-            return len(self._phases) < self._limit and not self._stopping
+            self._changed.wait_for(lambda: len(self._places) < self._limit or self._stopping, seconds)
+            return len(self._places) < self._limit and not self._stopping
 
     def relieve(self, seconds: float) -> None:
         """Have one connection less, or wait ``seconds``: the process can open no more."""
         with self._changed:
-            number = len(self._phases)
+            number = len(self._places)
             self._end_oldest()
-            self._changed.wait_for(lambda: len(self._phases) < number, seconds)
+            self._changed.wait_for(lambda: len(self._places) < number, seconds)
 
     def _end_oldest(self) -> None:
-        waiting = [sock for sock, phase in self._phases.items() if phase in _UNCLAIMED]
-        receiving = [sock for sock, phase in self._phases.items() if phase is Phase.RECEIVING]
-        for oldest in (*waiting[:1], *receiving[:1]):
-            # It stays here until its thread has closed it; until then it is not the one to be chosen again.
-            self._phases[oldest] = Phase.BUSY
-            oldest.stop_reading("too many connections")
-            return
+        for phases in (_UNCLAIMED, (Phase.RECEIVING,)):
+            waiting = [(place.since, sock) for sock, place in self._places.items() if place.phase in phases]
+            if waiting:
+                _, oldest = min(waiting, key=lambda one: one[0])
+                # It stays here until its thread has closed it; until then it is not the one to be chosen again.
+                self._places[oldest].phase = Phase.BUSY
+                oldest.stop_reading("too many connections")
+                return
 
     def stop(self, seconds: float) -> None:
         """Want no further request: who waits for one is woken up, and closes.
@@ -108,21 +127,23 @@ class Connections:
             self._stopping = True
             self._changed.notify_all()
             self._wake(Phase.IDLE)
-            self._changed.wait_for(lambda: Phase.FRESH not in self._phases.values(), seconds)
+            self._changed.wait_for(
+                lambda: all(place.phase is not Phase.FRESH for place in self._places.values()), seconds
+            )
             self._wake(Phase.FRESH)
 
     def _wake(self, phase: Phase) -> None:
-        for sock, its_phase in self._phases.items():
-            if its_phase is phase:
+        for sock, place in self._places.items():
+            if place.phase is phase:
                 sock.stop_reading("the server stops")
 
     def wait_for_end(self, seconds: float) -> bool:
         """Wait until all are over; returns whether they are."""
         with self._changed:
-            return self._changed.wait_for(lambda: not self._phases, seconds)
+            return self._changed.wait_for(lambda: not self._places, seconds)
 
     def abort(self) -> None:
         """Break what is left, whatever it does."""
         with self._changed:
-            for sock in self._phases:
+            for sock in self._places:
                 sock.abort()

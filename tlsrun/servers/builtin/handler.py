@@ -5,14 +5,14 @@ from __future__ import annotations
 import io
 import logging
 import socket
+import sys
 import time
 from collections.abc import Callable, Iterable
-from http.client import HTTPMessage
 from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any, cast
 
 from tlsrun.edge.refusal import Refused
-from tlsrun.servers.builtin.body import Body
+from tlsrun.servers.builtin.body import NO_BODY, Body, NoBody
 from tlsrun.servers.builtin.connections import Phase
 from tlsrun.servers.builtin.dates import http_date, log_date
 from tlsrun.servers.builtin.head import Head, parse_head
@@ -20,6 +20,7 @@ from tlsrun.servers.builtin.pace import Pace
 from tlsrun.servers.builtin.patient import PatientSocket
 from tlsrun.servers.builtin.reader import ClientGone, Reader
 from tlsrun.servers.builtin.response import Response
+from tlsrun.servers.builtin.variables import variables
 from tlsrun.tls.peers import unmapped
 from tlsrun.tls.sockets import HandshakeFailed
 
@@ -47,6 +48,10 @@ class Handler(BaseHTTPRequestHandler):
     broken_body: Callable[[str], Exception] = BrokenBody
     #: Raised by applications to say that there is nobody to answer.
     client_gone: tuple[type[Exception], ...] = (ClientGone,)
+    #: The server, and the connection.
+    site: Server
+    sock: PatientSocket
+    _head: Head
 
     def make_environ(self) -> dict[str, Any]:
         """The environ of the request at hand, but for ``wsgi.input``."""
@@ -60,18 +65,10 @@ class Handler(BaseHTTPRequestHandler):
         """Log an error of the application, with its traceback."""
         _log.error("error in %s", self.requestline, exc_info=error)
 
-    @property
-    def site(self) -> Server:
-        """The server."""
-        return cast("Server", self.server)
-
-    @property
-    def sock(self) -> PatientSocket:
-        """The connection."""
-        return cast(PatientSocket, self.request)
-
     def setup(self) -> None:
         """Nothing is done before the handshake."""
+        self.site = cast("Server", self.server)
+        self.sock = cast(PatientSocket, self.request)
         self.connection = self.request
         # The client of a Unix socket has no address.
         address: Any = self.client_address
@@ -79,6 +76,7 @@ class Handler(BaseHTTPRequestHandler):
         self.client_address = (unmapped(host), port)
         self._reader = Reader(self.sock)
         self._pace = Pace(self.site.options.write_timeout)
+        self._base: dict[str, Any] | None = None
         self._unread = False
         self._broken = False
 
@@ -117,7 +115,7 @@ class Handler(BaseHTTPRequestHandler):
             self._refuse(refusal)
             return False
         connections.move(self.sock, Phase.BUSY)
-        return self.site.work.run(lambda: self._answer(head))
+        return self.site.work.run(self._answer, head)
 
     def _refuse(self, refusal: Refused) -> None:
         date = f"Date: {self.date_time_string()}\r\n".encode()
@@ -130,16 +128,13 @@ class Handler(BaseHTTPRequestHandler):
         # Until the answer is whole, an end must look like a break.
         self._broken = True
         self._take(head)
-        self._pace = Pace(self.site.options.write_timeout)
-        body = Body(
-            self._reader,
-            head.length,
-            seconds=self.site.options.body_timeout,
-            error=self.broken_body,
-            ask=self._ask if head.expects else None,
-        )
-        # Bytes of the body may come in any number of reads; what reads it wants them whole.
-        self.rfile = io.BytesIO() if head.length == 0 else io.BufferedReader(body)
+        body: Body | NoBody
+        if head.length == 0:
+            body, self.rfile = NO_BODY, io.BytesIO()
+        else:
+            body = self._body(head)
+            # Bytes of the body may come in any number of reads; what reads it wants them whole.
+            self.rfile = io.BufferedReader(body)
         response = self._response(head, body)
         environ = self.make_environ()
         environ["wsgi.input"] = self.rfile
@@ -160,20 +155,44 @@ class Handler(BaseHTTPRequestHandler):
 
     def _take(self, head: Head) -> None:
         """Set what the standard library's class and its subclasses look at."""
+        self._head = head
         self.requestline = head.line
         self.command = head.method
         self.request_version = head.version
         self.close_connection = not head.keep_alive
         # As http.server: what begins with two slashes would be a URL without a scheme to an application that redirects.
         self.path = "/" + head.target.lstrip("/") if head.target.startswith("//") else head.target
-        self.headers = HTTPMessage()
-        for name, value in _merged(head.fields):
-            self.headers[name] = value
+        self._pace = Pace(self.site.options.write_timeout)
+
+    def _body(self, head: Head) -> Body:
+        return Body(
+            self._reader,
+            head.length,
+            seconds=self.site.options.body_timeout,
+            error=self.broken_body,
+            ask=self._ask if head.expects else None,
+        )
+
+    def base(self) -> dict[str, Any]:
+        """What environ begins as, for every request of this connection."""
+        raise NotImplementedError
+
+    def new_environ(self) -> dict[str, Any]:
+        """An environ with what does not depend on the request's target, for subclasses to complete."""
+        if self._base is None:
+            self._base = self.base()
+        environ = self._base.copy()
+        environ["wsgi.errors"] = sys.stderr
+        environ["REQUEST_METHOD"] = self.command
+        environ["SERVER_PROTOCOL"] = self.request_version
+        environ["REQUEST_URI"] = self.path
+        environ.update(variables(self._head.fields))
+        return environ
 
     def _ask(self) -> None:
         self._send(b"HTTP/1.1 100 Continue\r\n\r\n")
 
-    def _response(self, head: Head, body: Body) -> Response:
+    def _response(self, head: Head, body: Body | NoBody) -> Response:
         def may_keep() -> bool:
             left = body.left
             return not (
@@ -188,7 +207,9 @@ class Handler(BaseHTTPRequestHandler):
     def _common(self) -> Iterable[tuple[str, str]]:
         return (("Server", self.version_string()), ("Date", self.date_time_string()))
 
-    def _run(self, head: Head, body: Body, environ: dict[str, Any], response: Response) -> Response | None:
+    def _run(
+        self, head: Head, body: Body | NoBody, environ: dict[str, Any], response: Response
+    ) -> Response | None:
         """Let the application answer.
 
         Returns:
@@ -217,17 +238,24 @@ class Handler(BaseHTTPRequestHandler):
         return response
 
     def _send(self, data: bytes) -> None:
-        sock, rest = self.sock, memoryview(data)
+        sock = self.sock
         try:
             sock.settimeout(self.site.options.write_timeout)
+            began = time.monotonic()
+            size = sock.send(data)
+            self._count(size, began)
+            rest = memoryview(data)[size:]
             while rest:
                 began = time.monotonic()
                 size = sock.send(rest)
+                self._count(size, began)
                 rest = rest[size:]
-                if not self._pace.count(size, time.monotonic() - began):
-                    raise TimeoutError("the client took the answer too slowly")
         except (OSError, ValueError) as error:
             raise ClientGone(str(error)) from error
+
+    def _count(self, size: int, began: float) -> None:
+        if not self._pace.count(size, time.monotonic() - began):
+            raise TimeoutError("the client took the answer too slowly")
 
     def date_time_string(self, timestamp: float | None = None) -> str:
         """As the class below; of now, it is made once a second."""
@@ -251,17 +279,3 @@ def _serve(application: Callable[..., Iterable[bytes]], environ: dict[str, Any],
         close = getattr(result, "close", None)
         if close is not None:
             close()
-
-
-def _merged(fields: tuple[tuple[str, str], ...]) -> Iterable[tuple[str, str]]:
-    """Headers for environ: cookies in one line (RFC 9113, section 8.2.3), and none that could be taken for another.
-
-    A name with an underscore is the same variable as the one with a hyphen (CVE-2015-0219); ``Proxy`` would become
-    HTTP_PROXY (httpoxy, CVE-2016-5385).
-    """
-    cookies = "; ".join(value for name, value in fields if name.lower() == "cookie")
-    if cookies:
-        yield "Cookie", cookies
-    for name, value in fields:
-        if "_" not in name and name.lower() not in ("cookie", "proxy"):
-            yield name, value

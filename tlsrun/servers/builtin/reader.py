@@ -55,20 +55,23 @@ class Reader:
             Refused: it is too slow (408), too long, or can be no good one.
             ClientGone: the client closed in the middle of it.
         """
-        deadline = time.monotonic() + seconds
+        deadline = 0.0
+        seen = 0
         self._skip_empty_lines()
-        while (end := end_of_head(self._data)) < 0:
-            left = deadline - time.monotonic()
-            if left <= 0:
+        while (end := end_of_head(self._data, seen=seen)) < 0:
+            seen = len(self._data)
+            now = time.monotonic()
+            deadline = deadline or now + seconds
+            if now >= deadline:
                 raise Refused(408, f"The request's head was not whole after {seconds:g} s.")
             try:
-                more = self._receive(left)
+                more = self._receive(deadline - now)
             except TimeoutError:
                 continue
             if not more:
                 raise ClientGone("closed in a request's head")
             self._data += more
-            self._skip_empty_lines()
+            seen = max(0, seen - self._skip_empty_lines())
         head, self._data = self._data[:end], self._data[end + 4 :]
         return head
 
@@ -88,12 +91,16 @@ class Reader:
         """Give back what belongs to the next request."""
         self._data = data + self._data
 
-    def _skip_empty_lines(self) -> None:
+    def _skip_empty_lines(self) -> int:
+        """Returns how many bytes were taken away; as long as there is nothing else, they stay."""
         stripped = self._data.lstrip(b"\r\n")
-        if len(self._data) - len(stripped) > _EMPTY:
+        skipped = len(self._data) - len(stripped)
+        if skipped > _EMPTY:
             raise malformed("empty lines before the request")
-        if stripped:
-            self._data = stripped
+        if not stripped:
+            return 0
+        self._data = stripped
+        return skipped
 
     def _receive(self, seconds: float, size: int = _AT_ONCE) -> bytes:
         self._sock.settimeout(seconds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Iterable
 from types import TracebackType
@@ -16,7 +17,8 @@ _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[\t -~\x80-\xff]*")
 
 #: About one connection only (RFC 9110, section 7.6.1): the server's, not the application's (PEP 3333).
-_OURS = frozenset(("connection", "keep-alive", "transfer-encoding", "proxy-connection", "te", "trailer"))
+_HOP_BY_HOP = frozenset(("connection", "keep-alive", "transfer-encoding", "proxy-connection", "te", "trailer"))
+_OURS, _LENGTH, _COMMON = "ours", "content-length", ("server", "date")
 
 _JOINED = 65536  # bytes up to which head and body are one write
 
@@ -31,7 +33,7 @@ class Response:
     Arguments:
         head: the request.
         send: writes bytes to the client.
-        common: header lines of the server, by name, each left out when the application has its own.
+        common: header lines of the server (Server, Date), each left out when the application has its own.
         may_keep: whether the connection may go on after this answer; asked once, when the head is written.
 
     Attributes:
@@ -55,7 +57,9 @@ class Response:
         self._common = common
         self._may_keep = may_keep
         self._line = ""
-        self._fields: list[tuple[str, str]] | None = None
+        self._fields: list[tuple[str, str, str | None]] | None = None
+        self._lines: list[str] = []
+        self._said: set[str] = set()
         self._announced: int | None = None
         self._chunks = False
         self._bodyless = False
@@ -83,14 +87,11 @@ class Response:
                 raise AssertionError("start_response() was called twice, without exc_info")
         finally:
             exc_info = None  # a traceback that is kept keeps its frames
-        match = _STATUS.fullmatch(status)
-        if match is None:
-            raise ValueError(f"no HTTP status: {status!r}")
-        for name, value in headers:
-            if _NAME.fullmatch(name) is None or _VALUE.fullmatch(value) is None:
+        self.status, self._line = _code(status), status
+        self._fields = [(name, value, _own(name)) for name, value in headers]
+        for name, value, own in self._fields:
+            if own is None or _VALUE.fullmatch(value) is None:
                 raise ValueError(f"no HTTP header: {name!r}: {value!r}")
-        self.status, self._line = int(match[1]), status
-        self._fields = list(headers)
         return self.write
 
     def take(self, result: Iterable[bytes]) -> None:
@@ -156,34 +157,42 @@ class Response:
             known: the length of the whole body, when it is known.
         """
         assert self._fields is not None  # noqa: S101 -- for the type checker; both callers looked
-        lengths = {value for name, value in self._fields if name.lower() == "content-length"}
-        closes = any(
-            name.lower() == "connection" and "close" in value.lower() for name, value in self._fields
-        )
-        empty = self.status < 200 or self.status == 204
-        fields = [(name, value) for name, value in self._fields if name.lower() not in _OURS]
+        request, status = self._request, self.status
+        empty = status < 200 or status == 204
+        lines = self._lines = []
+        lengths = set()
+        closes = False
+        for name, value, own in self._fields:
+            if own == _LENGTH:
+                lengths.add(value)
+                if empty:
+                    continue
+            elif own == _OURS:
+                closes = closes or (name.lower() == "connection" and "close" in value.lower())
+                continue
+            elif own:
+                self._said.add(own)
+            lines.append(f"{name}: {value}")
         if empty:
-            fields = [(name, value) for name, value in fields if name.lower() != "content-length"]
+            pass
         elif lengths:
             self._announced = _number(lengths)
-        elif self.status != 304 and known is not None and not (self._request.method == "HEAD" and known == 0):
+        elif status != 304 and known is not None and not (request.method == "HEAD" and known == 0):
             self._announced = known
-            fields.append(("Content-Length", str(known)))
-        self._bodyless = empty or self.status == 304 or self._request.method == "HEAD"
+            lines.append(f"Content-Length: {known}")
+        self._bodyless = empty or status == 304 or request.method == "HEAD"
         unknown = not self._bodyless and self._announced is None
-        self._chunks = unknown and self._request.version != "HTTP/1.0"
+        self._chunks = unknown and request.version != "HTTP/1.0"
         until_close = unknown and not self._chunks
         if self._chunks:
-            fields.append(("Transfer-Encoding", "chunked"))
-        self.keeps = self._request.keep_alive and not closes and not until_close and self._may_keep()
-        self._fields = fields
+            lines.append("Transfer-Encoding: chunked")
+        self.keeps = request.keep_alive and not closes and not until_close and self._may_keep()
 
     def _head(self) -> bytes:
-        assert self._fields is not None  # noqa: S101 -- for the type checker; `_frame` came before
-        said = {name.lower() for name, _ in self._fields}
-        lines = [f"HTTP/1.1 {self._line}"]
-        lines += [f"{name}: {value}" for name, value in self._fields]
-        lines += [f"{name}: {value}" for name, value in self._common() if name.lower() not in said]
+        lines = [f"HTTP/1.1 {self._line}", *self._lines]
+        for name, value in self._common():
+            if _own(name) not in self._said:
+                lines.append(f"{name}: {value}")
         if not self.keeps:
             lines.append("Connection: close")
         elif self._request.version == "HTTP/1.0":
@@ -202,6 +211,25 @@ class Response:
             self.keeps = False
         self.size += len(data)
         return data
+
+
+@functools.lru_cache(maxsize=256)
+def _code(status: str) -> int:
+    match = _STATUS.fullmatch(status)
+    if match is None:
+        raise ValueError(f"no HTTP status: {status!r}")
+    return int(match[1])
+
+
+@functools.lru_cache(maxsize=512)
+def _own(name: str) -> str | None:
+    """What is particular about a header of this name: empty for nothing, None when there can be none of it."""
+    if _NAME.fullmatch(name) is None:
+        return None
+    lower = name.lower()
+    if lower in _HOP_BY_HOP:
+        return _OURS
+    return lower if lower in (_LENGTH, *_COMMON) else ""
 
 
 def _number(values: set[str]) -> int:

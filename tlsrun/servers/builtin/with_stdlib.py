@@ -11,8 +11,6 @@ from wsgiref.util import FileWrapper
 import tlsrun
 from tlsrun.servers.builtin.handler import Handler
 
-_OWN = ("CONTENT_TYPE", "CONTENT_LENGTH")
-
 
 class StandardHandler(Handler):
     """PEP 3333's environ, and nothing of the process environment in it."""
@@ -21,37 +19,32 @@ class StandardHandler(Handler):
         """The Server header."""
         return "tlsrun"
 
-    def make_environ(self) -> dict[str, Any]:
-        """The environ of the request at hand."""
-        host, path, query = split_target(self.path)
+    def base(self) -> dict[str, Any]:
+        """As `Handler.base`."""
         address, port = self.sock.here
-        environ = {
-            "REQUEST_METHOD": self.command,
+        return {
             "SCRIPT_NAME": "",
-            "PATH_INFO": unquote_to_bytes(path.encode("latin-1")).decode("latin-1"),
-            "QUERY_STRING": query,
-            "REQUEST_URI": self.path,
             "SERVER_NAME": address,
             "SERVER_PORT": str(port),
-            "SERVER_PROTOCOL": self.request_version,
             "SERVER_SOFTWARE": f"tlsrun/{tlsrun.__version__}",
             "GATEWAY_INTERFACE": "CGI/1.1",
             "REMOTE_ADDR": self.client_address[0],
             "REMOTE_PORT": str(self.client_address[1]),
             "wsgi.version": (1, 0),
             "wsgi.url_scheme": "https",
-            "wsgi.errors": sys.stderr,
             "wsgi.multithread": self.site.multithread,
             "wsgi.multiprocess": False,
             "wsgi.run_once": False,
             "wsgi.file_wrapper": FileWrapper,
             "tlsrun.socket": self.sock,
         }
-        for name, value in self.headers.items():
-            key = name.upper().replace("-", "_")
-            if key not in _OWN:
-                key = f"HTTP_{key}"
-            environ[key] = f"{environ[key]},{value}" if key in environ else value
+
+    def make_environ(self) -> dict[str, Any]:
+        """The environ of the request at hand."""
+        host, path, query = split_target(self.path)
+        environ = self.new_environ()
+        environ["PATH_INFO"] = unquote_to_bytes(path.encode("latin-1")).decode("latin-1") if "%" in path else path
+        environ["QUERY_STRING"] = query
         if host:
             environ["HTTP_HOST"] = host
         return environ

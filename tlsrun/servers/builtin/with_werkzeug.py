@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import importlib.metadata
+import logging
 import re
+import ssl
 from collections.abc import Callable, Iterable
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from werkzeug.debug.tbtools import DebugTraceback
 from werkzeug.exceptions import ClientDisconnected, InternalServerError
 from werkzeug.serving import WSGIRequestHandler
 
 from tlsrun.servers.builtin.handler import BrokenBody, Handler
+from tlsrun.servers.builtin.log_line import write
 from tlsrun.servers.builtin.reader import ClientGone
 
-#: A path, with a query perhaps, that a log shows as it is.
+_log = logging.getLogger("werkzeug")
+
+#: A path, with a query perhaps, in which nothing is to be decoded, and which a log shows as it is.
 _PLAIN = re.compile(r"/(?:[A-Za-z0-9._~-][A-Za-z0-9._~/-]*)?(?:\?[A-Za-z0-9._~/=&-]+)?")
 
 
@@ -33,14 +39,46 @@ class WerkzeugHandler(Handler, WSGIRequestHandler):
     broken_body = BrokenFlaskBody
     #: As Werkzeug: an extension that took the socket over (WebSocket) ends with a ConnectionError.
     client_gone = (ClientGone, ConnectionError)
+    _plain = False
     server_version = f"Werkzeug/{importlib.metadata.version('werkzeug')}"
+
+    def base(self) -> dict[str, Any]:
+        """As `Handler.base`."""
+        host, port = self.sock.here
+        base = {
+            "wsgi.version": (1, 0),
+            "wsgi.url_scheme": "https",
+            "wsgi.multithread": self.site.multithread,
+            "wsgi.multiprocess": self.site.multiprocess,
+            "wsgi.run_once": False,
+            "werkzeug.socket": self.sock,
+            "SERVER_SOFTWARE": self.server_version,
+            "SCRIPT_NAME": "",
+            "REMOTE_ADDR": self.client_address[0],
+            "REMOTE_PORT": str(self.client_address[1]),
+            "SERVER_NAME": host,
+            "SERVER_PORT": str(port),
+        }
+        certificate = None if self.sock.context.verify_mode == ssl.CERT_NONE else self.sock.getpeercert(True)
+        if certificate is not None:
+            base["SSL_CLIENT_CERT"] = ssl.DER_cert_to_PEM_cert(certificate)
+        return base
 
     def make_environ(self) -> dict[str, Any]:
         """Werkzeug's environ; all of it text, as PEP 3333 wants it."""
-        environ: dict[str, Any] = WSGIRequestHandler.make_environ(self)
-        environ["REMOTE_PORT"] = str(environ["REMOTE_PORT"])
-        host, port = self.sock.here
-        environ |= {"SERVER_NAME": host, "SERVER_PORT": str(port)}
+        environ = self.new_environ()
+        self._plain = _PLAIN.fullmatch(self.path) is not None
+        if self._plain:
+            host = ""
+            path, _, query = self.path.partition("?")
+        else:
+            host, path, query = _split(self.path)
+            environ["REQUEST_URI"] = _as_octets(self.path)
+        environ["PATH_INFO"] = path
+        environ["QUERY_STRING"] = query
+        environ["RAW_URI"] = environ["REQUEST_URI"]
+        if host:
+            environ["HTTP_HOST"] = host
         self.environ = environ
         return environ
 
@@ -56,8 +94,23 @@ class WerkzeugHandler(Handler, WSGIRequestHandler):
         """The line as Werkzeug's server writes it, which names no size."""
         if self.site.quiet:
             return
-        if code == 200 and _PLAIN.fullmatch(self.path):
+        if code == 200 and self._plain:
             # There is nothing to decode, to escape or to colour, and to find that out takes longer than all the rest.
-            self.log("info", '"%s" %s %s', f"{self.command} {self.path} {self.request_version}", "200", "-")
+            what = f'"{self.command} {self.path} {self.request_version}" 200 -'
+            if not write(_log, f"{self.address_string()} - - [{self.log_date_time_string()}] {what}"):
+                self.log("info", '"%s" %s %s', f"{self.command} {self.path} {self.request_version}", "200", "-")
         else:
             super().log_request(code)
+
+
+def _split(target: str) -> tuple[str, str, str]:
+    """Host (empty when the target has none), path and query of a request target, as Werkzeug takes them apart."""
+    parts = urlsplit(target)
+    path = f"/{parts.netloc}{parts.path}" if parts.netloc and not parts.scheme else parts.path
+    host = parts.netloc if parts.scheme else ""
+    return host, _as_octets(unquote(path)), _as_octets(parts.query)
+
+
+def _as_octets(text: str) -> str:
+    """Text as PEP 3333 has it: its octets in UTF-8, each a character."""
+    return text.encode("utf-8").decode("latin-1")

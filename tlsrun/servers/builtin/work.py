@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import queue
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from tlsrun.servers.builtin.reader import ClientGone
 
+_Argument = TypeVar("_Argument")
 _Task: TypeAlias = Callable[[], bool]
 
 _LOOK = 0.5  # seconds after which a signal that ended no wait is noticed
@@ -40,12 +42,12 @@ class Work:
             for number in range(self._threads):
                 threading.Thread(target=self._serve, name=f"tlsrun-work-{number}", daemon=True).start()
 
-    def run(self, task: _Task) -> bool:
-        """Run ``task`` where it belongs, and wait for it."""
+    def run(self, function: Callable[[_Argument], bool], argument: _Argument) -> bool:
+        """Call ``function`` where it belongs, and wait for it."""
         if self._threads is None:
-            return task()
+            return function(argument)
         done: Future[bool] = Future()
-        (self._tasks if self.concurrent else self._main).put((task, done))
+        (self._tasks if self.concurrent else self._main).put((functools.partial(function, argument), done))
         return done.result()
 
     def attend(self) -> None:

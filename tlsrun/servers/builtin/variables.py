@@ -1,0 +1,42 @@
+"""Header fields as variables of environ (RFC 3875, section 4.1.18)."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable
+
+_COOKIE = "HTTP_COOKIE"
+
+
+def variables(fields: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """The variables of one request's header fields.
+
+    A field that comes again is one more member of a list (RFC 9110, section 5.3); cookies are joined as browsers
+    write them (RFC 9113, section 8.2.3).
+
+    Arguments:
+        fields: names and values, as latin-1.
+    """
+    found: dict[str, str] = {}
+    for name, value in fields:
+        variable = _variable(name)
+        if variable is None:
+            continue
+        if variable in found:
+            between = "; " if variable == _COOKIE else ","
+            value = f"{found[variable]}{between}{value}"
+        found[variable] = value
+    return found
+
+
+@functools.lru_cache(maxsize=512)
+def _variable(name: str) -> str | None:
+    """The variable of a field; None for one that could be taken for another's.
+
+    A name with an underscore is the same variable as the one with a hyphen (CVE-2015-0219); ``Proxy`` would become
+    HTTP_PROXY (httpoxy, CVE-2016-5385).
+    """
+    if "_" in name or name.lower() == "proxy":
+        return None
+    variable = name.upper().replace("-", "_")
+    return variable if variable in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{variable}"
