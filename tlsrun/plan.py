@@ -72,7 +72,7 @@ class Plan:
         profile: the name of what the policy came from.
         http: the versions of HTTP to speak, the newest first.
         workers: processes.
-        threads: threads for each process; None for one for each connection (builtin).
+        threads: threads for each process; None for as many as are of use (builtin).
         handshake_timeout: seconds a client has for the whole handshake.
         reload: whether certificates are renewed while they serve.
         sni: host name or wildcard -> the sources of its certificates.

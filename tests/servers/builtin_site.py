@@ -34,6 +34,8 @@ from tlsrun.wsgi import application as with_facts
 #: Set when the page /held/ was asked for; let go to end its answer.
 ENTERED, RELEASED = threading.Event(), threading.Event()
 CLOSED: list[str] = []
+#: A test sets the one that its requests shall meet at.
+TOGETHER: list[threading.Barrier] = []
 
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -236,6 +238,18 @@ class Pages:
         Path("/", argument).read_bytes()
         start("200 OK", [])
         return [b"released"]
+
+    @staticmethod
+    def ident(environ: Any, start: Any, argument: str) -> Any:
+        start("200 OK", [])
+        return [str(threading.get_ident()).encode()]
+
+    @staticmethod
+    def together(environ: Any, start: Any, argument: str) -> Any:
+        """An answer when as many ask for this page at the same time as the barrier has parties."""
+        TOGETHER[0].wait(60)
+        start("200 OK", [])
+        return [b"together"]
 
     @staticmethod
     def thread(environ: Any, start: Any, argument: str) -> Any:

@@ -110,7 +110,7 @@ class Settings:
     workers: int = _setting(1, integer(1, 1024), "Worker processes.", "4")
     threads: int | None = _setting(
         None, integer(1, 4096), "Threads of each worker process: how many requests it answers at once. "
-        "Without it: 4, and under the built-in server one for each connection.", "8",
+        "Without it: 4, and under the built-in server no limit.", "8",
     )  # fmt: skip
     http: tuple[str, ...] = _setting(
         (), HTTP, "The HTTP versions to speak; without it, those that the chosen server does well.", "2, 1.1",

@@ -34,7 +34,7 @@ MAPPING: Mapping[str, Cell] = {
     "port": _LISTENER,
     "bind": _LISTENER,
     "workers": Unsupported("runs in one process", accepts=(1,)),
-    "threads": Ours("so many requests at a time; without it one thread for each connection"),
+    "threads": Ours("so many requests at a time; without it as many as come"),
     "http": Unsupported("speaks HTTP/1.1 only", accepts=((), HTTP)),
     "profile": _CONTEXT,
     "min_version": _CONTEXT,

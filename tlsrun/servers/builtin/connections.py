@@ -117,6 +117,14 @@ class Connections:
                 oldest.stop_reading("too many connections")
                 return
 
+    def expire(self, seconds: float) -> None:
+        """End those whose clients have not asked again for so long."""
+        latest = time.monotonic() - seconds
+        with self._changed:
+            for sock, place in self._places.items():
+                if place.phase is Phase.IDLE and place.since < latest:
+                    sock.stop_reading()
+
     def stop(self, seconds: float) -> None:
         """Want no further request: who waits for one is woken up, and closes.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import logging
 import socket
@@ -9,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from http.server import BaseHTTPRequestHandler
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from tlsrun.edge.refusal import Refused
 from tlsrun.servers.builtin.body import NO_BODY, Body, NoBody
@@ -39,7 +40,7 @@ class BrokenBody(OSError):
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Serves one connection in its own thread; the standard library's class gives the log lines.
+    """Serves one connection; the standard library's class gives the log lines.
 
     Subclasses say how environ is made, and what to do with errors.
     """
@@ -65,44 +66,72 @@ class Handler(BaseHTTPRequestHandler):
         """Log an error of the application, with its traceback."""
         _log.error("error in %s", self.requestline, exc_info=error)
 
-    def setup(self) -> None:
-        """Nothing is done before the handshake."""
-        self.site = cast("Server", self.server)
-        self.sock = cast(PatientSocket, self.request)
-        self.connection = self.request
+    def __init__(self, request: PatientSocket, client_address: Any, server: Server) -> None:
+        # Not the class below: it would serve the whole connection now, and here.
+        self.request = self.connection = self.sock = request
+        self.server: Any = server
+        self.site = server
         # The client of a Unix socket has no address.
-        address: Any = self.client_address
-        host, port = address[:2] if address else ("", 0)
+        host, port = client_address[:2] if client_address else ("", 0)
         self.client_address = (unmapped(host), port)
-        self._reader = Reader(self.sock)
-        self._pace = Pace(self.site.options.write_timeout)
+        self._reader = Reader(request)
+        self._pace = Pace(server.options.write_timeout)
         self._base: dict[str, Any] | None = None
         self._unread = False
         self._broken = False
 
-    def handle(self) -> None:
-        """Serve request after request until one side has had enough."""
-        try:
-            self.sock.do_handshake()
-            if self.sock.introduced is not None:
-                self.client_address = self.sock.introduced
-            while self._one_request():
-                if not self.site.connections.move(self.sock, Phase.IDLE):
-                    break
-        except (HandshakeFailed, ClientGone):
-            return
+    # -- a station (`tlsrun.servers.builtin.crew`) --------------------------------------------------------------------
 
-    def finish(self) -> None:
-        """Say goodbye, so that what was sent last arrives; or see that an answer that broke off looks so."""
+    def fileno(self) -> int:
+        """The connection's descriptor."""
+        return self.sock.fileno()
+
+    def begin(self) -> bool:
+        """Shake hands."""
+        return self._safely(self._shake_hands)
+
+    def serve(self) -> bool:
+        """Wait for a request, and answer it; returns whether another may come."""
+        return self._safely(self._one_request) and self.site.connections.move(self.sock, Phase.IDLE)
+
+    def at_hand(self) -> bool:
+        """Whether something of the next request was read already."""
+        return self._reader.has_more or self.sock.pending() > 0
+
+    def end(self) -> None:
+        """Say goodbye, and close."""
+        self._safely(self._say_goodbye)
+        with contextlib.suppress(OSError):
+            self.sock.close()
+        self.site.connections.remove(self.sock)
+
+    def _safely(self, step: Callable[[], bool]) -> bool:
+        try:
+            return step()
+        except (HandshakeFailed, ClientGone):
+            return False
+        except Exception:  # a bug of ours must not end in a thread that nobody hears of
+            _log.exception("serving a connection failed")
+            return False
+
+    def _shake_hands(self) -> bool:
+        self.sock.do_handshake()
+        if self.sock.introduced is not None:
+            self.client_address = self.sock.introduced
+        return True
+
+    def _say_goodbye(self) -> bool:
+        """So that what was sent last arrives; or see that an answer that broke off looks so."""
         if self._broken:
             self.sock.abort()
-            return
+            return False
         try:
             self.sock.shutdown(socket.SHUT_WR)
         except OSError:
-            return
+            return False
         if self._unread:
             self.sock.linger()
+        return False
 
     def _one_request(self) -> bool:
         options, connections = self.site.options, self.site.connections

@@ -29,6 +29,11 @@ class Reader:
         self._sock = sock
         self._data = b""
 
+    @property
+    def has_more(self) -> bool:
+        """Whether something was read that nobody has taken."""
+        return bool(self._data)
+
     def wait(self, seconds: float) -> bool:
         """Wait for the first byte of a request.
 

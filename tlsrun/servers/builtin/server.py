@@ -1,4 +1,4 @@
-"""The server: accepts connections, gives each a thread, and lets what runs finish when it stops."""
+"""The server: accepts connections, hands them to its crew, and lets what runs finish when it stops."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from typing import Any
 
 from tlsrun.listening.notify import Watchdog
 from tlsrun.servers.builtin.connections import Connections
+from tlsrun.servers.builtin.crew import Crew, Station
 from tlsrun.servers.builtin.options import Options
 from tlsrun.servers.builtin.patient import PatientSocket
 from tlsrun.servers.builtin.work import Work
 from tlsrun.tls.server_context import ServerContext
-from tlsrun.tls.sockets import ServerSocket
 
 _log = logging.getLogger("tlsrun.builtin")
 
@@ -50,7 +50,7 @@ class Server:
         socks: Sequence[socket.socket],
         context: ServerContext,
         application: Callable[..., Any],
-        handler: Callable[[Any, Any, Any], Any],
+        handler: Callable[[Any, Any, Any], Station],
         *,
         options: Options,
         work: Work,
@@ -71,6 +71,7 @@ class Server:
         self.server_address = self._addresses[socks[0]]
         self._watchdog = Watchdog()
         self.connections = Connections(min(options.max_connections, _descriptors()))
+        self._crew = Crew(self._tick)
         self._wake, self._woken = socket.socketpair()
         self._accepting = threading.Thread(target=self._accept, name="tlsrun-accept", daemon=True)
 
@@ -79,6 +80,7 @@ class Server:
         for listener in self._listeners:
             listener.setblocking(False)
         self.work.start()
+        self._crew.start()
         self._accepting.start()
 
     def close(self) -> None:
@@ -106,6 +108,7 @@ class Server:
         if not finished:
             _log.warning("broken off after %g s: requests still running: %d", grace, len(self.connections))
             self.connections.abort()
+        self._crew.stop()
         return finished
 
     def _accept(self) -> None:
@@ -143,26 +146,15 @@ class Server:
         assert isinstance(sock, PatientSocket)  # noqa: S101 -- for the type checker: this context makes no other
         sock.here = here
         self.connections.add(sock)
+        station = self._handler(sock, address, self)
         try:
-            threading.Thread(
-                target=self._serve, args=(sock, address), name="tlsrun-connection", daemon=True
-            ).start()
+            self._crew.accompany(station)
         except RuntimeError as error:
             _log.warning("no thread for a connection: %s", error)
-            self._end(sock)
+            station.end()
 
-    def _serve(self, sock: ServerSocket, address: Any) -> None:
-        try:
-            self._handler(sock, address, self)
-        except Exception:  # a bug of ours must not end in a thread that nobody hears of
-            _log.exception("serving a connection failed")
-        finally:
-            self._end(sock)
-
-    def _end(self, sock: ServerSocket) -> None:
-        with contextlib.suppress(OSError):
-            sock.close()
-        self.connections.remove(sock)
+    def _tick(self) -> None:
+        self.connections.expire(self.options.keep_alive)
 
 
 def _server_address(sock: socket.socket) -> tuple[str, int]:

@@ -1,0 +1,166 @@
+"""One thread serves kept connections while requests are quick; one that takes long, or waits, keeps nobody waiting."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.servers.builtin_site import ENTERED, RELEASED, TOGETHER, Talk, serving
+from tests.support.certs import Paths
+from tests.support.clients import Address
+from tests.support.process import PATIENCE, eventually
+from tlsrun.servers.builtin import crew, gait
+from tlsrun.servers.builtin.connections import Phase
+from tlsrun.servers.builtin.gait import Gait
+from tlsrun.servers.builtin.server import Server
+from tlsrun.servers.builtin.with_stdlib import StandardHandler
+
+
+@contextlib.contextmanager
+def kept(number: int, paths: Paths, ca_file: Path, **options: Any) -> Iterator[tuple[list[Talk], Address, Server]]:
+    """So many connections that were answered once, and wait."""
+    with serving(paths, StandardHandler, **options) as (address, server), contextlib.ExitStack() as stack:
+        talks = [stack.enter_context(Talk(address, ca_file)) for _ in range(number)]
+        for talk in talks:
+            assert talk.get().answer()[0] == 200
+        eventually(lambda: server.connections.count(Phase.IDLE) == number)
+        yield talks, address, server
+
+
+def test_quick_requests_are_served_by_one_thread(
+    localhost_cert: Paths, ca_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever asks, on whatever connection."""
+    # On a busy machine, also a quick request may look slow.
+    monkeypatch.setattr(crew, "_PATIENCE", 60.0)
+    monkeypatch.setattr(gait, "_WAIT", 60.0)
+    with kept(8, localhost_cert, ca_file) as (talks, _, _):
+        idents = {talk.get("/ident").answer()[2] for _ in range(3) for talk in talks}
+        assert len(idents) == 1
+
+
+def test_a_request_that_takes_long_keeps_nobody_waiting(localhost_cert: Paths, ca_file: Path) -> None:
+    """The others, new ones and kept ones, are answered meanwhile; and its connection goes on afterwards."""
+    with kept(4, localhost_cert, ca_file) as ((slow, *others), address, _):
+        slow.get("/held")
+        assert ENTERED.wait(PATIENCE)
+        for _ in range(3):
+            for talk in others:
+                assert talk.get().answer()[2] == b"hello"
+        with Talk(address, ca_file) as another:
+            assert another.get().answer()[2] == b"hello"
+        RELEASED.set()
+        assert slow.answer()[2] == b"released"
+        for _ in range(3):
+            assert slow.get().answer()[2] == b"hello"
+
+
+def test_requests_that_wait_do_so_side_by_side(localhost_cert: Paths, ca_file: Path) -> None:
+    """All of them are in the application at the same time, again and again."""
+    TOGETHER[:] = [threading.Barrier(12)]
+    with kept(12, localhost_cert, ca_file) as (talks, _, _):
+        for _ in range(3):
+            for talk in talks:
+                talk.get("/together")
+            assert [talk.answer()[2] for talk in talks] == [b"together"] * 12
+
+
+def test_a_client_that_stalls_in_a_head_keeps_nobody_waiting(localhost_cert: Paths, ca_file: Path) -> None:
+    """Half a request on a kept connection."""
+    with kept(6, localhost_cert, ca_file) as (talks, _, _):
+        for talk in talks[:4]:
+            talk.send(b"GET / HT")
+        for talk in talks[4:]:
+            assert talk.get().answer()[2] == b"hello"
+        for talk in talks[:4]:
+            assert talk.send(b"TP/1.1\r\nHost: a\r\n\r\n").answer()[2] == b"hello"
+
+
+def test_kept_connections_end_when_nobody_asks(localhost_cert: Paths, ca_file: Path) -> None:
+    """After the time that the option says, in order."""
+    with kept(3, localhost_cert, ca_file, keep_alive=0.3) as (talks, _, server):
+        assert all(talk.is_over() for talk in talks)
+        eventually(lambda: len(server.connections) == 0)
+
+
+def test_closed_by_clients(localhost_cert: Paths, ca_file: Path) -> None:
+    """Connections that end while they wait, in order and not, are no longer there; the next ones are served."""
+    with kept(6, localhost_cert, ca_file) as (talks, address, server):
+        for talk in talks[:3]:
+            talk.tls.unwrap()
+        for talk in talks:
+            talk.file.close()
+            talk.tls.close()
+        eventually(lambda: len(server.connections) == 0)
+        with Talk(address, ca_file) as another:
+            for _ in range(2):
+                assert another.get().answer()[2] == b"hello"
+
+
+def test_no_more_threads(localhost_cert: Paths, ca_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the system gives none, a long request is waited for; what is kept goes on, and later all is as before."""
+    with kept(4, localhost_cert, ca_file) as ((slow, *others), address, server):
+        # Threads that rest would help out.
+        eventually(lambda: not server._crew._resting, 30)
+
+        def refuse(thread: threading.Thread) -> None:
+            raise RuntimeError("can't start new thread")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", refuse)
+            slow.get("/held")
+            assert ENTERED.wait(PATIENCE)
+            for talk in others:
+                talk.get()
+            RELEASED.set()
+            assert slow.answer()[2] == b"released"
+            assert [talk.answer()[2] for talk in others] == [b"hello"] * 3
+            with contextlib.suppress(OSError), Talk(address, ca_file):
+                pass
+        for talk in (slow, *others):
+            assert talk.get().answer()[2] == b"hello"
+
+
+class _Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_gait() -> None:
+    """It changes when requests mostly wait, is tried anew after a while, and later each time."""
+    clock = _Clock()
+    requests = Gait(clock)
+    for _ in range(50):
+        # One in five was interrupted by something else on the machine.
+        for took in (0.0004, 0.0004, 0.003, 0.0004, 0.0004):
+            requests.note(took, 0.0004)
+    assert not requests.side_by_side()
+    for span in (1, 2, 4, 8, 16, 30, 30):
+        for _ in range(4):
+            assert not requests.side_by_side()
+            requests.note(0.003, 0.0004)
+        clock.now += span - 0.1
+        assert requests.side_by_side()
+        clock.now += 0.2
+    for _ in range(100):
+        requests.note(0.0004, 0.0004)
+    for _ in range(4):
+        requests.kept()
+    clock.now += 1.1
+    assert not requests.side_by_side()
+
+
+def test_gait_of_requests_that_compute() -> None:
+    """However much: another thread could not compute meanwhile. What takes very long, the lookout tells."""
+    requests = Gait()
+    for _ in range(20):
+        requests.note(0.0039, 0.0035)
+    assert not requests.side_by_side()
