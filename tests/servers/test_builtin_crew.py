@@ -14,9 +14,9 @@ from tests.servers.builtin_site import ENTERED, RELEASED, TOGETHER, Talk, servin
 from tests.support.certs import Paths
 from tests.support.clients import Address
 from tests.support.process import PATIENCE, eventually
-from tlsrun.servers.builtin import crew, gait
+from tlsrun.servers import gait
+from tlsrun.servers.builtin import crew
 from tlsrun.servers.builtin.connections import Phase
-from tlsrun.servers.builtin.gait import Gait
 from tlsrun.servers.builtin.server import Server
 from tlsrun.servers.builtin.with_stdlib import StandardHandler
 
@@ -124,43 +124,3 @@ def test_no_more_threads(localhost_cert: Paths, ca_file: Path, monkeypatch: pyte
                 pass
         for talk in (slow, *others):
             assert talk.get().answer()[2] == b"hello"
-
-
-class _Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def test_gait() -> None:
-    """It changes when requests mostly wait, is tried anew after a while, and later each time."""
-    clock = _Clock()
-    requests = Gait(clock)
-    for _ in range(50):
-        # One in five was interrupted by something else on the machine.
-        for took in (0.0004, 0.0004, 0.003, 0.0004, 0.0004):
-            requests.note(took, 0.0004)
-    assert not requests.side_by_side()
-    for span in (1, 2, 4, 8, 16, 30, 30):
-        for _ in range(4):
-            assert not requests.side_by_side()
-            requests.note(0.003, 0.0004)
-        clock.now += span - 0.1
-        assert requests.side_by_side()
-        clock.now += 0.2
-    for _ in range(100):
-        requests.note(0.0004, 0.0004)
-    for _ in range(4):
-        requests.kept()
-    clock.now += 1.1
-    assert not requests.side_by_side()
-
-
-def test_gait_of_requests_that_compute() -> None:
-    """However much: another thread could not compute meanwhile. What takes very long, the lookout tells."""
-    requests = Gait()
-    for _ in range(20):
-        requests.note(0.0039, 0.0035)
-    assert not requests.side_by_side()

@@ -69,6 +69,12 @@ def _resumed(site: Site, session: tuple[ssl.SSLContext, ssl.SSLSession], times: 
     return count, pids
 
 
+def _is_halted(pid: int) -> bool:
+    """Whether all its threads are (proc(5))."""
+    states = [path.read_text().rpartition(")")[2].split()[0] for path in Path("/proc", str(pid)).glob("task/*/stat")]
+    return set(states) == {"T"}
+
+
 def _resumed_by_each(site: Site, session: tuple[ssl.SSLContext, ssl.SSLSession], times: int) -> int:
     """How many of so many reconnects to each worker resume; the others are halted, for chance may choose."""
     count, workers = 0, site.workers()
@@ -77,6 +83,8 @@ def _resumed_by_each(site: Site, session: tuple[ssl.SSLContext, ssl.SSLSession],
         try:
             for pid in others:
                 os.kill(pid, signal.SIGSTOP)
+            # The main thread stops first, and another may accept a connection until it has.
+            eventually(lambda others=others: all(map(_is_halted, others)))  # type: ignore[misc]
             resumed, met = _resumed(site, session, times)
         finally:
             for pid in others:

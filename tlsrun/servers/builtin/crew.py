@@ -17,7 +17,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Protocol
 
-from tlsrun.servers.builtin.gait import Gait
+from tlsrun.servers.gait import Gait, moment
 from tlsrun.tls.poller import READ, new_poller
 
 _PATIENCE = 0.004  # seconds that a request may keep the leader, and as many more until that is noticed
@@ -209,7 +209,7 @@ class Crew:
         if not self._watched:
             self._watched = True
             self._alarm.release()
-        began, spent = time.monotonic(), time.thread_time()
+        began = moment()
         goes_on = station.serve()
         while goes_on and station.at_hand():
             goes_on = station.serve()
@@ -221,7 +221,7 @@ class Crew:
                     # Before it is closed: its number is the next connection's then.
                     self._poller.forget(station.fileno())
         if leads:
-            self._gait.note(time.monotonic() - began, time.thread_time() - spent)
+            self._gait.note(began, moment())
         if goes_on:
             if not leads:
                 self._park(station)

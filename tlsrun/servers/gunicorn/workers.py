@@ -25,6 +25,8 @@ _STOP_LINGER = 2.0
 _DRAIN = 0.2
 #: Seconds between two signs of life to the master, whose patience is gunicorn's ``timeout``, a second at least.
 _NOTIFY = 0.5
+#: Seconds between two looks whether a stopping worker is done.
+_STOP_LOOK = 0.02
 #: Descriptors that a worker needs for other things than connections.
 _OTHER_FILES = 64
 #: gunicorn's own bounds of the number and size of header fields, where its settings name none.
@@ -34,9 +36,13 @@ _MAX_HEAD = 1 << 22
 
 
 class TLSThreadWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
-    """gthread: the main loop is the reactor's, threads get connections that have a whole request head."""
+    """gthread: its threads move the reactor on, and answer connections that have a whole request head.
+
+    The main thread is told of signals, and tells the master that the worker lives.
+    """
 
     reactor: Reactor | None = None
+    _no_processor_idles = True
 
     def init_process(self) -> None:
         """Called by gunicorn after the fork."""
@@ -45,10 +51,19 @@ class TLSThreadWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no 
 
     def get_thread_pool(self) -> Pool[Connection]:
         """Called by gunicorn after the fork, with signals held back: too early to start threads."""
-        return Pool(self.cfg.threads, self._answer)
+        return Pool(self.cfg.threads, self._answer, alone=self._alone)
+
+    def _alone(self, connection: Connection) -> bool:
+        """Whether the loop loses nothing by waiting for this answer.
+
+        The interpreter is the same for all threads, but handshakes are not made by it: when there are more processors
+        than workers, those that come next are better begun meanwhile.
+        """
+        return self._no_processor_idles or connection.tag is not None
 
     def run(self) -> None:
         """Serve until told to stop, then let what has begun end."""
+        self._no_processor_idles = self.cfg.workers >= _processors()
         self.reactor = reactor = Reactor(
             self.sockets,
             self.app.certificates.context,
@@ -58,7 +73,7 @@ class TLSThreadWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no 
             max_waiting=_room(self.cfg),
             share=self.app.shares.of(self.age) if self.cfg.workers > 1 else None,
         )
-        self.tpool.start()
+        self.tpool.start(reactor.step, reactor.wake)
         self.app.duties.start()
         noted = 0.0
         while self.alive:
@@ -68,11 +83,11 @@ class TLSThreadWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no 
                 self.notify()
                 if not self.is_parent_alive():
                     break
-            reactor.step(_NOTIFY)
+            self.tpool.look_out(_NOTIFY)
         self._finish(reactor)
         self.app.duties.stop()
+        self.tpool.shutdown()
         reactor.close()
-        self.tpool.shutdown(wait=False)
         for listener in self.sockets:
             listener.close()
 
@@ -82,13 +97,13 @@ class TLSThreadWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no 
         deadline = time.monotonic() + self.cfg.graceful_timeout
         while (reactor.running or reactor.coming or reactor.leaving) and time.monotonic() < deadline:
             self.notify()
-            reactor.step(0.1)
+            self.tpool.look_out(_STOP_LOOK)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """SIGTERM."""
         self.alive = False
-        if self.reactor is not None:
-            self.reactor.wake()
+        if self.tpool is not None:
+            self.tpool.ring()
 
     def handle_request(self, req: Any, conn: Any) -> Any:
         """As gunicorn's; a failure in mid-answer is told to the socket."""
@@ -113,7 +128,7 @@ class TLSThreadWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no 
             else:
                 reactor.dismiss(connection)
             if not self.alive:
-                reactor.wake()
+                self.tpool.ring()
 
     def _handle(self, connection: Connection) -> bool:
         conn = connection.tag
@@ -175,6 +190,11 @@ class TLSSyncWorker(SyncWorker):  # type: ignore[misc]  # gunicorn ships no type
         for listener in listeners:
             listener.close(_STOP_LINGER)
         self.app.duties.stop()
+
+
+def _processors() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _leave_roots_group(account: Account | None) -> None:

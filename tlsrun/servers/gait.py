@@ -4,6 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import TypeAlias
+
+try:
+    import resource
+except ImportError:  # Windows has none
+    _THREAD: int | None = None
+else:
+    _THREAD = getattr(resource, "RUSAGE_THREAD", None)  # Linux's
+
+#: The clock, the processor time of this thread (both in seconds), and how often it has waited for something.
+Moment: TypeAlias = tuple[float, float, int]
 
 #: Seconds of waiting beyond which a request counts as one that waits; and it must have waited longer than it computed.
 _WAIT = 0.0005
@@ -13,6 +24,15 @@ _MANY = 4
 _FIRST, _LONGEST = 1.0, 30.0
 #: So many others in a row, and what was before is forgotten.
 _FORGOTTEN = 100
+
+
+def moment() -> Moment:
+    """This moment, for `Gait.note`."""
+    if _THREAD is None:
+        now = time.monotonic()
+        return now, time.thread_time(), int(now * 1e6)  # who cannot tell is taken to have waited
+    usage = resource.getrusage(_THREAD)
+    return time.monotonic(), usage.ru_utime + usage.ru_stime, usage.ru_nvcsw
 
 
 class Gait:
@@ -36,15 +56,12 @@ class Gait:
         """Whether each connection should have a thread of its own just now."""
         return self._until != 0.0 and self._clock() < self._until
 
-    def note(self, took: float, computed: float) -> None:
-        """A request is answered.
-
-        Arguments:
-            took: seconds, of the clock.
-            computed: seconds of the processor, in its thread.
-        """
-        waited = took - computed
-        if waited > _WAIT and waited > computed:
+    def note(self, before: Moment, after: Moment) -> None:
+        """A request was answered between these two moments, by the thread that asks."""
+        computed = after[1] - before[1]
+        waited = after[0] - before[0] - computed
+        # A thread that the system has interrupted for another process did not wait.
+        if after[2] > before[2] and waited > _WAIT and waited > computed:
             self.kept()
             return
         self._waiting = max(0, self._waiting - 1)
