@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import selectors
 import subprocess
 import time
 from dataclasses import dataclass
@@ -77,27 +78,64 @@ def named_connections(server: Running, name: str, *, number: int) -> Requests:
 def new_connections(server: Running, *, resume: bool, seconds: int) -> Connections:
     """Connections with one request each, by `CLIENTS` processes of openssl s_time.
 
-    Each ends with a second of the clock: they run for between ``seconds`` and one more, and that is measured.
+    Each begins to count when it has made its first, for the start of a process is none of the server's; and ends with a
+    second of the clock: they run for between ``seconds`` and one more, and that is measured.
 
     Raises:
         Unreadable: a client failed.
     """
     words = ["openssl", "s_time", "-connect", f"127.0.0.1:{server.port}", "-www", "/", "-time", str(seconds)]
-    began = time.perf_counter()
     clients = [
         subprocess.Popen(  # noqa: S603 -- as above
             [*words, "-reuse" if resume else "-new"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            text=True,
         )
         for _ in range(CLIENTS)
     ]
-    told = [client.communicate(timeout=seconds + 30)[0] for client in clients]
-    took = time.perf_counter() - began
-    found = [parse_s_time(text) for text in told]
+    told = _listen(clients, seconds + 30)
+    found = [parse_s_time(one.text) for one in told]
     made = sum(one.connections for one in found)
     if not made:
-        raise Unreadable(f"openssl s_time: no connection: {told[0]}")
-    return Connections(made=made, rate=made / took, resumed=sum(one.resumed for one in found) / made)
+        raise Unreadable(f"openssl s_time: no connection: {told[0].text}")
+    rate = sum((one.connections - 1) / max(times.seconds, 0.001) for one, times in zip(found, told, strict=True))
+    return Connections(made=made, rate=rate, resumed=sum(one.resumed for one in found) / made)
+
+
+@dataclass(kw_only=True)
+class _Told:
+    """What a client has told, and for how many seconds it did."""
+
+    text: str = ""
+    began: float = 0.0
+    seconds: float = 0.0
+
+
+def _listen(clients: list[subprocess.Popen[bytes]], patience: float) -> list[_Told]:
+    """Read what all say, until all have ended; a client tells of each connection at once."""
+    told = [_Told() for _ in clients]
+    deadline = time.monotonic() + patience
+    with selectors.DefaultSelector() as selector:
+        for client, one in zip(clients, told, strict=True):
+            selector.register(client.stdout or 0, selectors.EVENT_READ, one)
+        while selector.get_map():
+            if time.monotonic() > deadline:
+                for client in clients:
+                    client.kill()
+                raise Unreadable(f"openssl s_time: no end after {patience:g} s")
+            for key, _ in selector.select(1.0):
+                part = os.read(key.fd, 1 << 16)
+                one = key.data
+                if not part:
+                    selector.unregister(key.fd)
+                    continue
+                now = time.perf_counter()
+                one.began = one.began or now
+                one.seconds = now - one.began
+                one.text += part.decode("ascii", "replace")
+    for client in clients:
+        client.wait()
+        if client.stdout is not None:
+            client.stdout.close()
+    return told

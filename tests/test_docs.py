@@ -95,7 +95,10 @@ def test_every_command_is_in_the_reference() -> None:
 def commands(command: click.Command, name: str) -> Iterator[str]:
     """The full names of a command's leaves."""
     if isinstance(command, click.Group):
-        for word, below in command.commands.items():
+        context = click.Context(command)
+        for word in command.list_commands(context):
+            below = command.get_command(context, word)
+            assert below is not None
             yield from commands(below, f"{name} {word}")
     else:
         yield name

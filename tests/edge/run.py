@@ -12,7 +12,8 @@ import sys
 from typing import Any
 
 import tlsrun.edge.loop
-from tlsrun.edge import Limits, serve
+from tlsrun.edge.limits import Limits
+from tlsrun.edge.loop import serve
 from tlsrun.tls import plain
 from tlsrun.tls.server_context import ServerContext
 from tlsrun.wsgi.facts import connection_facts

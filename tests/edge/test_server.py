@@ -18,7 +18,9 @@ from tests.edge.speaking import Talk
 from tests.edge.worker import odd_worker
 from tests.support.certs import Paths
 from tests.support.process import eventually
-from tlsrun.edge import Edge, Limits, serve
+from tlsrun.edge.limits import Limits
+from tlsrun.edge.loop import serve
+from tlsrun.edge.server import Edge
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
 

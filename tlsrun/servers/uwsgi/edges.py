@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import signal
 
-from tlsrun.edge import Limits, serve
+from tlsrun.edge.limits import Limits
+from tlsrun.edge.loop import serve
 from tlsrun.servers.uwsgi.board import Phase, Wish, wait
 from tlsrun.servers.uwsgi.service import STOP, Service
 from tlsrun.tls import plain

@@ -15,7 +15,8 @@ import socket
 import threading
 from pathlib import Path
 
-from tlsrun.edge import Limits, serve
+from tlsrun.edge.limits import Limits
+from tlsrun.edge.loop import serve
 from tlsrun.endpoint import Endpoint
 from tlsrun.errors import ConfigurationError, Problem
 from tlsrun.facts import gather
