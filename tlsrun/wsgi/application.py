@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from tlsrun.tls.peers import unmapped
-from tlsrun.wsgi import to_https
 from tlsrun.wsgi.claims import ALL
 from tlsrun.wsgi.external import front_of_environment
 from tlsrun.wsgi.facts import Facts, connection_facts
@@ -64,6 +63,8 @@ class Application:
             return result
         heard = _establish(environ, front)[1]
         if heard is not None and heard.scheme == "http":
+            from tlsrun.wsgi import to_https  # late: most applications have no proxy in front
+
             redirect = to_https.answer(environ, front)
             if redirect is not None:
                 return redirect(environ, start_response)
