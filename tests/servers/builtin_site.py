@@ -245,6 +245,14 @@ class Pages:
         return [str(threading.get_ident()).encode()]
 
     @staticmethod
+    def closes(environ: Any, start: Any, argument: str) -> Any:
+        """As an extension that took the socket over, and is done with it; after a while, if that is said."""
+        sock = environ.get("werkzeug.socket") or environ["tlsrun.socket"]
+        threading.Event().wait(float(argument or 0))
+        sock.close()
+        raise ConnectionError
+
+    @staticmethod
     def together(environ: Any, start: Any, argument: str) -> Any:
         """An answer when as many ask for this page at the same time as the barrier has parties."""
         TOGETHER[0].wait(60)

@@ -102,6 +102,22 @@ def test_closed_by_clients(localhost_cert: Paths, ca_file: Path) -> None:
                 assert another.get().answer()[2] == b"hello"
 
 
+@pytest.mark.parametrize("page", ["/closes", "/closes/0.2", "/interrupts"])
+def test_views_that_end_their_connection_end_no_other(page: str, localhost_cert: Paths, ca_file: Path) -> None:
+    """They close it, at once or later, or raise what is no Exception: its client sees an end, the others are served."""
+    with kept(12, localhost_cert, ca_file) as (talks, address, server):
+        while len(talks) > 2:
+            with contextlib.suppress(OSError, EOFError):
+                status, _, _ = talks.pop().get(page, "Upgrade: something").answer()
+                assert status == 500
+            for talk in talks:
+                assert talk.get().answer()[2] == b"hello"
+        eventually(lambda: len(server.connections) == 2)
+        with Talk(address, ca_file) as another:
+            for _ in range(2):
+                assert another.get().answer()[2] == b"hello"
+
+
 def test_no_more_threads(localhost_cert: Paths, ca_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """When the system gives none, a long request is waited for; what is kept goes on, and later all is as before."""
     with kept(4, localhost_cert, ca_file) as ((slow, *others), address, server):

@@ -166,6 +166,11 @@ class Crew:
         except (OSError, ValueError):  # the application has closed it, or the system watches no more
             station.end()
 
+    def _forget(self, station: Station) -> None:
+        # The application may have closed it itself (WebSocket), which the system has noticed.
+        if station.fileno() >= 0:
+            self._poller.forget(station.fileno())
+
     # -- the leader ---------------------------------------------------------------------------------------------------
 
     def _lead_on(self, lead: int) -> None:
@@ -195,7 +200,7 @@ class Crew:
 
     def _hand_over(self, station: Station) -> bool:
         """Let it have a thread of its own; returns whether there is one."""
-        self._poller.forget(station.fileno())
+        self._forget(station)
         try:
             self._employ(partial(self._stay, station))
         except RuntimeError:
@@ -219,7 +224,7 @@ class Crew:
                 self._served, self._busy = None, not goes_on
                 if not goes_on:
                     # Before it is closed: its number is the next connection's then.
-                    self._poller.forget(station.fileno())
+                    self._forget(station)
         if leads:
             self._gait.note(began, moment())
         if goes_on:
@@ -261,7 +266,7 @@ class Crew:
             lead, self._busy = self._lead, False
             if self._served is not None:
                 # From now on it is the business of the thread that serves it alone.
-                self._poller.forget(self._served.fileno())
+                self._forget(self._served)
                 self._served = None
         self._gait.kept()
         self._lead_on(lead)

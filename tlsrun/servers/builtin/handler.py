@@ -110,7 +110,9 @@ class Handler(BaseHTTPRequestHandler):
             return step()
         except (HandshakeFailed, ClientGone):
             return False
-        except Exception:  # a bug of ours must not end in a thread that nobody hears of
+        except BaseException:
+            # A bug of ours must not end in a thread that nobody hears of, nor what a view raises that is no Exception
+            # leave its client waiting: this is never the main thread.
             _log.exception("serving a connection failed")
             return False
 
