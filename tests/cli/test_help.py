@@ -17,7 +17,10 @@ def commands(root: click.Command, name: str) -> Iterator[tuple[str, click.Comman
     """``root`` and all below it, each with what is typed for it."""
     yield name, root
     if isinstance(root, click.Group):
-        for word, below in root.commands.items():
+        context = click.Context(root)
+        for word in root.list_commands(context):
+            below = root.get_command(context, word)
+            assert below is not None
             yield from commands(below, f"{name} {word}")
 
 

@@ -73,8 +73,9 @@ class TLSThreadWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no 
             max_waiting=_room(self.cfg),
             share=self.app.shares.of(self.age) if self.cfg.workers > 1 else None,
         )
-        self.tpool.start(reactor.step, reactor.wake)
+        # First what reads certificates that were renewed since the master read them: the pool accepts at once.
         self.app.duties.start()
+        self.tpool.start(reactor.step, reactor.wake)
         noted = 0.0
         while self.alive:
             # Two system calls, which under load would be two for each request.
