@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 
 _READ_AHEAD = 65536  # bytes read of a client before it has to wait
 _AT_ONCE = 16384  # bytes of a client that are looked at before it is the others' turn
-_DRAINED = 1 << 20  # bytes thrown away of a request that nobody wants any more
+#: Bytes thrown away of a request that nobody wants any more, within `_LINGER`. A client may have megabytes on the way
+#: before it looks for the answer, and a reset would take that away from it.
+_DRAINED = 1 << 24
 _LINGER = 2.0  # seconds that a client has to take the last answer, when it has sent what nobody reads
 _PROGRESS = 4096  # bytes that a client must take within the patience
 
