@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-import selectors
-import subprocess
+import threading
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 
-from benchmarks.outputs import Requests, Unreadable, parse_curl, parse_h2load, parse_s_time, parse_wrk
-from benchmarks.programs import Running, run
+from benchmarks import processes
+from benchmarks.outputs import Requests, Unreadable, parse_curl, parse_h2load, parse_marks, parse_wrk
+from benchmarks.programs import Running, Telling, run, telling
 
 #: Processes of openssl s_time that knock at once; each makes one connection after the other.
 CLIENTS = 4
@@ -23,11 +24,15 @@ class Connections:
         made: how many.
         rate: connections each second, all clients together.
         resumed: the share of them that resumed a session, from 0 to 1.
+        spent: seconds of processor time of the server for one.
+        spent_by_client: the same of a client.
     """
 
     made: int
     rate: float
     resumed: float
+    spent: float
+    spent_by_client: float
 
 
 def kept_alive(server: Running, path: str, *, connections: int, seconds: int) -> Requests:
@@ -75,67 +80,46 @@ def named_connections(server: Running, name: str, *, number: int) -> Requests:
     return parse_h2load(run([*words, f"https://{name}/"]))
 
 
-def new_connections(server: Running, *, resume: bool, seconds: int) -> Connections:
+def new_connections(server: Running, *, resume: bool, seconds: float) -> Connections:
     """Connections with one request each, by `CLIENTS` processes of openssl s_time.
 
-    Each begins to count when it has made its first, for the start of a process is none of the server's; and ends with a
-    second of the clock: they run for between ``seconds`` and one more, and that is measured.
+    What they make in ``seconds`` is counted, from when all of them have made one: the start of a client is none of the
+    server's. Nobody reads meanwhile what they tell of each connection, as that would cost more than some connections.
 
     Raises:
         Unreadable: a client failed.
     """
-    words = ["openssl", "s_time", "-connect", f"127.0.0.1:{server.port}", "-www", "/", "-time", str(seconds)]
-    clients = [
-        subprocess.Popen(  # noqa: S603 -- as above
-            [*words, "-reuse" if resume else "-new"],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
-        for _ in range(CLIENTS)
-    ]
-    told = _listen(clients, seconds + 30)
-    found = [parse_s_time(one.text) for one in told]
-    made = sum(one.connections for one in found)
-    if not made:
-        raise Unreadable(f"openssl s_time: no connection: {told[0].text}")
-    rate = sum((one.connections - 1) / max(times.seconds, 0.001) for one, times in zip(found, told, strict=True))
-    return Connections(made=made, rate=rate, resumed=sum(one.resumed for one in found) / made)
+    words = ["openssl", "s_time", "-connect", f"127.0.0.1:{server.port}", "-www", "/", "-time", "60"]
+    words.append("-reuse" if resume else "-new")
+    with ExitStack() as stack:
+        clients = [stack.enter_context(telling(words)) for _ in range(CLIENTS)]
+        for one in clients:
+            while not parse_marks(one.text):
+                one.listen(30)
+        before = _count(clients)
+        began, spent, by_clients = time.perf_counter(), *_processor_times(server, clients)
+        threading.Event().wait(seconds)
+        took = time.perf_counter() - began
+        all_spent, all_by_clients = _processor_times(server, clients)
+        made, resumed = (now - then for now, then in zip(_count(clients), before, strict=True))
+    if made <= 0:
+        raise Unreadable(f"openssl s_time: no connection in {seconds:g} s")
+    return Connections(
+        made=made,
+        rate=made / took,
+        resumed=resumed / made,
+        spent=(all_spent - spent) / made,
+        spent_by_client=(all_by_clients - by_clients) / made,
+    )
 
 
-@dataclass(kw_only=True)
-class _Told:
-    """What a client has told, and for how many seconds it did."""
+def _count(clients: list[Telling]) -> tuple[int, int]:
+    """How many connections all have made so far, and how many of them have resumed a session."""
+    for one in clients:
+        one.listen(0)
+    marks = "".join(parse_marks(one.text) for one in clients)
+    return len(marks), marks.count("r")
 
-    text: str = ""
-    began: float = 0.0
-    seconds: float = 0.0
 
-
-def _listen(clients: list[subprocess.Popen[bytes]], patience: float) -> list[_Told]:
-    """Read what all say, until all have ended; a client tells of each connection at once."""
-    told = [_Told() for _ in clients]
-    deadline = time.monotonic() + patience
-    with selectors.DefaultSelector() as selector:
-        for client, one in zip(clients, told, strict=True):
-            selector.register(client.stdout or 0, selectors.EVENT_READ, one)
-        while selector.get_map():
-            if time.monotonic() > deadline:
-                for client in clients:
-                    client.kill()
-                raise Unreadable(f"openssl s_time: no end after {patience:g} s")
-            for key, _ in selector.select(1.0):
-                part = os.read(key.fd, 1 << 16)
-                one = key.data
-                if not part:
-                    selector.unregister(key.fd)
-                    continue
-                now = time.perf_counter()
-                one.began = one.began or now
-                one.seconds = now - one.began
-                one.text += part.decode("ascii", "replace")
-    for client in clients:
-        client.wait()
-        if client.stdout is not None:
-            client.stdout.close()
-    return told
+def _processor_times(server: Running, clients: list[Telling]) -> tuple[float, float]:
+    return processes.processor_time(server.pid), sum(processes.processor_time(one.pid) for one in clients)

@@ -19,6 +19,8 @@ Values = Mapping[str, float]
 
 #: What the connections of the load programs are, by the names of the measures.
 KEPT = (1, 8, 64, 512)
+#: How long new connections are counted.
+_SECONDS = 2
 #: Of so many connections, the handshakes alone take a second.
 _MANY, _MANY_SECONDS = 512, 4
 _IDLE = 200
@@ -42,10 +44,13 @@ class Measure:
 
 def _connections(name: str, *, resume: bool) -> Measure:
     def run(server: Running) -> Values:
-        before = processes.processor_time(server.pid)
-        found: Connections = new_connections(server, resume=resume, seconds=1)
-        spent = processes.processor_time(server.pid) - before
-        return {name: found.rate, f"{name} resumed": found.resumed, f"{name} cpu": spent / found.made}
+        found: Connections = new_connections(server, resume=resume, seconds=_SECONDS)
+        return {
+            name: found.rate,
+            f"{name} resumed": found.resumed,
+            f"{name} cpu": found.spent,
+            f"{name} client": found.spent_by_client,
+        }
 
     return Measure(name=name, run=run)
 

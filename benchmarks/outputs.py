@@ -33,19 +33,6 @@ class Requests:
     errors: int
 
 
-@dataclass(frozen=True, kw_only=True)
-class Handshakes:
-    """What one openssl s_time found.
-
-    Arguments:
-        connections: how many were made, each with one request.
-        resumed: how many of them resumed a session.
-    """
-
-    connections: int
-    resumed: int
-
-
 def parse_wrk(text: str) -> Requests:
     """The report of ``wrk --latency``.
 
@@ -106,18 +93,18 @@ def parse_curl(text: str) -> float:
     return sum(int(size) for _, size, _ in found) / sum(float(seconds) for _, _, seconds in found)
 
 
-def parse_s_time(text: str) -> Handshakes:
-    """The report of ``openssl s_time``: a star for each new session, an r for each resumed one, and their number.
+def parse_marks(text: str) -> str:
+    """What ``openssl s_time`` has told of its connections so far: a star for each new session, an r for a resumed one.
+
+    After ``-reuse`` these are the connections that do resume, not the one before them.
 
     Raises:
-        Unreadable: it holds no report.
+        Unreadable: it tells of something else, or of nothing any more.
     """
-    # After -reuse there are two: the first is of the one connection that the others resume.
-    count = re.findall(r"^(\d+) connections in [\d.]+s;", text, re.MULTILINE)
-    marks = re.findall(r"^[*r]+$", text, re.MULTILINE)
-    if not count:
+    begun = re.search(r"^(?:Collecting connection statistics for \d+ seconds|starting)\n([*r]*)\Z", text, re.MULTILINE)
+    if begun is None and re.search("error|connections in", text, re.IGNORECASE):
         raise Unreadable(f"openssl s_time: {text}")
-    return Handshakes(connections=int(count[-1]), resumed=marks[-1].count("r") if marks else 0)
+    return begun[1] if begun else ""
 
 
 def parse_speed(text: str) -> dict[str, float]:

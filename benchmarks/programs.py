@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import socket
 import ssl
@@ -66,6 +67,46 @@ def run(command: Sequence[str], *, seconds: float = 60, environment: Mapping[str
         check=True,
     )
     return done.stdout
+
+
+@dataclass(kw_only=True)
+class Telling:
+    """A program that tells what it does while it runs.
+
+    Arguments:
+        pid: of the program, which leads its session.
+        output: the descriptor of what it prints.
+        text: what was read of that so far.
+    """
+
+    pid: int
+    output: int
+    text: str = ""
+
+    def listen(self, seconds: float) -> None:
+        """Read what it has printed, after up to ``seconds`` for there to be something."""
+        while select.select([self.output], [], [], seconds)[0] and (part := os.read(self.output, 1 << 16)):
+            self.text += part.decode("utf-8", "replace")
+            seconds = 0
+
+
+@contextlib.contextmanager
+def telling(command: Sequence[str]) -> Iterator[Telling]:
+    """Start a program, and end it with the block.
+
+    Raises:
+        OSError: it cannot be started.
+    """
+    process = subprocess.Popen(  # noqa: S603 -- the programs of this package
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+    )
+    assert process.stdout is not None  # noqa: S101 -- it is a pipe
+    with process.stdout as output:
+        try:
+            yield Telling(pid=process.pid, output=output.fileno())
+        finally:
+            process.kill()
+            process.wait()
 
 
 def free_port() -> int:

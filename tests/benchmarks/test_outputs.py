@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.outputs import Unreadable, parse_curl, parse_h2load, parse_s_time, parse_speed, parse_wrk
+from benchmarks.outputs import Unreadable, parse_curl, parse_h2load, parse_marks, parse_speed, parse_wrk
 
 _WRK = """\
 Running 1s test @ https://127.0.0.1:8443/
@@ -31,20 +31,16 @@ status codes: 4 2xx, 0 3xx, 0 4xx, 0 5xx
 
 _S_TIME = """\
 No CIPHER specified
-Collecting connection statistics for 1 seconds
-****
+Collecting connection statistics for 60 seconds
+****"""
 
-4 connections in 0.05s; 80.00 connections/user sec, bytes read 0
-4 connections in 2 real seconds, 0 bytes read per connection
+_S_TIME_REUSE = """\
+No CIPHER specified
 
 
 Now timing with session id reuse.
 starting
-r*rrrr
-
-6 connections in 0.04s; 150.00 connections/user sec, bytes read 1068
-6 connections in 2 real seconds, 178 bytes read per connection
-"""
+r*rrrr"""
 
 
 def test_wrk() -> None:
@@ -98,15 +94,30 @@ def test_curl_without_success_is_no_figure(text: str) -> None:
 
 
 def test_s_time_tells_who_resumed() -> None:
-    """After -reuse the second report counts; the first is of the one session that is resumed."""
-    found = parse_s_time(_S_TIME)
-    assert (found.connections, found.resumed) == (6, 5)
+    """One mark for each connection so far."""
+    assert parse_marks(_S_TIME) == "****"
+    assert parse_marks(_S_TIME_REUSE) == "r*rrrr"
 
 
-def test_s_time_without_a_report() -> None:
-    """A client that could not connect has measured nothing."""
+@pytest.mark.parametrize("text", ["", "No CIPHER specified\n", _S_TIME.rstrip("*"), _S_TIME_REUSE.rstrip("r*")])
+def test_s_time_that_has_not_begun(text: str) -> None:
+    """It may still."""
+    assert parse_marks(text) == ""
+
+
+@pytest.mark.parametrize(
+    "end", ["\n\n4 connections in 0.05s; 80.00 connections/user sec, bytes read 0\n", "ERROR\n0:error:0A00:x:\n"]
+)
+def test_s_time_that_has_ended(end: str) -> None:
+    """What it makes no more is not to be waited for."""
+    with pytest.raises(Unreadable, match="^openssl s_time: "):
+        parse_marks(_S_TIME + end)
+
+
+def test_s_time_that_could_not_connect() -> None:
+    """Its words are kept."""
     with pytest.raises(Unreadable, match="Connection refused"):
-        parse_s_time("BIO routines:connect error: Connection refused\n")
+        parse_marks("BIO routines:connect error: Connection refused\n")
 
 
 def test_speed() -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import select
 import socket
+import ssl
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -19,21 +22,56 @@ from tests.tls.serving import certificates
 from tlsrun.tls.connection import Limits
 from tlsrun.tls.listener import TLSListener
 
+_LIMITS = Limits(handshake_timeout=2, head_timeout=2, patience=2, linger=1)
+#: As long as a failure would have to wait.
+_LONG = 60.0
+
+
+@contextlib.contextmanager
+def _listening(files: Paths, *, patience: float = _LONG, alarm: int | None = None) -> Iterator[TLSListener]:
+    with contextlib.closing(socket.create_server(("127.0.0.1", 0), backlog=200)) as plain:
+        context = certificates(files).context
+        running = TLSListener([plain], context, limits=_LIMITS, patience=patience, alarm=alarm)
+        running.start()
+        try:
+            yield running
+        finally:
+            running.close()
+
 
 @pytest.fixture
 def listener(localhost_cert: Paths) -> Iterator[TLSListener]:
-    """One that runs."""
-    limits = Limits(handshake_timeout=2, head_timeout=2, patience=2, linger=1)
-    with contextlib.closing(socket.create_server(("127.0.0.1", 0), backlog=200)) as plain:
-        running = TLSListener(plain, certificates(localhost_cert).context, limits=limits)
-        running.start()
+    """One that runs, and is patient."""
+    with _listening(localhost_cert) as running:
         yield running
-        running.close()
 
 
-def _answer(listener: TLSListener, timeout: float = 60) -> None:
+@pytest.fixture
+def hasty(localhost_cert: Paths) -> Iterator[TLSListener]:
+    """One that waits a moment only."""
+    with _listening(localhost_cert, patience=0.2) as running:
+        yield running
+
+
+@contextlib.contextmanager
+def _client(listener: TLSListener, ca_file: Path, sends: bytes = GET) -> Iterator[ssl.SSLSocket]:
+    """A client that has sent so much of a request, as far as the listener is asked for connections."""
+    with ThreadPoolExecutor(1) as pool:
+        shaking = pool.submit(tls_connect, _address(listener), ca_file)
+        while not shaking.done():
+            with contextlib.suppress(BlockingIOError):
+                listener._reactor.step(0.1)
+        with shaking.result() as client:
+            client.sendall(sends)
+            yield client
+
+
+def _ask(stack: contextlib.ExitStack, address: Address, ca_file: Path) -> None:
+    stack.enter_context(tls_connect(address, ca_file)).sendall(GET)
+
+
+def _answer(listener: TLSListener) -> None:
     """What a server of one request at a time does."""
-    assert select.select([listener], [], [], timeout)[0]
     sock, address = listener.accept()
     sock.setblocking(True)
     assert address[0] == "127.0.0.1"
@@ -48,27 +86,25 @@ def _address(listener: TLSListener) -> Address:
     return address
 
 
-def test_it_is_readable_when_a_request_is_there(listener: TLSListener, ca_file: Path) -> None:
-    """And not before; accept() never waits."""
+def test_what_it_gives_has_a_whole_head(hasty: TLSListener, ca_file: Path) -> None:
+    """Before that, asking ends without one when the patience does."""
     with pytest.raises(BlockingIOError):
-        listener.accept()
-    with tls_connect(_address(listener), ca_file) as client:
-        client.sendall(GET[:20])
-        assert not select.select([listener], [], [], 0.3)[0]
+        hasty.accept()
+    with _client(hasty, ca_file, GET[:20]) as client:
+        with pytest.raises(BlockingIOError):
+            hasty.accept()
         client.sendall(GET[20:])
-        _answer(listener)
+        _answer(hasty)
         assert client.recv(1000) == ANSWER
         assert client.recv(1000) == b""
         client.unwrap()
-    assert not select.select([listener], [], [], 0)[0]
 
 
 def test_a_crowd_that_stalls_delays_nobody(listener: TLSListener, ca_file: Path) -> None:
-    """The server is asked for ready ones only."""
+    """The server is given ready ones only."""
 
     def ask() -> None:
-        with tls_connect(_address(listener), ca_file) as client:
-            client.sendall(GET)
+        with _client(listener, ca_file) as client:
             _answer(listener)
             assert client.recv(1000) == ANSWER
 
@@ -78,23 +114,86 @@ def test_a_crowd_that_stalls_delays_nobody(listener: TLSListener, ca_file: Path)
 
 def test_while_a_request_runs_new_clients_are_for_others(listener: TLSListener, ca_file: Path) -> None:
     """A server that asks again is ready again."""
-    with tls_connect(_address(listener), ca_file) as client:
-        client.sendall(GET)
-        assert select.select([listener], [], [], 60)[0]
+    with _client(listener, ca_file):
         sock, _ = listener.accept()
         with socket.create_connection(_address(listener), timeout=60) as other:
             other.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
             assert not select_readable(other, 0.3)
             sock.close()
+            listener._patience = 1.0
             with pytest.raises(BlockingIOError):
                 listener.accept()
             assert select_readable(other, 60)
 
 
+def test_a_long_request_does_not_keep_the_others(listener: TLSListener, ca_file: Path) -> None:
+    """Those who had come before shake hands, are told goodbye and time out meanwhile."""
+    with socket.create_connection(_address(listener), timeout=60) as silent:
+        listener._reactor.step(_LONG)
+        with _client(listener, ca_file):
+            sock, _ = listener.accept()
+            # Nobody asks, and the deadline of two seconds passes.
+            assert silent.recv(1) == b""
+            sock.close()
+            eventually(lambda: not listener._reactor.coming)
+
+
+def test_the_request_after_a_long_one(listener: TLSListener, ca_file: Path) -> None:
+    """Who has moved the others on gives the loop back at once."""
+    with _client(listener, ca_file, GET[:20]) as other, _client(listener, ca_file) as one:
+        sock, _ = listener.accept()
+        eventually(lambda: listener._helping)
+        other.sendall(GET[20:])
+        eventually(lambda: listener._ready)
+        sock.close()
+        in_time(lambda: _answer(listener), 0.4)
+        assert other.recv(1000) == ANSWER
+        assert one.recv(1000) == b""
+
+
+def test_the_lookout_rests_while_nothing_happens(listener: TLSListener, ca_file: Path) -> None:
+    """An idle worker wakes nobody."""
+    with _client(listener, ca_file):
+        _answer(listener)
+        assert listener._watched
+        listener._patience = 0.0
+        with pytest.raises(BlockingIOError):
+            listener.accept()
+        eventually(lambda: not listener._watched)
+
+
+def test_an_alarm_ends_the_waiting(localhost_cert: Paths) -> None:
+    """A server that is told to end while it waits does so, and is asked once."""
+    ear, bell = os.pipe()
+    os.set_blocking(ear, False)
+    with os.fdopen(ear, "rb"), os.fdopen(bell, "wb"), _listening(localhost_cert, alarm=ear) as listener:
+        with ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(listener.accept)
+            os.write(bell, b"1")
+            assert isinstance(waiting.exception(30), BlockingIOError)
+        assert not select.select([ear], [], [], 0)[0]
+
+
+def test_two_places(localhost_cert: Paths, ca_file: Path) -> None:
+    """The server learns where each connection came in."""
+    with (
+        contextlib.closing(socket.create_server(("127.0.0.1", 0))) as one,
+        contextlib.closing(socket.create_server(("127.0.0.1", 0))) as two,
+        contextlib.closing(
+            TLSListener([one, two], certificates(localhost_cert).context, limits=_LIMITS, patience=_LONG)
+        ) as both,
+    ):
+        both.start()
+        for place in (two, one):
+            with ThreadPoolExecutor(1) as pool, contextlib.ExitStack() as stack:
+                pool.submit(_ask, stack, place.getsockname(), ca_file)
+                both.accept()[0].close()
+                assert both.getsockname() == place.getsockname()
+
+
 def test_drain_gives_what_had_begun(listener: TLSListener, ca_file: Path) -> None:
     """And ends when nothing is left, or the time is over."""
-    with tls_connect(_address(listener), ca_file) as client:
-        client.sendall(GET[:20])
+    with _client(listener, ca_file, GET[:20]) as client:
         listener.stop_accept()
         began = time.monotonic()
         draining = listener.drain(30)
@@ -106,48 +205,41 @@ def test_drain_gives_what_had_begun(listener: TLSListener, ca_file: Path) -> Non
         assert time.monotonic() - began < 10
 
 
-def test_drain_does_not_wait_for_those_who_stall(listener: TLSListener) -> None:
+def test_drain_does_not_wait_for_those_who_stall(hasty: TLSListener) -> None:
     """Not longer than it was told."""
-    with stalled("half-hello", 5, _address(listener)) as crowd:
-        assert not select.select([listener], [], [], 0.3)[0]
-        listener.stop_accept()
+    with stalled("half-hello", 5, _address(hasty)) as crowd:
+        with pytest.raises(BlockingIOError):
+            hasty.accept()
+        hasty.stop_accept()
         began = time.monotonic()
-        assert list(listener.drain(0.3)) == []
+        assert list(hasty.drain(0.3)) == []
         assert time.monotonic() - began < 2
-        listener.close()
+        hasty.close()
         assert crowd.still_open() == 0
 
 
-def test_a_dead_thread_is_not_silence(listener: TLSListener, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dead_lookout_is_not_silence(listener: TLSListener, monkeypatch: pytest.MonkeyPatch, ca_file: Path) -> None:
     """A server learns that nothing will come any more."""
-    listener.close()
-    listener._ending = False
-    with pytest.raises(RuntimeError, match="has died"):
-        listener.accept()
-
-
-def test_a_bell_that_rings_late(listener: TLSListener, ca_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever takes a connection before its bell has rung is woken for nothing once, and does not turn in place."""
-    ring = listener._ring
-    monkeypatch.setattr(listener, "_ring", lambda: None)
-    with tls_connect(_address(listener), ca_file) as client:
-        client.sendall(GET)
-        eventually(lambda: listener._ready)
+    with _client(listener, ca_file):
         sock, _ = listener.accept()
-        ring()
-        assert select.select([listener], [], [], 0)[0]
-        with pytest.raises(BlockingIOError):
-            listener.accept()
-        assert not select.select([listener], [], [], 0)[0]
+
+        def fail(seconds: float) -> None:
+            raise OSError("bad descriptor")
+
+        monkeypatch.setattr(listener._reactor, "step", fail)
+        listener._lookout.join(60)
+        monkeypatch.undo()
         sock.close()
+        with pytest.raises(RuntimeError, match="has died"):
+            listener.accept()
+    listener._error = None
 
 
 def test_two_that_are_ready_at_once(listener: TLSListener, ca_file: Path) -> None:
-    """A server that asks once each time it is woken hears of both."""
-    with tls_connect(_address(listener), ca_file) as one, tls_connect(_address(listener), ca_file) as other:
+    """A server that asks once for each hears of both."""
+    with _client(listener, ca_file, GET[:20]) as one, _client(listener, ca_file, GET[:20]) as other:
         for client in (one, other):
-            client.sendall(GET)
-        eventually(lambda: len(listener._ready) == 2)
+            client.sendall(GET[20:])
         for _ in range(2):
-            _answer(listener, 10)
+            _answer(listener)
         assert [client.recv(1000) for client in (one, other)] == [ANSWER, ANSWER]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,6 +14,7 @@ from tests.support.certs import Paths
 from tests.support.clients import tls_connect
 from tests.support.process import eventually
 from tests.tls.reacting import GET, reacting
+from tlsrun.tls.connection import Connection, Next
 from tlsrun.tls.shares import Shares
 
 
@@ -78,3 +80,22 @@ def test_nobody_waits_for_a_busy_neighbour(localhost_cert: Paths, ca_file: Path)
             client = stack.enter_context(tls_connect(site.address, ca_file))
             client.sendall(GET)
             stack.callback(site.reactor.dismiss, site.next())
+
+
+def test_what_was_taken_is_told_before_it_is_served(
+    localhost_cert: Paths, ca_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the neighbour would leave its next one to somebody who is busy with this one."""
+    shares = Shares(2)
+    counts: list[tuple[bool, bool]] = []
+
+    def advance(connection: Connection) -> Next:
+        counts.append((shares.of(2).is_large(2), shares.of(2).is_large(3)))
+        return Next.END
+
+    monkeypatch.setattr(Connection, "advance", advance)
+    with reacting(localhost_cert, share=shares.of(1)) as site:
+        eventually(lambda: shares.of(2).is_large(2), what="a worker that tells of no connection")
+        socket.create_connection(site.address).close()
+        eventually(lambda: counts, what="a connection that was taken")
+    assert counts == [(False, True)]  # two fewer than three, and not two fewer than two

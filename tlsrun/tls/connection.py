@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import enum
 import logging
+import os
 import socket
 import ssl
 import time
@@ -82,7 +83,7 @@ class Connection:
         address: the client's; a proxy's until it has said whose it is.
         listener: where it came in.
         context: makes the `RequestSocket`.
-        retire: takes the socket over when the server has closed it, to see the client off.
+        retire: takes the descriptor over when the server has closed the socket, to see the client off.
 
     Attributes:
         deadline: on the monotonic clock.
@@ -96,12 +97,12 @@ class Connection:
 
     def __init__(
         self,
-        sock: socket.socket,
+        sock: socket.socket | _Remains,
         address: Any,
         listener: Any,
         context: ServerContext | None,
         limits: Limits,
-        retire: Callable[[socket.socket], None] | None,
+        retire: Callable[[int], None] | None,
     ) -> None:
         self.sock: Any = sock
         self.address = address
@@ -119,9 +120,9 @@ class Connection:
         self._rest = _LAST_WORDS
 
     @classmethod
-    def closing(cls, sock: socket.socket, limits: Limits) -> Connection:
-        """A connection that was shut down: only its client's close is waited for."""
-        connection = cls(sock, None, None, None, limits, None)
+    def closing(cls, descriptor: int, limits: Limits) -> Connection:
+        """A connection that was shut down: only its client's close is waited for; the descriptor never blocks."""
+        connection = cls(_Remains(descriptor), None, None, None, limits, None)
         connection.state = State.CLOSING
         connection.deadline = time.monotonic() + limits.linger
         return connection
@@ -178,8 +179,7 @@ class Connection:
             self.state = State.PLAIN
             return self._plain()
         assert self._context is not None  # noqa: S101 -- for the type checker: only `closing` goes without
-        wrapped = self._context.wrap_socket(self.sock, server_side=True, do_handshake_on_connect=False)
-        sock = cast(RequestSocket, wrapped)
+        sock = cast(RequestSocket, self._context.wrap_accepted(self.sock))
         sock.begin(self._limits.patience, self._retire)
         self.sock = sock
         self.state = State.HANDSHAKE
@@ -268,6 +268,26 @@ class Connection:
         # Who closes without a word looked whether the port is open, or changed his mind.
         looked = not self._first and not isinstance(error, TimeoutError)
         FAILURES.failed(self.address, why, level=logging.DEBUG if looked else logging.INFO)
+
+
+class _Remains:
+    """What is left of a connection that was shut down; a socket object for it would cost as much as all the rest."""
+
+    __slots__ = ("_descriptor",)
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+    def recv(self, size: int) -> bytes:
+        return os.read(self._descriptor, size)
+
+    def close(self) -> None:
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
 
 
 _MOVES: dict[State, Callable[[Connection], Next]] = {

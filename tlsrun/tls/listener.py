@@ -1,4 +1,9 @@
-"""A listening socket whose connections are ready to answer: a `Reactor` in a thread of its own, behind accept()."""
+"""A listening socket whose connections are ready to answer: a `Reactor` behind accept().
+
+The thread that calls `TLSListener.accept` moves the connections on while it waits for one that is ready: two threads
+that take turns at the interpreter cost more than what is done for a small request. While that thread answers a
+request that takes long, a second one, the lookout, moves the others on.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +11,9 @@ import collections
 import contextlib
 import errno
 import os
-import select
-import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from tlsrun.tls.connection import Connection, Limits
@@ -18,84 +21,116 @@ from tlsrun.tls.reactor import Reactor
 from tlsrun.tls.request_socket import RequestSocket
 from tlsrun.tls.server_context import ServerContext
 
+_PATIENCE = 0.05  # seconds that a request may keep the others waiting, and as many more until that is noticed
+_UNMOVED = 4  # looks without anything to see, after which the lookout rests
+_STEP = 0.5  # seconds that one step of the lookout waits at most
 _POLL = 0.05
 
 
 class TLSListener:
-    """Poses as a non-blocking listening socket, for a server that answers one request at a time.
+    """Poses as a listening socket, for a server that answers one request at a time.
 
     What `accept` gives has shaken hands and has a whole request head to read. A call of `accept` says that the
     request before is over; until then no new connection is taken, so that other processes answer them.
 
     Arguments:
-        listener: the real one; stays the caller's to close.
+        listeners: the real ones; stay the caller's to close.
         context: for every connection.
         limits: how long things may take.
         max_waiting: connections that wait at once; the oldest makes room for a new one.
+        patience: seconds that `accept` waits.
+        alarm: a non-blocking descriptor that, when it is readable, is read and ends the waiting of `accept`.
     """
 
     def __init__(
-        self, listener: Any, context: ServerContext, *, limits: Limits | None = None, max_waiting: int = 1000
+        self,
+        listeners: Sequence[Any],
+        context: ServerContext,
+        *,
+        limits: Limits | None = None,
+        max_waiting: int = 1000,
+        patience: float = 0.5,
+        alarm: int | None = None,
     ) -> None:
-        self._listener = listener
+        self._current = listeners[0]
+        self._patience = patience
         self._ready: collections.deque[Connection] = collections.deque()
-        self._bell, self._ear = socket.socketpair()
-        self._bell.setblocking(False)
-        self._ear.setblocking(False)
-        self._lent = False
-        self._ending = False
+        self._alarm = alarm
+        self._rung = False
+        # The requests that `accept` has given are counted; who looks out sees by it whether it is still the same.
+        self._turn = 0
+        self._lent = self._ending = False
+        self._error: BaseException | None = None
+        self._stepping = threading.Lock()
+        self._watched = self._helping = False
+        self._bell = threading.Lock()  # free when the lookout should look
+        self._bell.acquire()
         self._reactor = Reactor(
-            [listener], context, self._put, limits=limits or Limits(), capacity=1, max_waiting=max_waiting
+            listeners, context, self._ready.append, limits=limits or Limits(), capacity=1, max_waiting=max_waiting
         )
-        self._thread = threading.Thread(target=self._run, name="tlsrun-reactor", daemon=True)
+        if alarm is not None:
+            self._reactor.attend(alarm, self._hear)
+        self._lookout = threading.Thread(target=self._look_out, name="tlsrun-lookout", daemon=True)
 
     def start(self) -> None:
         """Begin; to be called in the process that serves, never in one that will fork."""
-        self._thread.start()
+        self._lookout.start()
 
     # -- as a listening socket --------------------------------------------------------------------------------
-
-    def fileno(self) -> int:
-        """A descriptor that is readable while `accept` has a connection to give."""
-        return self._ear.fileno()
 
     def accept(self) -> tuple[RequestSocket, Any]:
         """The next connection and its client's address.
 
         Raises:
-            BlockingIOError: there is none.
-            RuntimeError: the thread has died.
+            BlockingIOError: none is ready; the ``patience`` is over, or the alarm was given.
+            RuntimeError: the lookout has died.
         """
-        if self._lent:
-            self._lent = False
-            self._reactor.release()
-        connection = self._take()
+        connection = self._next(self._patience)
         if connection is None:
-            if not self._thread.is_alive() and not self._ending:
-                raise RuntimeError("the thread of the TLS listener has died")
             raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
-        self._lent = True
         return connection.sock, connection.address
 
-    def _take(self) -> Connection | None:
-        """The next one, and the ear is quiet when it is the last: else whoever waits by it would turn in place."""
-        with contextlib.suppress(OSError):
-            # First, for the bell rings after a connection was put: what is put from now on rings again.
-            self._ear.recv(4096)
-        try:
-            connection = self._ready.popleft()
-        except IndexError:
-            return None
-        if self._ready:
+    def getsockname(self) -> Any:
+        """As that of the real one where the last connection came in."""
+        return self._current.getsockname()
+
+    def setblocking(self, flag: bool) -> None:
+        """It waits as it was told; for servers that set it otherwise."""
+
+    def _next(self, seconds: float) -> Connection | None:
+        self._take_back()
+        deadline = time.monotonic() + seconds
+        while not self._ready:
+            left = deadline - time.monotonic()
+            if self._rung or left < 0:
+                self._rung = False
+                return None
+            with self._stepping:
+                self._reactor.step(left)
+        connection = self._ready.popleft()
+        self._current = connection.listener
+        self._turn += 1
+        self._lent = True
+        if not self._watched:
+            self._watched = True
             self._ring()
         return connection
 
-    def getsockname(self) -> Any:
-        """As the real one's."""
-        return self._listener.getsockname()
+    def _take_back(self) -> None:
+        """The request before is over."""
+        if self._error is not None:
+            raise RuntimeError("the lookout of the TLS listener has died") from self._error
+        if self._lent:
+            self._lent = False
+            self._reactor.release()
+            if self._helping:
+                self._reactor.wake()
 
-    def setblocking(self, flag: bool) -> None:
-        """It never blocks; for servers that set it so."""
+    def _hear(self) -> None:
+        assert self._alarm is not None  # noqa: S101 -- it is what was heard
+        with contextlib.suppress(BlockingIOError):
+            os.read(self._alarm, 4096)
+        self._rung = True
 
     # -- the end ----------------------------------------------------------------------------------------------
 
@@ -108,34 +143,61 @@ class TLSListener:
         self._reactor.hurry(seconds)
         deadline = time.monotonic() + seconds
         while self._ready or (self._reactor.coming and time.monotonic() < deadline):
-            with contextlib.suppress(BlockingIOError):
-                yield self.accept()
-                continue
-            select.select([self._ear], [], [], _POLL)
+            connection = self._next(min(_POLL, deadline - time.monotonic()))
+            if connection is not None:
+                yield connection.sock, connection.address
+        self._take_back()
 
     def close(self, seconds: float = 0.0) -> None:
-        """End the thread, after up to ``seconds`` for clients to read their last answers; wait for its end."""
+        """Close, after up to ``seconds`` for clients to read their last answers; wait for the lookout's end."""
         deadline = time.monotonic() + seconds
-        while self._thread.is_alive() and self._reactor.leaving and time.monotonic() < deadline:
-            select.select([], [], [], _POLL)
+        while self._reactor.leaving and time.monotonic() < deadline and self._error is None:
+            with self._stepping:
+                self._reactor.step(deadline - time.monotonic())
         self._ending = True
         self._reactor.stop_accepting()
-        if self._thread.ident is not None:
-            self._thread.join()
-        self._reactor.close()
-        self._bell.close()
-        self._ear.close()
-
-    # -- in the thread ----------------------------------------------------------------------------------------
-
-    def _put(self, connection: Connection) -> None:
-        self._ready.append(connection)
         self._ring()
+        if self._lookout.ident is not None:
+            self._lookout.join()
+        self._reactor.close()
+
+    # -- the lookout ------------------------------------------------------------------------------------------
 
     def _ring(self) -> None:
-        with contextlib.suppress(BlockingIOError):
-            self._bell.send(b"\0")
+        with contextlib.suppress(RuntimeError):  # it was rung already
+            self._bell.release()
 
-    def _run(self) -> None:
-        while not self._ending:
-            self._reactor.step(1.0)
+    def _look_out(self) -> None:
+        try:
+            while not self._ending:
+                self._bell.acquire()
+                self._look()
+        except BaseException as error:  # noqa: BLE001 -- `accept` raises it: the server cannot go on
+            self._error = error
+
+    def _look(self) -> None:
+        """Look at requests, as long as there are any, and see that none keeps the others waiting."""
+        seen, unmoved = self._turn, 0
+        while unmoved < _UNMOVED and not self._ending:
+            self._bell.acquire(timeout=_PATIENCE)
+            turn = self._turn
+            if turn != seen:
+                seen, unmoved = turn, 0
+            elif self._lent:
+                self._help(turn)
+            else:
+                unmoved += 1
+        self._watched = False
+        if self._lent or self._turn != seen:
+            # A request that has begun meanwhile relies on us.
+            self._watched = True
+            self._ring()
+
+    def _help(self, turn: int) -> None:
+        """Move the others on until that request is over."""
+        with self._stepping:
+            # First, so that `accept` wakes us: either it sees this, or we see that the request is over.
+            self._helping = True
+            while self._lent and self._turn == turn and not self._ending:
+                self._reactor.step(_STEP)
+            self._helping = False

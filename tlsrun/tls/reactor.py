@@ -84,8 +84,7 @@ class Reactor:
     def step(self, timeout: float) -> None:
         """Wait up to ``timeout`` seconds, or half a second, for something to happen, and do what there is to do."""
         self._gate()
-        if self._share is not None and not self._stopped:
-            self._share.tell(len(self._waiting) + self._running)
+        self._tell()
         # With no room for a request there is nothing to rest for: `release` wakes.
         resting = self._deferred and not self._accepting and self._running < self._capacity
         came = False
@@ -94,6 +93,8 @@ class Reactor:
                 self._advance(ready)
             elif ready is self._sleeper:
                 self._drain_wakes()
+            elif callable(ready):
+                ready()
             else:
                 came = True
                 self._accept(ready)
@@ -115,6 +116,10 @@ class Reactor:
         self._poller.close()
         self._waker.close()
         self._sleeper.close()
+
+    def attend(self, descriptor: int, act: Callable[[], None]) -> None:
+        """Call ``act``, which must not wait, in `step` whenever there is something to read; before the first `step`."""
+        self._poller.watch(descriptor, READ, act)
 
     # -- for any thread ---------------------------------------------------------------------------------------
 
@@ -182,14 +187,13 @@ class Reactor:
         if shut:
             self.wake()
 
-    def see_off(self, sock: socket.socket) -> None:
+    def see_off(self, descriptor: int) -> None:
         """Read away what the client of a connection that was shut down still sends, until it closes.
 
         Closing at once would reset the connection when input is unread, and a reset overtakes the answer
         (RFC 9112, section 9.6).
         """
-        sock.setblocking(False)
-        self._wait_for(Connection.closing(sock, self._limits), Next.READ)
+        self._wait_for(Connection.closing(descriptor, self._limits), Next.READ)
 
     # -- the listening sockets --------------------------------------------------------------------------------
 
@@ -226,7 +230,12 @@ class Reactor:
         connection = Connection(sock, address, listener, self._context, self._limits, self.see_off)
         with self._lock:
             self._waiting[connection] = None
+        self._tell()
         self._advance(connection)
+
+    def _tell(self) -> None:
+        if self._share is not None and not self._stopped:
+            self._share.tell(len(self._waiting) + self._running)
 
     def _defers(self) -> bool:
         """Whether another process may take this connection first; for a moment only, for it may be busy."""

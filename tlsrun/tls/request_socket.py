@@ -8,13 +8,15 @@ import select
 import socket
 import ssl
 import time
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tlsrun.tls.sockets import ServerSocket
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
+
+Result = TypeVar("Result")
 
 #: Bytes taken in one read ahead: a TLS record's content at most (RFC 8446, section 5.1).
 _RECORD = 16384
@@ -37,12 +39,12 @@ class RequestSocket(ServerSocket):
         patience: seconds one read or write may wait, and seconds that all reads of a request may wait together
             beyond what 500 bytes each second take; None for ever. A slower client is one that went away
             (ConnectionResetError).
-        retire: takes the connection over from `close` once it was shut down, to see the client off without keeping
-            a thread; None to close at once.
+        retire: takes the connection's descriptor over from `close` once it was shut down, to see the client off
+            without keeping a thread; None to close at once.
     """
 
     patience: float | None = None
-    retire: Callable[[socket.socket], None] | None = None
+    retire: Callable[[int], None] | None = None
     _timeout: float | None = 0.0
     _ahead: bytearray | None = None
     _searched = 0
@@ -51,7 +53,7 @@ class RequestSocket(ServerSocket):
     _parts = False
     _answering = _begun = _broken = _finished = False
 
-    def begin(self, patience: float | None, retire: Callable[[socket.socket], None] | None) -> None:
+    def begin(self, patience: float | None, retire: Callable[[int], None] | None) -> None:
         """To be called once, before the handshake."""
         self.patience = patience
         self.retire = retire
@@ -231,12 +233,11 @@ class RequestSocket(ServerSocket):
                 began = began or time.monotonic()
                 self._wait(want, None if self._timeout is None else began + self._timeout, "read")
 
-    @contextlib.contextmanager
-    def answer(self) -> Iterator[None]:
-        """In this block the application answers; after an error in the middle of it nothing mends the answer."""
+    def answer(self, handle: Callable[..., Result], *arguments: Any) -> Result:
+        """Call ``handle``, by which the application answers; after an error in the middle nothing mends the answer."""
         self._answering, self._begun = True, False
         try:
-            yield
+            return handle(*arguments)
         except BaseException:
             self._broken = self._broken or self._begun
             raise
@@ -258,9 +259,7 @@ class RequestSocket(ServerSocket):
     def close(self) -> None:
         """As socket.close, or hand the connection to ``retire`` after a shutdown."""
         if self._finished and not self._broken and self.retire is not None and self.fileno() >= 0:
-            family, kind, proto = self.family, self.type, self.proto
-            plain = socket.socket(family, kind, proto, fileno=self.detach())
-            self.retire(plain)
+            self.retire(self.detach())
             return
         super().close()
 

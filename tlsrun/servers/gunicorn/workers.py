@@ -6,7 +6,6 @@ import io
 import os
 import resource
 import time
-from collections.abc import Sequence
 from types import FrameType
 from typing import Any
 
@@ -108,8 +107,7 @@ class TLSThreadWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no 
 
     def handle_request(self, req: Any, conn: Any) -> Any:
         """As gunicorn's; a failure in mid-answer is told to the socket."""
-        with conn.sock.answer():
-            return super().handle_request(req, conn)
+        return conn.sock.answer(super().handle_request, req, conn)
 
     def _keepalive_after(self, conn: Any, keepalive: bool) -> bool:
         """Whether what the application did not read of a body is there to be thrown away; gunicorn waits 5 seconds."""
@@ -160,36 +158,38 @@ class TLSSyncWorker(SyncWorker):  # type: ignore[misc]  # gunicorn ships no type
 
     def run(self) -> None:
         """Serve until told to stop, then answer what has begun."""
-        # gunicorn kills a sync worker that was silent for `timeout`: a slow client must be gone before.
-        limits = _limits(self, patience=self.cfg.timeout / 2)
-        context, room = self.app.certificates.context, _room(self.cfg)
         plain = self.sockets
-        listeners = [TLSListener(one, context, limits=limits, max_waiting=room) for one in plain]
-        self.sockets = listeners
-        self.wait_fds = [*listeners, self.PIPE[0]]
+        listener = TLSListener(
+            plain,
+            self.app.certificates.context,
+            # gunicorn kills a sync worker that was silent for `timeout`: a slow client must be gone before.
+            limits=_limits(self, patience=self.cfg.timeout / 2),
+            max_waiting=_room(self.cfg),
+            patience=_NOTIFY,
+            alarm=self.PIPE[0],
+        )
+        self.sockets = [listener]
         self.app.duties.start()
-        for listener in listeners:
-            listener.start()
+        listener.start()
         super().run()
-        self._finish(listeners)
+        self._finish(listener)
         for one in plain:
             one.close()
 
+    def wait(self, timeout: float) -> None:
+        """Called by gunicorn when `TLSListener.accept` had none to give: it has waited already."""
+
     def handle_request(self, listener: Any, req: Any, client: Any, addr: Any) -> None:
         """As gunicorn's; a failure in mid-answer is told to the socket."""
-        with client.answer():
-            super().handle_request(listener, req, client, addr)
+        client.answer(super().handle_request, listener, req, client, addr)
 
-    def _finish(self, listeners: Sequence[TLSListener]) -> None:
-        for listener in listeners:
-            listener.stop_accept()
-        for listener in listeners:
-            for sock, address in listener.drain(_STOP_LINGER):
-                self.notify()
-                sock.setblocking(True)
-                self.handle(listener, sock, address)
-        for listener in listeners:
-            listener.close(_STOP_LINGER)
+    def _finish(self, listener: TLSListener) -> None:
+        listener.stop_accept()
+        for sock, address in listener.drain(_STOP_LINGER):
+            self.notify()
+            sock.setblocking(True)
+            self.handle(listener, sock, address)
+        listener.close(_STOP_LINGER)
         self.app.duties.stop()
 
 
