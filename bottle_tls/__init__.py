@@ -1,6 +1,7 @@
 """HTTPS for Bottle: importing this registers the server adapters "tls" and "tls-<server>".
 
-Named so that ``from bottle.ext import tls`` works too.
+Named so that ``from bottle.ext import tls`` works too. What only a request or a served application needs is imported
+by then: an application that is only imported, by a test or a tool, shall not wait for it.
 """
 
 from __future__ import annotations
@@ -12,9 +13,6 @@ import bottle
 
 from bottle_tls.adapter import NAMED_ADAPTERS, TLSServer
 from bottle_tls.client import require_client_cert
-from tlsrun.wsgi import TLSInfo
-from tlsrun.wsgi import application as with_facts
-from tlsrun.wsgi.external import front_from
 
 if TYPE_CHECKING:
     from tlsrun.settings.layers import Layer
@@ -32,6 +30,9 @@ def application(app: Callable[..., Any] | None = None) -> Callable[..., Any]:
     Arguments:
         app: the application; without it, Bottle's default application.
     """
+    from tlsrun.wsgi import application as with_facts
+    from tlsrun.wsgi.external import front_from
+
     served = bottle.default_app() if app is None else app
     return with_facts(served, front_from(lambda: _layers(served)))
 
@@ -53,6 +54,8 @@ class _CurrentRequest:
     """What the connection of the current request was: `tls.version`, `tls.cipher`, `tls.client.subject`, …"""
 
     def __getattr__(self, name: str) -> Any:
+        from tlsrun.wsgi.connection import TLSInfo
+
         return getattr(TLSInfo(bottle.request.environ), name)
 
 

@@ -7,8 +7,6 @@ from typing import Any
 
 import bottle
 
-from tlsrun.wsgi.require import guard
-
 
 def require_client_cert(view: Callable[..., Any] | None = None, **accepted: Any) -> Any:
     """Answer 403, in words, unless the client has shown a certificate that is trusted and accepted.
@@ -19,6 +17,8 @@ def require_client_cert(view: Callable[..., Any] | None = None, **accepted: Any)
         accepted: ``subject``, ``issuer``, ``san`` (one or several of each), ``check``; see
             `tlsrun.wsgi.require.Required`.
     """
+    from tlsrun.wsgi.require import guard
+
     return guard(
         view,
         accepted,
