@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import imports, machine, names, rounds, wrapper
+from benchmarks import clocks, imports, machine, names, rounds, wrapper
 from benchmarks.comparisons import COMPARISONS, Comparison, quick
 from benchmarks.programs import ROOT
 
@@ -19,7 +19,7 @@ _FOLDER = ROOT / "docs" / "explanation"
 _PAGE = "performance.md"
 _ROUNDS = 3
 #: What is measured of tlsrun alone, besides the comparisons.
-_ALONE = ("wrapper", "imports", "names", "signatures")
+_ALONE = ("wrapper", "imports", "clocks", "names", "signatures")
 
 
 def main() -> int:
@@ -51,7 +51,7 @@ def _options() -> argparse.Namespace:
         description="Measure tlsrun beside the bare servers. A whole run writes docs/explanation/performance.md, its "
         "plot and its data; --quick and --only print what they find.",
     )
-    parser.add_argument("--quick", action="store_true", help="one short round of everything, under a minute")
+    parser.add_argument("--quick", action="store_true", help="one short round of everything, about a minute")
     parser.add_argument("--rounds", metavar="N", type=int, default=_ROUNDS, help=f"of each measure (default {_ROUNDS})")
     parser.add_argument(
         "--only", metavar="NAME", action="append", choices=known, help=f"one of: {', '.join(known)}; may be repeated"
@@ -74,6 +74,11 @@ def _measure(options: argparse.Namespace) -> dict[str, Any]:
     alone: dict[str, Callable[[], Any]] = {
         "wrapper": lambda: wrapper.measure(1000 if options.quick else 20000),
         "imports": lambda: imports.measure(1 if options.quick else number * 3),
+        "clocks": lambda: (
+            clocks.measure(1, seconds=0.2, say=_say, pairs=clocks.PAIRS[1:])
+            if options.quick
+            else clocks.measure(number, seconds=2, say=_say)
+        ),
         "names": lambda: names.measure((1, 10) if options.quick else names.NUMBERS, number),
         "signatures": lambda: machine.signatures(quickly=options.quick),
     }

@@ -25,9 +25,11 @@ def _micro(value: float) -> str:
 _ROWS: tuple[tuple[str, str, Callable[[float], str]], ...] = (
     ("new", "new connections each second, ECDSA", _number),
     ("new cpu", "… processor time for one", _micro),
+    ("new client", "… its client's", _micro),
     ("new-rsa", "new connections each second, RSA 2048", _number),
     ("resumed", "connections of clients that resume, each second", _number),
     ("resumed cpu", "… processor time for one", _micro),
+    ("resumed client", "… its client's", _micro),
     ("resumed resumed", "… share that did resume", lambda value: f"{value:.0%}"),
     *(
         row
@@ -56,8 +58,11 @@ _BESIDE_NGINX = (
     ("64k", "64 KiB"),
     ("64m", "64 MiB"),
 )
-#: Ratios say nothing of shares, and of what may be 0.
-_NO_RATIO = ("resumed resumed",)
+#: Ratios say nothing of shares, of what may be 0, and of clients.
+_NO_RATIO = ("resumed resumed", "new client", "resumed client")
+#: Kinds of connections whose processor time is told apart, and the parts of it.
+_KINDS = {"new": "ECDSA", "new-rsa": "RSA 2048", "resumed": "resumed"}
+_PARTS = {"tls": "TLS", "flask": "Flask", "gunicorn": "gunicorn", "rest": "the rest"}
 
 
 def fill(page: str, data: Data) -> str:
@@ -71,6 +76,7 @@ def fill(page: str, data: Data) -> str:
         "machine": _machine(data),
         "goals": _goals(data),
         "comparisons": _comparisons(data),
+        "clocks": _clocks(data),
         "names": _names(data),
         "alone": _alone(data),
     }
@@ -163,6 +169,18 @@ def _ratio(ours: Sequence[float], theirs: Sequence[float], *, bold: bool = True)
         return ""
     spread = _spread(ratio(ours, theirs))
     return f"**{spread}**" if bold else spread
+
+
+def _clocks(data: Data) -> list[str]:
+    def rows() -> Iterator[Sequence[str]]:
+        for title, kinds in data.get("clocks", {}).items():
+            for kind, words in _KINDS.items():
+                if spent := kinds.get(kind):
+                    medians = [figure(spent[part]).median for part in _PARTS]
+                    client = figure(spent["client"]).median
+                    yield [f"`{title}`, {words}", *map(_micro, medians), _micro(sum(medians)), _micro(client)]
+
+    return _table(["for one connection", *_PARTS.values(), "together", "its client's"], rows())
 
 
 def _names(data: Data) -> list[str]:

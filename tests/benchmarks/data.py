@@ -34,6 +34,18 @@ def data() -> dict[str, Any]:
             "1": {"memory": [10e6], "start": [0.3], "first": [0.002], "later": [0.001], "new": [100.0]},
             "1000": {"memory": [40e6], "start": [0.9], "first": [0.002], "later": [0.001], "new": [96.0]},
         },
+        "clocks": {
+            "ours": {
+                "new": {},
+                "resumed": {
+                    "client": [0.0005, 0.0004, 0.0006],
+                    "tls": [0.0007],
+                    "flask": [0.0002],
+                    "gunicorn": [0.0003],
+                    "rest": [0.0004],
+                },
+            }
+        },
         "wrapper": {"no TLS": 2e-6, "TLS, client certificate": 16e-6},
         "imports": {"flask_tlsrun": [0.02, 0.03, 0.021], "bottle_tls": [0.02]},
         "signatures": {"RSA 2048 signatures": 2000.0},

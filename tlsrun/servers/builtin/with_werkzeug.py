@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from werkzeug.debug.tbtools import DebugTraceback
 from werkzeug.exceptions import ClientDisconnected, InternalServerError
 from werkzeug.serving import WSGIRequestHandler
 
@@ -88,6 +87,9 @@ class WerkzeugHandler(Handler, WSGIRequestHandler):
 
     def report(self, error: BaseException) -> None:
         """In Werkzeug's words."""
+        # Late: what belongs to its debugger would be a tenth of all that a start imports.
+        from werkzeug.debug.tbtools import DebugTraceback
+
         self.log_error("Error on request:\n%s", DebugTraceback(error).render_traceback_text())
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:

@@ -1,0 +1,90 @@
+"""Whose the processor time of a new connection under gunicorn is: the client's, Flask's, gunicorn's, TLS's or ours."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from benchmarks.certificates import KEY_TYPES, new_authority, write_pair
+from benchmarks.contenders import GTHREAD, OUR_GTHREAD, OUR_SYNC, SYNC, WORKERS, Contender
+from benchmarks.loads import new_connections
+from benchmarks.outputs import Unreadable
+from benchmarks.programs import Running, client_context, free_port, serving
+
+_APPLICATION = "benchmarks.apps.clocked:app"
+#: Ours, and what it is compared with.
+PAIRS = ((OUR_GTHREAD, GTHREAD), (OUR_SYNC, SYNC))
+#: Kinds of connections, by the type of the key and whether clients resume.
+KINDS = {"new": ("ecdsa", False), "new-rsa": ("rsa", False), "resumed": ("ecdsa", True)}
+_TRIES = 200
+
+#: By the title of a server, by the kind of connection, by the part: seconds for one connection, a number a round.
+Clocks: TypeAlias = dict[str, dict[str, dict[str, list[float]]]]
+
+
+def measure(
+    rounds: int,
+    *,
+    seconds: float,
+    say: Callable[[str], None],
+    pairs: Sequence[tuple[Contender, Contender]] = PAIRS,
+) -> Clocks:
+    """All parts, for ours and the bare servers; all are up at once, and go A B, A B.
+
+    Arguments:
+        seconds: of each load.
+        say: told what is done.
+
+    Raises:
+        Unreadable: a load failed, or not all workers are there.
+    """
+    found: Clocks = {one.title: {kind: {} for kind in KINDS} for pair in pairs for one in pair}
+    authority = new_authority()
+    for key in KEY_TYPES:
+        with tempfile.TemporaryDirectory(prefix="tlsrun-bench-") as name, ExitStack() as stack:
+            files = write_pair(authority, Path(name), "localhost", key=key)
+            servers = {}
+            for one in (one for pair in pairs for one in pair if one.missing is None):
+                port = free_port()
+                command = one.command(files, port, _APPLICATION)
+                servers[one.title] = stack.enter_context(serving(command, port, Path(name), one.environment))
+            for kind, (of_key, resume) in KINDS.items():
+                for title, server in (pair for _ in range(rounds) for pair in servers.items() if key == of_key):
+                    parts = _parts(server, resume=resume, seconds=seconds)
+                    for part, spent in parts.items():
+                        found[title][kind].setdefault(part, []).append(spent)
+                    say(f"  {kind:10} {title:40} {sum(parts.values()) * 1e6:12.1f}")
+    return found
+
+
+def _parts(server: Running, *, resume: bool, seconds: float) -> dict[str, float]:
+    before = _read(server)
+    client = new_connections(server, resume=resume, seconds=seconds).spent_by_client
+    after = _read(server)
+    made = sum(after[worker]["connections"] - before[worker]["connections"] for worker in before)
+    spent = {
+        part: sum(after[worker]["spent"][part] - before[worker]["spent"][part] for worker in before) / made
+        for part in next(iter(after.values()))["spent"]
+    }
+    return {"client": client, **spent}
+
+
+def _read(server: Running) -> dict[int, dict[str, Any]]:
+    """What the clocks of all workers show, by worker."""
+    found: dict[int, dict[str, Any]] = {}
+    for _ in range(_TRIES):
+        connection = http.client.HTTPSConnection("127.0.0.1", server.port, timeout=10, context=client_context())
+        try:
+            connection.request("GET", "/clocks", headers={"Connection": "close"})
+            told = json.loads(connection.getresponse().read())
+        finally:
+            connection.close()
+        found[told["worker"]] = told
+        if len(found) == int(WORKERS):
+            return found
+    raise Unreadable(f"/clocks: only {len(found)} of {WORKERS} workers answer")
