@@ -40,7 +40,7 @@ class Limits:
     spooled: int = 8388608
     buffer: int = 131072
     pipelined: int = 65536
-    drained: int = 1048576
+    drained: int = 16777216
     head_timeout: float = 10.0
     body_timeout: float = 60.0
     idle_timeout: float = 15.0

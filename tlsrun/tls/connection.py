@@ -70,8 +70,9 @@ class Next(enum.Enum):
     END = "nothing: it is over"
 
 
-#: What a client may still send after the end, in bytes, before it is cut off.
-_LAST_WORDS = 1 << 20
+#: What a client may still send after the end, in bytes, before it is cut off: an upload that nobody reads, and whose
+#: client reads no answer before it has sent all. A reset would take the answer away.
+_LAST_WORDS = 1 << 24
 _BEFORE_TLS = frozenset({State.PROXY, State.HELLO, State.HANDSHAKE, State.PLAIN})
 
 

@@ -6,9 +6,7 @@ back with `Reactor.park` or `Reactor.dismiss`.
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import socket
 import ssl
 import threading
 import time
@@ -20,6 +18,7 @@ from tlsrun.tls.poller import READ, WRITE, new_poller
 from tlsrun.tls.request_socket import RequestSocket
 from tlsrun.tls.server_context import ServerContext
 from tlsrun.tls.shares import Share
+from tlsrun.tls.waker import Waker
 
 _log = logging.getLogger("tlsrun.reactor")
 
@@ -71,10 +70,8 @@ class Reactor:
         self._deferred = False
         self._swept = self._resting = 0.0
         self._poller = new_poller()
-        self._waker, self._sleeper = socket.socketpair()
-        self._waker.setblocking(False)
-        self._sleeper.setblocking(False)
-        self._poller.watch(self._sleeper.fileno(), READ, self._sleeper)
+        self._waker = Waker()
+        self.attend(self._waker.fileno(), self._waker.rest)
         context.sslsocket_class = RequestSocket
         for listener in self._listeners:
             listener.setblocking(False)
@@ -91,8 +88,6 @@ class Reactor:
         for ready in self._poller.wait(_DEFERRAL if resting else min(timeout, _TICK)):
             if isinstance(ready, Connection):
                 self._advance(ready)
-            elif ready is self._sleeper:
-                self._drain_wakes()
             elif callable(ready):
                 ready()
             else:
@@ -115,7 +110,6 @@ class Reactor:
             self._drop(connection)
         self._poller.close()
         self._waker.close()
-        self._sleeper.close()
 
     def attend(self, descriptor: int, act: Callable[[], None]) -> None:
         """Call ``act``, which must not wait, in `step` whenever there is something to read; before the first `step`."""
@@ -125,8 +119,7 @@ class Reactor:
 
     def wake(self) -> None:
         """Make `step` return; may be called by a signal handler."""
-        with contextlib.suppress(OSError):
-            self._waker.send(b"\0")
+        self._waker.wake()
 
     def stop_accepting(self) -> None:
         """Take no new connection from the next `step` on."""
@@ -318,8 +311,3 @@ class Reactor:
             self._drop(connection)
             return True
         return False
-
-    def _drain_wakes(self) -> None:
-        with contextlib.suppress(OSError):
-            while self._sleeper.recv(4096):
-                pass

@@ -24,6 +24,7 @@ from typing import Any
 from tlsrun.tls.handshake import spell_peer
 from tlsrun.tls.redirect_answer import Answer, Redirect, respond, too_large, too_slow
 from tlsrun.tls.redirect_request import MAX_HEAD, end_of_head, is_hopeless
+from tlsrun.tls.waker import Waker
 
 _log = logging.getLogger("tlsrun.redirect")
 
@@ -83,8 +84,8 @@ class RedirectLoop:
             _State.GOODBYE: self._read_away,
         }
         self._selector = selectors.DefaultSelector()
-        self._waker, self._sleeper = socket.socketpair()
-        self._selector.register(self._sleeper, _READ)
+        self._waker = Waker()
+        self._selector.register(self._waker, _READ)
         for listener in self._listeners:
             listener.setblocking(False)
             self._selector.register(listener, _READ)
@@ -92,12 +93,11 @@ class RedirectLoop:
     def stop(self) -> None:
         """Make `run` return soon; may be called by any thread."""
         self._stopped = True
-        with contextlib.suppress(OSError):  # ended already
-            self._waker.send(b"\0")
+        self._waker.wake()
 
     def run(self) -> None:
         """Answer until `stop`, then close every connection."""
-        with self._selector, self._waker, self._sleeper:
+        with self._selector, contextlib.closing(self._waker):
             while not self._stopped:
                 self._step()
             for client in list(self._clients):

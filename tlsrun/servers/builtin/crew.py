@@ -9,7 +9,6 @@ something else (a database), or take long, each connection has a thread of its o
 from __future__ import annotations
 
 import contextlib
-import socket
 import threading
 import time
 from collections import deque
@@ -19,6 +18,7 @@ from typing import Protocol
 
 from tlsrun.servers.gait import Gait, moment
 from tlsrun.tls.poller import READ, new_poller
+from tlsrun.tls.waker import Waker
 
 _PATIENCE = 0.004  # seconds that a request may keep the leader, and as many more until that is noticed
 _TICK = 0.5  # seconds between two calls of `tick`
@@ -83,8 +83,8 @@ class Crew:
         self._ended = False
         self._over = threading.Lock()  # held until the end
         self._over.acquire()
-        self._wake, self._woken = socket.socketpair()
-        self._poller.watch(self._woken.fileno(), READ, self)
+        self._waker = Waker()
+        self._poller.watch(self._waker.fileno(), READ, self)
 
     def start(self) -> None:
         """Start to wait for those that are kept."""
@@ -102,8 +102,7 @@ class Crew:
             self._resting.clear()
         self._over.release()
         self._alarm.release()
-        with contextlib.suppress(OSError):  # the leader has noticed already
-            self._wake.send(b"x")
+        self._waker.wake()
 
     def accompany(self, station: Station) -> None:
         """Serve a new connection, in a thread of its own until it is kept.
@@ -162,7 +161,7 @@ class Crew:
         try:
             self._poller.watch(station.fileno(), READ, station)
             if not self._poller.live:
-                self._wake.send(b"x")
+                self._waker.wake()
         except (OSError, ValueError):  # the application has closed it, or the system watches no more
             station.end()
 
@@ -184,13 +183,12 @@ class Crew:
                 self._serve(station, lead)
         if self._lead == lead:
             self._poller.close()
-            self._wake.close()
-            self._woken.close()
+            self._waker.close()
 
     def _wait(self) -> None:
         for found in self._poller.wait(_TICK):
             if found is self:
-                self._woken.recv(4096)
+                self._waker.rest()
             else:
                 self._ready.append(found)
         now = time.monotonic()

@@ -1,32 +1,21 @@
-"""One connection: handshake, then request after request, each read, answered and finished."""
+"""One request after the other of a connection: each is given to the application, answered and finished."""
 
 from __future__ import annotations
 
-import contextlib
 import io
 import logging
-import socket
 import sys
-import time
 from collections.abc import Callable, Iterable
-from http.server import BaseHTTPRequestHandler
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tlsrun.edge.refusal import Refused
 from tlsrun.servers.builtin.body import NO_BODY, Body, NoBody
-from tlsrun.servers.builtin.connections import Phase
-from tlsrun.servers.builtin.dates import http_date, log_date
-from tlsrun.servers.builtin.head import Head, parse_head
+from tlsrun.servers.builtin.head import Head
 from tlsrun.servers.builtin.pace import Pace
-from tlsrun.servers.builtin.patient import PatientSocket
-from tlsrun.servers.builtin.reader import ClientGone, Reader
+from tlsrun.servers.builtin.reader import ClientGone
 from tlsrun.servers.builtin.response import Response
+from tlsrun.servers.builtin.session import Session
 from tlsrun.servers.builtin.variables import variables
-from tlsrun.tls.peers import unmapped
-from tlsrun.tls.sockets import HandshakeFailed
-
-if TYPE_CHECKING:
-    from tlsrun.servers.builtin.server import Server
 
 _log = logging.getLogger("tlsrun.builtin")
 
@@ -39,8 +28,8 @@ class BrokenBody(OSError):
     """The client broke off its request, or framed it wrongly."""
 
 
-class Handler(BaseHTTPRequestHandler):
-    """Serves one connection; the standard library's class gives the log lines.
+class Handler(Session):
+    """Has the application answer the requests of one connection.
 
     Subclasses say how environ is made, and what to do with errors.
     """
@@ -49,10 +38,8 @@ class Handler(BaseHTTPRequestHandler):
     broken_body: Callable[[str], Exception] = BrokenBody
     #: Raised by applications to say that there is nobody to answer.
     client_gone: tuple[type[Exception], ...] = (ClientGone,)
-    #: The server, and the connection.
-    site: Server
-    sock: PatientSocket
     _head: Head
+    _base: dict[str, Any] | None = None
 
     def make_environ(self) -> dict[str, Any]:
         """The environ of the request at hand, but for ``wsgi.input``."""
@@ -65,94 +52,6 @@ class Handler(BaseHTTPRequestHandler):
     def report(self, error: BaseException) -> None:
         """Log an error of the application, with its traceback."""
         _log.error("error in %s", self.requestline, exc_info=error)
-
-    def __init__(self, request: PatientSocket, client_address: Any, server: Server) -> None:
-        # Not the class below: it would serve the whole connection now, and here.
-        self.request = self.connection = self.sock = request
-        self.server: Any = server
-        self.site = server
-        # The client of a Unix socket has no address.
-        host, port = client_address[:2] if client_address else ("", 0)
-        self.client_address = (unmapped(host), port)
-        self._reader = Reader(request)
-        self._pace = Pace(server.options.write_timeout)
-        self._base: dict[str, Any] | None = None
-        self._unread = False
-        self._broken = False
-
-    # -- a station (`tlsrun.servers.builtin.crew`) --------------------------------------------------------------------
-
-    def fileno(self) -> int:
-        """The connection's descriptor."""
-        return self.sock.fileno()
-
-    def begin(self) -> bool:
-        """Shake hands."""
-        return self._safely(self._shake_hands)
-
-    def serve(self) -> bool:
-        """Wait for a request, and answer it; returns whether another may come."""
-        return self._safely(self._one_request) and self.site.connections.move(self.sock, Phase.IDLE)
-
-    def at_hand(self) -> bool:
-        """Whether something of the next request was read already."""
-        return self._reader.has_more or self.sock.pending() > 0
-
-    def end(self) -> None:
-        """Say goodbye, and close."""
-        self._safely(self._say_goodbye)
-        with contextlib.suppress(OSError):
-            self.sock.close()
-        self.site.connections.remove(self.sock)
-
-    def _safely(self, step: Callable[[], bool]) -> bool:
-        try:
-            return step()
-        except (HandshakeFailed, ClientGone):
-            return False
-        except BaseException:
-            # A bug of ours must not end in a thread that nobody hears of, nor what a view raises that is no Exception
-            # leave its client waiting: this is never the main thread.
-            _log.exception("serving a connection failed")
-            return False
-
-    def _shake_hands(self) -> bool:
-        self.sock.do_handshake()
-        if self.sock.introduced is not None:
-            self.client_address = self.sock.introduced
-        return True
-
-    def _say_goodbye(self) -> bool:
-        """So that what was sent last arrives; or see that an answer that broke off looks so."""
-        if self._broken:
-            self.sock.abort()
-            return False
-        try:
-            self.sock.shutdown(socket.SHUT_WR)
-        except OSError:
-            return False
-        if self._unread:
-            self.sock.linger()
-        return False
-
-    def _one_request(self) -> bool:
-        options, connections = self.site.options, self.site.connections
-        if not self._reader.wait(options.keep_alive):
-            return False
-        connections.move(self.sock, Phase.RECEIVING)
-        try:
-            head = parse_head(self._reader.head(options.head_timeout))
-        except Refused as refusal:
-            self._refuse(refusal)
-            return False
-        connections.move(self.sock, Phase.BUSY)
-        return self.site.work.run(self._answer, head)
-
-    def _refuse(self, refusal: Refused) -> None:
-        date = f"Date: {self.date_time_string()}\r\n".encode()
-        self._unread = True
-        self._send(refusal.response(date=date))
-        _log.info("request from %s refused: %d, %s", self.address_string(), refusal.status, refusal.words)
 
     def _answer(self, head: Head) -> bool:
         """Run the application for one request; returns whether the connection goes on."""
@@ -267,34 +166,6 @@ class Handler(BaseHTTPRequestHandler):
                 response = self._response(head, body)
                 _serve(self.failure(), environ, response)
         return response
-
-    def _send(self, data: bytes) -> None:
-        sock = self.sock
-        try:
-            sock.settimeout(self.site.options.write_timeout)
-            began = time.monotonic()
-            size = sock.send(data)
-            self._count(size, began)
-            rest = memoryview(data)[size:]
-            while rest:
-                began = time.monotonic()
-                size = sock.send(rest)
-                self._count(size, began)
-                rest = rest[size:]
-        except (OSError, ValueError) as error:
-            raise ClientGone(str(error)) from error
-
-    def _count(self, size: int, began: float) -> None:
-        if not self._pace.count(size, time.monotonic() - began):
-            raise TimeoutError("the client took the answer too slowly")
-
-    def date_time_string(self, timestamp: float | None = None) -> str:
-        """As the class below; of now, it is made once a second."""
-        return http_date() if timestamp is None else super().date_time_string(timestamp)
-
-    def log_date_time_string(self) -> str:
-        """As the class below, made once a second."""
-        return log_date()
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """As the class below, unless the server is quiet."""

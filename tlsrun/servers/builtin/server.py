@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import logging
 import selectors
@@ -19,6 +18,7 @@ from tlsrun.servers.builtin.options import Options
 from tlsrun.servers.builtin.patient import PatientSocket
 from tlsrun.servers.builtin.work import Work
 from tlsrun.tls.server_context import ServerContext
+from tlsrun.tls.waker import Waker
 
 _log = logging.getLogger("tlsrun.builtin")
 
@@ -72,7 +72,7 @@ class Server:
         self._watchdog = Watchdog()
         self.connections = Connections(min(options.max_connections, _descriptors()))
         self._crew = Crew(self._tick)
-        self._wake, self._woken = socket.socketpair()
+        self._waker = Waker()
         self._accepting = threading.Thread(target=self._accept, name="tlsrun-accept", daemon=True)
 
     def start(self) -> None:
@@ -86,12 +86,12 @@ class Server:
     def close(self) -> None:
         """Accept no more."""
         self._leave()
-        with contextlib.suppress(OSError):  # closed already: this is the second call, after a second Ctrl-C
-            self._wake.send(b"x")
+        self._waker.wake()  # nothing when this is the second call, after a second Ctrl-C
         if self._accepting.ident is not None:  # it was started
             self._accepting.join()
-        for sock in (*self._listeners, self._wake, self._woken):
-            sock.close()
+        for listener in self._listeners:
+            listener.close()
+        self._waker.close()
 
     def finish(self, grace: float) -> bool:
         """Let running requests finish; connections that wait for a request are closed at once.
@@ -113,12 +113,13 @@ class Server:
 
     def _accept(self) -> None:
         with selectors.DefaultSelector() as selector:
-            for sock in (*self._listeners, self._woken):
+            selector.register(self._waker, selectors.EVENT_READ)
+            for sock in self._listeners:
                 selector.register(sock, selectors.EVENT_READ)
             while True:
                 ready = [key.fileobj for key, _ in selector.select(self._watchdog.pause)]
                 self._watchdog.feed()
-                if self._woken in ready:
+                if self._waker in ready:
                     return
                 for listener in ready:
                     if self.connections.make_room(_LOOK):

@@ -1,0 +1,31 @@
+"""An upload that the application does not want, from a client that reads no answer before it has sent everything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.holds.conftest import Serve, Site
+from tests.support.clients import tls_connect
+
+_SIZE = 12 << 20
+_PAGES = Path(__file__).parents[1] / "http" / "flask_site.py"
+
+
+@pytest.fixture(scope="module")
+def site(serve_all: Serve) -> Iterator[Site]:
+    """One site for all of them."""
+    with serve_all(app=f"{_PAGES}:app") as running:
+        yield running
+
+
+@pytest.mark.parametrize("words", ["", "Connection: close\r\n"])
+def test_it_does_not_cost_the_answer(site: Site, words: str) -> None:
+    """Many HTTP libraries are such clients; a reset would take away what they had not read yet."""
+    with tls_connect(site.address, site.ca, timeout=60) as client:
+        head = f"POST /ignored HTTP/1.1\r\nHost: localhost\r\n{words}Content-Length: {_SIZE}\r\n\r\n"
+        client.sendall(head.encode() + bytes(_SIZE))
+        assert client.recv(12) == b"HTTP/1.1 200"
+    assert site.get().status == 200

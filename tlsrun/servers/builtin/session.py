@@ -1,0 +1,153 @@
+"""One connection from its handshake to its goodbye; what is between, request after request, is a subclass's."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import socket
+import time
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler
+from typing import TYPE_CHECKING, Any
+
+from tlsrun.edge.refusal import Refused
+from tlsrun.servers.builtin.connections import Phase
+from tlsrun.servers.builtin.dates import http_date, log_date
+from tlsrun.servers.builtin.head import Head, parse_head
+from tlsrun.servers.builtin.pace import Pace
+from tlsrun.servers.builtin.patient import PatientSocket
+from tlsrun.servers.builtin.reader import ClientGone, Reader
+from tlsrun.tls.peers import unmapped
+from tlsrun.tls.sockets import HandshakeFailed
+
+if TYPE_CHECKING:
+    from tlsrun.servers.builtin.server import Server
+
+_log = logging.getLogger("tlsrun.builtin")
+
+
+class Session(BaseHTTPRequestHandler):
+    """Serves one connection; the standard library's class gives the log lines."""
+
+    #: The server, and the connection.
+    site: Server
+    sock: PatientSocket
+
+    def _answer(self, head: Head) -> bool:
+        """Answer one request; returns whether the connection goes on."""
+        raise NotImplementedError
+
+    def __init__(self, request: PatientSocket, client_address: Any, server: Server) -> None:
+        # Not the class below: it would serve the whole connection now, and here.
+        self.request = self.connection = self.sock = request
+        self.server: Any = server
+        self.site = server
+        # The client of a Unix socket has no address.
+        host, port = client_address[:2] if client_address else ("", 0)
+        self.client_address = (unmapped(host), port)
+        self._reader = Reader(request)
+        self._pace = Pace(server.options.write_timeout)
+        self._unread = False
+        self._broken = False
+
+    # -- a station (`tlsrun.servers.builtin.crew`) --------------------------------------------------------------------
+
+    def fileno(self) -> int:
+        """The connection's descriptor."""
+        return self.sock.fileno()
+
+    def begin(self) -> bool:
+        """Shake hands."""
+        return self._safely(self._shake_hands)
+
+    def serve(self) -> bool:
+        """Wait for a request, and answer it; returns whether another may come."""
+        return self._safely(self._one_request) and self.site.connections.move(self.sock, Phase.IDLE)
+
+    def at_hand(self) -> bool:
+        """Whether something of the next request was read already."""
+        return self._reader.has_more or self.sock.pending() > 0
+
+    def end(self) -> None:
+        """Say goodbye, and close."""
+        self._safely(self._say_goodbye)
+        with contextlib.suppress(OSError):
+            self.sock.close()
+        self.site.connections.remove(self.sock)
+
+    def _safely(self, step: Callable[[], bool]) -> bool:
+        try:
+            return step()
+        except (HandshakeFailed, ClientGone):
+            return False
+        except BaseException:
+            # A bug of ours must not end in a thread that nobody hears of, nor what a view raises that is no Exception
+            # leave its client waiting: this is never the main thread.
+            _log.exception("serving a connection failed")
+            return False
+
+    def _shake_hands(self) -> bool:
+        self.sock.do_handshake()
+        if self.sock.introduced is not None:
+            self.client_address = self.sock.introduced
+        return True
+
+    def _say_goodbye(self) -> bool:
+        """So that what was sent last arrives; or see that an answer that broke off looks so."""
+        if self._broken:
+            self.sock.abort()
+            return False
+        try:
+            self.sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            return False
+        if self._unread:
+            self.sock.linger()
+        return False
+
+    def _one_request(self) -> bool:
+        options, connections = self.site.options, self.site.connections
+        if not self._reader.wait(options.keep_alive):
+            return False
+        connections.move(self.sock, Phase.RECEIVING)
+        try:
+            head = parse_head(self._reader.head(options.head_timeout))
+        except Refused as refusal:
+            self._refuse(refusal)
+            return False
+        connections.move(self.sock, Phase.BUSY)
+        return self.site.work.run(self._answer, head)
+
+    def _refuse(self, refusal: Refused) -> None:
+        date = f"Date: {self.date_time_string()}\r\n".encode()
+        self._unread = True
+        self._send(refusal.response(date=date))
+        _log.info("request from %s refused: %d, %s", self.address_string(), refusal.status, refusal.words)
+
+    def _send(self, data: bytes) -> None:
+        sock = self.sock
+        try:
+            sock.settimeout(self.site.options.write_timeout)
+            began = time.monotonic()
+            size = sock.send(data)
+            self._count(size, began)
+            rest = memoryview(data)[size:]
+            while rest:
+                began = time.monotonic()
+                size = sock.send(rest)
+                self._count(size, began)
+                rest = rest[size:]
+        except (OSError, ValueError) as error:
+            raise ClientGone(str(error)) from error
+
+    def _count(self, size: int, began: float) -> None:
+        if not self._pace.count(size, time.monotonic() - began):
+            raise TimeoutError("the client took the answer too slowly")
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """As the class below; of now, it is made once a second."""
+        return http_date() if timestamp is None else super().date_time_string(timestamp)
+
+    def log_date_time_string(self) -> str:
+        """As the class below, made once a second."""
+        return log_date()
