@@ -42,6 +42,7 @@ class Comparison:
 CEILING = "nginx"
 _SPEED = (m.NEW, m.RESUMED, m.KEPT_1, m.KEPT_8, m.KEPT_64, m.KEPT_512, m.PAGE, m.LARGE)
 _FEW = (m.NEW, m.KEPT_8, m.PAGE)
+_QUICK = (m.NEW, m.RESUMED, m.KEPT_8, m.LARGE)
 
 
 def _whole(name: str, title: str, *contenders: c.Contender, http2: bool = False, app: str = c.FLASK) -> Comparison:
@@ -94,8 +95,8 @@ def quick(comparison: Comparison) -> Comparison | None:
     first = comparison is COMPARISONS[0]
     return replace(
         comparison.of(comparison.contenders[:1] if comparison.name == CEILING else comparison.contenders),
-        measures=(m.NEW, m.RESUMED, m.KEPT_8, m.LARGE) if first else (m.KEPT_8,),
-        rsa=comparison.rsa if first else (),
+        measures=tuple(replace(one, seconds=1) for one in (_QUICK if first else (m.KEPT_8,))),
+        rsa=tuple(replace(one, seconds=1) for one in comparison.rsa) if first else (),
         idle=first,
         starts=False,
     )

@@ -19,7 +19,7 @@ Values = Mapping[str, float]
 
 #: What the connections of the load programs are, by the names of the measures.
 KEPT = (1, 8, 64, 512)
-#: How long new connections are counted.
+#: How long connections and requests are counted.
 _SECONDS = 2
 #: Of so many connections, the handshakes alone take a second.
 _MANY, _MANY_SECONDS = 512, 4
@@ -33,18 +33,24 @@ class Measure:
 
     Arguments:
         name: of its main value.
-        run: measures once.
+        run: measures a server once, for so many seconds where it is a load that goes on.
+        seconds: how many.
         once: in one round only.
     """
 
     name: str
-    run: Callable[[Running], Values]
+    run: Callable[[Running, int], Values]
+    seconds: int = _SECONDS
     once: bool = False
+
+    def of(self, server: Running) -> Values:
+        """What a server shows."""
+        return self.run(server, self.seconds)
 
 
 def _connections(name: str, *, resume: bool) -> Measure:
-    def run(server: Running) -> Values:
-        found: Connections = new_connections(server, resume=resume, seconds=_SECONDS)
+    def run(server: Running, seconds: int) -> Values:
+        found: Connections = new_connections(server, resume=resume, seconds=seconds)
         return {
             name: found.rate,
             f"{name} resumed": found.resumed,
@@ -56,8 +62,7 @@ def _connections(name: str, *, resume: bool) -> Measure:
 
 
 def _kept(connections: int) -> Measure:
-    def run(server: Running) -> Values:
-        seconds = _MANY_SECONDS if many else 1
+    def run(server: Running, seconds: int) -> Values:
         before = processes.processor_time(server.pid)
         found = kept_alive(server, "/", connections=connections, seconds=seconds)
         spent = processes.processor_time(server.pid) - before
@@ -65,7 +70,7 @@ def _kept(connections: int) -> Measure:
         return {**_told(name, found), f"{name} cpu": spent / max(found.made, 1)}
 
     many = connections >= _MANY
-    return Measure(name=f"kept-{connections}", run=run, once=many)
+    return Measure(name=f"kept-{connections}", run=run, seconds=_MANY_SECONDS if many else _SECONDS, once=many)
 
 
 def _told(name: str, found: Requests) -> Values:
@@ -73,19 +78,19 @@ def _told(name: str, found: Requests) -> Values:
     return {key: value for key, value in values.items() if value is not None}
 
 
-def _page(server: Running) -> Values:
-    return _told("64k", kept_alive(server, "/64k", connections=8, seconds=1))
+def _page(server: Running, seconds: int) -> Values:
+    return _told("64k", kept_alive(server, "/64k", connections=8, seconds=seconds))
 
 
-def _large(server: Running) -> Values:
+def _large(server: Running, seconds: int) -> Values:
     return {"64m": download(server, "/64m", times=4)}
 
 
-def _http2(server: Running) -> Values:
+def _http2(server: Running, seconds: int) -> Values:
     return {"http2": http2(server, "/", requests=2000).rate}
 
 
-def _memory(server: Running) -> Values:
+def _memory(server: Running, seconds: int) -> Values:
     workers = [one for one in processes.family(server.pid) if one != server.pid] or [server.pid]
     return {
         "memory": processes.total(server.pid),
@@ -93,7 +98,7 @@ def _memory(server: Running) -> Values:
     }
 
 
-def _idle(server: Running) -> Values:
+def _idle(server: Running, seconds: int) -> Values:
     before = processes.total(server.pid)
     with ExitStack() as stack:
         context = client_context()

@@ -62,7 +62,7 @@ def _alternate(
     for number in range(1 if one.once else rounds):
         # A B, then B A: whoever comes second finds the machine as warm.
         for contender, server in servers if number % 2 == 0 else servers[::-1]:
-            values = one.run(server)
+            values = one.of(server)
             for name, value in values.items():
                 series[contender.title].setdefault(name, []).append(value)
             say(f"  {one.name:10} {contender.title:40} {values.get(one.name, 0):12.1f}")
