@@ -95,7 +95,8 @@ def new_connections(server: Running, *, resume: bool, seconds: float) -> Connect
         clients = [stack.enter_context(telling(words)) for _ in range(CLIENTS)]
         for one in clients:
             while not parse_marks(one.text):
-                one.listen(30)
+                if not one.listen(30):
+                    raise Unreadable(f"openssl s_time: it tells of no connection: {one.text}")
         before = _count(clients)
         began, spent, by_clients = time.perf_counter(), *_processor_times(server, clients)
         threading.Event().wait(seconds)

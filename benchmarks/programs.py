@@ -83,11 +83,13 @@ class Telling:
     output: int
     text: str = ""
 
-    def listen(self, seconds: float) -> None:
-        """Read what it has printed, after up to ``seconds`` for there to be something."""
+    def listen(self, seconds: float) -> bool:
+        """Read what it has printed, after up to ``seconds`` for there to be something; returns whether there was."""
+        before = len(self.text)
         while select.select([self.output], [], [], seconds)[0] and (part := os.read(self.output, 1 << 16)):
             self.text += part.decode("utf-8", "replace")
             seconds = 0
+        return len(self.text) > before
 
 
 @contextlib.contextmanager

@@ -302,6 +302,19 @@ def test_a_killed_worker_is_replaced(site: Site) -> None:
     eventually(lambda: len(site.workers()) == 3 and min(before) not in site.workers())
 
 
+@pytest.mark.parametrize("worker", ["gthread", "sync"])
+def test_workers_leave_with_their_master(files: Paths, ca_file: Path, worker: str) -> None:
+    """Also while clients give them no rest: the next server needs the port."""
+    options = {"worker_class": worker}
+    with (
+        serving(files, ca_file, workers=2, server_options=options) as site,
+        Load(_ask_once(site), clients=3) as load,
+    ):
+        eventually(lambda: load.answers > 20)
+        os.kill(site.server.pid, signal.SIGKILL)
+        eventually(lambda: site.server.members() == [], what="the end of all workers")
+
+
 def test_the_redirect_port_and_the_status(files: Paths, ca_file: Path) -> None:
     """Every worker answers plain HTTP, before and after SIGHUP and SIGUSR2."""
     port = free_port()

@@ -138,17 +138,43 @@ def test_a_long_request_does_not_keep_the_others(listener: TLSListener, ca_file:
             eventually(lambda: not listener._reactor.coming)
 
 
-def test_the_request_after_a_long_one(listener: TLSListener, ca_file: Path) -> None:
-    """Who has moved the others on gives the loop back at once."""
+def test_the_request_after_a_long_one(
+    listener: TLSListener, ca_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who has moved the others on is woken, and gives the loop back."""
+    monkeypatch.setattr("tlsrun.tls.reactor._TICK", 300.0)
+    monkeypatch.setattr("tlsrun.tls.listener._STEP", 300.0)
     with _client(listener, ca_file, GET[:20]) as other, _client(listener, ca_file) as one:
         sock, _ = listener.accept()
         eventually(lambda: listener._helping)
-        other.sendall(GET[20:])
-        eventually(lambda: listener._ready)
         sock.close()
-        in_time(lambda: _answer(listener), 0.4)
+        with ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(_answer, listener)
+            # Else what wakes would be this client.
+            eventually(lambda: not listener._helping)
+            other.sendall(GET[20:])
+            waiting.result(30)
         assert other.recv(1000) == ANSWER
         assert one.recv(1000) == b""
+
+
+def test_many_that_are_ready_do_not_keep_the_others(
+    listener: TLSListener, ca_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between two of them, the others are moved on."""
+    monkeypatch.setattr("tlsrun.tls.listener._PATIENCE", 0.0)
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(_client(listener, ca_file, GET[:20])) for _ in range(3)]
+        for client in clients[:2]:
+            client.sendall(GET[20:])
+        eventually(lambda: listener._reactor.step(0.1) or len(listener._ready) == 2)
+        clients[2].sendall(GET[20:])
+        assert select.select([listener._reactor._poller._epoll], [], [], 60)[0]
+        _answer(listener)
+        assert len(listener._ready) == 2
+        for _ in range(2):
+            _answer(listener)
+        assert [client.recv(1000) for client in clients] == 3 * [ANSWER]
 
 
 def test_the_lookout_rests_while_nothing_happens(listener: TLSListener, ca_file: Path) -> None:
@@ -196,9 +222,14 @@ def test_drain_gives_what_had_begun(listener: TLSListener, ca_file: Path) -> Non
     with _client(listener, ca_file, GET[:20]) as client:
         listener.stop_accept()
         began = time.monotonic()
-        draining = listener.drain(30)
-        client.sendall(GET[20:])
-        sock, _ = next(draining)
+        beats: list[float] = []
+        draining = listener.drain(30, lambda: beats.append(time.monotonic()))
+        with ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(next, draining)
+            # Who waits for a slow client says all the time that it lives.
+            eventually(lambda: len(beats) > 3)
+            client.sendall(GET[20:])
+            sock, _ = waiting.result(30)
         assert sock.recv(1000) == GET
         sock.close()
         assert list(draining) == []

@@ -73,6 +73,8 @@ class Next(enum.Enum):
 #: What a client may still send after the end, in bytes, before it is cut off: an upload that nobody reads, and whose
 #: client reads no answer before it has sent all. A reset would take the answer away.
 _LAST_WORDS = 1 << 24
+#: Reads of them before others have their turn.
+_AT_ONCE = 16
 _BEFORE_TLS = frozenset({State.PROXY, State.HELLO, State.HANDSHAKE, State.PLAIN})
 
 
@@ -246,9 +248,12 @@ class Connection:
         return Next.READ
 
     def _closing(self) -> Next:
-        data = self.sock.recv(1 << 16)
-        self._rest -= len(data)
-        return Next.READ if data and self._rest > 0 else Next.END
+        for _ in range(_AT_ONCE):
+            data = self.sock.recv(1 << 16)
+            self._rest -= len(data)
+            if not data or self._rest <= 0:
+                return Next.END
+        return Next.READ
 
     # -- what goes wrong --------------------------------------------------------------------------------------
 
@@ -288,7 +293,8 @@ class _Remains:
     def close(self) -> None:
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
-            os.close(descriptor)
+            with contextlib.suppress(OSError):  # on some systems, that the client has reset it
+                os.close(descriptor)
 
 
 _MOVES: dict[State, Callable[[Connection], Next]] = {

@@ -13,7 +13,7 @@ import errno
 import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from tlsrun.tls.connection import Connection, Limits
@@ -62,6 +62,7 @@ class TLSListener:
         self._lent = self._ending = False
         self._error: BaseException | None = None
         self._stepping = threading.Lock()
+        self._stepped = 0.0
         self._watched = self._helping = False
         self._bell = threading.Lock()  # free when the lookout should look
         self._bell.acquire()
@@ -99,14 +100,17 @@ class TLSListener:
 
     def _next(self, seconds: float) -> Connection | None:
         self._take_back()
-        deadline = time.monotonic() + seconds
+        now = time.monotonic()
+        deadline = now + seconds
+        if self._ready and now - self._stepped > _PATIENCE:
+            # While several are ready nobody waits, and the others want to move on too.
+            self._step(0.0)
         while not self._ready:
             left = deadline - time.monotonic()
             if self._rung or left < 0:
                 self._rung = False
                 return None
-            with self._stepping:
-                self._reactor.step(left)
+            self._step(left)
         connection = self._ready.popleft()
         self._current = connection.listener
         self._turn += 1
@@ -115,6 +119,11 @@ class TLSListener:
             self._watched = True
             self._ring()
         return connection
+
+    def _step(self, seconds: float) -> None:
+        with self._stepping:
+            self._reactor.step(seconds)
+            self._stepped = time.monotonic()
 
     def _take_back(self) -> None:
         """The request before is over."""
@@ -138,22 +147,33 @@ class TLSListener:
         """Take no new connection from the operating system."""
         self._reactor.stop_accepting()
 
-    def drain(self, seconds: float) -> Iterator[tuple[RequestSocket, Any]]:
-        """After `stop_accept`: what had begun, as it becomes ready, for ``seconds`` at most."""
+    def drain(
+        self, seconds: float, alive: Callable[[], None] = lambda: None
+    ) -> Iterator[tuple[RequestSocket, Any]]:
+        """After `stop_accept`: what had begun, as it becomes ready, for ``seconds`` at most.
+
+        Arguments:
+            alive: called again and again meanwhile.
+        """
         self._reactor.hurry(seconds)
         deadline = time.monotonic() + seconds
         while self._ready or (self._reactor.coming and time.monotonic() < deadline):
+            alive()
             connection = self._next(min(_POLL, deadline - time.monotonic()))
             if connection is not None:
                 yield connection.sock, connection.address
         self._take_back()
 
-    def close(self, seconds: float = 0.0) -> None:
-        """Close, after up to ``seconds`` for clients to read their last answers; wait for the lookout's end."""
+    def close(self, seconds: float = 0.0, alive: Callable[[], None] = lambda: None) -> None:
+        """Close, after up to ``seconds`` for clients to read their last answers; wait for the lookout's end.
+
+        Arguments:
+            alive: called again and again meanwhile.
+        """
         deadline = time.monotonic() + seconds
         while self._reactor.leaving and time.monotonic() < deadline and self._error is None:
-            with self._stepping:
-                self._reactor.step(deadline - time.monotonic())
+            alive()
+            self._step(deadline - time.monotonic())
         self._ending = True
         self._reactor.stop_accepting()
         self._ring()
@@ -200,4 +220,5 @@ class TLSListener:
             self._helping = True
             while self._lent and self._turn == turn and not self._ending:
                 self._reactor.step(_STEP)
+                self._stepped = time.monotonic()
             self._helping = False

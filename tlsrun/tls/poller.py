@@ -11,6 +11,9 @@ import select
 import selectors
 from typing import Any, Protocol
 
+#: So many at a time: who waits shall not wait for a crowd.
+_MOST = 64
+
 READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 
 
@@ -65,7 +68,7 @@ class _Epoll:
 
     def wait(self, seconds: float) -> list[Any]:
         get = self._data.get
-        ready = [get(descriptor) for descriptor, _ in self._epoll.poll(seconds, max(len(self._data), 1))]
+        ready = [get(descriptor) for descriptor, _ in self._epoll.poll(seconds, _MOST)]
         return [data for data in ready if data is not None] if None in ready else ready
 
     def close(self) -> None:

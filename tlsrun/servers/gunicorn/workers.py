@@ -176,6 +176,13 @@ class TLSSyncWorker(SyncWorker):  # type: ignore[misc]  # gunicorn ships no type
         for one in plain:
             one.close()
 
+    def accept(self, listener: Any) -> None:
+        """As gunicorn's, unless the master is gone: it looks only when there is nothing to do."""
+        if self.is_parent_alive():
+            super().accept(listener)
+        else:
+            self.alive = False
+
     def wait(self, timeout: float) -> None:
         """Called by gunicorn when `TLSListener.accept` had none to give: it has waited already."""
 
@@ -185,11 +192,10 @@ class TLSSyncWorker(SyncWorker):  # type: ignore[misc]  # gunicorn ships no type
 
     def _finish(self, listener: TLSListener) -> None:
         listener.stop_accept()
-        for sock, address in listener.drain(_STOP_LINGER):
-            self.notify()
+        for sock, address in listener.drain(_STOP_LINGER, self.notify):
             sock.setblocking(True)
             self.handle(listener, sock, address)
-        listener.close(_STOP_LINGER)
+        listener.close(_STOP_LINGER, self.notify)
         self.app.duties.stop()
 
 
