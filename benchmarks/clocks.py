@@ -37,8 +37,10 @@ def measure(
     """All parts, for ours and the bare servers; all are up at once, and go A B, A B.
 
     Arguments:
+        rounds: how often each is repeated.
         seconds: of each load.
         say: told what is done.
+        pairs: ours, and what it is compared with.
 
     Raises:
         Unreadable: a load failed, or not all workers are there.

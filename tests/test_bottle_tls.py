@@ -152,3 +152,9 @@ def test_mistakes_are_one_line(tmp_path: Path) -> None:
     assert "Error: certt= in bottle.run(): no such setting. Did you mean cert?" in ended.stderr
     assert "Traceback" not in ended.stderr
     assert ended.returncode == 2
+
+
+def test_an_import_brings_what_it_needs() -> None:
+    """An application that is imported and not served does not wait for what a request needs."""
+    program = "import sys, bottle_tls; print({'cryptography', 'tlsrun.wsgi', 'tlsrun.tls'} & set(sys.modules))"
+    assert run([sys.executable, "-c", program]).stdout.strip() == "set()"

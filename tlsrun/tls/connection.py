@@ -13,7 +13,6 @@ from __future__ import annotations
 import contextlib
 import enum
 import logging
-import os
 import socket
 import ssl
 import time
@@ -24,6 +23,7 @@ from typing import Any, cast
 from tlsrun.tls import plain, proxy_protocol
 from tlsrun.tls.handshake import FAILURES, reason
 from tlsrun.tls.introduction import is_introduced, take
+from tlsrun.tls.remains import Remains
 from tlsrun.tls.request_socket import RequestSocket
 from tlsrun.tls.server_context import ServerContext
 from tlsrun.tls.sockets import FIRST_BYTES, nobody
@@ -100,7 +100,7 @@ class Connection:
 
     def __init__(
         self,
-        sock: socket.socket | _Remains,
+        sock: socket.socket | Remains,
         address: Any,
         listener: Any,
         context: ServerContext | None,
@@ -125,7 +125,7 @@ class Connection:
     @classmethod
     def closing(cls, descriptor: int, limits: Limits) -> Connection:
         """A connection that was shut down: only its client's close is waited for; the descriptor never blocks."""
-        connection = cls(_Remains(descriptor), None, None, None, limits, None)
+        connection = cls(Remains(descriptor), None, None, None, limits, None)
         connection.state = State.CLOSING
         connection.deadline = time.monotonic() + limits.linger
         return connection
@@ -274,27 +274,6 @@ class Connection:
         # Who closes without a word looked whether the port is open, or changed his mind.
         looked = not self._first and not isinstance(error, TimeoutError)
         FAILURES.failed(self.address, why, level=logging.DEBUG if looked else logging.INFO)
-
-
-class _Remains:
-    """What is left of a connection that was shut down; a socket object for it would cost as much as all the rest."""
-
-    __slots__ = ("_descriptor",)
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-
-    def fileno(self) -> int:
-        return self._descriptor
-
-    def recv(self, size: int) -> bytes:
-        return os.read(self._descriptor, size)
-
-    def close(self) -> None:
-        descriptor, self._descriptor = self._descriptor, -1
-        if descriptor >= 0:
-            with contextlib.suppress(OSError):  # on some systems, that the client has reset it
-                os.close(descriptor)
 
 
 _MOVES: dict[State, Callable[[Connection], Next]] = {

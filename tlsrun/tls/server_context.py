@@ -63,7 +63,7 @@ class ServerContext(ssl.SSLContext):
 
     def wrap_accepted(self, sock: socket.socket) -> ssl.SSLSocket:
         """As `wrap_socket` on the server's side, for a connection: nothing is asked of it, and no handshake is made."""
-        context = self if self.successor is None else self._successor() or self
+        context = self._successor() or self
         return ssl.SSLContext.wrap_socket(context, sock, server_side=True, do_handshake_on_connect=False)
 
     def wrap_bio(
