@@ -6,9 +6,12 @@ import contextlib
 import select
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -285,6 +288,36 @@ def test_stopping_takes_no_new_client_and_keeps_the_others(site: Site, ca_file: 
             assert not select_readable(late, 0.3)
         client.sendall(GET)
         site.reactor.dismiss(site.next())
+
+
+def test_who_is_taken_while_a_worker_stops_is_not_lost(localhost_cert: Paths, ca_file: Path) -> None:
+    """The thread that takes connections is in accept() when another asks whether any is left."""
+    begun, go_on = threading.Event(), threading.Event()
+
+    class Slow:
+        def __init__(self, listener: socket.socket) -> None:
+            self._listener = listener
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._listener, name)
+
+        def accept(self) -> Any:
+            begun.set()
+            assert go_on.wait(60)
+            return self._listener.accept()
+
+    listener = Slow(socket.create_server(("127.0.0.1", 0)))
+    with reacting(localhost_cert, listener=listener) as site, ThreadPoolExecutor(1) as pool:
+        shaking = pool.submit(tls_connect, site.address, ca_file)
+        assert begun.wait(60)
+        site.reactor.stop_accepting()
+        assert site.reactor.busy
+        go_on.set()
+        with shaking.result(60) as client:
+            assert site.reactor.busy
+            client.sendall(GET)
+            site.reactor.dismiss(site.next())
+        eventually(lambda: not site.reactor.busy)
 
 
 def test_hurry_shortens_what_waits(site: Site) -> None:

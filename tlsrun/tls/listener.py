@@ -155,7 +155,9 @@ class TLSListener:
         Arguments:
             alive: called again and again meanwhile.
         """
-        self._reactor.hurry(seconds)
+        self._take_back()
+        with self._stepping:  # what the lookout is at is done: from now on nothing moves but here
+            self._reactor.hurry(seconds)
         deadline = time.monotonic() + seconds
         while self._ready or (self._reactor.coming and time.monotonic() < deadline):
             alive()

@@ -63,7 +63,7 @@ class Reactor:
         self._lock = threading.Lock()
         self._waiting: dict[Connection, None] = {}  # a set that knows which is the oldest
         self._running = 0
-        self._accepting = False
+        self._accepting = self._taking = False
         self._stopped = False
         self._closed = False
         self._share = share
@@ -140,6 +140,13 @@ class Reactor:
         return self._running
 
     @property
+    def busy(self) -> bool:
+        """Whether there is any connection: one that waits, runs, is seen off, or is being taken at this moment."""
+        taking = self._taking  # asked first: who is taken waits before it is taken no more
+        with self._lock:
+            return taking or self._running > 0 or bool(self._waiting)
+
+    @property
     def coming(self) -> int:
         """Connections that may still become requests."""
         return sum(connection.state is not State.CLOSING for connection in self._snapshot())
@@ -205,6 +212,14 @@ class Reactor:
                 self._poller.forget(listener.fileno())
 
     def _accept(self, listener: Any) -> None:
+        # First, so that a worker that stops either sees this, or is seen to stop.
+        self._taking = True
+        try:
+            self._take(listener)
+        finally:
+            self._taking = False
+
+    def _take(self, listener: Any) -> None:
         if self._stopped or self._running >= self._capacity or self._defers():
             return
         try:
@@ -252,9 +267,10 @@ class Reactor:
             _log.exception("closing the connection of %s", connection.address)
             then = Next.END
         if then is Next.NOTHING:
-            self._forget(connection)
+            # First it runs, then it waits no more: a worker that stops never sees it as neither.
             with self._lock:
                 self._running += 1
+            self._forget(connection)
             self._deliver(connection)
         elif then is Next.END:
             self._drop(connection)

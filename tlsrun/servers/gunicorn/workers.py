@@ -95,7 +95,7 @@ class TLSThreadWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no 
         reactor.stop_accepting()
         reactor.hurry(_STOP_LINGER)
         deadline = time.monotonic() + self.cfg.graceful_timeout
-        while (reactor.running or reactor.coming or reactor.leaving) and time.monotonic() < deadline:
+        while reactor.busy and time.monotonic() < deadline:
             self.notify()
             self.tpool.look_out(_STOP_LOOK)
 
