@@ -54,6 +54,16 @@ def _slow(environ: dict[str, Any], start_response: Any, argument: str) -> Any:
     return _text(start_response, str(os.getpid()))
 
 
+def _read(environ: dict[str, Any], start_response: Any, argument: str) -> Any:
+    """The length of the body; read in another thread for ``/read/elsewhere``, as a Flask view that is async does."""
+    read: list[bytes] = []
+    reader = threading.Thread(target=lambda: read.append(environ["wsgi.input"].read()))
+    run, wait = (reader.start, reader.join) if argument == "elsewhere" else (reader.run, lambda: None)
+    run()
+    wait()
+    return _text(start_response, str(len(read[0])))
+
+
 def _lazy(environ: dict[str, Any], start_response: Any, argument: str) -> Iterator[bytes]:
     """``start_response`` is called when the first part is made, as PEP 3333 allows."""
     yield b""
@@ -143,7 +153,7 @@ def _closing(environ: dict[str, Any], start_response: Any, argument: str) -> Any
 
 
 PAGES: dict[str, Callable[[dict[str, Any], Any, str], Any]] = {
-    "environ": _environ, "pid": _pid, "slow": _slow, "lazy": _lazy, "write": _write, "silent": _silent,
+    "environ": _environ, "pid": _pid, "slow": _slow, "read": _read, "lazy": _lazy, "write": _write, "silent": _silent,
     "twice": _twice, "replaced": _replaced, "status": _status, "header": _header, "not-bytes": _not_bytes,
     "half": _half, "whole": _whole, "closing": _closing,
 }  # fmt: skip

@@ -19,20 +19,28 @@ class Slots:
 
     Arguments:
         count: how many; with 1 nobody ever leaves one, for then a request is to run undisturbed from begin to end.
+        shared: others whose places these are too.
     """
 
-    __slots__ = ("_free", "alone")
+    __slots__ = ("_free", "alone", "count")
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, shared: Slots | None = None) -> None:
+        self.count = count
         self.alone = count == 1
-        self._free: queue.SimpleQueue[None] = queue.SimpleQueue()
-        for _ in range(count):
+        self._free: queue.SimpleQueue[None] = shared._free if shared else queue.SimpleQueue()
+        for _ in range(0 if shared else count):
             self._free.put(None)
 
     @property
     def threads(self) -> int:
         """How many threads the server is to have for them."""
         return 1 if self.alone else MOST_THREADS
+
+    def away(self) -> None:
+        """Told by a thread that is about to wait for its client, or may be, without a slot in hand."""
+
+    def back(self) -> None:
+        """Told by it when it has waited."""
 
     def __enter__(self) -> None:
         self._free.get()
@@ -54,9 +62,11 @@ class Outside:
     def __enter__(self) -> None:
         if not self._slots.alone:
             self._slots.__exit__(None, None, None)
+            self._slots.away()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if not self._slots.alone:
+            self._slots.back()
             self._slots.__enter__()

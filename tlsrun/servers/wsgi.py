@@ -7,11 +7,9 @@ every empty body, and reads the whole request before it asks the application.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from tlsrun.servers.body import Body
@@ -95,48 +93,38 @@ class Parts:
         slots: one is taken while a part is made.
     """
 
-    __slots__ = ("_first", "_parts", "_result", "_slots")
+    __slots__ = ("_asked", "_away", "_first", "_parts", "_result", "_slots")
 
     def __init__(self, first: Sequence[bytes], parts: Iterator[bytes], result: Any, slots: Slots) -> None:
         self._slots = slots
         self._first = [part for part in first if part]
         self._parts = parts
         self._result = result
+        self._asked = self._away = False
 
     def __next__(self) -> bytes:
+        if self._asked and not self._away:
+            # A second part: from now on the server may have to wait for the client before it asks for the next one.
+            self._away = True
+            self._slots.away()
+        self._asked = True
         if self._first:
             return self._first.pop(0)
         with self._slots:
             part = next(self._parts)
             while not part:
                 part = next(self._parts)
-        if not isinstance(part, (bytes, bytearray, memoryview)):
-            raise TypeError(f"the application's answer has a part of type {type(part).__name__}, and not bytes")
-        return bytes(part)
-
-    def whole(self, headers: Headers) -> bytes | None:
-        """The body, when it is there already by its declared length; None when it is not."""
-        body = self._first[0] if len(self._first) == 1 else b""
-        return body if type(body) is bytes and body and len(body) == declared_length(headers) else None
-
-    def exhaust(self) -> None:
-        """The rest, when the whole body has been sent: it may do something, and has nothing more to say."""
-        for part in self._parts:
-            if part:
-                _log.warning("an answer is longer than its Content-Length; the rest of it was left out")
-                return
+        return part if type(part) is bytes else _octets(part)
 
     def close(self) -> None:
         """Called by the server at the end, and when the client has gone."""
-        if self._result is not None:
+        if self._away:
+            self._away = False
+            self._slots.back()
+        result, self._result = self._result, None
+        if hasattr(result, "close"):
             with self._slots:
-                self.close_here()
-
-    def close_here(self) -> None:
-        """The same, with a slot in hand."""
-        close_result, self._result = getattr(self._result, "close", None), None
-        if close_result is not None:
-            _close(close_result)
+                _close(result)
 
 
 def declared_length(headers: Headers) -> int:
@@ -147,11 +135,18 @@ def declared_length(headers: Headers) -> int:
     return -1
 
 
-def _close(close_result: Callable[[], Any]) -> None:
-    try:
-        close_result()
-    except Exception:  # a server would pass over it in silence
-        _log.exception("the application's answer could not be closed")
+def _octets(part: Any) -> bytes:
+    if not isinstance(part, (bytes, bytearray, memoryview)):
+        raise TypeError(f"the application's answer has a part of type {type(part).__name__}, and not bytes")
+    return bytes(part)
+
+
+def _close(result: Any) -> None:
+    if hasattr(result, "close"):
+        try:
+            result.close()
+        except Exception:  # a server would pass over it in silence
+            _log.exception("the application's answer could not be closed")
 
 
 def callback(
@@ -170,7 +165,7 @@ def callback(
         sends_at_once: whether the server's ``response_bytes`` waits for no client.
     """
     prefix, waiting = len(base["SCRIPT_NAME"]), Outside(slots)
-    sending = contextlib.nullcontext() if sends_at_once else waiting
+    send = _send_at_once if sends_at_once else functools.partial(_send_outside, waiting)
 
     def answer(protocol: Answering, scope: dict[str, Any]) -> int:
         environ = base | scope
@@ -183,15 +178,16 @@ def callback(
         response = Response(unsendable)
         with slots:
             result = application(environ, response)
-            whole = response.status and type(result) in (list, tuple)
-            parts = None if whole else _begin(response, result, slots)
-            body = None if parts is None else parts.whole(response.headers)
-            response.sent = True
-            if parts is not None and body is not None:
-                # A generator, whose first part had to be made to know the status, and is all that there is: no stream
-                # has to be made. Where the status is known before, making the first part here was seen to be slower.
-                _send_whole(protocol, response, parts, body, sending)
-                return response.status
+            if response.status and type(result) in (list, tuple):
+                parts = None
+            else:
+                first, rest = _begin(response, result)
+                response.sent = True
+                if not response.written and len(first) == declared_length(response.headers):
+                    # A generator's first part that is all there is: no stream has to be made of it.
+                    _send_whole(send, protocol, response, first, rest, result)
+                    return response.status
+                parts = Parts([*response.written, first], rest, result, slots)
         if parts is None:
             protocol.response_bytes(response.status, response.headers, b"".join((*response.written, *result)))
         else:
@@ -201,34 +197,46 @@ def callback(
     return answer
 
 
+def _send_at_once(protocol: Answering, response: Response, body: bytes) -> None:
+    protocol.response_bytes(response.status, response.headers, body)
+
+
+def _send_outside(waiting: Outside, protocol: Answering, response: Response, body: bytes) -> None:
+    with waiting:
+        protocol.response_bytes(response.status, response.headers, body)
+
+
 def _send_whole(
-    protocol: Answering, response: Response, parts: Parts, body: bytes, sending: AbstractContextManager[None]
+    send: Callable[[Answering, Response, bytes], None],
+    protocol: Answering,
+    response: Response,
+    body: bytes,
+    rest: Iterator[bytes],
+    result: Any,
 ) -> None:
-    """Send the answer, then let the application come to its end; with a slot in hand."""
+    """Send the answer, then let the application come to its end: it may do something, and has nothing more to say."""
     try:
-        with sending:
-            protocol.response_bytes(response.status, response.headers, body)
-        parts.exhaust()
+        send(protocol, response, body)
+        for part in rest:
+            if part:
+                _log.warning("an answer is longer than its Content-Length; the rest of it was left out")
+                break
     finally:
-        parts.close_here()
+        _close(result)
 
 
-def _begin(response: Response, result: Any, slots: Slots) -> Parts:
-    """The parts of ``result``, of which so many are made already that ``response`` has its status."""
-    first = []
+def _begin(response: Response, result: Any) -> tuple[bytes, Iterator[bytes]]:
+    """The first part of ``result``, with which ``response`` has its status at the latest, and the others."""
     try:
         parts = iter(result)
-        while not response.status:
-            part = next(parts, None)
-            if part is None:
-                break
-            first.append(part)
-            if part and not response.status:
+        first: Any = next(parts, b"")
+        while not (first or response.status):
+            first = next(parts, None)
+            if first is None:
                 break
         if not response.status:
             raise RuntimeError("the application answered without a call of start_response()")
+        return first if type(first) is bytes else _octets(first), parts
     except BaseException:
-        if hasattr(result, "close"):
-            _close(result.close)
+        _close(result)
         raise
-    return Parts([*response.written, *first], parts, result, slots)

@@ -24,6 +24,7 @@ from tlsrun.servers.forking import need_the_main_thread
 from tlsrun.servers.granian import wsgi
 from tlsrun.servers.granian.certificates import Keeper
 from tlsrun.servers.granian.pem import PemFolder
+from tlsrun.servers.granian.pool import Answer, Pool
 from tlsrun.servers.granian.supervisor import Site, Supervisor
 from tlsrun.servers.slots import Slots
 from tlsrun.servers.wsgi import callback
@@ -53,7 +54,7 @@ def serve(plan: Plan, application: Callable[..., Any], parameters: dict[str, Any
         stack.callback(folder.remove)
         stack.enter_context(_handlers_kept())
         site = Site(
-            answer=_answer(plan, application, parameters),
+            answers=_answers(plan, application, parameters),
             listeners=sockets,
             words=spell_all(plan.listeners),
             redirect=redirecting.sockets,
@@ -65,7 +66,8 @@ def serve(plan: Plan, application: Callable[..., Any], parameters: dict[str, Any
 
 
 def _run(plan: Plan, certificates: Certificates, folder: PemFolder, site: Site, parameters: dict[str, Any]) -> int:
-    parameters = {**parameters, "port": plan.endpoint.port}
+    # What Granian thinks of a number of threads holds for its own adapter.
+    parameters = {**parameters, "port": plan.endpoint.port, "blocking_threads": 1}
     try:
         supervisor = Supervisor(site, **parameters)
         supervisor.keeper = Keeper(plan, certificates, folder, supervisor.objection_to)
@@ -82,7 +84,10 @@ def _run(plan: Plan, certificates: Certificates, folder: PemFolder, site: Site, 
     return 0
 
 
-def _answer(plan: Plan, application: Callable[..., Any], parameters: dict[str, Any]) -> Callable[..., Any]:
+def _answers(
+    plan: Plan, application: Callable[..., Any], parameters: dict[str, Any]
+) -> Callable[[], tuple[Answer, int]]:
+    """What makes, for one of Granian's runtimes, what it calls for each request, and the number of its threads."""
     base = wsgi.base_environ(
         prefix=parameters.get("url_path_prefix", ""),
         software=f"granian/{__version__}",
@@ -94,10 +99,16 @@ def _answer(plan: Plan, application: Callable[..., Any], parameters: dict[str, A
     if isinstance(application, Application):
         application = application.upon(base)
     application = for_bottle(application) if plan.framework == "bottle" else application
-    answer = callback(application, base, slots, unsendable=wsgi.unsendable, sends_at_once=True)
-    if parameters.get("log_access"):
-        return wsgi.with_access_log(answer, parameters.get("log_access_format") or DEFAULT_ACCESSLOG_FMT)
-    return answer
+    log_format = parameters.get("log_access_format") or DEFAULT_ACCESSLOG_FMT
+
+    def new() -> tuple[Answer, int]:
+        pool = Pool(slots)
+        answer = callback(application, base, pool, unsendable=wsgi.unsendable, sends_at_once=True)
+        if parameters.get("log_access"):
+            answer = wsgi.with_access_log(answer, log_format)
+        return pool.resting_after(answer), pool.threads
+
+    return new
 
 
 def _sockets(

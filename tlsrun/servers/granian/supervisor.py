@@ -20,8 +20,8 @@ from tlsrun.servers.granian import trial
 from tlsrun.servers.granian.certificates import Keeper
 from tlsrun.servers.granian.handle import WorkerHandle
 from tlsrun.servers.granian.pem import PemFiles
+from tlsrun.servers.granian.pool import Answer
 from tlsrun.servers.granian.worker import Task, start
-from tlsrun.servers.slots import Slots
 
 _TICK = 1.0  # seconds between two looks at certificates and workers
 _PAUSE = 1.0  # seconds after its birth before a worker that died is replaced
@@ -35,7 +35,7 @@ class Site:
     """What the workers share, from before the fork.
 
     Arguments:
-        answer: what Granian calls for each request.
+        answers: makes, for one of Granian's runtimes, what it calls for each request, and the number of its threads.
         listeners: for each worker, the sockets that it listens on.
         words: where that is, for Granian's log.
         redirect: those of the redirect port.
@@ -43,7 +43,7 @@ class Site:
         leave: called at a stop, before the workers hear of it.
     """
 
-    answer: Callable[..., Any]
+    answers: Callable[[], tuple[Answer, int]]
     listeners: tuple[tuple[socket.socket, ...], ...]
     words: str
     redirect: tuple[socket.socket, ...]
@@ -65,9 +65,8 @@ class Supervisor(MPServer):  # type: ignore[misc]  # Granian's classes have no t
     keeper: Keeper
 
     def __init__(
-        self, site: Site, *, ssl_protocol_min: Any, ssl_client_verify: bool, blocking_threads: int, **parameters: Any
+        self, site: Site, *, ssl_protocol_min: Any, ssl_client_verify: bool, **parameters: Any
     ) -> None:
-        self._threads = Slots(blocking_threads).threads
         self._tls = {"ssl_protocol_min": str(ssl_protocol_min), "ssl_client_verify": ssl_client_verify}
         self._site = site
         self._retired: list[tuple[WorkerHandle, float]] = []
@@ -76,8 +75,7 @@ class Supervisor(MPServer):  # type: ignore[misc]  # Granian's classes have no t
         self._rss_at = time.monotonic()
         self._roll_at: float | None = None
         self._watchdog = Watchdog()
-        # What Granian thinks of a number of threads holds for its own adapter.
-        super().__init__("the application", blocking_threads=1, **parameters)
+        super().__init__("the application", **parameters)
         self.ssl_ctx: Any = (True, *self.ssl_ctx[1:])
 
     def family(self) -> list[WorkerHandle]:
@@ -100,7 +98,7 @@ class Supervisor(MPServer):  # type: ignore[misc]  # Granian's classes have no t
             listeners=listeners,
             backlog=self.backlog,
             others=tuple(sock.fileno() for sock in site.redirect),
-            answer=site.answer,
+            answers=site.answers,
             begin=site.begin,
             end=site.end,
             ipc=self._ipc[number][1] if measured else None,
@@ -108,7 +106,6 @@ class Supervisor(MPServer):  # type: ignore[misc]  # Granian's classes have no t
             parameters={
                 "threads": self.runtime_threads,
                 "blocking_threads": self.runtime_blocking_threads,
-                "py_threads": self._threads,
                 "py_threads_idle_timeout": self.blocking_threads_idle_timeout,
                 "backpressure": self.backpressure,
                 "http_mode": self.http,

@@ -25,6 +25,7 @@ from granian._futures import _new_cbscheduler
 from granian._granian import IPCSenderHandle, SocketHolder, WorkerSignal, WSGIWorker
 from granian.server.common import WORKERS_METHODS
 
+from tlsrun.servers.granian.pool import Answer
 from tlsrun.servers.granian.wsgi import behind_a_front
 
 #: What the supervisor and a worker say to one another.
@@ -44,7 +45,7 @@ class Task:
         listeners: the listening sockets.
         foreign: those of other workers, to be closed here.
         backlog: connections that may wait at it.
-        answer: what Granian calls for each request.
+        answers: makes, for one of Granian's runtimes, what it calls for each request, and the number of its threads.
         parameters: of Granian's Rust worker.
         mode: of its runtime.
         others: descriptors of further shared listening sockets, to be left too.
@@ -58,7 +59,7 @@ class Task:
     number: int
     listeners: tuple[socket.socket, ...]
     backlog: int
-    answer: Callable[..., Any]
+    answers: Callable[[], tuple[Answer, int]]
     parameters: dict[str, Any]
     mode: Any
     others: tuple[int, ...] = ()
@@ -123,15 +124,17 @@ def start(task: Task, finish: Callable[[], None]) -> Servers:
     ends = [(listener, servers.new_end()) for listener in task.listeners]
     for listener, end in ends:
         is_unix = listener.family == socket.AF_UNIX
+        answer, threads = task.answers()
         worker = WSGIWorker(
             worker_id=task.number,
             sock=(None, SocketHolder(listener.fileno(), is_unix, task.backlog)),
             ipc=handle,
+            py_threads=threads,
             **task.parameters,
         )
         handle = None
         serve = getattr(worker, WORKERS_METHODS[task.mode][is_unix])
-        answer = behind_a_front(task.answer) if is_unix else task.answer
+        answer = behind_a_front(answer) if is_unix else answer
         serve(_new_cbscheduler(loop, answer, impl_asyncio=True), loop, end)
     return servers
 
