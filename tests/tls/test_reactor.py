@@ -68,6 +68,74 @@ def test_a_whole_head_is_delivered_with_nothing_lost(site: Site, ca_file: Path) 
         site.reactor.dismiss(connection)
 
 
+class _Client:
+    """A client whose Finished and request come together; it sees what comes in one packet."""
+
+    def __init__(self, site: Site, ca: Path) -> None:
+        self._sock = socket.create_connection(site.address, timeout=30)
+        self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
+        context = ssl.create_default_context(cafile=str(ca))
+        self._tls = context.wrap_bio(self._in, self._out, server_hostname="localhost")
+        with contextlib.suppress(ssl.SSLWantReadError):
+            self._tls.do_handshake()
+        self._sock.sendall(self._out.read())
+        while self._out.pending == 0:
+            self._in.write(self._sock.recv(65536))
+            with contextlib.suppress(ssl.SSLWantReadError):
+                self._tls.do_handshake()
+
+    def finish(self, request: bytes = b"") -> None:
+        """Send the last flight, and a request with it."""
+        if request:
+            self._tls.write(request)
+        self._sock.sendall(self._out.read())
+
+    def one_packet(self) -> bytes:
+        """What can be read of what comes first."""
+        self._in.write(self._sock.recv(65536))
+        with contextlib.suppress(ssl.SSLWantReadError):
+            return self._tls.read(65536)
+        return b""
+
+    def close(self) -> None:
+        """As a socket's."""
+        self._sock.close()
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_CORK"), reason="Linux alone gathers what is written")
+def test_session_tickets_come_with_the_answer(site: Site, ca_file: Path) -> None:
+    """Where the request came with the end of the handshake: one packet, and one time that the client wakes."""
+    together = 0
+    for _ in range(5):  # the kernel waits for 200 ms, which a busy machine may need for itself
+        with contextlib.closing(_Client(site, ca_file)) as client:
+            client.finish(GET)
+            connection = site.next()
+            connection.sock.sendall(ANSWER)
+            together += client.one_packet() == ANSWER
+            site.reactor.dismiss(connection)
+    assert together
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_CORK"), reason="Linux alone gathers what is written")
+@pytest.mark.parametrize("reads", [False, True])
+def test_nothing_is_gathered_while_the_client_is_waited_for(site: Site, ca_file: Path, reads: bool) -> None:
+    """Neither for its request, nor for the rest of it, which an announcement may have asked for."""
+    with contextlib.closing(_Client(site, ca_file)) as client:
+        client.finish(b"POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\n" if reads else b"")
+        if reads:
+            connection = site.next()
+            connection.sock.settimeout(0.1)
+            connection.sock.recv(1000)
+            with pytest.raises(TimeoutError):
+                connection.sock.recv(1000)
+        else:
+            assert site.nothing_comes()
+            (connection,) = site.reactor._snapshot()
+        assert connection.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_CORK) == 0
+        if reads:
+            site.reactor.dismiss(connection)
+
+
 def test_half_a_head_waits_for_the_rest(site: Site, ca_file: Path) -> None:
     """Nothing is delivered before the blank line, however it is cut."""
     with tls_connect(site.address, ca_file) as client:

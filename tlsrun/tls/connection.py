@@ -186,11 +186,19 @@ class Connection:
         sock.begin(self._limits.patience, self._retire)
         self.sock = sock
         self.state = State.HANDSHAKE
-        return self._handshake()
+        sock.do_handshake()
+        return self._expect_head()
 
     def _handshake(self) -> Next:
-        self.sock.do_handshake()
-        return self._expect_head()
+        # The client's last flight: mostly its request comes with it, and session tickets share the answer's packet.
+        sock: RequestSocket = self.sock
+        sock.gather()
+        try:
+            sock.do_handshake()
+            return self._expect_head()
+        except OSError:
+            sock.let_go()
+            raise
 
     def _expect_head(self) -> Next:
         self.state = State.HEAD
