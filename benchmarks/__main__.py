@@ -17,8 +17,9 @@ from benchmarks.programs import ROOT
 
 _FOLDER = ROOT / "docs" / "explanation"
 _PAGE = "performance.md"
-#: Even: each side of a comparison comes first as often as the other.
-_ROUNDS = 4
+#: Even: each side of a comparison comes first as often as the other. Many: how the connections of a round are spread
+#: over workers is chance.
+_ROUNDS = 8
 #: What is measured of tlsrun alone, besides the comparisons.
 _ALONE = ("wrapper", "imports", "clocks", "names", "signatures")
 
@@ -74,11 +75,11 @@ def _measure(options: argparse.Namespace) -> dict[str, Any]:
             data["comparisons"][comparison.name] = _compare(reduced, number)
     alone: dict[str, Callable[[], Any]] = {
         "wrapper": lambda: wrapper.measure(1000 if options.quick else 20000),
-        "imports": lambda: imports.measure(1 if options.quick else number * 3),
+        "imports": lambda: imports.measure(1 if options.quick else number * 2),
         "clocks": lambda: (
             clocks.measure(1, seconds=0.2, say=_say, pairs=clocks.PAIRS[1:])
             if options.quick
-            else clocks.measure(number, seconds=2, say=_say)
+            else clocks.measure(number, seconds=1, say=_say)
         ),
         "names": lambda: names.measure((1, 10) if options.quick else names.NUMBERS, number),
         "signatures": lambda: machine.signatures(quickly=options.quick),

@@ -34,7 +34,7 @@ def measure(
     say: Callable[[str], None],
     pairs: Sequence[tuple[Contender, Contender]] = PAIRS,
 ) -> Clocks:
-    """All parts, for ours and the bare servers; all are up at once, and go A B, A B.
+    """All parts, for ours and the bare servers; all are up at once, and take turns.
 
     Arguments:
         rounds: how often each is repeated.
@@ -50,30 +50,34 @@ def measure(
     for key in KEY_TYPES:
         with tempfile.TemporaryDirectory(prefix="tlsrun-bench-") as name, ExitStack() as stack:
             files = write_pair(authority, Path(name), "localhost", key=key)
-            servers = {}
+            servers: dict[str, Running] = {}
             for one in (one for pair in pairs for one in pair if one.missing is None):
                 port = free_port()
                 command = one.command(files, port, _APPLICATION)
                 servers[one.title] = stack.enter_context(serving(command, port, Path(name), one.environment))
             for kind, (of_key, resume) in KINDS.items():
-                for title, server in (pair for _ in range(rounds) for pair in servers.items() if key == of_key):
-                    parts = _parts(server, resume=resume, seconds=seconds)
-                    for part, spent in parts.items():
-                        found[title][kind].setdefault(part, []).append(spent)
-                    say(f"  {kind:10} {title:40} {sum(parts.values()) * 1e6:12.1f}")
+                for _ in range(rounds if key == of_key else 0):
+                    for title, parts in _parts(servers, resume=resume, seconds=seconds).items():
+                        for part, spent in parts.items():
+                            found[title][kind].setdefault(part, []).append(spent)
+                        say(f"  {kind:10} {title:40} {sum(parts.values()) * 1e6:12.1f}")
     return found
 
 
-def _parts(server: Running, *, resume: bool, seconds: float) -> dict[str, float]:
-    before = _read(server)
-    client = new_connections(server, resume=resume, seconds=seconds).spent_by_client
-    after = _read(server)
-    made = sum(after[worker]["connections"] - before[worker]["connections"] for worker in before)
-    spent = {
-        part: sum(after[worker]["spent"][part] - before[worker]["spent"][part] for worker in before) / made
-        for part in next(iter(after.values()))["spent"]
-    }
-    return {"client": client, **spent}
+def _parts(servers: dict[str, Running], *, resume: bool, seconds: float) -> dict[str, dict[str, float]]:
+    """What one connection costs each server, part by part, and its client."""
+    before = {title: _read(server) for title, server in servers.items()}
+    loads = new_connections(list(servers.values()), resume=resume, seconds=seconds)
+    found = {}
+    for (title, server), load in zip(servers.items(), loads, strict=True):
+        then, now = before[title], _read(server)
+        made = sum(now[worker]["connections"] - then[worker]["connections"] for worker in then)
+        spent = {
+            part: sum(now[worker]["spent"][part] - then[worker]["spent"][part] for worker in then) / made
+            for part in next(iter(now.values()))["spent"]
+        }
+        found[title] = {"client": load.spent_by_client, **spent}
+    return found
 
 
 def _read(server: Running) -> dict[int, dict[str, Any]]:

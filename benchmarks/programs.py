@@ -77,17 +77,21 @@ class Telling:
         pid: of the program, which leads its session.
         output: the descriptor of what it prints.
         text: what was read of that so far.
+        ended: whether it prints no more.
     """
 
     pid: int
     output: int
     text: str = ""
+    ended: bool = False
 
     def listen(self, seconds: float) -> bool:
         """Read what it has printed, after up to ``seconds`` for there to be something; returns whether there was."""
         before = len(self.text)
-        while select.select([self.output], [], [], seconds)[0] and (part := os.read(self.output, 1 << 16)):
+        while not self.ended and select.select([self.output], [], [], seconds)[0]:
+            part = os.read(self.output, 1 << 16)
             self.text += part.decode("utf-8", "replace")
+            self.ended = not part
             seconds = 0
         return len(self.text) > before
 

@@ -1,4 +1,4 @@
-"""Measuring side by side: every server of a comparison is up, and each measure goes A B A B."""
+"""Measuring side by side: every server of a comparison is up, and each measure goes A B, B A."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Say: TypeAlias = Callable[[str], None]
 
 
 #: So many starts for each round: one is short, and what else the machine does is a large part of it.
-_STARTS = 3
+_STARTS = 2
 
 
 def measure(comparison: Comparison, *, rounds: int, say: Say) -> Series:
@@ -61,8 +61,8 @@ def _alternate(
 ) -> None:
     for number in range(1 if one.once else rounds):
         # A B, then B A: whoever comes second finds the machine as warm.
-        for contender, server in servers if number % 2 == 0 else servers[::-1]:
-            values = one.of(server)
+        order = servers if number % 2 == 0 else servers[::-1]
+        for (contender, _), values in zip(order, one.of([server for _, server in order]), strict=True):
             for name, value in values.items():
                 series[contender.title].setdefault(name, []).append(value)
             say(f"  {one.name:10} {contender.title:40} {values.get(one.name, 0):12.1f}")

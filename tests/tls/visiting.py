@@ -12,8 +12,8 @@ from pathlib import Path
 
 from tlsrun.endpoint import Endpoint
 from tlsrun.listening.address import Listener
-from tlsrun.listening.opening import open_all
-from tlsrun.tls.redirect import BACKLOG, Redirect, RedirectListener
+from tlsrun.listening.opening import open_redirecting
+from tlsrun.tls.redirect import Redirect, RedirectListener
 
 HOSTS = {"example.org", "a.wild.test", "localhost", "127.0.0.1", "::1"}
 TOKEN = "LoqXcYV8q5ONbJQxbmR7SCTNo3tiAIFTbDkOvWYpMdU"  # noqa: S105 -- no secret
@@ -81,7 +81,7 @@ def make_webroot(tmp_path: Path) -> Path:
 
 def listen(host: str, port: int) -> socket.socket:
     """A listening socket, as servers open it for the redirect port."""
-    return open_all([Listener(place=Endpoint(host=host, port=port))], backlog=BACKLOG).sockets[0]
+    return open_redirecting([Listener(place=Endpoint(host=host, port=port))]).sockets[0]
 
 
 @contextlib.contextmanager

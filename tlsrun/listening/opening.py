@@ -17,6 +17,9 @@ from tlsrun.listening.address import Listener, Place, UnixSocket, spell, takes_b
 from tlsrun.listening.inherited import place_of
 from tlsrun.listening.probing import is_alive
 
+#: Connections that may wait at each socket of the redirect port (listen(2)).
+_REDIRECT_BACKLOG = 512
+
 
 class Listening:
     """The listening sockets of one server; a context manager.
@@ -106,6 +109,11 @@ def open_all(
         Listening(settled, opened, files).close()
         raise
     return Listening(settled, opened, files)
+
+
+def open_redirecting(listeners: Sequence[Listener]) -> Listening:
+    """The same for the places at which visitors who typed http:// are sent to https."""
+    return open_all(listeners, backlog=_REDIRECT_BACKLOG, where="redirect_port")
 
 
 def _refused(place: Place, error: Exception, where: str) -> ConfigurationError:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from tlsrun.listening.address import spell_all
 from tlsrun.plan import Plan
 from tlsrun.status import StatusFile
 from tlsrun.tls.handshake import hush_unreadable_names
-from tlsrun.tls.redirect import Redirect, RedirectListener
 from tlsrun.tls.reload import Certificates
 from tlsrun.tls.table import normal_name, wildcard_of
 from tlsrun.tls.watch import Watcher
+
+if TYPE_CHECKING:
+    from tlsrun.tls.redirect import RedirectListener
 
 
 def one_of(hosts: Iterable[str]) -> Callable[[str], bool]:
@@ -38,6 +41,8 @@ class Duties:
         certificates.context.allowed_host = allowed
         self._redirect: RedirectListener | None = None
         if redirect:
+            from tlsrun.tls.redirect import Redirect, RedirectListener  # late: most servers have no such port
+
             answers = Redirect(https_port=plan.endpoint.port, allowed=allowed, acme_webroot=plan.acme_webroot)
             self._redirect = RedirectListener(redirect, answers)
 

@@ -20,7 +20,8 @@ _V1_MOST = 107  # bytes, section 2.1
 #: Bytes behind the first 16 of version 2: addresses, and what a proxy adds about TLS, a client certificate at most.
 _V2_MOST = 16384
 
-_V1_LINE = re.compile(
+# Compiled when the first header comes: most servers see none.
+_V1_LINE = (
     rb"PROXY (?:UNKNOWN(?: [!-~ ]*)?|(TCP[46]) ([0-9A-Fa-f.:]+) ([0-9A-Fa-f.:]+) ([0-9]{1,5}) ([0-9]{1,5}))"
 )
 
@@ -72,7 +73,7 @@ def _parse_v1(data: bytes) -> Introduction | None:
         if len(data) >= _V1_MOST or b"\n" in data:
             raise Malformed("a PROXY header (version 1) that does not end")
         return None
-    match = _V1_LINE.fullmatch(data[:end])
+    match = re.fullmatch(_V1_LINE, data[:end])
     if match is None:
         raise Malformed("a malformed PROXY header (version 1)")
     if match[1] is None:

@@ -9,10 +9,8 @@ from collections.abc import Sequence
 from tlsrun.tls.redirect_answer import Redirect
 from tlsrun.tls.redirect_loop import RedirectLoop
 
-__all__ = ["BACKLOG", "Redirect", "RedirectListener"]
+__all__ = ["Redirect", "RedirectListener"]
 
-#: Connections that may wait at each of its sockets (listen(2)).
-BACKLOG = 512
 
 class RedirectListener:
     """Answers plain HTTP on sockets, in a thread of its own.

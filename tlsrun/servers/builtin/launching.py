@@ -9,17 +9,15 @@ from typing import Any
 
 from tlsrun.account import become
 from tlsrun.listening.address import url_of
-from tlsrun.listening.opening import adopt, open_all
+from tlsrun.listening.opening import adopt, open_all, open_redirecting
 from tlsrun.optional import is_installed
 from tlsrun.plan import Plan
 from tlsrun.servers.builtin import development, lifecycle
 from tlsrun.servers.builtin.options import Options, read_options
 from tlsrun.servers.builtin.server import Server
-from tlsrun.servers.builtin.with_stdlib import StandardHandler
 from tlsrun.servers.builtin.work import Work
 from tlsrun.servers.certificates import certificates_of
 from tlsrun.servers.duties import Duties
-from tlsrun.tls.redirect import BACKLOG
 from tlsrun.wsgi.chunked import for_bottle
 
 _log = logging.getLogger("tlsrun.builtin")
@@ -34,9 +32,7 @@ def run(plan: Plan, application: Callable[..., Any]) -> int:
         inherited = development.inherited()
         if inherited is None:
             listening = stack.enter_context(open_all(plan.listeners, backlog=options.backlog))
-            redirecting = stack.enter_context(
-                open_all(plan.redirect_listeners, backlog=BACKLOG, where="redirect_port")
-            )
+            redirecting = stack.enter_context(open_redirecting(plan.redirect_listeners))
             plan = plan.settled(listening)
             _log.info("listening on %s", ", ".join(url_of(listener) for listener in plan.listeners))
             if watched:
@@ -75,5 +71,7 @@ def _handler(plan: Plan) -> Callable[[Any, Any, Any], Any]:
         from tlsrun.servers.builtin.with_werkzeug import WerkzeugHandler
 
         return WerkzeugHandler
+    from tlsrun.servers.builtin.with_stdlib import StandardHandler
+
     return StandardHandler
 

@@ -6,10 +6,12 @@ import functools
 import queue
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
-from typing import TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from tlsrun.servers.builtin.reader import ClientGone
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 _Argument = TypeVar("_Argument")
 _Task: TypeAlias = Callable[[], bool]
@@ -46,6 +48,8 @@ class Work:
         """Call ``function`` where it belongs, and wait for it."""
         if self._threads is None:
             return function(argument)
+        from concurrent.futures import Future  # late: mostly each connection's thread runs its requests
+
         done: Future[bool] = Future()
         (self._tasks if self.concurrent else self._main).put((functools.partial(function, argument), done))
         return done.result()

@@ -16,7 +16,7 @@ from tlsrun.account import Account, become
 from tlsrun.endpoint import Endpoint
 from tlsrun.errors import ConfigurationError, Problem
 from tlsrun.listening.address import spell_all
-from tlsrun.listening.opening import Listening, open_all
+from tlsrun.listening.opening import Listening, open_all, open_redirecting
 from tlsrun.plan import Plan
 from tlsrun.servers.certificates import certificates_of
 from tlsrun.servers.duties import one_of
@@ -28,7 +28,7 @@ from tlsrun.servers.granian.pool import Answer, Pool
 from tlsrun.servers.granian.supervisor import Site, Supervisor
 from tlsrun.servers.slots import Slots
 from tlsrun.servers.wsgi import callback
-from tlsrun.tls.redirect import BACKLOG, Redirect, RedirectListener
+from tlsrun.tls.redirect import Redirect, RedirectListener
 from tlsrun.tls.reload import Certificates
 from tlsrun.wsgi.application import Application
 from tlsrun.wsgi.chunked import for_bottle
@@ -46,9 +46,7 @@ def serve(plan: Plan, application: Callable[..., Any], parameters: dict[str, Any
     certificates = certificates_of(plan)
     with contextlib.ExitStack() as stack:
         plan, listening, sockets = _sockets(plan, stack, parameters["backlog"])
-        redirecting = stack.enter_context(
-            open_all(plan.redirect_listeners, backlog=BACKLOG, where="redirect_port")
-        )
+        redirecting = stack.enter_context(open_redirecting(plan.redirect_listeners))
         redirect = _redirect(plan, certificates, redirecting)
         folder = _folder(plan.account)
         stack.callback(folder.remove)

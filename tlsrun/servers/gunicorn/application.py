@@ -16,12 +16,11 @@ from gunicorn.sock import TCP6Socket
 
 from tlsrun.errors import ConfigurationError, Problem
 from tlsrun.listening.notify import STOPPING, Watchdog, notify
-from tlsrun.listening.opening import Listening, adopt, open_all
+from tlsrun.listening.opening import Listening, adopt, open_redirecting
 from tlsrun.plan import Plan
 from tlsrun.servers.certificates import certificates_of
 from tlsrun.servers.duties import Duties
 from tlsrun.servers.gunicorn.sockets import remove_files
-from tlsrun.tls.redirect import BACKLOG
 from tlsrun.tls.shares import Shares
 
 #: Where a program that SIGUSR2 started finds the redirect port's sockets, as it finds the others in GUNICORN_FD.
@@ -180,7 +179,7 @@ def _redirecting(plan: Plan) -> Listening:
     numbers = [int(number) for number in os.environ.pop(_REDIRECT_FDS, "").split(",") if number]
     if numbers and plan.redirect_port is not None:
         return adopt([socket.socket(fileno=number) for number in numbers], plan.redirect_listeners)
-    return open_all(plan.redirect_listeners, backlog=BACKLOG, where="redirect_port")
+    return open_redirecting(plan.redirect_listeners)
 
 
 def exit_code(application: BaseApplication) -> int:

@@ -15,7 +15,7 @@ from hypercorn.config import Config
 
 from tlsrun.errors import ConfigurationError, Problem
 from tlsrun.listening.address import Listener, url_of
-from tlsrun.listening.opening import Listening, open_all
+from tlsrun.listening.opening import Listening, open_all, open_redirecting
 from tlsrun.optional import is_installed
 from tlsrun.plan import Plan
 from tlsrun.servers.certificates import certificates_of
@@ -24,7 +24,6 @@ from tlsrun.servers.forking import need_the_main_thread
 from tlsrun.servers.hypercorn.options import OPTIONS, THREADS
 from tlsrun.servers.hypercorn.supervisor import Supervisor
 from tlsrun.servers.hypercorn.worker import HELD, Site, run
-from tlsrun.tls.redirect import BACKLOG
 from tlsrun.wsgi.chunked import for_bottle
 
 _log = logging.getLogger("tlsrun.hypercorn")
@@ -53,9 +52,7 @@ def serve(plan: Plan, application: Callable[..., Any], options: dict[str, Any]) 
                 plan = replace(plan, endpoint=endpoint, listening=(Listener(place=endpoint),))
             # Where HTTP/3 is to be had (RFC 9114, section 3.1.1).
             options.setdefault("alt_svc_headers", [f'h3=":{plan.endpoint.port}"; ma=86400'])
-        redirecting = stack.enter_context(
-            open_all(plan.redirect_listeners, backlog=BACKLOG, where="redirect_port")
-        )
+        redirecting = stack.enter_context(open_redirecting(plan.redirect_listeners))
         site = Site(
             application=for_bottle(application) if plan.framework == "bottle" else application,
             certificates=certificates,

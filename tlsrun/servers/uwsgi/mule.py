@@ -21,7 +21,7 @@ from tlsrun.endpoint import Endpoint
 from tlsrun.errors import ConfigurationError, Problem
 from tlsrun.facts import gather
 from tlsrun.listening.address import Listener, spell
-from tlsrun.listening.opening import open_all
+from tlsrun.listening.opening import open_redirecting
 from tlsrun.plan import Plan, decide
 from tlsrun.servers import probe_all
 from tlsrun.servers.certificates import certificates_of
@@ -29,7 +29,6 @@ from tlsrun.servers.duties import Duties
 from tlsrun.servers.uwsgi.variables import adopt
 from tlsrun.settings.layers import environment_layer, resolve
 from tlsrun.tls import plain
-from tlsrun.tls.redirect import BACKLOG
 from tlsrun.wsgi.facts import connection_facts
 
 _log = logging.getLogger("tlsrun.uwsgi")
@@ -65,7 +64,7 @@ def _serve() -> None:
     listeners = [_shared(listener) for listener in plan.listeners]
     certificates = certificates_of(plan)
     context = certificates.context
-    redirecting = open_all(plan.redirect_listeners, backlog=BACKLOG, where="redirect_port")
+    redirecting = open_redirecting(plan.redirect_listeners)
     duties = Duties(plan, certificates, redirect=redirecting.sockets)
     duties.start()
     serve(
