@@ -17,7 +17,6 @@ from benchmarks.outputs import Unreadable
 from benchmarks.programs import Running, free_port, serving
 from tests.support.certs import Paths
 
-
 #: Whose clients resume, and who answers as wrk expects: with port, certificate and key to be filled in.
 _S_SERVER = "openssl s_server -quiet -www -accept 127.0.0.1:{port} -cert {cert} -key {key}"
 _WSGIREF = f"{sys.executable} -m benchmarks.apps.bottle_app {{port}} {{cert}} {{key}}"
