@@ -19,7 +19,7 @@ _FOLDER = ROOT / "docs" / "explanation"
 _PAGE = "performance.md"
 #: Even: each side of a comparison comes first as often as the other. Many: how the connections of a round are spread
 #: over workers is chance.
-_ROUNDS = 8
+_ROUNDS = 6
 #: What is measured of tlsrun alone, besides the comparisons.
 _ALONE = ("wrapper", "imports", "clocks", "names", "signatures")
 
