@@ -11,6 +11,7 @@ from typing import TypeAlias
 from benchmarks.certificates import KEY_TYPES, Files, new_authority, write_pair
 from benchmarks.comparisons import Comparison
 from benchmarks.contenders import Contender
+from benchmarks.loads import kept_alive
 from benchmarks.measures import IDLE, MEMORY, Measure
 from benchmarks.programs import Running, free_port, serving
 from tlsrun.tls.issue import Authority
@@ -22,6 +23,8 @@ Say: TypeAlias = Callable[[str], None]
 
 #: So many starts for each round: one is short, and what else the machine does is a large part of it.
 _STARTS = 2
+#: Seconds of load before anything is measured.
+_WARM = 2
 
 
 def measure(comparison: Comparison, *, rounds: int, say: Say) -> Series:
@@ -51,6 +54,9 @@ def measure(comparison: Comparison, *, rounds: int, say: Say) -> Series:
                     _alternate(MEMORY, servers, rounds, series, say)
                 if key == "ecdsa" and comparison.idle:
                     _alternate(IDLE, [pair for pair in servers if pair[0].keeps_alive], rounds, series, say)
+                for _, server in servers:
+                    # What a server does once, like starting threads, is none of a connection's or a request's cost.
+                    kept_alive(server, "/", connections=16, seconds=min(rounds, _WARM))
                 for one in wanted:
                     _alternate(one, servers, rounds, series, say)
     return series

@@ -20,8 +20,9 @@ from tlsrun.servers.slots import Slots
 
 Answer = Callable[[Any, dict[str, Any]], int]
 
-#: Threads of one runtime, those that rest or wait for their client included: about 50 KiB each.
-MOST_THREADS = 512
+#: Threads of one runtime, those that rest or wait for their client included: about 50 KiB each, and a third of a
+#: millisecond to start. Under load there are soon as many.
+MOST_THREADS = 256
 _REST = 30.0  # seconds
 
 
