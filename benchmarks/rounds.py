@@ -56,6 +56,7 @@ def measure(comparison: Comparison, *, rounds: int, say: Say) -> Series:
                     _alternate(IDLE, [pair for pair in servers if pair[0].keeps_alive], rounds, series, say)
                 for _, server in servers:
                     # What a server does once, like starting threads, is none of a connection's or a request's cost.
+                    # In one short round alone it is of no matter.
                     kept_alive(server, "/", connections=16, seconds=min(rounds, _WARM))
                 for one in wanted:
                     _alternate(one, servers, rounds, series, say)

@@ -28,6 +28,7 @@ def site(
     ("path", "status", "body"),
     [
         ("/lazy", 203, "lazy"),
+        ("/nothing", 203, ""),
         ("/write", 200, "written, returned"),
         ("/replaced", 502, "an error page"),
         ("/status/200", 200, "body"),

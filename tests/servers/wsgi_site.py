@@ -72,6 +72,12 @@ def _lazy(environ: dict[str, Any], start_response: Any, argument: str) -> Iterat
     yield b"zy"
 
 
+def _nothing(environ: dict[str, Any], start_response: Any, argument: str) -> Iterator[bytes]:
+    """The status comes behind the last part, which is empty."""
+    yield b""
+    start_response("203 Nothing", [])
+
+
 def _write(environ: dict[str, Any], start_response: Any, argument: str) -> Any:
     write = start_response("200 OK", [])
     write(b"written, ")
@@ -153,9 +159,9 @@ def _closing(environ: dict[str, Any], start_response: Any, argument: str) -> Any
 
 
 PAGES: dict[str, Callable[[dict[str, Any], Any, str], Any]] = {
-    "environ": _environ, "pid": _pid, "slow": _slow, "read": _read, "lazy": _lazy, "write": _write, "silent": _silent,
-    "twice": _twice, "replaced": _replaced, "status": _status, "header": _header, "not-bytes": _not_bytes,
-    "half": _half, "whole": _whole, "closing": _closing,
+    "environ": _environ, "pid": _pid, "slow": _slow, "read": _read, "lazy": _lazy,
+    "nothing": _nothing, "write": _write, "silent": _silent, "twice": _twice, "replaced": _replaced,
+    "status": _status, "header": _header, "not-bytes": _not_bytes, "half": _half, "whole": _whole, "closing": _closing,
 }  # fmt: skip
 
 

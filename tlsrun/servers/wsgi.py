@@ -236,6 +236,8 @@ def _begin(response: Response, result: Any) -> tuple[bytes, Iterator[bytes]]:
                 break
         if not response.status:
             raise RuntimeError("the application answered without a call of start_response()")
+        # It may have been empty, or have come to its end with start_response() as its last act.
+        first = first or b""
         return first if type(first) is bytes else _octets(first), parts
     except BaseException:
         _close(result)
