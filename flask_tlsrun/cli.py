@@ -33,12 +33,8 @@ def _set_debug(context: click.Context, parameter: click.Parameter, value: bool |
 )
 @click.option("--reload/--no-reload", default=None, help="Restart when code changes. Active with --debug.")
 @click.option("--debugger/--no-debugger", default=None, help="The debugger in the browser. Active with --debug.")
-@click.option(
-    "--with-threads/--without-threads", default=True, help="Answer requests in threads (built-in server)."
-)
-@click.option(
-    "--extra-files", type=SeparatedPathType(), help=f"More files to reload on, separated by {os.pathsep!r}."
-)
+@click.option("--with-threads/--without-threads", default=True, help="Answer requests in threads (built-in server).")
+@click.option("--extra-files", type=SeparatedPathType(), help=f"More files to reload on, separated by {os.pathsep!r}.")
 @click.option(
     "--exclude-patterns",
     type=SeparatedPathType(),

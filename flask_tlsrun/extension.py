@@ -66,7 +66,6 @@ class TLSRun:
             )
         return self._application
 
-
     def status(self) -> list[ProcessStatus]:
         """Which certificates this server's processes serve, when they were loaded, and what failed last."""
         from tlsrun.status import current

@@ -82,9 +82,7 @@ def test_who_may_read(folder: Path) -> None:
 
 @needs_root
 @pytest.mark.parametrize("server", ["builtin", "gunicorn", "uwsgi", "hypercorn"])
-def test_root_reads_the_key_and_somebody_else_serves(
-    server: str, ca: Authority, ca_file: Path, folder: Path
-) -> None:
+def test_root_reads_the_key_and_somebody_else_serves(server: str, ca: Authority, ca_file: Path, folder: Path) -> None:
     """A key of root's alone is served by nobody's processes, and the warning says what that means for renewals; root
     sees their status."""
     live = ca.leaf().write(folder)
@@ -136,9 +134,7 @@ def test_granian_goes_on_reading_as_root(ca: Authority, ca_file: Path, folder: P
 
 @needs_root
 @pytest.mark.parametrize("server", ["builtin", "gunicorn", "uwsgi", "hypercorn"])
-def test_renewal_goes_on_where_the_user_may_read(
-    server: str, ca: Authority, ca_file: Path, folder: Path
-) -> None:
+def test_renewal_goes_on_where_the_user_may_read(server: str, ca: Authority, ca_file: Path, folder: Path) -> None:
     """With a key that the user's group may read, a renewed certificate is served without a restart."""
     live = ca.leaf().write(folder)
     os.chown(live.key, 0, 65534)

@@ -68,7 +68,8 @@ FILES = {
         if __name__ == "__main__":
             main()
         """),
-    "spawns.py": ASK + dedent("""
+    "spawns.py": ASK
+    + dedent("""
         import multiprocessing, sys
         if __name__ == "__main__":
             sys.stdout.flush()
@@ -127,13 +128,16 @@ def test_script_or_library(project: Path, command: str, said: str) -> None:
     assert done.stdout.replace("\n", " ").split()[: len(said.split()) or 1] == said.split(), done.stderr
 
 
-WSGI = ASK + """
+WSGI = (
+    ASK
+    + """
 import sys
 sys.stdout.flush()
 def application(environ, start_response):
     start_response("200 OK", [])
     return [b""]
 """
+)
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,8 @@ def test_factories(write: Write, target: str, found: str, config: tuple[str, boo
     """A factory is called, with the arguments that are given."""
     write(
         pkg____init__="",
-        pkg__main=FLASK + """
+        pkg__main=FLASK
+        + """
 def create_app(name="none", debug=False):
     app = Flask(__name__)
     app.config.update(NAME=name, WITH_DEBUG=debug)
@@ -261,7 +262,8 @@ def test_nothing_to_find(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_is_not_found(write: Write, target: str, said: str) -> None:
     """One line: what was looked for, what there is, and what to type."""
     folder = write(
-        main=FLASK + """
+        main=FLASK
+        + """
 import os
 app = Flask(__name__)
 number = 7
@@ -324,7 +326,8 @@ def test_an_error_in_a_factory_is_the_users_own(write: Write) -> None:
 @pytest.mark.parametrize("runs", ["app.run()", "bottle.run(port=1)", "bottle.run(app, server='wsgiref')"])
 def test_an_unguarded_run_starts_nothing(write: Write, capfd: pytest.CaptureFixture[str], runs: str) -> None:
     """A module that calls run() without a guard is imported like any other, once."""
-    folder = write(main=f"""
+    folder = write(
+        main=f"""
         import bottle
         from flask import Flask
         app = Flask(__name__)
@@ -333,7 +336,8 @@ def test_an_unguarded_run_starts_nothing(write: Write, capfd: pytest.CaptureFixt
         {runs}
         imports.write("done ")
         imports.close()
-        """)
+        """
+    )
     assert resolve("main").framework == "flask"
     assert (folder / "imports").read_text() == "main done "
     assert "Running on" not in capfd.readouterr().out

@@ -48,9 +48,7 @@ def test_where_a_module_is_imported_from(project: Path, text: str, module: str, 
 
 @pytest.mark.parametrize("folder", [".", "pkg", "pkg/sub"])
 @pytest.mark.parametrize("text", ["main", "main.py", "pkg.main", "pkg", "sub/__init__.py", "no.such"])
-def test_flask_reads_names_alike(
-    project: Path, monkeypatch: pytest.MonkeyPatch, folder: str, text: str
-) -> None:
+def test_flask_reads_names_alike(project: Path, monkeypatch: pytest.MonkeyPatch, folder: str, text: str) -> None:
     """Module and folder are those that Flask would use, also inside a package."""
     monkeypatch.chdir(project / folder)
     monkeypatch.setattr(sys, "path", ["elsewhere"])

@@ -23,7 +23,9 @@ COUNT = 'import os\nwith open(os.environ["IMPORTS"], "a") as imports:\n    impor
 
 MODELS = COUNT + 'TEXT = "from the model"\n'
 
-MAIN = COUNT + """
+MAIN = (
+    COUNT
+    + """
 from flask import Flask, request
 from flask_tlsrun import TLSRun
 STATEMENT
@@ -41,12 +43,15 @@ def make():
 
     return app
 """
+)
 
 FLAT_APP = "\napp = application = make()\nif __name__ == '__main__':\n    app.run()\n"
 UNGUARDED = "\napp = application = make()\napp.run()\n"
 FACTORY = "\ndef create_app(prefix=''):\n    return make()\nif __name__ == '__main__':\n    create_app().run()\n"
 
-BOTTLE = COUNT + """
+BOTTLE = (
+    COUNT
+    + """
 from bottle import default_app, request, route, run
 import bottle_tls
 import models
@@ -61,6 +66,7 @@ config["tls.server"] = os.environ.get("SERVER", "builtin")
 application = bottle_tls.application()
 run(server="tls")
 """
+)
 
 
 def package(statement: str, rest: str = FLAT_APP) -> dict[str, str]:

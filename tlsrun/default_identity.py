@@ -60,9 +60,7 @@ def _sources(resolution: Resolution) -> tuple[IdentitySources | None, tuple[Prob
     return sources, problems
 
 
-def read_identity(
-    resolution: Resolution, *, ask_password: Callable[[str], bytes] | None = None
-) -> LoadedIdentity:
+def read_identity(resolution: Resolution, *, ask_password: Callable[[str], bytes] | None = None) -> LoadedIdentity:
     """Read the certificate and key that the settings name.
 
     Arguments:

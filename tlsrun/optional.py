@@ -45,9 +45,7 @@ def require(module: str, *, extra: str, wanted_by: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] != module.partition(".")[0]:
             raise
-        raise ServerUnavailable(
-            [_missing(module, extra, wanted_by)]
-        ) from error
+        raise ServerUnavailable([_missing(module, extra, wanted_by)]) from error
 
 
 def _missing(module: str, extra: str, wanted_by: str) -> Problem:

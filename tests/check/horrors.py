@@ -117,9 +117,7 @@ def openssl_authority(folder: Path) -> Path:
         "/CN=openssl intermediate",
         cwd=folder,
     )
-    (folder / "intermediate.cnf").write_text(
-        "basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign\n"
-    )
+    (folder / "intermediate.cnf").write_text("basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign\n")
     openssl(
         "x509",
         "-req",

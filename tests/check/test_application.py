@@ -94,9 +94,7 @@ def test_import_that_works_as_a_script_only(project: Path) -> None:
     package.mkdir()
     (package / "__init__.py").write_text("")
     (package / "models.py").write_text("")
-    (package / "main.py").write_text(
-        "import models\n" + FLASK + "if __name__ == '__main__':\n    app.run()\n"
-    )
+    (package / "main.py").write_text("import models\n" + FLASK + "if __name__ == '__main__':\n    app.run()\n")
     finding = findings("shop/main.py")["TLS502"]
     assert "models" in finding.what
     assert "from . import models" in finding.remedy
@@ -117,9 +115,7 @@ def test_relative_import_in_a_script(project: Path) -> None:
     package.mkdir()
     (package / "__init__.py").write_text("")
     (package / "models.py").write_text("")
-    (package / "main.py").write_text(
-        "from . import models\n" + FLASK + "if __name__ == '__main__':\n    app.run()\n"
-    )
+    (package / "main.py").write_text("from . import models\n" + FLASK + "if __name__ == '__main__':\n    app.run()\n")
     finding = findings("shop.main:app")["TLS504"]
     assert "main.py:1" in finding.where
     assert "python -m shop.main" in finding.remedy
@@ -260,9 +256,7 @@ def test_debug_comes_from_the_application(project: Path) -> None:
 
 def test_settings_come_from_the_application(project: Path) -> None:
     """What its configuration says is checked, under the names that stand there."""
-    (project / "main.py").write_text(
-        FLASK + "app.config['TLS_CERT'] = 'no.pem'\napp.config['TLS_PROT'] = 1\n"
-    )
+    (project / "main.py").write_text(FLASK + "app.config['TLS_CERT'] = 'no.pem'\napp.config['TLS_PROT'] = 1\n")
     report = check(application="main:app")
     assert only(report, "TLS101").where == "TLS_CERT in app.config"
     assert only(report, "TLS201").where == "TLS_PROT in app.config"

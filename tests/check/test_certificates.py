@@ -51,9 +51,7 @@ def test_an_intermediate_expires_too(tmp_path: Path) -> None:
     """The dates of the chain count."""
     authority = Authority("short", intermediates=1)
     report = of(authority.leaf(), tmp_path, within=366 * DAY)
-    assert {finding.where for finding in report.findings if finding.code.code == "TLS142"} == {
-        "cert= in the test"
-    }
+    assert {finding.where for finding in report.findings if finding.code.code == "TLS142"} == {"cert= in the test"}
     assert any("issuer CN=short intermediate" in finding.what for finding in report.findings)
 
 
@@ -157,13 +155,9 @@ def test_horrors_by_openssl(tmp_path: Path) -> None:
     cert, key = openssl_leaf(tmp_path)
     chain = (tmp_path / "intermediate.pem").read_bytes()
     order = written(tmp_path, "order.pem", chain + cert.read_bytes())
-    assert {code for code in codes(check(cert=str(order), key=str(key), ca=root)) if code[3] == "1"} == {
-        "TLS131"
-    }
+    assert {code for code in codes(check(cert=str(order), key=str(key), ca=root)) if code[3] == "1"} == {"TLS131"}
     glued = written(tmp_path, "glued.pem", cert.read_bytes().rstrip() + chain)
-    assert {code for code in codes(check(cert=str(glued), key=str(key), ca=root)) if code[3] == "1"} == {
-        "TLS130"
-    }
+    assert {code for code in codes(check(cert=str(glued), key=str(key), ca=root)) if code[3] == "1"} == {"TLS130"}
     assert "TLS111" in codes(check(cert=str(cert), key=str(tmp_path / "root.key"), ca=root))
     openssl(
         "req",
@@ -216,9 +210,7 @@ def test_sni(tmp_path: Path, ca: Authority, ca_file: Path, localhost_cert: Paths
     good = {"cert": str(localhost_cert.fullchain), "key": str(localhost_cert.key), "ca": ca_file}
     (tmp_path / "sites").mkdir()
     assert "no certificate" in only(check(**good, sni=str(tmp_path / "sites")), "TLS161").what  # type: ignore[arg-type]
-    pair = ca.leaf("a.example", not_after=NOW + 2 * DAY, not_before=NOW - 80 * DAY).write(
-        tmp_path / "a.example"
-    )
+    pair = ca.leaf("a.example", not_after=NOW + 2 * DAY, not_before=NOW - 80 * DAY).write(tmp_path / "a.example")
     named = {"b.example": {"cert": str(pair.fullchain), "key": str(pair.key)}}
     report = check(**good, sni=named)  # type: ignore[arg-type]
     assert "b.example" in only(report, "TLS162").what

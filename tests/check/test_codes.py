@@ -33,9 +33,7 @@ def test_a_code_is_well_formed(code: Code) -> None:
 def test_no_code_is_given_twice() -> None:
     """Neither number nor name."""
     declared = [
-        one
-        for path in sources("tlsrun/check/codes")
-        for one in re.findall(r'"(TLS\d{3})", "', path.read_text())
+        one for path in sources("tlsrun/check/codes") for one in re.findall(r'"(TLS\d{3})",\s*"', path.read_text())
     ]
     assert len(declared) == len(set(declared)) == len(CODES) == len(BY_SLUG)
     assert list(CODES) == sorted(CODES)

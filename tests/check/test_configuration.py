@@ -105,9 +105,7 @@ def test_port_taken_by_something_else() -> None:
     assert "taken" in only(report, "TLS211").what
 
 
-@pytest.mark.skipif(
-    os.geteuid() != 0, reason="dropping to a user without rights takes root; others have none to drop"
-)
+@pytest.mark.skipif(os.geteuid() != 0, reason="dropping to a user without rights takes root; others have none to drop")
 def test_port_forbidden(tmp_path: Path) -> None:
     """A port below 1024 without CAP_NET_BIND_SERVICE."""
     import sys
@@ -152,9 +150,7 @@ def test_the_port_of_the_server_itself_is_no_obstacle(localhost_cert: Paths, tmp
     """A server that runs as it is configured has its port."""
     import sys
 
-    (tmp_path / "hello.py").write_text(
-        "def app(e, s):\n    s('200 OK', [('Content-Length', '0')])\n    return []\n"
-    )
+    (tmp_path / "hello.py").write_text("def app(e, s):\n    s('200 OK', [('Content-Length', '0')])\n    return []\n")
     port = free_port()
     good = {"cert": str(localhost_cert.fullchain), "key": str(localhost_cert.key), "port": port}
     flags = [word for name, value in good.items() for word in (f"--{name}", str(value))]

@@ -36,9 +36,7 @@ def _p7b(folder: Path, ca: Authority, good: Paths) -> dict[str, Any]:
 
 
 def _dsa(folder: Path, ca: Authority, good: Paths) -> dict[str, Any]:
-    openssl(
-        "genpkey", "-genparam", "-algorithm", "DSA", "-pkeyopt", "pbits:1024", "-out", "dsa.par", cwd=folder
-    )
+    openssl("genpkey", "-genparam", "-algorithm", "DSA", "-pkeyopt", "pbits:1024", "-out", "dsa.par", cwd=folder)
     openssl("genpkey", "-paramfile", "dsa.par", "-out", "dsa.key", cwd=folder)
     return {"cert": good.fullchain, "key": folder / "dsa.key"}
 

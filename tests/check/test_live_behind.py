@@ -14,7 +14,7 @@ from tests.support.certs import Paths
 from tests.support.clients import free_port
 from tests.support.process import ROOT, Server
 
-_APP = '''
+_APP = """
 from flask import Flask, redirect, request, url_for
 
 app = Flask(__name__)
@@ -40,7 +40,7 @@ def page():
     link = url_for("page", _external=True)
     part = url_for("static", filename="a.js", _external=True)
     return f'<html><a href="{link}">home</a><script src="{part}"></script>', {"Strict-Transport-Security": "max-age=60"}
-'''
+"""
 
 
 @pytest.fixture(scope="module")

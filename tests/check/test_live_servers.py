@@ -114,9 +114,7 @@ def test_renewed_but_not_served(project: Path, ca: Authority, ca_file: Path) -> 
     assert "renewed, and the old one is served" in finding.what
 
 
-def test_one_of_several_certificates(
-    project: Path, ca: Authority, ca_file: Path, localhost_cert: Paths
-) -> None:
+def test_one_of_several_certificates(project: Path, ca: Authority, ca_file: Path, localhost_cert: Paths) -> None:
     """A certificate that SNI chooses is on the disk as well."""
     port = free_port()
     pair = ca.leaf("other.test").write(project / "sites" / "other.test")
@@ -224,9 +222,7 @@ def test_a_slow_server(localhost_cert: Paths, ca_file: Path, monkeypatch: pytest
 
     context.sni_callback = hello
     begun = time.monotonic()
-    with tls_answering(
-        context, lambda tls: tls.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
-    ) as port:
+    with tls_answering(context, lambda tls: tls.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")) as port:
         report = live(f"https://localhost:{port}", ca_file)
         assert time.monotonic() - begun < 8
     assert "resumption" in only(report, "TLS426").what

@@ -105,9 +105,7 @@ def test_hsts(header: str, code: str | None, tmp_path: Path, ca: Authority, ca_f
     more += [f"add_header Strict-Transport-Security '{header}';"] if header else []
     with nginx(tmp_path, [tls_server(port, pair.fullchain, pair.key, *more)], port):
         report = check(port=port, cert=str(pair.fullchain), key=str(pair.key), ca=ca_file)
-    assert {one for one in codes(report) if one in ("TLS419", "TLS420", "TLS421")} == (
-        {code} if code else set()
-    )
+    assert {one for one in codes(report) if one in ("TLS419", "TLS420", "TLS421")} == ({code} if code else set())
     assert report.grade is not None
     assert report.grade.letter == ("A" if code else "A+")
 
@@ -138,9 +136,7 @@ def test_redirect(answer: str, code: str | None, tmp_path: Path, ca: Authority, 
         servers, ports = [*servers, plain_server(http, answer)], [*ports, http]
     with nginx(tmp_path, servers, *ports):
         report = check(port=port, redirect_port=http, cert=str(pair.fullchain), key=str(pair.key), ca=ca_file)
-    assert {one for one in codes(report) if one in ("TLS417", "TLS418", "TLS211")} == (
-        {code} if code else set()
-    )
+    assert {one for one in codes(report) if one in ("TLS417", "TLS418", "TLS211")} == ({code} if code else set())
 
 
 def test_plain_http_is_served(tmp_path: Path, ca: Authority, ca_file: Path) -> None:

@@ -100,9 +100,7 @@ def test_readable_by_workers(tmp_path: Path, localhost_cert: Paths) -> None:
     from tlsrun.tls.sources import Source
 
     _open_up(tmp_path)
-    source = Source(
-        given_by="--key", path=written(tmp_path, "shared.key", localhost_cert.pair.key_pem, 0o640)
-    )
+    source = Source(given_by="--key", path=written(tmp_path, "shared.key", localhost_cert.pair.key_pem, 0o640))
     nobody, root = account("nobody", os.getgid()), account(0)
     assert nobody is not None
     assert root is not None

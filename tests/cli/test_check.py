@@ -25,9 +25,7 @@ app.config["TLS_PORT"] = {port}
 """
 
 
-def check(
-    folder: Path, *words: str | Path, env: dict[str, str] | None = None
-) -> subprocess.CompletedProcess[str]:
+def check(folder: Path, *words: str | Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Run `tlsrun check`."""
     return run([sys.executable, "-m", "tlsrun", "check", *words], cwd=folder, env=env)
 

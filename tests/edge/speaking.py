@@ -90,9 +90,7 @@ class Talk:
         self.ask(path, *lines, method=method, version=version)
         return self.answer(method=method)
 
-    def ask(
-        self, path: str = "/", *lines: str, method: str = "GET", version: str = "1.1", body: bytes = b""
-    ) -> None:
+    def ask(self, path: str = "/", *lines: str, method: str = "GET", version: str = "1.1", body: bytes = b"") -> None:
         """One request."""
         if body and not any(line.lower().startswith(("content-length:", "transfer-")) for line in lines):
             lines = (*lines, f"Content-Length: {len(body)}")

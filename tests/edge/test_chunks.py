@@ -15,7 +15,7 @@ _BAD = {name: data[len(CHUNKED_HEAD) :] for name, data in MALFORMED.items() if d
 _GOOD = [
     (b"0\r\n\r\n", b""),
     (b"5\r\nhello\r\n0\r\n\r\n", b"hello"),
-    (b"5;a=b;c=\"d e\"\r\nhello\r\n000\r\nX-A: b\r\nX-B:\r\n\r\n", b"hello"),
+    (b'5;a=b;c="d e"\r\nhello\r\n000\r\nX-A: b\r\nX-B:\r\n\r\n', b"hello"),
     (b"5 ;a\r\nhello\r\n0;z\r\n\r\n", b"hello"),
     (b"1\r\n\r\r\n1\r\n\n\r\n2\r\n\r\n\r\n0\r\n\r\n", b"\r\n\r\n"),
     (b"A\r\n0123456789\r\na\r\n0123456789\r\n0\r\n\r\n", b"0123456789" * 2),

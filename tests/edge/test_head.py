@@ -16,11 +16,7 @@ from tlsrun.edge.refusal import Refused
 LIMITS = Limits()
 
 # Those whose fault is in the head, not behind or before it.
-_IN_HEAD = {
-    name: data
-    for name, data in MALFORMED.items()
-    if not data.startswith((CHUNKED_HEAD, b"\r\n", b"\n"))
-}
+_IN_HEAD = {name: data for name, data in MALFORMED.items() if not data.startswith((CHUNKED_HEAD, b"\r\n", b"\n"))}
 
 
 def parse_head(head: bytes, limits: Limits) -> Request:

@@ -37,9 +37,7 @@ def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
         yield here, there
 
 
-def test_readiness(
-    poller: Poller, loop: asyncio.AbstractEventLoop, pair: tuple[socket.socket, socket.socket]
-) -> None:
+def test_readiness(poller: Poller, loop: asyncio.AbstractEventLoop, pair: tuple[socket.socket, socket.socket]) -> None:
     """A handler hears of what is watched, again and again, of nothing else, and of nothing after it was forgotten."""
     here, there = pair
     heard: list[int] = []

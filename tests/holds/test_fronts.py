@@ -99,9 +99,7 @@ def _seen(port: int, ca_file: Path, framework: str, **files: Path) -> dict[str, 
 
 
 @pytest.mark.parametrize("framework", ["flask", "bottle"])
-def test_a_client_with_a_certificate(
-    front: int, framework: str, ca: Authority, ca_file: Path, tmp_path: Path
-) -> None:
+def test_a_client_with_a_certificate(front: int, framework: str, ca: Authority, ca_file: Path, tmp_path: Path) -> None:
     """Its facts are those that there are without a proxy; what it says of itself is not heard."""
     paths = ca.leaf("jo.test", client=True).write(tmp_path / "jo")
     seen = _seen(front, ca_file, framework, cert=paths.fullchain, key=paths.key)

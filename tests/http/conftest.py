@@ -103,9 +103,7 @@ def begin(request: pytest.FixtureRequest, localhost_cert: Paths, ca_file: Path, 
     return beginning(*request.param, localhost_cert, ca_file, tmp_path)
 
 
-@pytest.fixture(
-    params=[(name, framework) for name in MODERN for framework in FRAMEWORKS], ids="-".join, scope="module"
-)
+@pytest.fixture(params=[(name, framework) for name in MODERN for framework in FRAMEWORKS], ids="-".join, scope="module")
 def site(
     request: pytest.FixtureRequest, localhost_cert: Paths, ca_file: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Site]:

@@ -108,9 +108,7 @@ PAGES: Mapping[str, Callable[[dict[str, Any], str], Any]] = {
 def make_plan(paths: Paths | Mapping[str, str], port: int, **more: Any) -> Plan:
     """What a launch is told."""
     cert, key = (paths.fullchain, paths.key) if isinstance(paths, Paths) else (paths["cert"], paths["key"])
-    sources = IdentitySources(
-        cert=Source(given_by="cert", path=Path(cert)), key=Source(given_by="key", path=Path(key))
-    )
+    sources = IdentitySources(cert=Source(given_by="cert", path=Path(cert)), key=Source(given_by="key", path=Path(key)))
     policy = Policy(max_version=more.pop("max_version", None))
     endpoint = Endpoint(host=more.pop("host", "127.0.0.1"), port=port)
     return Plan(

@@ -245,9 +245,7 @@ def test_ipv6(localhost_cert: Paths, ca_file: Path) -> None:
 def test_ipv6_wildcard_takes_ipv4(localhost_cert: Paths, ca_file: Path) -> None:
     """``::`` is every address; an IPv4 peer is shown as such."""
     with site(localhost_cert, host="::") as (address, _):
-        answer = https_get(
-            f"https://localhost:{address[1]}/environ", ca_file, address=("127.0.0.1", address[1])
-        ).text
+        answer = https_get(f"https://localhost:{address[1]}/environ", ca_file, address=("127.0.0.1", address[1])).text
     assert '"REMOTE_ADDR": "127.0.0.1"' in answer
 
 

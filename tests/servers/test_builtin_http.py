@@ -94,9 +94,7 @@ def test_uploads(talk: Talk, size: int, chunked: bool) -> None:
     body = bytes(index % 251 for index in range(1000)) * (size // 1000) + b"x" * (size % 1000)
     if chunked:
         framed = b"".join(b"%x;ext=1\r\n%b\r\n" % (len(part), part) for part in _parts(body, 7001))
-        talk.get(
-            "/upload", "Transfer-Encoding: chunked", method="POST", body=framed + b"0\r\nTrailer: x\r\n\r\n"
-        )
+        talk.get("/upload", "Transfer-Encoding: chunked", method="POST", body=framed + b"0\r\nTrailer: x\r\n\r\n")
     else:
         talk.get("/upload", f"Content-Length: {size}", method="POST", body=body)
     assert talk.answer()[2].decode() == f"{size} {hashlib.sha256(body).hexdigest()}"
@@ -109,9 +107,7 @@ def _parts(data: bytes, size: int) -> Iterator[bytes]:
 
 def test_body_is_a_file(talk: Talk) -> None:
     """Lines can be read from it, up to its end and not beyond."""
-    talk.get(
-        "/lines", "Content-Length: 7", method="POST", body=b"a\nb\n\ncdGET / HTTP/1.1\r\nHost: x\r\n\r\n"
-    )
+    talk.get("/lines", "Content-Length: 7", method="POST", body=b"a\nb\n\ncdGET / HTTP/1.1\r\nHost: x\r\n\r\n")
     assert json.loads(talk.answer()[2]) == ["a\n", "b\n", "\n", "cd"]
     assert talk.answer()[2] == b"hello"
 
@@ -254,9 +250,7 @@ def test_longer_than_announced(talk: Talk) -> None:
 
 
 @pytest.mark.parametrize("path", ["/fails", "/silent", "/text", "/split", "/exits"])
-def test_mistakes_of_the_application_are_500(
-    talk: Talk, path: str, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_mistakes_of_the_application_are_500(talk: Talk, path: str, capfd: pytest.CaptureFixture[str]) -> None:
     """The client gets a page, the log the traceback, and the connection goes on."""
     status, fields, body = talk.get(path).answer()
     assert status == 500

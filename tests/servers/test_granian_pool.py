@@ -128,6 +128,7 @@ def site(localhost_cert: Paths, ca_file: Path, tmp_path: Path) -> Iterator[Site]
     with serving(localhost_cert, ca_file, tmp_path, "--threads", "2", workers=1) as running:
         (worker,) = running.workers()
         with ThreadPoolExecutor(16) as clients:
+
             def busy() -> bool:
                 assert all(answer.status == 200 for answer in clients.map(running.get, ["/pid"] * 64))
                 return len(os.listdir(f"/proc/{worker}/task")) > 16

@@ -319,6 +319,7 @@ def test_the_redirect_port_and_the_status(files: Paths, ca_file: Path) -> None:
     """Every worker answers plain HTTP, before and after SIGHUP and SIGUSR2."""
     port = free_port()
     with serving(files, ca_file, workers=2, redirect_port=port) as site:
+
         def redirects() -> bool:
             answer = curl(f"http://localhost:{port}/a", ca_file, "-i")
             return answer.status in (301, 308) and f"https://localhost:{site.address[1]}/a" in answer.body

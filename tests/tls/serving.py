@@ -52,9 +52,7 @@ def answer(tls: ssl.SSLSocket) -> None:
         if b"\r\n\r\n" not in tls.recv(4096):
             return
         body = f"sni={getattr(tls, 'tls_sni', None)} client={bool(tls.getpeercert())}".encode()
-        tls.sendall(
-            b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s" % (len(body), body)
-        )
+        tls.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s" % (len(body), body))
         tls.shutdown(socket.SHUT_WR)
 
 

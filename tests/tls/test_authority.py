@@ -57,9 +57,7 @@ def test_the_first_start_makes_one(home: Path) -> None:
     second = obtain_authority(NOW)
     assert not second.created
     assert second.authority.certificate == first.authority.certificate
-    assert (
-        openssl("pkey", "-in", first.path.with_name("rootCA-key.pem"), "-noout", "-check") == "Key is valid\n"
-    )
+    assert openssl("pkey", "-in", first.path.with_name("rootCA-key.pem"), "-noout", "-check") == "Key is valid\n"
 
 
 def test_the_folder_is_private_whatever_the_umask(home: Path) -> None:
@@ -129,10 +127,7 @@ def test_a_ca_without_a_key_is_an_error_elsewhere(tmp_path: Path, monkeypatch: p
     found = refusal()
     assert found.where == f"the development CA in {own_folder()}"
     assert found.what == f"the file {key} does not exist"
-    assert (
-        found.remedy
-        == "Remove rootCA.pem and rootCA-key.pem there: a new CA is made then, to be trusted anew"
-    )
+    assert found.remedy == "Remove rootCA.pem and rootCA-key.pem there: a new CA is made then, to be trusted anew"
     monkeypatch.setenv("CAROOT", str(own_folder()))
     assert refusal().what == found.what
     monkeypatch.setenv("CAROOT", str(tmp_path))
@@ -241,9 +236,7 @@ def test_no_home_is_said() -> None:
     )
     early = "import tlsrun.tls.authority, tlsrun.tls.store, pwd\n"
     done = run([sys.executable, "-c", early + program], cwd=ROOT)
-    assert done.stdout.startswith(
-        "CertificateError the development certificate: there is no folder to keep it in"
-    )
+    assert done.stdout.startswith("CertificateError the development certificate: there is no folder to keep it in")
     assert "Set XDG_DATA_HOME" in done.stdout
 
 

@@ -77,9 +77,7 @@ def test_keys_in_der(paths: Paths, way: str) -> None:
         return
     assert encrypted_key(sources(paths.fullchain, key))
     assert load(paths.fullchain, key, password=SECRET.encode())[0].key == paths.pair.key_pem
-    assert (
-        problem(paths.fullchain, key).what == f"the private key in {key} is encrypted, and no password was given"
-    )
+    assert problem(paths.fullchain, key).what == f"the private key in {key} is encrypted, and no password was given"
     assert problem(paths.fullchain, key, password=b"wrong").code == "TLS113"
 
 

@@ -39,13 +39,9 @@ def sent(pair: Pair, tmp_path: Path, cert: bytes, chain: bytes | None = None) ->
     """The common names that are sent, and the warnings."""
     (tmp_path / "cert.pem").write_bytes(cert)
     (tmp_path / "chain.pem").write_bytes(chain or b"")
-    identity, warnings = load(
-        tmp_path / "cert.pem", pair.key_pem, None if chain is None else tmp_path / "chain.pem"
-    )
+    identity, warnings = load(tmp_path / "cert.pem", pair.key_pem, None if chain is None else tmp_path / "chain.pem")
     names = [one.subject.rfc4514_string() for one in (identity.certificate, *identity.chain)]
-    assert [
-        block.subject.rfc4514_string() for block in x509.load_pem_x509_certificates(identity.fullchain)
-    ] == names
+    assert [block.subject.rfc4514_string() for block in x509.load_pem_x509_certificates(identity.fullchain)] == names
     return names, warnings
 
 
@@ -74,9 +70,7 @@ def test_a_wrong_order_over_two_files_names_both(pair: Pair, tmp_path: Path) -> 
     names, warnings = sent(pair, tmp_path, pair.chain_pem, pair.cert_pem)
     assert names == WHOLE
     (warning,) = warnings
-    assert warning.startswith(
-        f"{CERT} and {CHAIN}: the certificates in {tmp_path}/cert.pem and {tmp_path}/chain.pem"
-    )
+    assert warning.startswith(f"{CERT} and {CHAIN}: the certificates in {tmp_path}/cert.pem and {tmp_path}/chain.pem")
 
 
 def test_glued_certificates_are_read_as_two(pair: Pair, tmp_path: Path) -> None:
@@ -85,9 +79,7 @@ def test_glued_certificates_are_read_as_two(pair: Pair, tmp_path: Path) -> None:
     names, warnings = sent(pair, tmp_path, glued)
     assert names == WHOLE
     (warning,) = warnings
-    assert warning.startswith(
-        f"{CERT}: in {tmp_path}/cert.pem a BEGIN line is glued to the END line before it"
-    )
+    assert warning.startswith(f"{CERT}: in {tmp_path}/cert.pem a BEGIN line is glued to the END line before it")
 
 
 def test_the_root_is_left_out(pair: Pair, long: Authority, tmp_path: Path) -> None:
@@ -107,9 +99,7 @@ def test_duplicates_are_sent_once(pair: Pair, tmp_path: Path) -> None:
     names, warnings = sent(pair, tmp_path, pair.fullchain_pem, pair.chain_pem)
     assert names == WHOLE
     (warning,) = warnings
-    assert warning.startswith(
-        f"{CHAIN}: {tmp_path}/chain.pem repeats what was given before (CN=long intermediate 2,"
-    )
+    assert warning.startswith(f"{CHAIN}: {tmp_path}/chain.pem repeats what was given before (CN=long intermediate 2,")
 
 
 def test_strangers_are_left_out(pair: Pair, ca: Authority, tmp_path: Path) -> None:
@@ -118,9 +108,7 @@ def test_strangers_are_left_out(pair: Pair, ca: Authority, tmp_path: Path) -> No
     names, warnings = sent(pair, tmp_path, stranger.fullchain_pem + pair.fullchain_pem)
     assert names == WHOLE
     (warning,) = warnings
-    assert (
-        "certificates that did not sign CN=a.test nor its issuers (CN=b.test, CN=tlsrun test root" in warning
-    )
+    assert "certificates that did not sign CN=a.test nor its issuers (CN=b.test, CN=tlsrun test root" in warning
 
 
 def test_an_issuer_by_name_alone_is_a_stranger(tmp_path: Path) -> None:
@@ -231,9 +219,7 @@ def test_a_loop_of_cross_signatures_ends(tmp_path: Path) -> None:
     assert warnings == []
 
 
-def _cross_sign(
-    certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey, by: Authority
-) -> x509.Certificate:
+def _cross_sign(certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey, by: Authority) -> x509.Certificate:
     return (
         x509.CertificateBuilder()
         .subject_name(certificate.subject)

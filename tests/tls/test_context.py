@@ -39,9 +39,7 @@ def test_keeps_every_hardening_bit_of_the_default_context(localhost_cert: Paths)
 
 def test_serves_certificate_and_chain(localhost_cert: Paths, ca_file: Path) -> None:
     """A client that knows the root alone trusts it."""
-    with served(
-        create_context(identity(localhost_cert.pair), Policy(), context_class=ServerContext)
-    ) as address:
+    with served(create_context(identity(localhost_cert.pair), Policy(), context_class=ServerContext)) as address:
         assert openssl_s_client(address, ca_file).verified
 
 
@@ -49,13 +47,9 @@ def test_serves_certificate_and_chain(localhost_cert: Paths, ca_file: Path) -> N
     ("policy", "version"),
     [(Policy(), "TLSv1.3"), (Policy(max_version="1.2"), "TLSv1.2"), (Policy(min_version="1.3"), "TLSv1.3")],
 )
-def test_speaks_the_versions_of_the_policy(
-    policy: Policy, version: str, localhost_cert: Paths, ca_file: Path
-) -> None:
+def test_speaks_the_versions_of_the_policy(policy: Policy, version: str, localhost_cert: Paths, ca_file: Path) -> None:
     """The newest version of the policy is spoken."""
-    with served(
-        create_context(identity(localhost_cert.pair), policy, context_class=ServerContext)
-    ) as address:
+    with served(create_context(identity(localhost_cert.pair), policy, context_class=ServerContext)) as address:
         assert https_get("https://localhost/", ca_file, address=address).tls.version == version
 
 
@@ -65,9 +59,7 @@ def test_refuses_versions_outside_the_policy(localhost_cert: Paths) -> None:
     old.maximum_version = ssl.TLSVersion.TLSv1_2
     with (
         served(
-            create_context(
-                identity(localhost_cert.pair), Policy(min_version="1.3"), context_class=ServerContext
-            )
+            create_context(identity(localhost_cert.pair), Policy(min_version="1.3"), context_class=ServerContext)
         ) as address,
         pytest.raises(ssl.SSLError, match="(?i)alert protocol version"),
     ):
@@ -77,9 +69,7 @@ def test_refuses_versions_outside_the_policy(localhost_cert: Paths) -> None:
 def test_sets_one_group(localhost_cert: Paths, ca_file: Path) -> None:
     """A single group of the policy is the one that is used."""
     with served(
-        create_context(
-            identity(localhost_cert.pair), Policy(groups=("secp384r1",)), context_class=ServerContext
-        )
+        create_context(identity(localhost_cert.pair), Policy(groups=("secp384r1",)), context_class=ServerContext)
     ) as address:
         assert "ECDH, secp384r1" in openssl_s_client(address, ca_file).output
 
@@ -134,9 +124,7 @@ def test_serves_two_kinds_of_key_side_by_side(ca: Authority, ca_file: Path) -> N
             assert facts(tls).certificate == ecdsa.der
 
 
-def _client(
-    folder: Path, authority: Authority, ca_file: Path, serial: str
-) -> tuple[ssl.SSLContext, x509.Certificate]:
+def _client(folder: Path, authority: Authority, ca_file: Path, serial: str) -> tuple[ssl.SSLContext, x509.Certificate]:
     pair = authority.leaf(serial, client=True)
     paths = pair.write(folder / serial)
     return client_context(ca_file, cert=paths.fullchain, key=paths.key), pair.certificate
@@ -150,11 +138,7 @@ def _crl(authority: Authority, revoked: x509.Certificate) -> bytes:
     builder = builder.add_extension(x509.CRLNumber(1), critical=False)
     above = certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
     identifier = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(above)
-    return (
-        builder.add_extension(identifier, critical=False)
-        .sign(key, hashes.SHA256())
-        .public_bytes(Encoding.PEM)
-    )
+    return builder.add_extension(identifier, critical=False).sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
 
 
 @pytest.mark.parametrize("policy", [Policy(max_version="1.2"), Policy(min_version="1.3")], ids=["1.2", "1.3"])
@@ -170,9 +154,7 @@ def test_asks_for_client_certificates(
     def ask(mode: str, client: ssl.SSLContext) -> str:
         auth = ClientAuth(ca=clients_ca.root_pem, mode=mode, crl=_crl(clients_ca, revoked))
         with served(
-            create_context(
-                identity(localhost_cert.pair), policy, client_auth=auth, context_class=ServerContext
-            )
+            create_context(identity(localhost_cert.pair), policy, client_auth=auth, context_class=ServerContext)
         ) as address:
             try:
                 return https_get("https://localhost/", None, address=address, context=client).text

@@ -39,18 +39,14 @@ def _log(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr("tlsrun.tls.sockets.FAILURES", HandshakeLog())
 
 
-def test_says_that_the_client_does_not_trust_us(
-    localhost_cert: Paths, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_says_that_the_client_does_not_trust_us(localhost_cert: Paths, caplog: pytest.LogCaptureFixture) -> None:
     """A client that does not know our CA is told apart from a broken one."""
     with served(certificates(localhost_cert).context) as address, pytest.raises(ssl.SSLCertVerificationError):
         tls_connect(address, None, context=ssl.create_default_context())
     assert _reasons(caplog) == ["unknown CA: the client does not trust our certificate"]
 
 
-def test_says_which_version_the_client_offered(
-    localhost_cert: Paths, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_says_which_version_the_client_offered(localhost_cert: Paths, caplog: pytest.LogCaptureFixture) -> None:
     """An old client is named with the newest version it knows."""
     old = _client(maximum_version=ssl.TLSVersion.TLSv1_2)
     with served(certificates(localhost_cert, TLS13).context) as address, pytest.raises(ssl.SSLError):
@@ -88,9 +84,7 @@ def test_says_that_nothing_is_in_common(localhost_cert: Paths, caplog: pytest.Lo
     ],
     ids=["nothing", "half a ClientHello", "a letter", "HTTP", "SSH"],
 )
-def test_says_what_came_instead(
-    sent: bytes, why: str, localhost_cert: Paths, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_says_what_came_instead(sent: bytes, why: str, localhost_cert: Paths, caplog: pytest.LogCaptureFixture) -> None:
     """What is no handshake, or only half of one, is named."""
     with served(certificates(localhost_cert).context) as address, socket.create_connection(address) as plain:
         plain.sendall(sent)

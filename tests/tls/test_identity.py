@@ -55,9 +55,7 @@ def test_an_identity_says_what_openssl_says(paths: Paths) -> None:
     assert not identity.covers("b.test")
 
 
-@pytest.mark.parametrize(
-    "how", ["files", "text", "combined file", "key first", "chain apart", "combined text"]
-)
+@pytest.mark.parametrize("how", ["files", "text", "combined file", "key first", "chain apart", "combined text"])
 def test_every_way_to_give_it(paths: Paths, tmp_path: Path, how: str) -> None:
     """Two files, one file, three files, or the text itself give the same identity, and a handshake."""
     pem, combined = paths.pair, tmp_path / "combined.pem"
@@ -69,9 +67,7 @@ def test_every_way_to_give_it(paths: Paths, tmp_path: Path, how: str) -> None:
         "chain apart": (paths.cert, paths.key, paths.chain),
         "combined text": (pem.key_pem + pem.fullchain_pem,),
     }
-    combined.write_bytes(
-        pem.key_pem + pem.fullchain_pem if how == "key first" else pem.fullchain_pem + pem.key_pem
-    )
+    combined.write_bytes(pem.key_pem + pem.fullchain_pem if how == "key first" else pem.fullchain_pem + pem.key_pem)
     identity, warnings = load(*places[how])
     assert warnings == []
     assert identity == Identity(
@@ -167,10 +163,7 @@ def test_several_damaged_certificates(paths: Paths, tmp_path: Path) -> None:
     assert first.what.startswith(f"certificate number 1 in {broken} is damaged (")
     assert second.what == f"certificate number 2 in {broken} is damaged (its base64 text is damaged)"
     broken.write_bytes(paths.pair.cert_pem + paths.pair.chain_pem[:300])
-    assert (
-        problem(broken, paths.key).what
-        == f"a certificate in {broken} is cut off: its BEGIN line has no END line"
-    )
+    assert problem(broken, paths.key).what == f"a certificate in {broken} is cut off: its BEGIN line has no END line"
 
 
 def test_an_unreadable_key_beside_a_good_certificate(pair: Pair) -> None:
@@ -191,9 +184,7 @@ def test_a_ca_certificate_as_leaf_is_a_warning(tmp_path: Path) -> None:
             "-addext", "subjectAltName=DNS:a.test", cwd=tmp_path)  # fmt: skip
     _, warnings = load(tmp_path / "a.pem", tmp_path / "a.key")
     (warning,) = warnings
-    assert warning.startswith(
-        f"{CERT}: the certificate CN=a.test in {tmp_path}/a.pem is a CA certificate (CA:TRUE)"
-    )
+    assert warning.startswith(f"{CERT}: the certificate CN=a.test in {tmp_path}/a.pem is a CA certificate (CA:TRUE)")
     command = warning.partition("add: ")[2].rstrip(".").split()
     openssl("req", "-x509", "-key", "a.key", "-subj", "/CN=a.test", "-addext", "subjectAltName=DNS:a.test",
             "-out", "b.pem", *command, cwd=tmp_path)  # fmt: skip
@@ -265,9 +256,7 @@ def test_an_expired_intermediate_counts_too(paths: Paths, ca: Authority) -> None
     identity, _ = load(pair.fullchain_pem, pair.key_pem)
     found = validity_problem(identity, NOW + 500 * DAY, source(CERT, pair.fullchain_pem))
     assert found is not None
-    assert found.what.startswith(
-        "the issuer CN=tlsrun test root intermediate 1, sent with the certificate CN=a.test"
-    )
+    assert found.what.startswith("the issuer CN=tlsrun test root intermediate 1, sent with the certificate CN=a.test")
 
 
 def test_the_same_key_may_be_used_again(ca: Authority) -> None:

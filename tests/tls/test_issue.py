@@ -73,9 +73,7 @@ def test_the_leaf(own_ca: Authority) -> None:
     assert list(purposes) == [x509.ExtendedKeyUsageOID.SERVER_AUTH]
     assert extensions.get_extension_for_class(x509.KeyUsage).value.digital_signature
     above = own_ca.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
-    assert (
-        extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier == above.digest
-    )
+    assert extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier == above.digest
 
 
 @functools.cache
@@ -149,9 +147,7 @@ def test_a_ca_without_a_key_identifier_can_sign(tmp_path: Path) -> None:
     assert isinstance(key, ec.EllipticCurvePrivateKey)
     ca = Authority(certificate=x509.load_pem_x509_certificate((tmp_path / "c").read_bytes()), key=key)
     leaf = issue_leaf(ca, ["a.test"], now=NOW + DAY)
-    assert leaf.certificate.extensions.get_extension_for_class(
-        x509.AuthorityKeyIdentifier
-    ).value.key_identifier
+    assert leaf.certificate.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier
     leaf.certificate.verify_directly_issued_by(ca.certificate)
 
 

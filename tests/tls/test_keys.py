@@ -117,9 +117,7 @@ def test_a_password_in_vain_is_a_warning(pair: Pair) -> None:
     """The key loads, and the user learns that it lies there in the open."""
     _, warnings = load(pair.fullchain_pem, pair.key_pem, password=SECRET)
     (warning,) = warnings
-    assert warning.startswith(
-        f"{KEY}: a password was given, but the private key in the text given is not encrypted"
-    )
+    assert warning.startswith(f"{KEY}: a password was given, but the private key in the text given is not encrypted")
 
 
 def test_several_keys(pair: Pair, ca: Authority, tmp_path: Path) -> None:

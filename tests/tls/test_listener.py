@@ -138,9 +138,7 @@ def test_a_long_request_does_not_keep_the_others(listener: TLSListener, ca_file:
             eventually(lambda: not listener._reactor.coming)
 
 
-def test_the_request_after_a_long_one(
-    listener: TLSListener, ca_file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_request_after_a_long_one(listener: TLSListener, ca_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who has moved the others on is woken, and gives the loop back."""
     monkeypatch.setattr("tlsrun.tls.reactor._TICK", 300.0)
     monkeypatch.setattr("tlsrun.tls.listener._STEP", 300.0)

@@ -45,9 +45,7 @@ def slot(file: Path) -> tuple[Slot[str], Loader]:
         if new == "unwanted":
             raise ValueError(f"{new} after {old}")
 
-    return Slot(
-        Origin(load=loader, files=(file,)), validate=validate, describe=lambda value: f"value {value}"
-    ), loader
+    return Slot(Origin(load=loader, files=(file,)), validate=validate, describe=lambda value: f"value {value}"), loader
 
 
 def looked(one: Slot[str]) -> bool:

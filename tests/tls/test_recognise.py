@@ -46,9 +46,7 @@ def test_pkcs7(paths: Paths, tmp_path: Path, form: str) -> None:
 @pytest.mark.parametrize("form", ["PEM", "DER"])
 def test_signing_request(paths: Paths, tmp_path: Path, form: str) -> None:
     """A CSR is told from a certificate."""
-    openssl(
-        "req", "-new", "-key", paths.key, "-subj", "/CN=a.test", "-outform", form, "-out", tmp_path / "a.csr"
-    )
+    openssl("req", "-new", "-key", paths.key, "-subj", "/CN=a.test", "-outform", form, "-out", tmp_path / "a.csr")
     found = problem(tmp_path / "a.csr", paths.key)
     assert "is a certificate signing request (CSR)" in found.what
     if form == "PEM":
@@ -91,10 +89,7 @@ def test_swapped(paths: Paths) -> None:
     """Certificate and key the wrong way round are one problem of both settings."""
     found = problem(paths.key, paths.fullchain)
     assert found.where == f"{CERT} and {KEY}"
-    assert (
-        found.what
-        == f"the two are swapped: {paths.key} holds a private key, and {paths.fullchain} a certificate"
-    )
+    assert found.what == f"the two are swapped: {paths.key} holds a private key, and {paths.fullchain} a certificate"
 
 
 def test_the_same_file_twice_is_not_swapped(paths: Paths) -> None:

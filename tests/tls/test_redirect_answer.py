@@ -25,9 +25,7 @@ def server(webroot: Path) -> Iterator[Running]:
         yield running
 
 
-@pytest.mark.parametrize(
-    "method", ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "PROPFIND"]
-)
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "PROPFIND"])
 def test_every_method_is_redirected_with_308(server: Running, method: str) -> None:
     """A request to a host of ours is sent to the same page on https, and keeps its method and body."""
     answer = server.ask("/a/b?c=d&e=%20", method=method)

@@ -174,9 +174,7 @@ def test_log_is_quiet_and_bounded(tmp_path: Path, caplog: pytest.LogCaptureFixtu
             server.say(b"\x16\x03\x01")
     lines = [(record.levelname, record.getMessage()) for record in caplog.records]
     assert [level for level, _ in lines] == ["INFO", "WARNING"]
-    assert re.fullmatch(
-        r"127\.0\.0\.1:\d+: not redirected: evil\.org is not a host that is served", lines[0][1]
-    )
+    assert re.fullmatch(r"127\.0\.0\.1:\d+: not redirected: evil\.org is not a host that is served", lines[0][1])
     assert f"{webroot}/.well-known/acme-challenge/escape is a link that leads out" in lines[1][1]
     assert not any(record.exc_info for record in caplog.records)
 

@@ -81,12 +81,8 @@ def _bad(kind: str, ca: Authority, paths: Paths) -> None:
         paths.key.unlink()
 
 
-@pytest.mark.parametrize(
-    "kind", ["half written", "empty", "mismatched", "expired", "not yet valid", "key gone"]
-)
-def test_keeps_the_last_good_one(
-    kind: str, ca: Authority, paths: Paths, caplog: pytest.LogCaptureFixture
-) -> None:
+@pytest.mark.parametrize("kind", ["half written", "empty", "mismatched", "expired", "not yet valid", "key gone"])
+def test_keeps_the_last_good_one(kind: str, ca: Authority, paths: Paths, caplog: pytest.LogCaptureFixture) -> None:
     """What cannot be served is said once, with the reason, and the last good certificate stays."""
     served_certificates = certificates(paths)
     _bad(kind, ca, paths)
@@ -145,9 +141,7 @@ def test_sessions_survive_a_rotation(policy: Policy, ca: Authority, paths: Paths
             assert reused
 
 
-def _visit(
-    address: Address, client: ssl.SSLContext, session: ssl.SSLSession | None
-) -> tuple[ssl.SSLSession, bool]:
+def _visit(address: Address, client: ssl.SSLContext, session: ssl.SSLSession | None) -> tuple[ssl.SSLSession, bool]:
     with tls_connect(address, None, context=client, session=session) as tls:
         tls.sendall(b"GET / HTTP/1.1\r\n\r\n")
         while tls.recv(4096):
@@ -169,9 +163,7 @@ def test_openssl_resumes(version: str, ca: Authority, paths: Paths, ca_file: Pat
 
 
 @pytest.fixture
-def several(
-    ca: Authority, paths: Paths, tmp_path: Path
-) -> Iterator[tuple[Certificates, dict[str, Paths], Address]]:
+def several(ca: Authority, paths: Paths, tmp_path: Path) -> Iterator[tuple[Certificates, dict[str, Paths], Address]]:
     """a.test with both kinds of key, *.b.test, and the default for everything else."""
     pairs = {
         "ecdsa": ca.leaf(["a.test"]).write(tmp_path / "ecdsa"),
@@ -203,11 +195,7 @@ def test_serves_several_names(several: tuple[Certificates, dict[str, Paths], Add
     check()
     for name, one in pairs.items():
         kind = "rsa" if name == "rsa" else "ecdsa"
-        names = (
-            [str(san) for san in several_certificates.status()[0].names]
-            if name == "default"
-            else ["x.b.test"]
-        )
+        names = [str(san) for san in several_certificates.status()[0].names] if name == "default" else ["x.b.test"]
         rotated[name] = replace(one, ca.leaf(names, key=kind)).der
         for _ in range(2):
             several_certificates.reload_changed()
@@ -320,11 +308,7 @@ def test_start_needs_a_certificate(paths: Paths) -> None:
 
 def test_rotation_under_load(ca: Authority, paths: Paths, tmp_path: Path) -> None:
     """While pairs of two kinds of key are swapped as fast as it goes, every handshake is served, by a whole pair."""
-    pairs = [
-        ca.leaf(key=kind).write(tmp_path / f"{kind}{number}")
-        for kind in ("ecdsa", "rsa")
-        for number in (1, 2)
-    ]
+    pairs = [ca.leaf(key=kind).write(tmp_path / f"{kind}{number}") for kind in ("ecdsa", "rsa") for number in (1, 2)]
     known = {one.pair.der for one in (*pairs, paths)}
     changing = certificates(paths)
     done, failures, count = threading.Event(), [], itertools.count()

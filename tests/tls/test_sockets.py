@@ -189,9 +189,7 @@ def test_abort_is_no_end(localhost_cert: Paths) -> None:
             _read_to_the_end(client)
 
 
-def curl_plain(
-    address: Address, *arguments: str, host: str = "localhost"
-) -> subprocess.CompletedProcess[str]:
+def curl_plain(address: Address, *arguments: str, host: str = "localhost") -> subprocess.CompletedProcess[str]:
     """Ask by http:// what speaks https://."""
     url = f"http://{host}:{address[1]}/a?b=c"
     return subprocess.run(

@@ -119,9 +119,7 @@ def test_a_new_ca_means_a_new_certificate(tmp_path: Path, monkeypatch: pytest.Mo
     assert second.created
     assert second.identity != first.identity
     assert second.ca_path == tmp_path / "rootCA.pem"
-    second.identity.certificate.verify_directly_issued_by(
-        x509.load_pem_x509_certificate(second.ca_path.read_bytes())
-    )
+    second.identity.certificate.verify_directly_issued_by(x509.load_pem_x509_certificate(second.ca_path.read_bytes()))
     monkeypatch.delenv("CAROOT")
     assert development_identity([], now=NOW).identity == first.identity
 
@@ -138,9 +136,7 @@ DAMAGE = {
     "no certificate": lambda made: files(made)[0].unlink(),
     "no key": lambda made: files(made)[1].unlink(),
     "half a certificate": lambda made: files(made)[0].write_bytes(files(made)[0].read_bytes()[:300]),
-    "another key": lambda made: shutil.copy(
-        files(development_identity(["x.test"], now=NOW))[1], files(made)[1]
-    ),
+    "another key": lambda made: shutil.copy(files(development_identity(["x.test"], now=NOW))[1], files(made)[1]),
     "other names": _swap_in_another,
 }
 
@@ -173,9 +169,7 @@ def test_a_folder_that_cannot_be_written_is_said() -> None:
     )
 
 
-def test_a_ca_that_can_be_read_and_leaves_that_cannot_be_kept(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_ca_that_can_be_read_and_leaves_that_cannot_be_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """CAROOT alone does not help then: the other variable is named."""
     monkeypatch.setenv("CAROOT", str(tmp_path / "ca"))
     development_identity([], now=NOW)

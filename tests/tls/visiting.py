@@ -97,9 +97,7 @@ def listening(
     """A listener in this process, ended with the block, without a thread left."""
     redirect = Redirect(https_port=https_port, allowed=allowed, acme_webroot=webroot)
     with listen(host, 0) as sock:
-        listener = RedirectListener(
-            [sock], redirect, head_timeout=head_timeout, max_connections=max_connections
-        )
+        listener = RedirectListener([sock], redirect, head_timeout=head_timeout, max_connections=max_connections)
         listener.start()
         try:
             yield Running(port=sock.getsockname()[1], host=host)

@@ -106,9 +106,7 @@ def test_a_database_that_may_not_be_written(equipped: Machine, root: Root, tmp_p
     """Somebody else's, or on a disk that is read only."""
     folder = database(tmp_path / "db")
     program = tmp_path / "certutil"
-    program.write_text(
-        '#!/bin/sh\nexec setpriv --bounding-set=-dac_override,-dac_read_search certutil "$@"\n'
-    )
+    program.write_text('#!/bin/sh\nexec setpriv --bounding-set=-dac_override,-dac_read_search certutil "$@"\n')
     program.chmod(0o755)
     for path in (*folder.iterdir(), folder):
         path.chmod(0o555 if path == folder else 0o444)

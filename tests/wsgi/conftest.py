@@ -60,9 +60,7 @@ def connect(server_context: ssl.SSLContext, ca_file: Path) -> Handshake:
     """Make a connection to ``server_context``; takes the files of a client's certificate."""
 
     def connect(client: Paths | None = None, **options: str | None) -> ssl.SSLObject:
-        context = client_context(
-            ca_file, cert=client.fullchain if client else None, key=client.key if client else None
-        )
+        context = client_context(ca_file, cert=client.fullchain if client else None, key=client.key if client else None)
         if "sni" in options and options["sni"] is None:
             context.check_hostname = False
         return shake_hands(server_context, context, **options)[0]  # type: ignore[arg-type]

@@ -82,9 +82,7 @@ def certificate(
     key = ec.generate_private_key(ec.SECP256R1())
     algorithm = der(_SEQUENCE, oid(_ECDSA_WITH_SHA256))
     now = datetime.datetime.now(datetime.timezone.utc)
-    spki = key.public_key().public_bytes(
-        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
+    spki = key.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     names = [der(_URI, b"http://x/"), *(der(_DNS, one) for one in dns), *(der(_EMAIL, one) for one in emails)]
     extension = (
         _extension(_SUBJECT_ALT_NAME, der(_SEQUENCE, *names))
@@ -103,9 +101,7 @@ def certificate(
         der(0xA3, der(_SEQUENCE, extension)),
     )
     signature = (issuer.key if issuer else key).sign(body, ec.ECDSA(hashes.SHA256()))
-    return Forged(
-        certificate=der(_SEQUENCE, body, algorithm, der(BITS, b"\0", signature)), subject=subject, key=key
-    )
+    return Forged(certificate=der(_SEQUENCE, body, algorithm, der(BITS, b"\0", signature)), subject=subject, key=key)
 
 
 def _extension(kind: str, value: bytes, *, critical: bool = False) -> bytes:

@@ -163,7 +163,7 @@ def test_bottle_sees_https(connect: Handshake) -> None:
     assert seen == [*["https://example.test/"] * 3, "http://example.test/"]
 
 
-APP = '''
+APP = """
 import json
 from flask import Flask, request, url_for
 import bottle
@@ -199,7 +199,7 @@ if __name__ == "__main__":
     context.verify_mode = ssl.CERT_OPTIONAL
     app.wsgi_app = with_facts(app.wsgi_app)
     app.run(port=int(sys.argv[1]), ssl_context=context)
-'''
+"""
 
 UWSGI_SSL = os.environ.get("TLSRUN_TEST_UWSGI_SSL", "")
 

@@ -105,9 +105,7 @@ def test_all_attribute_names(apache: Address, authority: forge.Forged, tmp_path:
     ("serial", "said"),
     [(b"\x05", "05"), (b"\x00\x80\xaa", "80AA"), (b"\x00", "00"), (b"\xff\x7f", "-81"), (b"\x12" * 20, "12" * 20)],
 )
-def test_serial_numbers(
-    apache: Address, authority: forge.Forged, tmp_path: Path, serial: bytes, said: str
-) -> None:
+def test_serial_numbers(apache: Address, authority: forge.Forged, tmp_path: Path, serial: bytes, said: str) -> None:
     """A serial number is hexadecimal, in whole octets."""
     forged = forge.certificate(name(a(CN, "x")), issuer=authority, serial=serial)
     assert compare(apache, forged, tmp_path)["SSL_CLIENT_M_SERIAL"] == said

@@ -49,9 +49,7 @@ def test_with_a_client_certificate(connect: Handshake, client_cert: Paths, ca: A
     assert "SSL_TLS_SNI" not in facts
 
 
-def test_a_resumed_session_keeps_its_client(
-    server_context: ssl.SSLContext, ca_file: Path, client_cert: Paths
-) -> None:
+def test_a_resumed_session_keeps_its_client(server_context: ssl.SSLContext, ca_file: Path, client_cert: Paths) -> None:
     """SSL_SESSION_RESUMED is Resumed, and the certificate of the first handshake still counts."""
     server_context.maximum_version = ssl.TLSVersion.TLSv1_2
     context = client_context(ca_file, cert=client_cert.fullchain, key=client_cert.key)

@@ -66,9 +66,7 @@ def _unnamed() -> Target:
             return parse(name)
     there = sorted(file.name for file in Path().glob("*.py"))
     is_there = f"There is {listed(there)}. " if there else ""
-    raise not_found(
-        "No application is named", f"{Path.cwd()} has neither wsgi.py nor app.py", f"{is_there}Type {FORM}"
-    )
+    raise not_found("No application is named", f"{Path.cwd()} has neither wsgi.py nor app.py", f"{is_there}Type {FORM}")
 
 
 def _import(name: Target) -> ModuleType:

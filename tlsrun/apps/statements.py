@@ -98,9 +98,7 @@ class _Reader(ast.NodeVisitor):
         for statement in node.orelse:
             self.visit(statement)
 
-    def _add(
-        self, node: ast.stmt, *, level: int, module: str, names: tuple[str, ...] = (), written: str = ""
-    ) -> None:
+    def _add(self, node: ast.stmt, *, level: int, module: str, names: tuple[str, ...] = (), written: str = "") -> None:
         found = Import(
             file=self.file,
             line=node.lineno,

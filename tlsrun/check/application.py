@@ -88,9 +88,7 @@ def check_hook(reference: str, where: str, file: Path | None) -> tuple[Finding, 
     error = None if answer is None else answer.get("error") or answer.get("failed", {}).get("error")
     if answer is not None and error is None:
         return ()
-    return (
-        found("context-hook", where, f"{reference} cannot be imported: {error or 'its import does not end'}"),
-    )
+    return (found("context-hook", where, f"{reference} cannot be imported: {error or 'its import does not end'}"),)
 
 
 def _import(task: Task, patience: float) -> dict[str, Any] | None:
@@ -98,9 +96,7 @@ def _import(task: Task, patience: float) -> dict[str, Any] | None:
 
     The child is the whole import: whatever it starts or changes in its process is gone afterwards.
     """
-    path = os.pathsep.join(
-        filter(None, [os.environ.get("PYTHONPATH"), str(Path(tlsrun.__file__).parents[1])])
-    )
+    path = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), str(Path(tlsrun.__file__).parents[1])]))
     command = [sys.executable, "-m", "tlsrun.check.app.child", task.as_argument()]
     with subprocess.Popen(  # noqa: S603 -- this interpreter, and our own module
         command,
@@ -144,9 +140,7 @@ def _as_script(library: Mapping[str, Any], patience: float) -> dict[str, Any] | 
 
 
 def _hangs(target: str, patience: float) -> Finding:
-    return found(
-        "import-hangs", target or "the application", f"its import has not ended after {patience:g} s"
-    )
+    return found("import-hangs", target or "the application", f"its import has not ended after {patience:g} s")
 
 
 def _fails(slug: str, target: str, failed: Mapping[str, Any], remedy: str | None = None) -> Finding:

@@ -50,9 +50,7 @@ class View:
     within: datetime.timedelta | None = None
 
 
-def judge_leaf(
-    certificate: x509.Certificate, source: Source, view: View, *, private: bool
-) -> Iterator[Finding]:
+def judge_leaf(certificate: x509.Certificate, source: Source, view: View, *, private: bool) -> Iterator[Finding]:
     """Everything about a server's own certificate but its chain and the hosts that it is for.
 
     Arguments:
@@ -126,9 +124,7 @@ def longest_lifetime(certificate: x509.Certificate, *, private: bool) -> int:
     return next((days for since, days in _LONGEST if begins >= since), _LONGEST_OF_ALL)
 
 
-def _lifetime(
-    certificate: x509.Certificate, name: str, source: Source, *, private: bool
-) -> Iterator[Finding]:
+def _lifetime(certificate: x509.Certificate, name: str, source: Source, *, private: bool) -> Iterator[Finding]:
     lifetime = certificate.not_valid_after_utc - certificate.not_valid_before_utc
     longest = longest_lifetime(certificate, private=private)
     if lifetime <= longest * DAY:

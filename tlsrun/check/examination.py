@@ -150,9 +150,7 @@ class _Examination:
 
 def _application(request: Request) -> Application:
     if request.application is None:
-        finding = found(
-            "no-application", "the application", "none is named, and there is no wsgi.py or app.py here"
-        )
+        finding = found("no-application", "the application", "none is named, and there is no wsgi.py or app.py here")
         return Application(findings=(finding,))
     return check_application(request.application, framework=request.framework, prepare=request.prepare)
 
@@ -169,9 +167,7 @@ def _facts(resolution: Resolution, view: View) -> tuple[Facts, tuple[Finding, ..
     if settings.names_certificate or resolution.problems or not may_use_development_certificate(settings):
         return facts, ()
     loaded, findings = check_development(endpoint_of(settings, facts).host, view.now)
-    return replace(
-        facts, loaded=replace(loaded, problems=(*facts.loaded.problems, *loaded.problems))
-    ), findings
+    return replace(facts, loaded=replace(loaded, problems=(*facts.loaded.problems, *loaded.problems))), findings
 
 
 def _less_our_own_sockets(facts: Facts) -> Facts:

@@ -65,9 +65,7 @@ def check_files(resolution: Resolution, facts: Facts, view: View, trust: Trust) 
         yield from _names(resolution, (loaded.identity, *facts.named.identities), loaded.sources.cert)
 
 
-def _less_what_is_known(
-    findings: list[Finding], identity: Identity | None, trust: Trust
-) -> Iterator[Finding]:
+def _less_what_is_known(findings: list[Finding], identity: Identity | None, trust: Trust) -> Iterator[Finding]:
     """Without the complaint that an issuer is unknown which ``--ca`` has made known."""
     for one in findings:
         missing = one.code.slug in ("issuer-missing", "root-unknown")
@@ -87,9 +85,7 @@ def _identity(identity: Identity, source: Source, view: View, trust: Trust) -> I
     private = trust.is_private(whole)
     yield from judge_leaf(identity.certificate, source, view, private=private)
     for issuer in identity.chain:
-        yield from judge_any(
-            issuer, f"the issuer {shown_name(issuer.subject)} in {source.name}", source, view
-        )
+        yield from judge_any(issuer, f"the issuer {shown_name(issuer.subject)} in {source.name}", source, view)
     yield from _end_of_chain(whole, source, trust)
 
 

@@ -44,9 +44,7 @@ class Finding:
         }
 
 
-def found(
-    slug: str, where: str, what: str, remedy: str | None = None, *, severity: Severity | None = None
-) -> Finding:
+def found(slug: str, where: str, what: str, remedy: str | None = None, *, severity: Severity | None = None) -> Finding:
     """A finding of the kind ``slug``.
 
     Arguments:
@@ -54,9 +52,7 @@ def found(
         severity: where it is not the kind's own.
     """
     code = BY_SLUG[slug]
-    return Finding(
-        code=code, where=where, what=what, remedy=remedy or code.remedy, severity=severity or code.severity
-    )
+    return Finding(code=code, where=where, what=what, remedy=remedy or code.remedy, severity=severity or code.severity)
 
 
 def from_problem(problem: Problem, otherwise: str, *, severity: Severity | None = None) -> Finding:
@@ -76,9 +72,7 @@ def from_problem(problem: Problem, otherwise: str, *, severity: Severity | None 
     )
 
 
-def from_problems(
-    problems: Iterable[Problem], otherwise: str, *, severity: Severity | None = None
-) -> list[Finding]:
+def from_problems(problems: Iterable[Problem], otherwise: str, *, severity: Severity | None = None) -> list[Finding]:
     """All of them; see `from_problem`."""
     return [from_problem(problem, otherwise, severity=severity) for problem in problems]
 

@@ -91,6 +91,4 @@ def grade(measured: Measured) -> Grade:
         letter, rule, otherwise = "M", "the certificate is for another name", letter
     elif measured.trusted is False:
         letter, rule, otherwise = "T", "the certificate is not trusted", letter
-    return Grade(
-        letter=letter, rule=rule, otherwise=otherwise, mozilla=mozilla_profile(measured), live=measured.live
-    )
+    return Grade(letter=letter, rule=rule, otherwise=otherwise, mozilla=mozilla_profile(measured), live=measured.live)

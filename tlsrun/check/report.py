@@ -66,9 +66,7 @@ class Report:
         return {
             "tlsrun": __version__,
             "application": self.application,
-            "server": None
-            if self.server is None
-            else {"name": self.server.name, "version": self.server.version},
+            "server": None if self.server is None else {"name": self.server.name, "version": self.server.version},
             "url": None if self.target is None else self.target.url,
             "settings": self.settings,
             "findings": [one.as_json() for one in self.findings],

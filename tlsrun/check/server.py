@@ -39,9 +39,7 @@ def check_server(resolution: Resolution, facts: Facts, plan: Plan | None) -> Ite
     remedy = "Nothing." if "2" in http else None
     yield found("http-versions", where, f"{server.title} speaks {http_words(http)} here", remedy)
     if server.name == "builtin" and not (endpoint := endpoint_of(settings, facts)).is_loopback:
-        yield found(
-            "builtin-public", where, f"others can reach {endpoint.host}, and the built-in server answers"
-        )
+        yield found("builtin-public", where, f"others can reach {endpoint.host}, and the built-in server answers")
     yield from _options(resolution, server.name, plan)
 
 

@@ -141,8 +141,12 @@ def write_export(
             raise ConfigurationError(problems)
         unsaid = list(notes(target, resolution, site))
         site = dataclasses.replace(
-            site, carried=_carried(ordered), peers=resolution.settings.trusted_proxies,
-            proxy=resolution.settings.proxy, bind=resolution.settings.bind, notes=tuple(map(str, unsaid)),
+            site,
+            carried=_carried(ordered),
+            peers=resolution.settings.trusted_proxies,
+            proxy=resolution.settings.proxy,
+            bind=resolution.settings.bind,
+            notes=tuple(map(str, unsaid)),
         )
         _write(values["output"], chosen, decided.plan, site, force=values["force"])
         warn([*decided.plan.warnings, *unsaid])

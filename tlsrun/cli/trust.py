@@ -24,11 +24,20 @@ _STYLES = {"trusted": "green", "trusted now": "green", "NOT TRUSTED": "yellow", 
 @click.command("trust")
 @click.option("--remove", is_flag=True, help="Take the CA out of every store again.")
 @click.option("--check", is_flag=True, help="Change nothing; say which stores trust it.")
-@click.option("--export", type=click.Path(path_type=Path, allow_dash=True), metavar="FILE",
-              help="Write the CA's certificate, without its key, for a phone or a colleague; in DER for *.der.")
+@click.option(
+    "--export",
+    type=click.Path(path_type=Path, allow_dash=True),
+    metavar="FILE",
+    help="Write the CA's certificate, without its key, for a phone or a colleague; in DER for *.der.",
+)
 @click.option("--by-hand", is_flag=True, help="Print what to do for everything that this command does not reach.")
-@click.option("--store", "kinds", type=click.Choice(KINDS), multiple=True,
-              help="Only this kind: the system's store, browsers' NSS databases, Java's. May be given several times.")
+@click.option(
+    "--store",
+    "kinds",
+    type=click.Choice(KINDS),
+    multiple=True,
+    help="Only this kind: the system's store, browsers' NSS databases, Java's. May be given several times.",
+)
 @click.option("--force", is_flag=True, help="With --export: write over another file.")
 @click.pass_context
 def trust_command(
@@ -145,7 +154,7 @@ def _word(goal: Goal, outcome: Outcome) -> str:
 
 def _short(place: str) -> str:
     home = os.path.expanduser("~")
-    return f"~{place[len(home):]}" if place.startswith(home + os.sep) else place
+    return f"~{place[len(home) :]}" if place.startswith(home + os.sep) else place
 
 
 def _afterwards(

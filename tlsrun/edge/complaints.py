@@ -18,9 +18,7 @@ class Complaints:
         clock: seconds, monotonic.
     """
 
-    def __init__(
-        self, *, limit: int = 10, window: float = 10.0, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, *, limit: int = 10, window: float = 10.0, clock: Callable[[], float] = time.monotonic) -> None:
         self._limit = limit
         self._window = window
         self._clock = clock

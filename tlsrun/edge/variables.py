@@ -48,9 +48,7 @@ def packet(connection: bytes, request: bytes, length: int | None, limit: int) ->
     return b"".join((b"\0", size.to_bytes(2, "little"), b"\0", connection, request, last))
 
 
-def connection_variables(
-    *, server: tuple[str, int], peer: tuple[str, int], facts: Mapping[str, str]
-) -> bytes:
+def connection_variables(*, server: tuple[str, int], peer: tuple[str, int], facts: Mapping[str, str]) -> bytes:
     """What is the same for every request of one connection, and what no request can change.
 
     They stand first in the packet. HTTPS and UWSGI_SCHEME make ``wsgi.url_scheme`` https.

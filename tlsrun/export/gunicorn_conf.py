@@ -16,8 +16,9 @@ FORMS: dict[str, str] = {}
 DEFAULTS = {"host": "::", "port": 443}
 MAPPING = cells(
     FOREIGN,
-    proxy_protocol=Unsupported("reads the PROXY protocol after the handshake; `tlsrun run --server gunicorn` does "
-                               "before", accepts=(False,)),
+    proxy_protocol=Unsupported(
+        "reads the PROXY protocol after the handshake; `tlsrun run --server gunicorn` does before", accepts=(False,)
+    ),
     context_hook=Unsupported("has a hook of its own, which this file uses", accepts=(None,)),
     groups=no_option("option for key exchange groups that every Python can set", ()),
     redirect_port=no_option("listener for plain HTTP beside that of HTTPS", None),

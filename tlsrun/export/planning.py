@@ -54,9 +54,7 @@ class Decided:
     introducers: tuple[str, ...] = ()
 
 
-def plan_for(
-    target: str, resolution: Resolution, *, form: str, app: App | None, now: datetime.datetime
-) -> Decided:
+def plan_for(target: str, resolution: Resolution, *, form: str, app: App | None, now: datetime.datetime) -> Decided:
     """Decide, with the target in place of the server.
 
     Arguments:

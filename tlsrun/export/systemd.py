@@ -181,10 +181,15 @@ def _start(plan: Plan, site: Site) -> Iterator[str]:
 def _tls(plan: Plan, site: Site) -> Iterator[str]:
     """`%d` is the folder of the credentials (systemd 250 and later); only this service can read it."""
     if plan.sni and plan.account is None:
-        raise ConfigurationError([
-            Problem(where="sni", what="the service runs as an account of its own, which cannot read more keys",
-                    remedy="Name an account that can (--user), or end TLS in a front (tlsrun export)")  # fmt: skip
-        ])
+        raise ConfigurationError(
+            [
+                Problem(
+                    where="sni",
+                    what="the service runs as an account of its own, which cannot read more keys",
+                    remedy="Name an account that can (--user), or end TLS in a front (tlsrun export)",
+                )
+            ]
+        )
     yield "# Read by root, seen by this service alone."
     yield f"LoadCredential=fullchain.pem:{path_of(plan.sources.cert)}"
     yield f"LoadCredential=privkey.pem:{key_path(plan.sources)}"
@@ -229,10 +234,15 @@ def _listened_at(places: Sequence[Place]) -> tuple[list[str], list[str]]:
         lines.append("NoDelay=yes")
     rights = dict.fromkeys((place.mode, place.owner, place.group) for place in unix)
     if len(rights) > 1:
-        raise ConfigurationError([
-            Problem(where="bind", what="one .socket unit gives all Unix sockets the same mode, owner and group",
-                    remedy="Give them the same, or write a unit for each")  # fmt: skip
-        ])
+        raise ConfigurationError(
+            [
+                Problem(
+                    where="bind",
+                    what="one .socket unit gives all Unix sockets the same mode, owner and group",
+                    remedy="Give them the same, or write a unit for each",
+                )
+            ]
+        )
     for mode, owner, group in rights:
         lines += [f"SocketMode=0{mode:o}", *([f"SocketUser={owner}"] if owner else [])]
         lines += [f"SocketGroup={group}"] if group else []

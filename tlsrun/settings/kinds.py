@@ -136,9 +136,7 @@ def _version(raw: Any) -> str:
     return word
 
 
-VERSION = Kind(
-    expects="1.2 or 1.3 (RFC 8996 forbids the older versions)", parse=_version, metavar="[1.2|1.3]"
-)
+VERSION = Kind(expects="1.2 or 1.3 (RFC 8996 forbids the older versions)", parse=_version, metavar="[1.2|1.3]")
 
 
 def _ciphers(raw: Any) -> str:

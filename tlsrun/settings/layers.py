@@ -115,9 +115,7 @@ def environment_layer(environ: Mapping[str, str] = os.environ) -> Layer:
     )  # fmt: skip
     allowed = environ.get(FORWARDED_ALLOW_IPS, "")
     fallback = {"trusted_proxies": Given(value=allowed, spelling=f"{FORWARDED_ALLOW_IPS} in the environment")}
-    return Layer(
-        name="environment", given=given, fallback=fallback if allowed.strip(", ") else {}, warnings=warnings
-    )
+    return Layer(name="environment", given=given, fallback=fallback if allowed.strip(", ") else {}, warnings=warnings)
 
 
 def flask_layer(config: Mapping[str, Any]) -> Layer:

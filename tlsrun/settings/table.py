@@ -211,7 +211,6 @@ class Settings:
         "(gunicorn's `max_requests`, uWSGI's `harakiri`, …).", "max_requests=1000", nested=True,
     )  # fmt: skip
 
-
     @property
     def names_certificate(self) -> bool:
         """Whether a certificate is given, rather than a development certificate asked for."""

@@ -64,9 +64,7 @@ def is_signed_by(certificate: x509.Certificate, issuer: x509.Certificate) -> boo
     return True
 
 
-def build_chain(
-    leaf: Given, given: Sequence[Given], *, known_root: Callable[[x509.Certificate], bool]
-) -> Chain:
+def build_chain(leaf: Given, given: Sequence[Given], *, known_root: Callable[[x509.Certificate], bool]) -> Chain:
     """Order the certificates in ``given``, of which ``leaf`` is one.
 
     Arguments:

@@ -75,9 +75,7 @@ def prove(pem: bytes, certificate: x509.Certificate, source: Source) -> None:
         raise CertificateError([Problem(where=source.given_by, what=what, remedy=remedy, code=code)]) from error
 
 
-def validity(
-    certificate: x509.Certificate, now: datetime.datetime, name: str, source: Source
-) -> Problem | None:
+def validity(certificate: x509.Certificate, now: datetime.datetime, name: str, source: Source) -> Problem | None:
     """Why ``certificate`` is not valid at ``now``; None when it is.
 
     Arguments:

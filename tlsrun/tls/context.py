@@ -86,13 +86,15 @@ def apply_policy(context: ssl.SSLContext, policy: Policy) -> None:
     try:
         context.set_ciphers(policy.ciphers)
     except ssl.SSLError as error:
-        raise ConfigurationError([
-            Problem(
-                where=f"ciphers {policy.ciphers!r}",
-                what="OpenSSL knows none of these suites",
-                remedy="List what it knows: openssl ciphers -v",
-            )
-        ]) from error
+        raise ConfigurationError(
+            [
+                Problem(
+                    where=f"ciphers {policy.ciphers!r}",
+                    what="OpenSSL knows none of these suites",
+                    remedy="List what it knows: openssl ciphers -v",
+                )
+            ]
+        ) from error
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
     if policy.groups:
         set_groups(context, policy.groups)
@@ -117,20 +119,24 @@ def set_groups(context: ssl.SSLContext, groups: tuple[str, ...]) -> None:
             context.set_ecdh_curve(groups[0])
             return
     except (ValueError, ssl.SSLError) as error:
-        raise ConfigurationError([
+        raise ConfigurationError(
+            [
+                Problem(
+                    where=f"groups {':'.join(groups)!r}",
+                    what="OpenSSL does not know them all",
+                    remedy="List what it knows: openssl ecparam -list_curves",
+                )
+            ]
+        ) from error
+    raise ConfigurationError(
+        [
             Problem(
                 where=f"groups {':'.join(groups)!r}",
-                what="OpenSSL does not know them all",
-                remedy="List what it knows: openssl ecparam -list_curves",
+                what="the ssl module of this Python can set one group only",
+                remedy="Give one group, or none for OpenSSL's own list",
             )
-        ]) from error
-    raise ConfigurationError([
-        Problem(
-            where=f"groups {':'.join(groups)!r}",
-            what="the ssl module of this Python can set one group only",
-            remedy="Give one group, or none for OpenSSL's own list",
-        )
-    ])
+        ]
+    )
 
 
 def _set_mozilla_groups(context: ssl.SSLContext) -> None:
@@ -154,13 +160,15 @@ def load_certificate(context: ssl.SSLContext, identity: Identity) -> None:
         with in_memory_file(identity.fullchain + identity.key) as path:
             context.load_cert_chain(path)
     except ssl.SSLError as error:
-        raise CertificateError([
-            Problem(
-                where=f"certificate for {', '.join(identity.names) or 'no name'}",
-                what=f"OpenSSL refuses it ({error.reason or error})",
-                remedy="Get one with a current key and signature (RSA 2048 or ECDSA P-256, SHA-256)",
-            )
-        ]) from error
+        raise CertificateError(
+            [
+                Problem(
+                    where=f"certificate for {', '.join(identity.names) or 'no name'}",
+                    what=f"OpenSSL refuses it ({error.reason or error})",
+                    remedy="Get one with a current key and signature (RSA 2048 or ECDSA P-256, SHA-256)",
+                )
+            ]
+        ) from error
 
 
 def apply_client_auth(context: ssl.SSLContext, client_auth: ClientAuth) -> None:
@@ -182,8 +190,6 @@ def _trust(context: ssl.SSLContext, pem: bytes, what: str) -> None:
         with in_memory_file(pem) as path:
             context.load_verify_locations(cafile=path)
     except (ssl.SSLError, OSError) as error:
-        raise CertificateError([
-            Problem(
-                where=what, what="no PEM that OpenSSL can use", remedy="Give it as the CA published it, in PEM"
-            )
-        ]) from error
+        raise CertificateError(
+            [Problem(where=what, what="no PEM that OpenSSL can use", remedy="Give it as the CA published it, in PEM")]
+        ) from error

@@ -156,8 +156,7 @@ def _decrypt(source: Source, block: Block, password: bytes | None) -> object:
         raise _problem(
             source,
             f"the private key in {source.name} is damaged",
-            f"Copy it again, whole; this should say `Key is valid`: "
-            f"openssl pkey -in {source.argument} -noout -check",
+            f"Copy it again, whole; this should say `Key is valid`: openssl pkey -in {source.argument} -noout -check",
             "TLS118",
         ) from None
 

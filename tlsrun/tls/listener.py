@@ -147,9 +147,7 @@ class TLSListener:
         """Take no new connection from the operating system."""
         self._reactor.stop_accepting()
 
-    def drain(
-        self, seconds: float, alive: Callable[[], None] = lambda: None
-    ) -> Iterator[tuple[RequestSocket, Any]]:
+    def drain(self, seconds: float, alive: Callable[[], None] = lambda: None) -> Iterator[tuple[RequestSocket, Any]]:
         """After `stop_accept`: what had begun, as it becomes ready, for ``seconds`` at most.
 
         Arguments:

@@ -62,9 +62,7 @@ class Slot(Generic[T]):
         error_at: when that was, UTC.
     """
 
-    def __init__(
-        self, origin: Origin[T], *, validate: Callable[[T, T], None], describe: Callable[[T], str]
-    ) -> None:
+    def __init__(self, origin: Origin[T], *, validate: Callable[[T, T], None], describe: Callable[[T], str]) -> None:
         self.origin = origin
         self._validate = validate
         self._describe = describe

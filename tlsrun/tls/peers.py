@@ -137,5 +137,3 @@ def _read_file(path: Path, given_by: str, networks: list[Network], problems: lis
             )  # fmt: skip
         else:
             networks += found
-
-

@@ -21,9 +21,7 @@ _V1_MOST = 107  # bytes, section 2.1
 _V2_MOST = 16384
 
 # Compiled when the first header comes: most servers see none.
-_V1_LINE = (
-    rb"PROXY (?:UNKNOWN(?: [!-~ ]*)?|(TCP[46]) ([0-9A-Fa-f.:]+) ([0-9A-Fa-f.:]+) ([0-9]{1,5}) ([0-9]{1,5}))"
-)
+_V1_LINE = rb"PROXY (?:UNKNOWN(?: [!-~ ]*)?|(TCP[46]) ([0-9A-Fa-f.:]+) ([0-9A-Fa-f.:]+) ([0-9]{1,5}) ([0-9]{1,5}))"
 
 #: Family and transport -> how source, destination and their ports are packed; the stream ones alone (section 2.2).
 _ADDRESSES = {0x11: struct.Struct("!4s4sHH"), 0x21: struct.Struct("!16s16sHH"), 0x31: struct.Struct("!108s108s")}

@@ -159,9 +159,5 @@ def _challenge(request: Request, webroot: Path) -> Answer:
     return Answer(status=200, body=content, content_type="application/octet-stream", with_body=not head_only)
 
 
-def _in_words(
-    status: int, text: str, *, head_only: bool = False, note: str = "", level: int = logging.INFO
-) -> Answer:
-    return Answer(
-        status=status, body=f"{text}\n".encode("ascii"), with_body=not head_only, note=note, level=level
-    )
+def _in_words(status: int, text: str, *, head_only: bool = False, note: str = "", level: int = logging.INFO) -> Answer:
+    return Answer(status=status, body=f"{text}\n".encode("ascii"), with_body=not head_only, note=note, level=level)

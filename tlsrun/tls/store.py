@@ -61,9 +61,7 @@ def development_identity(names: Sequence[str], *, now: datetime.datetime) -> Dev
     folder = _leaves(stored)
     sources = _sources(folder, wanted)
     identity = _kept(sources, stored.authority, wanted, now) or _issue(folder, sources, stored, wanted, now)
-    return DevelopmentIdentity(
-        sources=sources, identity=identity, ca_path=stored.path, created=stored.created
-    )
+    return DevelopmentIdentity(sources=sources, identity=identity, ca_path=stored.path, created=stored.created)
 
 
 def find_development_identity(names: Sequence[str], *, now: datetime.datetime) -> DevelopmentIdentity | None:
@@ -109,9 +107,7 @@ def _sources(folder: Path, wanted: Sequence[str]) -> IdentitySources:
     )
 
 
-def _kept(
-    sources: IdentitySources, ca: Authority, wanted: Sequence[str], now: datetime.datetime
-) -> Identity | None:
+def _kept(sources: IdentitySources, ca: Authority, wanted: Sequence[str], now: datetime.datetime) -> Identity | None:
     """The certificate in the files, if it will do."""
     try:
         identity, _ = load_identity(sources)

@@ -101,9 +101,7 @@ def hear(environ: Environ, front: Front) -> Heard | None:
     if not trusted:
         _forget(environ, taken, front, peer)
         return None
-    believed = {
-        name: taken[variable(name)] for name in _with_companions(front.headers) if variable(name) in taken
-    }
+    believed = {name: taken[variable(name)] for name in _with_companions(front.headers) if variable(name) in taken}
     said = read(believed, front.peers)
     _take_back(environ, taken, front)
     _write(environ, said, taken)

@@ -27,8 +27,4 @@ def as_hook(task: Task) -> dict[str, Any]:
             found = operator.attrgetter(name)(importlib.import_module(module))
     except BaseException as error:  # noqa: BLE001 -- sys.exit() in a module's body fails the import too
         return {"error": str(error) or type(error).__name__}
-    return {
-        "error": None
-        if callable(found)
-        else f"it is an object of type {type(found).__name__}, not a function"
-    }
+    return {"error": None if callable(found) else f"it is an object of type {type(found).__name__}, not a function"}

@@ -102,9 +102,7 @@ def _debug(framework: str, inside: Any) -> bool:
 def routes(framework: str, inside: Any) -> list[str] | None:
     """Every page that an application has, by method and rule; None when its framework does not tell."""
     if framework == "flask":
-        return sorted(
-            f"{' '.join(sorted(rule.methods or ()))} {rule.rule}" for rule in inside.url_map.iter_rules()
-        )
+        return sorted(f"{' '.join(sorted(rule.methods or ()))} {rule.rule}" for rule in inside.url_map.iter_rules())
     if framework == "bottle":
         return sorted(f"{route.method} {route.rule}" for route in inside.routes)
     return None
@@ -118,9 +116,7 @@ def layer_as_json(layer: Layer) -> dict[str, Any]:
     """A layer of settings; values that JSON has not become what a person would write."""
     return {
         "name": layer.name,
-        "given": {
-            name: {"value": _plain(one.value), "spelling": one.spelling} for name, one in layer.given.items()
-        },
+        "given": {name: {"value": _plain(one.value), "spelling": one.spelling} for name, one in layer.given.items()},
         "problems": [_problem(one) for one in layer.problems],
         "warnings": [_problem(one) for one in layer.warnings],
     }

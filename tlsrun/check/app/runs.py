@@ -40,9 +40,7 @@ def _place(module: str, attribute: str) -> tuple[Any, str]:
 
 
 def _can_be_imported(module: str) -> bool:
-    return is_installed(module.partition(".")[0]) and (
-        module != "flask_tlsrun.extension" or is_installed("flask")
-    )
+    return is_installed(module.partition(".")[0]) and (module != "flask_tlsrun.extension" or is_installed("flask"))
 
 
 def _recorder(calls: list[dict[str, Any]], call: str) -> Callable[..., None]:

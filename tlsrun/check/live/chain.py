@@ -48,9 +48,7 @@ def chain_line(sent: Sequence[x509.Certificate]) -> list[x509.Certificate]:
     return line
 
 
-def missing_issuer(
-    seen: Observation, trust: Trust, known: Sequence[x509.Certificate]
-) -> x509.Certificate | None:
+def missing_issuer(seen: Observation, trust: Trust, known: Sequence[x509.Certificate]) -> x509.Certificate | None:
     """The last certificate of the chain, when its issuer was left out; None when nothing is missing.
 
     Whether an issuer that nobody knows is a root of somebody's own or an intermediate cannot be told, unless the

@@ -65,9 +65,7 @@ def judge(seen: Observation, expected: Expected) -> Iterator[Finding]:
     yield from _protocol(seen)
     yield from _sessions(seen)
     if seen.stalls:
-        what = (
-            "while 8 clients had connected and said nothing, another one waited 3 s for its handshake in vain"
-        )
+        what = "while 8 clients had connected and said nothing, another one waited 3 s for its handshake in vain"
         yield found("stalls", where, what)
     yield from _http(seen)
     if seen.way is not None:
@@ -105,9 +103,7 @@ def _judge_sent(sent: Sequence[x509.Certificate], served: Source, expected: Expe
     yield from judge_leaf(sent[0], served, expected.view, private=expected.trust.is_private(sent))
     for issuer in sent[1:]:
         if issuer.issuer != issuer.subject:
-            yield from judge_any(
-                issuer, f"the issuer {shown_name(issuer.subject)} that is sent", served, expected.view
-            )
+            yield from judge_any(issuer, f"the issuer {shown_name(issuer.subject)} that is sent", served, expected.view)
 
 
 class _Served(Source):
@@ -124,9 +120,7 @@ def _trust(seen: Observation, leaf: x509.Certificate) -> Iterator[Finding]:
     if verdict is None or verdict.trusted:
         return
     if verdict.by_development_ca:
-        yield found(
-            "development-trust", where, "its certificate is signed by the development CA of this machine"
-        )
+        yield found("development-trust", where, "its certificate is signed by the development CA of this machine")
     elif verdict.code not in (_NOT_YET_VALID, _EXPIRED):
         names = f"{shown_name(leaf.subject)}, issued by {shown_name(leaf.issuer)}"
         yield found("not-trusted", where, f"a client does not trust {names}: {verdict.reason}")
@@ -214,9 +208,7 @@ def _plain(seen: Observation) -> Iterator[Finding]:
     if seen.redirect is None:
         yield found("http-closed", where, f"nothing listens on port {target.http_port}")
     elif not seen.redirect.location.startswith("https://"):
-        leads = (
-            f"a redirect to {seen.redirect.location}" if seen.redirect.location else str(seen.redirect.status)
-        )
+        leads = f"a redirect to {seen.redirect.location}" if seen.redirect.location else str(seen.redirect.status)
         yield found("no-redirect", where, f"it answers with {leads}", severity=_weight(seen.redirect.status))
 
 

@@ -96,6 +96,4 @@ WEAK: Mapping[str, Mapping[int, str]] = {
 #: Every suite that a server of an old version of TLS might take.
 FOR_OLD_VERSIONS: tuple[int, ...] = (*_CBC, *_STATIC, *_TRIPLE_DES, *_RC4)
 
-NAMES: Mapping[int, str] = {
-    number: name for group in (GOOD, OTHER, *WEAK.values()) for number, name in group.items()
-}
+NAMES: Mapping[int, str] = {number: name for group in (GOOD, OTHER, *WEAK.values()) for number, name in group.items()}

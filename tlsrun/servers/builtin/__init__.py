@@ -66,9 +66,7 @@ MAPPING: Mapping[str, Cell] = {
 
 def probe() -> ServerFacts:
     """It is always there."""
-    return ServerFacts(
-        name=NAME, title=TITLE, version=tlsrun.__version__, missing=None, mapping=MAPPING, http=HTTP
-    )
+    return ServerFacts(name=NAME, title=TITLE, version=tlsrun.__version__, missing=None, mapping=MAPPING, http=HTTP)
 
 
 def option_targets() -> frozenset[str]:

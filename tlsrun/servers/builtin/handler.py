@@ -126,10 +126,7 @@ class Handler(Session):
         def may_keep() -> bool:
             left = body.left
             return not (
-                self.site.connections.stopping
-                or body.broken
-                or body.awaited
-                or (left is not None and left > _DRAINED)
+                self.site.connections.stopping or body.broken or body.awaited or (left is not None and left > _DRAINED)
             )
 
         return Response(head, self._send, common=self._common, may_keep=may_keep)
@@ -137,9 +134,7 @@ class Handler(Session):
     def _common(self) -> Iterable[tuple[str, str]]:
         return (("Server", self.version_string()), ("Date", self.date_time_string()))
 
-    def _run(
-        self, head: Head, body: Body | NoBody, environ: dict[str, Any], response: Response
-    ) -> Response | None:
+    def _run(self, head: Head, body: Body | NoBody, environ: dict[str, Any], response: Response) -> Response | None:
         """Let the application answer.
 
         Returns:

@@ -127,9 +127,7 @@ def _request_line(line: str) -> tuple[str, str, str]:
     if major != "1":
         raise Refused(505, "This server speaks HTTP/1.1 and HTTP/1.0.")
     if method == "CONNECT":
-        raise Refused(
-            405, "This server is no proxy: it makes no tunnels.", b"Allow: GET, HEAD, POST, PUT, DELETE\r\n"
-        )
+        raise Refused(405, "This server is no proxy: it makes no tunnels.", b"Allow: GET, HEAD, POST, PUT, DELETE\r\n")
     if not target.startswith(("/", "http://", "https://")) and not (target == "*" and method == "OPTIONS"):
         raise malformed("a target that is no path and no http URL")
     return method, target, "HTTP/1.0" if minor == "0" else "HTTP/1.1"

@@ -74,4 +74,3 @@ def _handler(plan: Plan) -> Callable[[Any, Any, Any], Any]:
     from tlsrun.servers.builtin.with_stdlib import StandardHandler
 
     return StandardHandler
-

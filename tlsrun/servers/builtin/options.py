@@ -60,9 +60,7 @@ def read_options(given: Mapping[str, Any]) -> Options:
         try:
             values[name] = _convert(value, kinds[name], name)
         except ValueError as error:
-            problems.append(
-                Problem(where=_where(name), what=f"{value!r} is {error}", remedy="Correct the value")
-            )
+            problems.append(Problem(where=_where(name), what=f"{value!r} is {error}", remedy="Correct the value"))
     if problems:
         raise ConfigurationError(problems)
     return Options(**values)

@@ -56,9 +56,7 @@ class StandardHandler(Handler):
 
 def internal_error(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
     """A WSGI application that answers 500 and says no more than that."""
-    start_response(
-        "500 Internal Server Error", [("Content-Type", "text/plain; charset=utf-8")], sys.exc_info()
-    )
+    start_response("500 Internal Server Error", [("Content-Type", "text/plain; charset=utf-8")], sys.exc_info())
     return [b"The application failed. Its log says why.\n"]
 
 

@@ -45,8 +45,14 @@ _REFUSED: dict[str, tuple[str, str]] = {
     **dict.fromkeys(("loop", "task_impl", "websockets"), _ASYNC),
     **dict.fromkeys(
         (
-            "reload", "reload_paths", "reload_ignore_dirs", "reload_ignore_patterns", "reload_ignore_paths",
-            "reload_filter", "reload_tick", "reload_ignore_worker_failure",
+            "reload",
+            "reload_paths",
+            "reload_ignore_dirs",
+            "reload_ignore_patterns",
+            "reload_ignore_paths",
+            "reload_filter",
+            "reload_tick",
+            "reload_ignore_worker_failure",
         ),
         _RELOADER,
     ),  # fmt: skip

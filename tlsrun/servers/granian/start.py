@@ -122,9 +122,7 @@ def _sockets(
     listening = stack.enter_context(open_all(plan.listeners, backlog=backlog, several=several))
     plan = plan.settled(listening)
     own = [one for one in plan.listeners if one.descriptor is None and isinstance(one.place, Endpoint)]
-    shared = [
-        sock for one, sock in zip(listening.listeners, listening.sockets, strict=True) if one not in own
-    ]
+    shared = [sock for one, sock in zip(listening.listeners, listening.sockets, strict=True) if one not in own]
     more = [
         (*stack.enter_context(open_all(own, backlog=backlog, several=several)).sockets, *shared)
         for _ in range(plan.workers - 1)

@@ -64,9 +64,7 @@ class Supervisor(MPServer):  # type: ignore[misc]  # Granian's classes have no t
 
     keeper: Keeper
 
-    def __init__(
-        self, site: Site, *, ssl_protocol_min: Any, ssl_client_verify: bool, **parameters: Any
-    ) -> None:
+    def __init__(self, site: Site, *, ssl_protocol_min: Any, ssl_client_verify: bool, **parameters: Any) -> None:
         self._tls = {"ssl_protocol_min": str(ssl_protocol_min), "ssl_client_verify": ssl_client_verify}
         self._site = site
         self._retired: list[tuple[WorkerHandle, float]] = []
@@ -88,9 +86,7 @@ class Supervisor(MPServer):  # type: ignore[misc]  # Granian's classes have no t
             task = self._task(0, files, (nowhere,), measured=False)
             return trial.objection_to(lambda: start(task, lambda: None))
 
-    def _task(
-        self, number: int, files: PemFiles, listeners: tuple[socket.socket, ...], *, measured: bool
-    ) -> Task:
+    def _task(self, number: int, files: PemFiles, listeners: tuple[socket.socket, ...], *, measured: bool) -> Task:
         """What worker ``number`` (from 0) is to do with these certificates."""
         site = self._site
         return Task(

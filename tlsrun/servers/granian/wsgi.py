@@ -17,9 +17,7 @@ def unsendable(value: str) -> str | None:
     return None if value.isascii() and value.replace("\t", " ").isprintable() else "Granian sends ASCII only"
 
 
-def base_environ(
-    *, prefix: str, software: str, processes: int, threads: int, clients: bool
-) -> dict[str, Any]:
+def base_environ(*, prefix: str, software: str, processes: int, threads: int, clients: bool) -> dict[str, Any]:
     """What is the same for every request.
 
     Arguments:

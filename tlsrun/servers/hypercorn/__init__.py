@@ -66,9 +66,7 @@ MAPPING: Mapping[str, Cell] = {
 
 #: What its HTTP/3, whose TLS is aioquic's, cannot honour: setting -> why, and what is no error.
 _BY_QUIC: Mapping[str, Unsupported] = {
-    "bind": Unsupported(
-        "listens at one address and port, by UDP", accepts=((),), allows=is_one_endpoint
-    ),
+    "bind": Unsupported("listens at one address and port, by UDP", accepts=((),), allows=is_one_endpoint),
     "max_version": Unsupported("is TLS 1.3 (RFC 9001)", accepts=(None, "1.3")),
     "groups": Unsupported("has its own key exchange groups", accepts=((),)),
     "context_hook": Unsupported("does TLS without an SSLContext", accepts=(None,)),

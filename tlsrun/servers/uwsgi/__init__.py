@@ -121,9 +121,9 @@ def launch(plan: Plan, application: Callable[..., Any]) -> int:
     from tlsrun.servers.uwsgi.service import Service, hand_over
 
     if threading.current_thread() is not threading.main_thread():
-        raise ConfigurationError([
-            Problem(where=NAME, what="it runs in the main thread only, and this is another", remedy="Start it there")
-        ])
+        raise ConfigurationError(
+            [Problem(where=NAME, what="it runs in the main thread only, and this is another", remedy="Start it there")]
+        )
     _warn_of_threads()
     options = user_options(plan.server_options, option_targets())
     if plan.account is not None:

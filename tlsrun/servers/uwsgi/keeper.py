@@ -87,9 +87,7 @@ class Keeper:
         deadline = began + self._service.mercy
 
         def over() -> bool:
-            return time.monotonic() >= deadline or any(
-                number in STOP and at >= began + _ECHO for number, at in _noted
-            )
+            return time.monotonic() >= deadline or any(number in STOP and at >= began + _ECHO for number, at in _noted)
 
         self._drain(lambda: over() or time.monotonic() >= began + _LETTING_GO)
         self._refuse_new()

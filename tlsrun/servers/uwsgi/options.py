@@ -106,9 +106,7 @@ def user_options(
     """
     options = {name if name in known else name.replace("_", "-"): value for name, value in given.items()}
     problems = [
-        problem
-        for name, value in options.items()
-        if (problem := _problem(where(name), name, value, known)) is not None
+        problem for name, value in options.items() if (problem := _problem(where(name), name, value, known)) is not None
     ]
     for variable in environ:
         if variable.startswith(_VARIABLES) and variable not in _INTERNAL:
