@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
+import pytest
 from click.testing import CliRunner
 
 from tlsrun.cli.options import command_line_layers, setting_options
@@ -50,6 +53,24 @@ def test_clicks_own_variables() -> None:
     assert given.settings.server_options == {"a": "1", "b": "2"}
     assert given.origins["port"].layer == "environment"
     assert given.spelling("port") == "FLASK_TLSRUN_PORT in the environment"
+
+
+def test_json_and_pairs_are_merged() -> None:
+    """A mapping is given as JSON, as NAME=VALUE whose value may have spaces, or as both; what comes later wins."""
+    given = _given("--server-options", '{"max_requests": 1000, "a": 1}', "--server-options", "a=1 2")
+    assert given.settings.server_options == {"max_requests": 1000, "a": "1 2"}
+
+
+@pytest.mark.parametrize(
+    ("text", "options"),
+    [
+        ('{"max_requests": 1000, "accesslog": "my log"}', {"max_requests": 1000, "accesslog": "my log"}),
+        ("'accesslog=my log' a=1", {"accesslog": "my log", "a": "1"}),
+    ],
+)
+def test_a_variable_is_one_text(text: str, options: dict[str, Any]) -> None:
+    """JSON and quotes in click's own variable mean what they mean in TLSRUN_SERVER_OPTIONS."""
+    assert _given(FLASK_TLSRUN_SERVER_OPTIONS=text).settings.server_options == options
 
 
 def test_nothing_given() -> None:

@@ -49,6 +49,7 @@ from tlsrun.settings import kinds
          {"max_requests": "5", "accesslog": "/var/log/my app.log"}),
         (kinds.MAPPING, '{"max_requests": 5}', {"max_requests": 5}),
         (kinds.MAPPING, ("a=1", "b=x=y"), {"a": "1", "b": "x=y"}),
+        (kinds.MAPPING, ("a=1 2", ' {"b": [3], "a": null}'), {"a": None, "b": [3]}),
     ],
 )  # fmt: skip
 def test_takes(kind: kinds.Kind, given: Any, value: Any) -> None:
@@ -91,6 +92,9 @@ def test_takes(kind: kinds.Kind, given: Any, value: Any) -> None:
         (kinds.MAPPING, {1: 2}),
         (kinds.MAPPING, "{not json"),
         (kinds.MAPPING, 7),
+        (kinds.MAPPING, ("{not json",)),
+        (kinds.MAPPING, ("[1]",)),
+        (kinds.MAPPING, ({"a": 1},)),
     ],
 )
 def test_refuses(kind: kinds.Kind, given: Any) -> None:

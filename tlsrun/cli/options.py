@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import click
@@ -12,6 +12,17 @@ from tlsrun.settings.layers import Given, Layer
 from tlsrun.settings.table import DEFAULTS, SPECS, flag, option_name
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+
+class _Whole(click.types.StringParamType):
+    """Text of a flag that may be repeated, but whose variable is one text.
+
+    click would split a variable at white space, JSON and quoted values too; the setting's kind knows how it is meant.
+    """
+
+    def split_envvar_value(self, rv: str) -> Sequence[str]:
+        """The variable as it stands."""
+        return (rv,)
 
 
 def setting_options(function: Decorated) -> Decorated:
@@ -37,7 +48,13 @@ def _option(name: str) -> Callable[[Decorated], Decorated] | None:
     if spec.kind.metavar == "BOOLEAN":
         return click.option(f"{long}/--no-{long.removeprefix('--')}", parameter, default=None, help=words)
     return click.option(
-        *declarations, parameter, metavar=spec.kind.metavar, multiple=spec.kind.repeatable, default=None, help=words
+        *declarations,
+        parameter,
+        type=_Whole(),
+        metavar=spec.kind.metavar,
+        multiple=spec.kind.repeatable,
+        default=None,
+        help=words,
     )
 
 
@@ -56,6 +73,7 @@ def command_line_layers(context: click.Context, values: Mapping[str, Any]) -> li
             continue
         if source is ParameterSource.ENVIRONMENT:
             variable = f"{context.auto_envvar_prefix}_{parameter.upper()}"
+            value = value[0] if SPECS[name].kind.repeatable else value
             from_environment[name] = Given(value=value, spelling=f"{variable} in the environment")
         elif source is not ParameterSource.DEFAULT:
             written[name] = Given(value=value, spelling=str(flag(name)))

@@ -168,12 +168,26 @@ def _mapping(raw: Any) -> dict[str, Any]:
             raise ValueError("a name is not text")
         return dict(raw)
     if isinstance(raw, (list, tuple)):
-        return _pairs(raw)
+        return _merged(raw)
     if not isinstance(raw, str):
         raise ValueError("not a mapping")
-    if raw.lstrip().startswith("{"):
+    if _is_json(raw):
         return _mapping(json.loads(raw))
     return _pairs(shlex.split(raw))
+
+
+def _merged(parts: Iterable[Any]) -> dict[str, Any]:
+    """What a flag was given, time after time: JSON, or one NAME=VALUE whose value may have spaces."""
+    merged: dict[str, Any] = {}
+    for part in parts:
+        if not isinstance(part, str):
+            raise ValueError("neither JSON nor name=value")
+        merged.update(_mapping(part) if _is_json(part) else _pairs([part]))
+    return merged
+
+
+def _is_json(text: str) -> bool:
+    return text.lstrip().startswith("{")
 
 
 def _list(raw: Any) -> tuple[str, ...]:
@@ -230,7 +244,7 @@ _IDENTITY_KEYS = frozenset(("cert", "key", "chain"))
 
 
 def _certificates_by_name(raw: Any) -> str | dict[str, tuple[dict[str, Any], ...]]:
-    if isinstance(raw, str) and not raw.lstrip().startswith("{"):
+    if isinstance(raw, str) and not _is_json(raw):
         return parse_text(raw)
     if isinstance(raw, str):
         raw = json.loads(raw)
@@ -285,7 +299,8 @@ REFERENCE = Kind(expects="module:function, or the function itself", parse=_refer
 
 
 MAPPING = Kind(
-    expects="a mapping of names to values (in text: name=value, several with spaces between, or JSON)",
+    expects="a mapping of names to values (in text: JSON, or name=value, several with spaces between; "
+    "on the command line: JSON, or one name=value for each flag)",
     parse=_mapping,
     metavar="NAME=VALUE",
     repeatable=True,
