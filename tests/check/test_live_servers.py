@@ -1,4 +1,4 @@
-"""Findings on running servers: each of our own, stock servers, and odd ones."""
+"""Findings on running servers: each of our own, and odd ones."""
 
 from __future__ import annotations
 
@@ -183,11 +183,23 @@ def test_a_server_without_an_answer(localhost_cert: Paths, ca_file: Path) -> Non
 
 
 @contextlib.contextmanager
-def tls_answering(context: ssl.SSLContext, answer: Callable[[ssl.SSLSocket], object]) -> Iterator[int]:
-    """A TLS server that answers each connection in a thread of its own."""
+def tls_answering(
+    context: ssl.SSLContext | Callable[[], ssl.SSLContext],
+    answer: Callable[[ssl.SSLSocket], object],
+    *,
+    one_by_one: bool = False,
+) -> Iterator[int]:
+    """A TLS server that answers each connection in a thread of its own.
+
+    Arguments:
+        context: of all connections, or what makes one for each.
+        one_by_one: whether a connection waits until the one before it has ended.
+    """
+    turn = threading.Lock() if one_by_one else contextlib.nullcontext()
 
     def one(plain: socket.socket) -> None:
-        with plain, contextlib.suppress(OSError), context.wrap_socket(plain, server_side=True) as tls:
+        chosen = context if isinstance(context, ssl.SSLContext) else context()
+        with turn, plain, contextlib.suppress(OSError), chosen.wrap_socket(plain, server_side=True) as tls:
             answer(tls)
 
     threads: list[threading.Thread] = []
@@ -228,47 +240,30 @@ def test_a_slow_server(localhost_cert: Paths, ca_file: Path, monkeypatch: pytest
     assert "resumption" in only(report, "TLS426").what
 
 
-STOCK = """\
-from flask import Flask
-app = Flask(__name__)
-@app.get("/")
-def index():
-    return "hi"
-"""
-
-
-def test_stock_flask_is_stalled(tmp_path: Path, localhost_cert: Paths, ca_file: Path) -> None:
-    """`flask run --cert` waits for silent clients inside accept(), and answers plain HTTP with nothing."""
-    (tmp_path / "stock.py").write_text(STOCK)
-    port = free_port()
-    command = [sys.executable, "-m", "flask", "--app", "stock", "run", "--port", str(port)]
-    command += ["--cert", str(localhost_cert.fullchain), "--key", str(localhost_cert.key)]
-    with Server(command, cwd=tmp_path) as program:
-        program.until_tls(("127.0.0.1", port))
+def test_a_server_that_is_stalled(localhost_cert: Paths, ca_file: Path) -> None:
+    """One that waits for silent clients before it looks at the next, and answers plain HTTP with nothing."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(localhost_cert.fullchain, localhost_cert.key)
+    with tls_answering(context, _hi, one_by_one=True) as port:
         report = live(f"https://localhost:{port}", ca_file)
-        assert "in vain" in only(report, "TLS414").what
-        assert "TLS415" in codes(report)
-        assert report.exit_code(strict=False) == 2
-        program.until_tls(("127.0.0.1", port))
+    assert "in vain" in only(report, "TLS414").what
+    assert "TLS415" in codes(report)
+    assert report.exit_code(strict=False) == 2
 
 
-def test_stock_gunicorn_resumes_nothing(project: Path, localhost_cert: Paths, ca_file: Path) -> None:
-    """gunicorn's own command: a new context for each connection, and threads that wait for silent clients."""
-    need("gunicorn")
-    port = free_port()
-    command = [
-        sys.executable,
-        "-m",
-        "gunicorn",
-        "--bind",
-        f"127.0.0.1:{port}",
-        "--threads",
-        "4",
-        "--certfile",
-    ]
-    command += [str(localhost_cert.fullchain), "--keyfile", str(localhost_cert.key), "hello:app"]
-    with Server(command, cwd=project) as program:
-        program.until_tls(("127.0.0.1", port))
+def test_a_server_that_resumes_nothing(localhost_cert: Paths, ca_file: Path) -> None:
+    """One with a new context, and so new ticket keys, for each connection."""
+
+    def context() -> ssl.SSLContext:
+        made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        made.load_cert_chain(localhost_cert.fullchain, localhost_cert.key)
+        return made
+
+    with tls_answering(context, _hi) as port:
         report = live(f"https://localhost:{port}", ca_file)
     assert {one.what[:6] for one in report.findings if one.code.code == "TLS422"} == {"0 of 4"}
-    assert "TLS414" in codes(report)
+
+
+def _hi(tls: ssl.SSLSocket) -> None:
+    tls.recv(65536)
+    tls.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi")
