@@ -8,6 +8,7 @@ import http.client
 import json
 import socket
 import ssl
+import struct
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -28,13 +29,15 @@ from tlsrun.wsgi.claims import ALL, CLAIMS, variable
 
 #: Linux has all of 127.0.0.0/8 on its loopback interface, so clients can come from several addresses.
 TRUSTED, STRANGER = "127.0.0.2", "127.0.0.3"
+#: Trusted, too, by the address that a socket for both families shows.
+MAPPED = "127.0.0.4"
 CLIENT = "192.0.2.7"
 
 #: The PROXY header by which a proxy speaks for itself (version 2, LOCAL).
 LOCAL = b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0"
 
 SETTINGS = {
-    "TLSRUN_TRUSTED_PROXIES": f"{TRUSTED}, 10.0.0.0/8",
+    "TLSRUN_TRUSTED_PROXIES": f"{TRUSTED}, 10.0.0.0/8, ::ffff:{MAPPED}",
     "TLSRUN_PROXY": ", ".join(("nginx", *HEADERS)),
     "TLSRUN_REDIRECT_EXEMPT": "/flask /bottle",
     "FORWARDED_ALLOW_IPS": "",  # gunicorn's own, where it is asked
@@ -48,6 +51,7 @@ class Site:
     Arguments:
         first: what a connection from the proxy begins with.
         kept: whether a connection has more than one request.
+        redirect: the port that sends plain HTTP to https; 0 for none.
     """
 
     name: str
@@ -56,6 +60,7 @@ class Site:
     server: Server
     first: bytes = b""
     kept: bool = True
+    redirect: int = 0
     scheme: str = "https"
     connections: dict[str, http.client.HTTPConnection] = field(default_factory=dict)
 
@@ -64,7 +69,7 @@ class Site:
         plain = socket.create_connection(self.address, timeout=15, source_address=(source, 0))
         connection = http.client.HTTPConnection("localhost", self.address[1], timeout=15)
         try:
-            if source == TRUSTED:
+            if source in (TRUSTED, MAPPED):
                 plain.sendall(self.first)
             connection.sock = plain
             if self.ca is not None:
@@ -101,10 +106,10 @@ class Site:
             connection.close()
 
 
-def launched(name: str, ca_file: Path, cert: Paths) -> contextlib.AbstractContextManager[Any]:
+def launched(name: str, redirect: int, ca_file: Path, cert: Paths) -> contextlib.AbstractContextManager[Any]:
     """A server that tlsrun starts."""
     app = f"{Path(__file__).with_name('proxied.py')}:both"
-    flags = [] if name == "granian" else ["--proxy-protocol"]
+    flags = ["--redirect-port", str(redirect)] + ([] if name == "granian" else ["--proxy-protocol"])
     return serving(name, ca_file, cert)(*flags, app=app, **SETTINGS)
 
 
@@ -132,9 +137,11 @@ def site(request: pytest.FixtureRequest, ca_file: Path, localhost_cert: Paths) -
             kept = name != "plain uwsgi"
             made = Site(name=name, address=address, ca=None, server=server, scheme="http", kept=kept)
         else:
-            running = stack.enter_context(launched(name, ca_file, localhost_cert))
+            redirect = free_port()
+            running = stack.enter_context(launched(name, redirect, ca_file, localhost_cert))
             first = b"" if name == "granian" else LOCAL
-            made = Site(name=name, address=running.address, ca=ca_file, server=running.server, first=first)
+            made = Site(name=name, address=running.address, ca=ca_file, server=running.server, first=first,
+                        redirect=redirect)  # fmt: skip
         stack.callback(made.close)
         yield made
 
@@ -201,6 +208,20 @@ def test_frameworks_agree(site: Site, framework: str) -> None:
     seen = site.seen(STRANGER, *claim, framework=framework)
     assert seen["url"] == f"{site.scheme}://example.org:{site.address[1]}/{framework}"
     assert (seen["address"], seen["secure"]) == (STRANGER, site.scheme == "https")
+
+
+def test_a_mapped_address(site: Site) -> None:
+    """A proxy whose address is given as IPv6 shows it."""
+    seen = site.seen(MAPPED, ("X-Forwarded-For", CLIENT))["environ"]
+    assert seen["REMOTE_ADDR"] == CLIENT
+
+
+def test_https_and_port_80(site: Site) -> None:
+    """As ingress-nginx says behind a load balancer that ends TLS: a contradiction, in which the scheme is right."""
+    claim = [("X-Forwarded-Proto", "https"), ("X-Forwarded-Host", "www.example.org"), ("X-Forwarded-Port", "80")]
+    seen = site.seen(TRUSTED, *claim)
+    assert seen["url"] == "https://www.example.org/flask"
+    assert (seen["environ"]["HTTP_HOST"], seen["environ"]["SERVER_PORT"]) == ("www.example.org", "443")
 
 
 def test_several_lines_and_underscores(site: Site) -> None:
@@ -344,6 +365,53 @@ def test_refused_introductions(site: Site, source: str, data: bytes) -> None:
             answer = b""
         assert not answer.startswith(b"HTTP/1.1 2")
         assert source == STRANGER or answer == b""
+
+
+def test_introductions_at_the_redirect_port(site: Site) -> None:
+    """Both versions, from a trusted proxy; its own plain request is answered too, a stranger's header is no request."""
+    if not site.redirect:
+        pytest.skip("has none")
+    request = b"GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    v1 = b"PROXY TCP4 192.0.2.7 127.0.0.1 4711 80\r\n"
+    cases = [(TRUSTED, b""), (STRANGER, b"")] + ([(TRUSTED, v1), (TRUSTED, LOCAL), (MAPPED, v1)] if site.first else [])
+    location = f"\r\nLocation: https://localhost:{site.address[1]}/a\r\n".encode()
+    for source, first in cases:
+        assert location in _said(site.redirect, source, first + request), (source, first)
+    for first in (v1, LOCAL):
+        assert _said(site.redirect, STRANGER, first + request) == b""
+
+
+def _said(port: int, source: str, data: bytes) -> bytes:
+    """Everything that is answered."""
+    answer = b""
+    with socket.create_connection(("127.0.0.1", port), timeout=15, source_address=(source, 0)) as plain:
+        plain.sendall(data)
+        with contextlib.suppress(ConnectionResetError):
+            while part := plain.recv(65536):
+                answer += part
+    return answer
+
+
+@pytest.mark.parametrize("reset", [False, True])
+def test_probes_write_nothing(site: Site, reset: bool) -> None:
+    """Health checks that only open a port, from anywhere, leave no line in the log."""
+    before = site.server.log()
+    for source in (TRUSTED, STRANGER):
+        for port in filter(None, (site.address[1], site.redirect)):
+            for half in (False, True):
+                with socket.create_connection(("127.0.0.1", port), timeout=15, source_address=(source, 0)) as probe:
+                    if half:
+                        probe.shutdown(socket.SHUT_WR)
+                        with contextlib.suppress(ConnectionResetError):
+                            assert probe.recv(1) == b""
+                    elif reset:
+                        probe.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    if site.first:  # HAProxy's checks say whose they are, and no more
+        with socket.create_connection(site.address, timeout=15, source_address=(TRUSTED, 0)) as probe:
+            probe.sendall(LOCAL)
+    assert site.seen(STRANGER)["environ"]["REMOTE_ADDR"] == STRANGER
+    after = site.server.log().removeprefix(before).splitlines()
+    assert [line for line in after if "GET /flask" not in line] == []
 
 
 def test_an_introduction_within_tls(site: Site) -> None:

@@ -93,6 +93,25 @@ def test_a_file_of_addresses(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("word", "network"),
+    [
+        ("::ffff:10.0.0.5", "10.0.0.5/32"),
+        ("::ffff:a00:5", "10.0.0.5/32"),
+        ("::ffff:10.0.0.0/104", "10.0.0.0/8"),
+        ("::ffff:0:0/96", "0.0.0.0/0"),
+        ("2001:db8::/32", "2001:db8::/32"),
+    ],
+)
+def test_mapped_addresses(word: str, network: str, tmp_path: Path) -> None:
+    """An IPv4 proxy as logs of a socket for both families show it is that proxy, in a file too."""
+    (tmp_path / "proxies").write_text(word)
+    for given in (word, f"@{tmp_path / 'proxies'}"):
+        assert list(map(str, read_peers([given], "here").networks)) == [network]
+    assert ("10.0.0.5" in read_peers([word], "here")) is not word.startswith("2001")
+    assert ("::ffff:10.0.0.5" in read_peers([word], "here")) is not word.startswith("2001")
+
+
 def test_everybody() -> None:
     """It is known as such: then a list of clients is believed at its end alone."""
     assert read_peers(["*"], "here").everybody

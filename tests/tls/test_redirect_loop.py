@@ -16,7 +16,9 @@ import pytest
 
 from tests.support.clients import client_hello, select_readable, stalled
 from tests.support.process import eventually, in_time
+from tests.tls.test_proxy_protocol import GOOD
 from tests.tls.visiting import REQUEST, Response, Running, listening, make_webroot
+from tlsrun.tls.peers import read_peers
 
 
 @pytest.fixture
@@ -107,6 +109,36 @@ def test_head_within_the_limit_is_answered(server: Running) -> None:
     target = "/" + '"' * 16000
     answer = server.ask(target)
     assert answer.location == f"https://example.org{target}"
+
+
+@pytest.mark.parametrize("header", [header for header, _ in GOOD])
+def test_introduced(header: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    """A trusted proxy's PROXY header is taken, whole, in bytes, and with nothing behind it; nobody else's is."""
+    with listening(introducers=read_peers(["127.0.0.1"], "here")) as server:
+        assert Response.of(server.say(header + REQUEST)).status == 308
+        assert Response.of(server.say(header + b"\r\n" + REQUEST)).status == 308
+        assert Response.of(server.say(REQUEST)).status == 308  # a check, which speaks for itself
+        with server.connect() as client:
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            for byte in header + REQUEST:
+                client.send(bytes([byte]))
+            assert client.recv(65536).startswith(b"HTTP/1.1 308 ")
+        with server.connect() as looked:
+            looked.sendall(header)
+            looked.shutdown(socket.SHUT_WR)
+            assert looked.recv(1) == b""
+    with listening(introducers=read_peers(["192.0.2.1"], "here")) as server:
+        assert server.say(header + REQUEST) == b""
+    assert caplog.text == ""
+
+
+def test_introduced_clients_are_named(caplog: pytest.LogCaptureFixture) -> None:
+    """The log has the client's address, not the proxy's."""
+    with listening(introducers=read_peers(["127.0.0.1"], "here")) as server, caplog.at_level("INFO", "tlsrun.redirect"):
+        request = b"GET / HTTP/1.1\r\nHost: other.test\r\n\r\n"
+        answer = server.say(b"PROXY TCP4 192.0.2.7 127.0.0.1 4711 80\r\n" + request)
+        assert Response.of(answer).status == 421
+    assert "192.0.2.7:4711: not redirected" in caplog.text
 
 
 def test_request_in_single_bytes(server: Running) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from tlsrun.endpoint import Endpoint
 from tlsrun.listening.address import Listener
 from tlsrun.listening.opening import open_redirecting
+from tlsrun.tls.peers import NOBODY, Peers
 from tlsrun.tls.redirect import Redirect, RedirectListener
 
 HOSTS = {"example.org", "a.wild.test", "localhost", "127.0.0.1", "::1"}
@@ -93,11 +94,14 @@ def listening(
     allowed: Callable[[str], bool] = HOSTS.__contains__,
     head_timeout: float = 10.0,
     max_connections: int = 512,
+    introducers: Peers = NOBODY,
 ) -> Iterator[Running]:
     """A listener in this process, ended with the block, without a thread left."""
     redirect = Redirect(https_port=https_port, allowed=allowed, acme_webroot=webroot)
     with listen(host, 0) as sock:
-        listener = RedirectListener([sock], redirect, head_timeout=head_timeout, max_connections=max_connections)
+        listener = RedirectListener(
+            [sock], redirect, head_timeout=head_timeout, max_connections=max_connections, introducers=introducers
+        )
         listener.start()
         try:
             yield Running(port=sock.getsockname()[1], host=host)

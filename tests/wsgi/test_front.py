@@ -131,6 +131,15 @@ def test_only_believed_headers_count() -> None:
         ({"x_forwarded_proto": "https"}, "example.org", "443"),
         ({"x_forwarded_proto": "https", "x_forwarded_port": "443"}, "example.org", "443"),
         ({"x_forwarded_proto": "https", "x_forwarded_port": "8443"}, "example.org:8443", "8443"),
+        # What no URL has: the scheme is the client's, the port another connection's.
+        ({"x_forwarded_proto": "https", "x_forwarded_port": "80"}, "example.org", "443"),
+        ({"x_forwarded_proto": "https", "x_forwarded_host": "a.test", "x_forwarded_port": "80"}, "a.test", "443"),
+        ({"x_forwarded_proto": "https", "x_forwarded_host": "a.test:80"}, "a.test", "443"),
+        ({"x_forwarded_proto": "https", "x_forwarded_host": "[::1]:80"}, "[::1]", "443"),
+        ({"x_forwarded_proto": "https", "host": "example.org:80"}, "example.org", "443"),
+        ({"x_forwarded_proto": "https", "host": "[::1]:80", "x_forwarded_port": "80"}, "[::1]", "443"),
+        ({"forwarded": 'proto=https;host="a.test:80"'}, "a.test", "443"),
+        ({"x_forwarded_port": "443"}, "example.org", "80"),
         (
             {"x_forwarded_proto": "https", "x_forwarded_host": "a.test:9443", "x_forwarded_port": "443"},
             "a.test:9443",

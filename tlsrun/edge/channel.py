@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import ssl
 from collections.abc import Callable
 from typing import cast
@@ -136,8 +137,7 @@ class Channel(asyncio.Protocol):
 
     def time_out_handshake(self, seconds: float) -> None:
         """Give up a handshake that takes longer than it may."""
-        words = reason(TimeoutError(), self._first, timeout=seconds)
-        self._fail(words if self._first else f"{words}, without a byte")
+        self._fail(self._with_bytes(reason(TimeoutError(), self._first, timeout=seconds)))
 
     # What the event loop calls.
 
@@ -165,12 +165,13 @@ class Channel(asyncio.Protocol):
         if self.shaken:
             self._end()
         elif not self.closing:
-            self._fail("client closed" if self._first else "client closed, without a byte")
+            self._client_closed()
+            self.cut()
         return not self.closing
 
     def connection_lost(self, error: Exception | None) -> None:
         if not self.shaken and not self.closing:
-            self._log_failure("client closed")
+            self._client_closed()
         self.closing = True
         self.lost()
 
@@ -282,6 +283,14 @@ class Channel(asyncio.Protocol):
         self._log_failure(words)
         self.closing = True
         self._transport.close()
+
+    def _client_closed(self) -> None:
+        """It went before the handshake was over. Who says no word looks whether the port is open (a health check)."""
+        level = logging.INFO if self._first else logging.DEBUG
+        FAILURES.failed(self.peer, self._with_bytes("client closed"), level=level)
+
+    def _with_bytes(self, words: str) -> str:
+        return words if self._first else f"{words}, without a byte"
 
     def _log_failure(self, words: str) -> None:
         FAILURES.failed(self.peer, words)

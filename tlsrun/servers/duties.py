@@ -10,6 +10,7 @@ from tlsrun.listening.address import spell_all
 from tlsrun.plan import Plan
 from tlsrun.status import StatusFile
 from tlsrun.tls.handshake import hush_unreadable_names
+from tlsrun.tls.peers import NOBODY
 from tlsrun.tls.reload import Certificates
 from tlsrun.tls.table import normal_name, wildcard_of
 from tlsrun.tls.watch import Watcher
@@ -22,6 +23,28 @@ def one_of(hosts: Iterable[str]) -> Callable[[str], bool]:
     """Whether a host is one of ``hosts``, by itself or by a wildcard for its first label."""
     listed = frozenset(map(normal_name, hosts))
     return lambda host: bool(listed.intersection((normal_name(host), wildcard_of(normal_name(host)))))
+
+
+def redirecting(plan: Plan, certificates: Certificates, socks: Sequence[socket.socket]) -> RedirectListener | None:
+    """What answers at the redirect port, not started; None where there is none.
+
+    Arguments:
+        socks: the port's, which listen already.
+    """
+    if not socks:
+        return None
+    from tlsrun.tls.redirect import Redirect, RedirectListener  # late: most servers have no such port
+
+    answers = Redirect(
+        https_port=plan.endpoint.port, allowed=allowed_hosts(plan, certificates), acme_webroot=plan.acme_webroot
+    )
+    introducers = plan.front.peers if plan.proxy_protocol else NOBODY
+    return RedirectListener(socks, answers, introducers=introducers)
+
+
+def allowed_hosts(plan: Plan, certificates: Certificates) -> Callable[[str], bool]:
+    """Whom plain HTTP is redirected for: the names that are set, else those in the certificates."""
+    return one_of(plan.hosts) if plan.hosts else certificates.covers
 
 
 class Duties:
@@ -37,14 +60,8 @@ class Duties:
         self._certificates = certificates
         self._status = StatusFile(server=plan.server, endpoint=spell_all(plan.listeners))
         self._watcher = Watcher(certificates, report=self._status.write) if plan.reload else None
-        allowed = one_of(plan.hosts) if plan.hosts else certificates.covers
-        certificates.context.allowed_host = allowed
-        self._redirect: RedirectListener | None = None
-        if redirect:
-            from tlsrun.tls.redirect import Redirect, RedirectListener  # late: most servers have no such port
-
-            answers = Redirect(https_port=plan.endpoint.port, allowed=allowed, acme_webroot=plan.acme_webroot)
-            self._redirect = RedirectListener(redirect, answers)
+        certificates.context.allowed_host = allowed_hosts(plan, certificates)
+        self._redirect = redirecting(plan, certificates, redirect)
 
     def start(self) -> None:
         """Begin, in threads of their own: only in a process that will not fork any more."""

@@ -181,8 +181,9 @@ class Settings:
     )  # fmt: skip
     trusted_proxies: tuple[str, ...] = _setting(
         (), PEERS, "The proxies in front, whose word on the client is believed: addresses, networks, `unix` for a Unix "
-        "socket, `@/path` for a file with one a line, `*` for whoever connects. Without it `FORWARDED_ALLOW_IPS` "
-        "counts. Forwarded headers of anybody else are removed.", "127.0.0.1, 10.0.0.0/8, unix",
+        "socket, `@/path` for a file with one a line, `*` for whoever connects. `::ffff:10.0.0.5` is 10.0.0.5. Without "
+        "it `FORWARDED_ALLOW_IPS` counts. Forwarded headers of anybody else are removed.",
+        "127.0.0.1, 10.0.0.0/8, unix",
     )  # fmt: skip
     proxy: tuple[str, ...] = _setting(
         (), PROXY, "Which proxy that is, and so which headers it sets; names of headers can be added. Without it, "
@@ -194,7 +195,8 @@ class Settings:
     )  # fmt: skip
     proxy_protocol: bool = _setting(
         False, BOOLEAN, "Whether trusted proxies pass TLS through, and say before it who the client is, by the PROXY "
-        "protocol (version 1 or 2). A connection of theirs that does not begin so is closed.", "yes",
+        "protocol (version 1 or 2). A connection of theirs that does not begin so is closed; at `redirect_port` it "
+        "need not.", "yes",
     )  # fmt: skip
     user: str | None = _setting(
         None, TEXT, "Who the server runs as, once root has read the keys and bound the ports: a name or a number.",

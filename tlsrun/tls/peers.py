@@ -85,7 +85,18 @@ def parse_peer(word: str) -> tuple[Network, ...] | str:
         return word
     if word == EVERYBODY:
         return (ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0"))
-    return (ipaddress.ip_network(word, strict=False),)
+    return (_unmapped(ipaddress.ip_network(word, strict=False)),)
+
+
+#: IPv4 in IPv6 (RFC 4291, section 2.5.5.2), as sockets for both families show it, and logs of theirs.
+_MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")
+
+
+def _unmapped(network: Network) -> Network:
+    """An IPv4 network as such when it is written mapped: peers are looked up by their plain addresses."""
+    if not (isinstance(network, ipaddress.IPv6Network) and network.subnet_of(_MAPPED)):
+        return network
+    return ipaddress.IPv4Network((int(network.network_address) & 0xFFFFFFFF, network.prefixlen - 96))
 
 
 def read_peers(words: Iterable[str], given_by: str) -> Peers:

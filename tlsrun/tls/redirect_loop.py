@@ -7,6 +7,11 @@ The states of a client, and what ends them::
 
 Each state has its own deadline, which no dripping client stretches. When there are too many clients, or no
 file descriptors, the one that came first makes room.
+
+A proxy that passes connections through may begin each with a PROXY header here, as at the TLS port; it need not: the
+client's address stands in the log and decides nothing, so that the doubt of who wrote the header (HAProxy's
+doc/proxy-protocol.txt, section 2: "must not try to guess") does no harm, and a proxy that speaks HTTP on this port, or
+a check of one, is answered too.
 """
 
 from __future__ import annotations
@@ -21,7 +26,9 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from tlsrun.tls import proxy_protocol
 from tlsrun.tls.handshake import spell_peer
+from tlsrun.tls.peers import NOBODY, Peers
 from tlsrun.tls.redirect_answer import Answer, Redirect, respond, too_large, too_slow
 from tlsrun.tls.redirect_request import MAX_HEAD, end_of_head, is_hopeless
 from tlsrun.tls.waker import Waker
@@ -45,13 +52,14 @@ class _State(enum.Enum):
 
 
 class _Client:
-    __slots__ = ("data", "deadline", "peer", "read_away", "sock", "state")
+    __slots__ = ("data", "deadline", "may_be_introduced", "peer", "read_away", "sock", "state")
 
-    def __init__(self, sock: socket.socket, peer: Any, deadline: float) -> None:
+    def __init__(self, sock: socket.socket, peer: Any, deadline: float, *, may_be_introduced: bool) -> None:
         self.sock = sock
         self.peer = peer
         self.deadline = deadline
         self.state = _State.HEAD
+        self.may_be_introduced = may_be_introduced
         self.data = b""  # what came of the head, then what is left of the answer
         self.read_away = 0
 
@@ -64,15 +72,22 @@ class RedirectLoop:
         redirect: what to answer.
         head_timeout: seconds a client has for its whole request head, and again to take the answer.
         max_connections: clients at once.
+        introducers: whose connections may begin with a PROXY header.
     """
 
     def __init__(
-        self, socks: Sequence[socket.socket], redirect: Redirect, head_timeout: float, max_connections: int
+        self,
+        socks: Sequence[socket.socket],
+        redirect: Redirect,
+        head_timeout: float,
+        max_connections: int,
+        introducers: Peers = NOBODY,
     ) -> None:
         self._listeners = tuple(socks)
         self._redirect = redirect
         self._head_timeout = head_timeout
         self._max_connections = max_connections
+        self._introducers = introducers
         self._clients: dict[_Client, None] = {}  # in the order in which they came
         self._note = _Notes()
         self._resume_at: float | None = None
@@ -136,6 +151,10 @@ class RedirectLoop:
 
     def _read_head(self, client: _Client) -> None:
         came = client.sock.recv(MAX_HEAD)
+        if client.may_be_introduced and came:
+            came = self._introduce(client, client.data + came)
+            if not came:  # more is to come
+                return
         # RFC 9112, section 2.2: an empty line before the request is ignored.
         data = client.data + came if client.data else came.removeprefix(b"\r\n")
         client.data = data
@@ -145,6 +164,21 @@ class RedirectLoop:
             self._answer(client, respond(data[:end], self._redirect))
         elif len(data) > MAX_HEAD or end is not None:
             self._answer(client, too_large())
+
+    def _introduce(self, client: _Client, data: bytes) -> bytes:
+        """Take a PROXY header, if ``data`` begins with one; returns what follows, as soon as that is known."""
+        client.data = b""
+        try:
+            found = proxy_protocol.parse(data)
+        except proxy_protocol.Malformed:  # a request, or nothing that can become one
+            client.may_be_introduced = False
+            return data
+        if found is None:
+            client.data = data
+            return b""
+        client.may_be_introduced = False
+        client.peer = found.source or client.peer
+        return data[found.size :]
 
     def _answer(self, client: _Client, answer: Answer) -> None:
         if answer.note:
@@ -197,7 +231,8 @@ class RedirectLoop:
             self._admit(sock, peer)
 
     def _admit(self, sock: socket.socket, peer: Any) -> None:
-        client = _Client(sock, peer, time.monotonic() + self._head_timeout)
+        introduced = peer[0] in self._introducers
+        client = _Client(sock, peer, time.monotonic() + self._head_timeout, may_be_introduced=introduced)
         try:
             sock.setblocking(False)
             self._selector.register(sock, _READ, client)

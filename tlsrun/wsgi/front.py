@@ -29,6 +29,9 @@ Environ: TypeAlias = dict[str, Any]
 ORIGINAL = "tlsrun.proxy.original"
 
 _PORTS = {"http": 80, "https": 443}
+#: Ports that no URL of the scheme has: a proxy that says so speaks of two connections, and the scheme is the client's.
+#: ingress-nginx behind a load balancer that ends TLS says https and 80, the port that the load balancer came to.
+_CONTRADICTIONS = frozenset((("https", 80), ("http", 443)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,9 +153,16 @@ def _write(environ: Environ, said: Said, before: dict[str, Any]) -> None:
         put("SCRIPT_NAME", said.prefix + environ.get("SCRIPT_NAME", ""))
     if said.host is None and said.port is None and said.scheme is None:
         return
-    usual = _PORTS.get(environ["wsgi.url_scheme"])
-    host = said.host or _without_port(environ.get("HTTP_HOST", ""))
-    port = said.port or (None if said.host else _port_of(environ.get("HTTP_HOST", ""))) or usual
+    scheme = environ["wsgi.url_scheme"]
+    usual = _PORTS.get(scheme)
+    asked = environ.get("HTTP_HOST", "")
+    if said.scheme is not None and not said.host and (scheme, _port_of(asked)) in _CONTRADICTIONS:
+        asked = asked.rpartition(":")[0]
+        put("HTTP_HOST", asked)
+    host = said.host or _without_port(asked)
+    port = said.port or (None if said.host else _port_of(asked)) or usual
+    if (scheme, port) in _CONTRADICTIONS:
+        port = usual
     if host and (said.host or said.port):
         put("HTTP_HOST", host if port == usual else f"{host}:{port}")
     if said.host:

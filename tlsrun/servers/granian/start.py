@@ -18,8 +18,8 @@ from tlsrun.errors import ConfigurationError, Problem
 from tlsrun.listening.address import spell_all
 from tlsrun.listening.opening import Listening, open_all, open_redirecting
 from tlsrun.plan import Plan
+from tlsrun.servers import duties
 from tlsrun.servers.certificates import certificates_of
-from tlsrun.servers.duties import one_of
 from tlsrun.servers.forking import need_the_main_thread
 from tlsrun.servers.granian import wsgi
 from tlsrun.servers.granian.certificates import Keeper
@@ -28,7 +28,7 @@ from tlsrun.servers.granian.pool import Answer, Pool
 from tlsrun.servers.granian.supervisor import Site, Supervisor
 from tlsrun.servers.slots import Slots
 from tlsrun.servers.wsgi import callback
-from tlsrun.tls.redirect import Redirect, RedirectListener
+from tlsrun.tls.redirect import RedirectListener
 from tlsrun.tls.reload import Certificates
 from tlsrun.wsgi.application import Application
 from tlsrun.wsgi.chunked import for_bottle
@@ -47,7 +47,7 @@ def serve(plan: Plan, application: Callable[..., Any], parameters: dict[str, Any
     with contextlib.ExitStack() as stack:
         plan, listening, sockets = _sockets(plan, stack, parameters["backlog"])
         redirecting = stack.enter_context(open_redirecting(plan.redirect_listeners))
-        redirect = _redirect(plan, certificates, redirecting)
+        redirect = duties.redirecting(plan, certificates, redirecting.sockets)
         folder = _folder(plan.account)
         stack.callback(folder.remove)
         stack.enter_context(_handlers_kept())
@@ -128,14 +128,6 @@ def _sockets(
         for _ in range(plan.workers - 1)
     ]
     return plan, listening, (listening.sockets, *more)
-
-
-def _redirect(plan: Plan, certificates: Certificates, redirecting: Listening) -> RedirectListener | None:
-    if not redirecting.sockets:
-        return None
-    allowed = one_of(plan.hosts) if plan.hosts else certificates.covers
-    redirect = Redirect(https_port=plan.endpoint.port, allowed=allowed, acme_webroot=plan.acme_webroot)
-    return RedirectListener(redirecting.sockets, redirect)
 
 
 def _beginning(account: Account | None, redirect: RedirectListener | None) -> Callable[[], None]:
