@@ -12,9 +12,10 @@ from pathlib import Path
 from tlsrun.endpoint import Endpoint
 from tlsrun.errors import CertificateError, Problem
 from tlsrun.settings.layers import Resolution
+from tlsrun.tls.folders import the_pair
 from tlsrun.tls.identity import Identity, IdentitySources, encrypted_key, load_identity
 from tlsrun.tls.passwords import password_from_command, password_from_file
-from tlsrun.tls.sni import source_of
+from tlsrun.tls.sni import source_of, sources_of_pair
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,9 +52,14 @@ def _sources(resolution: Resolution) -> tuple[IdentitySources | None, tuple[Prob
         return None, ()
     password, problems = read_password(resolution)
     assert settings.cert is not None  # noqa: S101 -- for the type checker: `names_certificate` says so
+    cert = source_of(settings.cert, resolution.spelling("cert"))
+    key = None if settings.key is None else source_of(settings.key, resolution.spelling("key"))
+    if key is None and cert.path is not None and cert.path.is_dir() and (pair := the_pair(cert.path)):
+        inside = sources_of_pair(pair, cert.given_by, password)
+        cert, key = inside.cert, inside.key
     sources = IdentitySources(
-        cert=source_of(settings.cert, resolution.spelling("cert")),
-        key=None if settings.key is None else source_of(settings.key, resolution.spelling("key")),
+        cert=cert,
+        key=key,
         chain=tuple(source_of(one, resolution.spelling("chain")) for one in settings.chain),
         password=password,
     )

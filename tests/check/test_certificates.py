@@ -206,7 +206,7 @@ def test_client_ca(tmp_path: Path, localhost_cert: Paths) -> None:
 
 
 def test_sni(tmp_path: Path, ca: Authority, ca_file: Path, localhost_cert: Paths) -> None:
-    """A folder without certificates; a certificate under a name that it is not for; one that expires; two alike."""
+    """A folder without certificates; one under a name that it is not for; one that expires; two alike; no site."""
     good = {"cert": str(localhost_cert.fullchain), "key": str(localhost_cert.key), "ca": ca_file}
     (tmp_path / "sites").mkdir()
     assert "no certificate" in only(check(**good, sni=str(tmp_path / "sites")), "TLS161").what  # type: ignore[arg-type]
@@ -218,8 +218,11 @@ def test_sni(tmp_path: Path, ca: Authority, ca_file: Path, localhost_cert: Paths
     for folder, days in (("example", 20), ("example-0001", 80)):
         ca.leaf("c.example", not_after=NOW + days * DAY).write(tmp_path / "sites" / folder)
     (tmp_path / "sites" / "README").write_text("This folder holds certificates.")
+    (tmp_path / "sites" / "ca.crt").write_bytes(ca.root_pem)
     report = check(**good, sni=str(tmp_path / "sites"))  # type: ignore[arg-type]
     assert f"{tmp_path}/sites/example/fullchain.pem is not served for c.example" in only(report, "TLS163").what
+    assert "ca.crt; no key lies beside it" in only(report, "TLS164").what
+    assert report.exit_code(strict=True) == 1
 
 
 def test_loads_with_an_unknown_signature_are_not_weak(ca: Authority) -> None:

@@ -67,7 +67,8 @@ class Settings:
 
     cert: str | None = _setting(
         None, KEY_MATERIAL, "The certificate, with its chain behind it: a file in PEM, DER or PKCS #12 (`.p12`, "
-        "`.pfx`), or the PEM text itself. Without one, or with `adhoc`, a local development certificate is used.",
+        "`.pfx`), a folder that holds one with its key, or the PEM text itself. Without one, or with `adhoc`, a "
+        "local development certificate is used.",
         "fullchain.pem",
     )  # fmt: skip
     key: str | None = _setting(
@@ -142,7 +143,8 @@ class Settings:
     sni: Any = _setting(
         None, CERTIFICATES, "More certificates, chosen by the name that the client asks for (SNI): a mapping of host "
         "names and wildcards to `cert`, `key` and `chain` (a list of them puts RSA beside ECDSA), or a folder with "
-        "`NAME/fullchain.pem` and `NAME/privkey.pem`, or `NAME.crt` and `NAME.key`.", "/etc/tlsrun/sites", nested=True,
+        "`NAME/fullchain.pem` and `NAME/privkey.pem`, or `NAME.crt` and `NAME.key`, or as certbot, lego, acme.sh, "
+        "dehydrated, mkcert, Caddy or Kubernetes fills it.", "/etc/tlsrun/sites", nested=True,
     )  # fmt: skip
     sni_strict: bool = _setting(
         False, BOOLEAN, "Refuse names that no certificate is for (alert `unrecognized_name`), "

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from tlsrun.errors import CertificateError, Problem
+from tlsrun.tls.folders import Contents, Pair, look_into, shown
 from tlsrun.tls.identity import Identity, IdentitySources, load_identity
 from tlsrun.tls.sources import Source
 from tlsrun.tls.table import normal_name
@@ -55,7 +56,11 @@ def read_named(
         normal_name(host): tuple(_sources_of(one, f"{given_by} for {host}", password) for one in several)
         for host, several in value.items()
     }
-    return _read(((sources, host) for host, several in named.items() for sources in several))
+    reading = _Reading()
+    for host, several in named.items():
+        for sources in several:
+            reading.read(sources, host)
+    return reading.outcome()
 
 
 def _sources_of(given: Mapping[str, Any], given_by: str, password: bytes | None) -> IdentitySources:
@@ -69,59 +74,106 @@ def _sources_of(given: Mapping[str, Any], given_by: str, password: bytes | None)
 
 def _read_folder(folder: Path, given_by: str, password: bytes | None) -> NamedIdentities:
     try:
-        pairs = list(_pairs(folder))
+        contents = look_into(folder)
     except OSError as error:
         what = f"the folder {os.path.abspath(folder)} cannot be read: {error.strerror}"
         return NamedIdentities(problems=(Problem(where=given_by, what=what, remedy="Check the path", code="TLS161"),))
-    if not pairs:
+    notes = tuple(_passed_over(folder, contents, given_by))
+    if not contents.pairs:
         what = f"the folder {os.path.abspath(folder)} holds no certificate with its key"
         remedy = "Put NAME/fullchain.pem and NAME/privkey.pem there, or NAME.crt and NAME.key"
-        return NamedIdentities(problems=(Problem(where=given_by, what=what, remedy=remedy, code="TLS161"),))
-    return _read(
-        (
-            IdentitySources(
-                cert=Source(given_by=given_by, path=cert), key=Source(given_by=given_by, path=key), password=password
-            ),
-            None,
-        )
-        for cert, key in pairs
+        problem = Problem(where=given_by, what=what, remedy=remedy, code="TLS161")
+        return NamedIdentities(problems=(problem,), warnings=notes)
+    reading = _Reading()
+    for pair in contents.pairs:
+        sources = sources_of_pair(pair, given_by, password)
+        if pair.is_bundle:
+            reading.read_bundle(sources)
+        else:
+            reading.read(sources)
+    return reading.outcome(notes)
+
+
+def sources_of_pair(pair: Pair, given_by: str, password: bytes | None) -> IdentitySources:
+    """The files of a site in a folder, as the places that its certificate is read from."""
+    return IdentitySources(
+        cert=Source(given_by=given_by, path=pair.cert),
+        key=None if pair.key is None else Source(given_by=given_by, path=pair.key),
+        password=password,
     )
 
 
-def _pairs(folder: Path) -> Iterator[tuple[Path, Path]]:
-    for path in sorted(folder.iterdir()):
-        if path.is_dir() and (path / "fullchain.pem").exists():
-            yield path / "fullchain.pem", path / "privkey.pem"
-        elif path.suffix == ".crt":
-            yield path, path.with_suffix(".key")
+def _passed_over(folder: Path, contents: Contents, given_by: str) -> Iterator[Problem]:
+    """A line for what looks like a certificate and is no site: an authority's mostly."""
+    if contents.alone:
+        what = f"passed over in {os.path.abspath(folder)}: {shown(contents.alone, folder)}; no key lies beside it"
+        remedy = "If it is a site, put its key there: NAME.key beside NAME.crt, privkey.pem beside fullchain.pem"
+        yield Problem(where=given_by, what=what, remedy=remedy, code="TLS164")
+    if contents.closed:
+        what = f"passed over in {os.path.abspath(folder)}: {shown(contents.closed, folder)}, which cannot be read"
+        yield Problem(where=given_by, what=what, remedy="If it holds a site, let the server read it", code="TLS164")
 
 
-def _read(candidates: Iterator[tuple[IdentitySources, str | None]]) -> NamedIdentities:
-    named: dict[str, dict[str, tuple[Identity, IdentitySources]]] = {}
-    identities: list[Identity] = []
-    places: list[Source] = []
-    problems: list[Problem] = []
-    warnings: list[Problem] = []
-    for sources, host in candidates:
+class _Reading:
+    """Certificates as they are read, one after the other, and what is wrong with them."""
+
+    def __init__(self) -> None:
+        self._named: dict[str, dict[str, tuple[Identity, IdentitySources]]] = {}
+        self._fingerprints: set[str] = set()
+        self._identities: list[Identity] = []
+        self._places: list[Source] = []
+        self._problems: list[Problem] = []
+        self._warnings: list[Problem] = []
+
+    def read(self, sources: IdentitySources, host: str | None = None) -> None:
+        """Read a certificate for ``host``, or for the names in it: then one that was read already counts once."""
         try:
             identity, odd = load_identity(sources)
         except CertificateError as error:
-            problems += error.problems
-            continue
-        identities.append(identity)
-        places.append(sources.cert)
-        warnings += odd
+            self._problems += error.problems
+        else:
+            self._take(identity, odd, sources, host)
+
+    def read_bundle(self, sources: IdentitySources) -> None:
+        """Read PKCS #12 that lies in a folder: one that the password does not open may be anything."""
+        try:
+            identity, odd = load_identity(sources)
+        except CertificateError as error:
+            self._warnings += [
+                replace(problem, what=f"passed over: {problem.what}", code="TLS164") for problem in error.problems
+            ]
+        else:
+            self._take(identity, odd, sources, None)
+
+    def _take(self, identity: Identity, odd: Sequence[Problem], sources: IdentitySources, host: str | None) -> None:
+        if host is None and identity.fingerprint in self._fingerprints:
+            return
+        if host is None and not identity.names:
+            self._warnings.append(_nameless(sources.cert))
+            return
+        self._fingerprints.add(identity.fingerprint)
+        self._identities.append(identity)
+        self._places.append(sources.cert)
+        self._warnings += odd
         if host is not None and not _is_for(identity, host):
-            warnings.append(_not_for(sources.cert, host, identity))
+            self._warnings.append(_not_for(sources.cert, host, identity))
         for name in [host] if host is not None else map(normal_name, identity.names):
-            warnings += _enter(named.setdefault(name, {}), name, identity, sources)
-    return NamedIdentities(
-        sources={host: tuple(sources for _, sources in by_type.values()) for host, by_type in named.items()},
-        identities=tuple(identities),
-        places=tuple(places),
-        problems=tuple(problems),
-        warnings=tuple(warnings),
-    )
+            self._warnings += _enter(self._named.setdefault(name, {}), name, identity, sources)
+
+    def outcome(self, notes: tuple[Problem, ...] = ()) -> NamedIdentities:
+        """What was read, with what else is to be said."""
+        return NamedIdentities(
+            sources={host: tuple(sources for _, sources in kinds.values()) for host, kinds in self._named.items()},
+            identities=tuple(self._identities),
+            places=tuple(self._places),
+            problems=tuple(self._problems),
+            warnings=(*notes, *self._warnings),
+        )
+
+
+def _nameless(source: Source) -> Problem:
+    what = f"passed over: the certificate in {source.name} names no host (an authority's does not)"
+    return Problem(where=source.given_by, what=what, remedy="Nothing, if it is no site", code="TLS164")
 
 
 def _enter(

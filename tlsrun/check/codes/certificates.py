@@ -99,7 +99,8 @@ CODES = (
         "sni-folder",
         "The folder of certificates for names cannot be used",
         "It cannot be read, or holds no certificate with its key.",
-        "Put `NAME/fullchain.pem` and `NAME/privkey.pem` there, or `NAME.crt` and `NAME.key`.",
+        "Put `NAME/fullchain.pem` and `NAME/privkey.pem` there, or `NAME.crt` and `NAME.key`, or name the folder that "
+        "certbot, lego, acme.sh, dehydrated, mkcert or Caddy writes into.",
     ),
     warning(
         "TLS162",
@@ -114,5 +115,13 @@ CODES = (
         "Two certificates with the same type of key are there for one name",
         "A client can be shown one of them only: the other one is not served.",
         "Leave out the one that is older. `certbot delete` removes a certificate that another one has replaced.",
+    ),
+    info(
+        "TLS164",
+        "sni-passed-over",
+        "The folder of certificates for names holds what is no site",
+        "It is passed over: a certificate without its key, of an authority mostly; a bundle that no password opens.",
+        "Nothing, if it is no site. If it is one, put its key beside it: `NAME.key` beside `NAME.crt`, `privkey.pem` "
+        "beside `fullchain.pem`.",
     ),
 )
