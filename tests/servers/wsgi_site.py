@@ -54,6 +54,20 @@ def _slow(environ: dict[str, Any], start_response: Any, argument: str) -> Any:
     return _text(start_response, str(os.getpid()))
 
 
+def _held(environ: dict[str, Any], start_response: Any, argument: str) -> Any:
+    """It says that it has begun, and is answered once the test lets go."""
+    folder = Path(os.environ[FOLDER])
+    (folder / f"held-{argument}").touch()
+    eventually((folder / "let-go").exists, what="the test's leave to go on")
+    return _text(start_response, argument)
+
+
+def _mark(environ: dict[str, Any], start_response: Any, argument: str) -> Any:
+    """What tells that it was run."""
+    (Path(os.environ[FOLDER]) / f"mark-{argument}").touch()
+    return _text(start_response, argument)
+
+
 def _read(environ: dict[str, Any], start_response: Any, argument: str) -> Any:
     """The length of the body; read in another thread for ``/read/elsewhere``, as a Flask view that is async does."""
     read: list[bytes] = []
@@ -159,7 +173,7 @@ def _closing(environ: dict[str, Any], start_response: Any, argument: str) -> Any
 
 
 PAGES: dict[str, Callable[[dict[str, Any], Any, str], Any]] = {
-    "environ": _environ, "pid": _pid, "slow": _slow, "read": _read, "lazy": _lazy,
+    "environ": _environ, "pid": _pid, "slow": _slow, "held": _held, "mark": _mark, "read": _read, "lazy": _lazy,
     "nothing": _nothing, "write": _write, "silent": _silent, "twice": _twice, "replaced": _replaced,
     "status": _status, "header": _header, "not-bytes": _not_bytes, "half": _half, "whole": _whole, "closing": _closing,
 }  # fmt: skip

@@ -156,6 +156,7 @@ def callback(
     *,
     unsendable: Callable[[str], str | None],
     sends_at_once: bool,
+    admit: Callable[[Any], None] | None = None,
 ) -> Callable[[Answering, dict[str, Any]], int]:
     """What a server calls for each request, with its side of it and its part of environ; returns the status.
 
@@ -163,6 +164,7 @@ def callback(
         base: the part of environ that is the same for every request.
         unsendable: as in `Response`.
         sends_at_once: whether the server's ``response_bytes`` waits for no client.
+        admit: called with the server's side of a request when its turn has come; raises where nobody wants it any more.
     """
     prefix, waiting = len(base["SCRIPT_NAME"]), Outside(slots)
     send = _send_at_once if sends_at_once else functools.partial(_send_outside, waiting)
@@ -177,6 +179,8 @@ def callback(
         environ["wsgi.input"] = Body(environ["wsgi.input"], int(length) if length.isdecimal() else None, waiting)
         response = Response(unsendable)
         with slots:
+            if admit is not None:
+                admit(protocol)
             result = application(environ, response)
             if response.status and type(result) in (list, tuple):
                 parts = None

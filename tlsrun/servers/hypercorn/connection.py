@@ -119,16 +119,17 @@ class Connection(Channel):
 
     # What the worker asks for.
 
-    def stop(self, first_word: float) -> None:
-        """No more requests than those that have begun.
+    def stop(self) -> None:
+        """The worker stops: say goodbye when the client has said its last word."""
+        if self._state is _State.IDLE:
+            self._await_last_word()
+        elif self._state is _State.HANDSHAKE:
+            self._set_timer(self._worker.last_word, self._leave)
 
-        Arguments:
-            first_word: seconds that a client which has not sent a request yet has to do so.
-        """
-        if self._state is _State.IDLE and self._served:
-            self._leave()
-        elif self._state in (_State.IDLE, _State.HANDSHAKE):
-            self._set_timer(first_word, self._leave)
+    def refuse(self) -> None:
+        """Take no more requests, and answer those that have begun."""
+        if self._state is _State.BUSY and isinstance(self._protocol, Http2):
+            self._protocol.refuse()
 
     # Within.
 
@@ -193,10 +194,18 @@ class Connection(Channel):
             return
         self._state = _State.IDLE
         if self._worker.stopping:
-            # Who has shaken hands meanwhile is still served once.
-            self._set_timer(0 if self._served else self._worker.first_word, self._leave)
+            self._await_last_word()
         else:
             self._set_timer(seconds, self._late)
+
+    def _await_last_word(self) -> None:
+        """Be ready for a request that may be on its way.
+
+        Not over HTTP/2: GOAWAY says which requests were not taken, and the client may send them elsewhere (RFC 9113,
+        section 6.8). With HTTP/1.1 it would not know (RFC 9112, section 9.6).
+        """
+        known = self._served and isinstance(self._protocol, Http2)
+        self._set_timer(0 if known else self._worker.last_word, self._leave)
 
     def _become_busy(self) -> None:
         if self._state is not _State.LEAVING:

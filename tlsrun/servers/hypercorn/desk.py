@@ -55,7 +55,9 @@ class Desk:
             "wsgi.url_scheme": "https",
             "wsgi.version": (1, 0),
         }
-        self._answer = callback(application, base, slots, unsendable=unsendable, sends_at_once=False)
+        self._answer = callback(
+            application, base, slots, unsendable=unsendable, sends_at_once=False, admit=Exchange.admit
+        )
         self._pool = ThreadPoolExecutor(slots.threads, thread_name_prefix="hypercorn-request")
         self._patience = patience
         self._loop = asyncio.get_running_loop()
@@ -81,8 +83,6 @@ class Desk:
         self._pool.shutdown(wait=False)
 
     def _run(self, exchange: Exchange, environ: dict[str, Any]) -> None:
-        if exchange.gone:
-            return
         try:
             self._answer(exchange, environ)
         except ClientGone:

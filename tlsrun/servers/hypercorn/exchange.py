@@ -83,6 +83,15 @@ class Exchange:
 
     # The application's side.
 
+    def admit(self) -> None:
+        """Asked when it is this request's turn.
+
+        Raises:
+            ClientGone: the client has taken it back, or gone, while it waited.
+        """
+        if self.gone:
+            raise ClientGone
+
     def response_bytes(self, status: int, headers: Headers, body: bytes) -> None:
         """Send a whole answer."""
         known = self._head or status in _WITHOUT_BODY or any(name.lower() == "content-length" for name, _ in headers)

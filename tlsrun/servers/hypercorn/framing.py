@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from aioquic.h3.connection import ErrorCode, H3Connection, Setting
+from aioquic.buffer import encode_uint_var
+from aioquic.h3.connection import ErrorCode, FrameType, H3Connection, Setting, encode_frame
 from aioquic.h3.events import H3Event
 from aioquic.quic.events import QuicEvent, StreamDataReceived
 from pylsqpack import Decoder
@@ -35,6 +36,16 @@ class Framing(H3Connection):
         settings = super()._get_local_settings()
         del settings[Setting.ENABLE_CONNECT_PROTOCOL]  # WSGI has no WebSocket
         return settings | {Setting.MAX_FIELD_SECTION_SIZE: self.most}
+
+    def say_goodbye(self, stream_id: int) -> None:
+        """Send GOAWAY (RFC 9114, section 7.2.6), which aioquic has no way to do.
+
+        Arguments:
+            stream_id: of the first request that is not answered.
+        """
+        if self._local_control_stream_id is not None:  # it is opened at once
+            goodbye = encode_frame(FrameType.GOAWAY, encode_uint_var(stream_id))
+            self._quic.send_stream_data(self._local_control_stream_id, goodbye)
 
     def handle_event(self, event: QuicEvent) -> list[H3Event]:
         """As aioquic's; a client that sends too much is sent away (RFC 9114, section 10.5)."""

@@ -39,18 +39,31 @@ class Http3(H3Protocol):
         self.app, self.config, self.context, self.task_group = app, config, context, task_group
         self.state, self.client, self.server, self.send = state, client, server, send
         self.streams = {}
-        self.connection = Framing(quic, config.h2_max_header_list_size)
+        self.connection = self._framing = Framing(quic, config.h2_max_header_list_size)
         self._quic = quic
         self._patience = patience
         self._seen: set[int] = set()  # streams whose request has begun and may still have trailers
         self._ended: set[int] = set()  # those whose request has come whole
         self._whole: set[int] = set()  # those whose answer is sent whole
         self._moved = asyncio.Event()
+        self._next = 0  # the first stream whose request was not taken
+        self._refuses = False
 
     @property
     def idle(self) -> bool:
         """Whether no request is being answered."""
         return not self.streams
+
+    @property
+    def served(self) -> bool:
+        """Whether a request has come."""
+        return self._next > 0
+
+    def refuse(self) -> None:
+        """Take no more requests: the client is told which was the last one (RFC 9114, section 5.2)."""
+        if not self._refuses:
+            self._refuses = True
+            self._framing.say_goodbye(self._next)
 
     def moved(self) -> None:
         """The client has sent something, perhaps that it took what was sent."""
@@ -96,6 +109,8 @@ class Http3(H3Protocol):
         if event.stream_id in self._seen:  # trailers
             return
         self._seen.add(event.stream_id)
+        if not self._refuses:
+            self._next = max(self._next, event.stream_id + 4)
         if (refused := self._refusal(event)) is not None:
             self._quic.reset_stream(event.stream_id, refused)
             await self.send()
@@ -103,7 +118,7 @@ class Http3(H3Protocol):
         await self._create_stream(event)
 
     def _refusal(self, request: HeadersReceived) -> ErrorCode | None:
-        if self.context.terminated.is_set():
+        if self._refuses:
             return ErrorCode.H3_REQUEST_REJECTED
         if size_of(request.headers) > self.config.h2_max_header_list_size:
             return ErrorCode.H3_EXCESSIVE_LOAD

@@ -1,5 +1,7 @@
 """Hypercorn's HTTP/1.1 and HTTP/2, with what they leave undone when an answer ends early, late, or in the middle.
 
+- A worker that stops answers what its clients have on the way, where Hypercorn refuses it or hangs up; with the answer
+  they hear that they have to come anew.
 - An answer that breaks off is made to look so: the connection is cut, or the stream reset.
 - An answer that is over before its request resets the stream without an error (RFC 9113, section 8.1); what still
   comes of the request is thrown away, where Hypercorn loses the whole connection.
@@ -15,7 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from http.client import responses
 from typing import Any
@@ -25,11 +27,12 @@ import h2.events
 import h2.exceptions
 import h2.settings
 import h11
-from hypercorn.events import Closed, Event
-from hypercorn.protocol.events import Body, Request, StreamClosed
+from hypercorn.events import Closed, Event, RawData, Updated
+from hypercorn.protocol.events import Body, Request, Response, StreamClosed
 from hypercorn.protocol.h2 import H2Protocol
 from hypercorn.protocol.h11 import STREAM_ID, H11Protocol
 from hypercorn.protocol.http_stream import HTTPStream
+from hyperframe.frame import GoAwayFrame
 
 from tlsrun.servers.hypercorn.allowance import Allowance
 from tlsrun.servers.hypercorn.tasks import Tasks
@@ -96,6 +99,12 @@ class Http1(H11Protocol):
         self.keep_alive_requests += 1
         await self.context.mark_request()
 
+    async def stream_send(self, event: Any) -> None:
+        """As Hypercorn's; an answer that begins when the worker stops is said to be the last one."""
+        if isinstance(event, Response) and event.status_code >= 200 and self.context.terminated.is_set():
+            event = replace(event, headers=[*event.headers, (b"connection", b"close")])
+        await super().stream_send(event)
+
     async def _send_h11_event(self, event: Any) -> None:
         if isinstance(event, (h11.Response, h11.InformationalResponse)):
             object.__setattr__(event, "reason", responses.get(event.status_code, "").encode())
@@ -106,6 +115,12 @@ class Http1(H11Protocol):
             await self._close_stream()
             await self.send(Broken())
             await self.can_read.set()
+        elif (self.connection.our_state, self.connection.their_state) == (h11.DONE, h11.DONE):
+            # Also when the worker stops: the client was not told, and its next request may be on the way.
+            await self._close_stream()
+            self.connection.start_next_cycle()
+            await self.can_read.set()
+            await self.send(Updated(idle=True))
         else:
             await super()._maybe_recycle()
 
@@ -124,6 +139,7 @@ class Http2(H2Protocol):
         self._resets = self._answered = 0
         self._patience = Allowance(_IDLE_FRAMES, _IDLE_FRAMES_PER_SECOND)
         self._taken = asyncio.Event()
+        self._refuses = False
         # No WebSocket, so no extended CONNECT to offer (RFC 8441).
         del self.connection.local_settings[h2.settings.SettingCodes.ENABLE_CONNECT_PROTOCOL]
 
@@ -134,6 +150,14 @@ class Http2(H2Protocol):
             for buffer in list(self.stream_buffers.values()):
                 await buffer.close()
             self._taken.set()
+
+    def refuse(self) -> None:
+        """Take no more requests: the client is told which was the last one (RFC 9113, section 6.8)."""
+        if not self._refuses and not self.closed:
+            self._refuses = True
+            # Not by h2, whose connection is closed then for the answers too.
+            goodbye = GoAwayFrame(stream_id=0, last_stream_id=self.connection.highest_inbound_stream_id)
+            self.task_group.spawn(self.send, RawData(data=goodbye.serialize()))
 
     async def stream_send(self, event: Any) -> None:
         """As Hypercorn's; and a stream that is over while one of its sides is not is reset."""
@@ -206,7 +230,7 @@ class Http2(H2Protocol):
         await self.send(Broken())
 
     def _refusal(self, request: h2.events.RequestReceived) -> h2.errors.ErrorCodes | None:
-        if self.context.terminated.is_set():  # the client may ask another server (RFC 9113, section 8.7)
+        if self._refuses:  # the client may ask another server (RFC 9113, section 8.7)
             return h2.errors.ErrorCodes.REFUSED_STREAM
         return None if is_sound(request.headers) else h2.errors.ErrorCodes.PROTOCOL_ERROR
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from aioquic.asyncio.protocol import QuicConnectionProtocol
 from aioquic.asyncio.server import QuicServer
-from aioquic.h3.connection import H3_ALPN
+from aioquic.h3.connection import H3_ALPN, ErrorCode
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.connection import QuicConnection
 from aioquic.quic.events import ConnectionTerminated, HandshakeCompleted, ProtocolNegotiated, QuicEvent
@@ -60,6 +60,20 @@ class Endpoint(QuicServer):
         self._retry = self._prove if self.shaking > _CROWD else None  # type: ignore[assignment] # as aioquic itself
         super().datagram_received(data, addr)
 
+    @property
+    def busy(self) -> bool:
+        """Whether a client has not been seen off."""
+        return not all(client.over for client in self.clients)
+
+    def see_off(self, *, late: bool) -> None:
+        """Say goodbye to those whose requests are answered.
+
+        Arguments:
+            late: no more requests are taken.
+        """
+        for client in list(self.clients):
+            client.see_off(late=late)
+
     def _create(self, quic: QuicConnection, stream_handler: Any = None) -> Client:
         return Client(quic, self, self._worker)
 
@@ -81,7 +95,7 @@ class Client(QuicConnectionProtocol):
         self._events: deque[QuicEvent] = deque()
         self._pumping = False
         self._shaking = True
-        self._over = False
+        self._over = self._left = False
         endpoint.clients.add(self)
         endpoint.shaking += 1
         self._name: str | None = None
@@ -89,9 +103,22 @@ class Client(QuicConnectionProtocol):
         _listen_for_name(quic, self._named)
 
     @property
-    def idle(self) -> bool:
-        """Whether no request is being answered."""
-        return self._h3 is None or self._h3.idle
+    def over(self) -> bool:
+        """Whether goodbye was said."""
+        return self._over or self._left
+
+    def see_off(self, *, late: bool) -> None:
+        """Say goodbye, if no request is being answered, and none is to be awaited."""
+        h3 = self._h3
+        leaves = late if h3 is None else h3.idle and (late or h3.served)
+        if self.over or not (leaves or late):
+            return
+        if h3 is not None:
+            h3.refuse()
+            self.transmit()
+        if leaves:
+            self._left = True
+            self.close(error_code=ErrorCode.H3_NO_ERROR)
 
     def datagram_received(self, data: bytes | str, addr: Any) -> None:
         """As aioquic's."""

@@ -1,4 +1,10 @@
-"""The supervisor: forks workers that share everything, replaces those that die, and passes signals on.
+"""The supervisor: forks workers that share everything, replaces those that die or have had enough, passes signals on.
+
+A worker that has answered ``max_requests`` asks for another one, and goes on until that one serves; then it leaves the
+sockets to it, and sees its clients off. So a number of the workers may be two processes for a while, each in a seat of
+its own::
+
+    SERVING ──ENOUGH──► the heir starts ──READY──► LEAVE ──► the clients have gone, or their time is over ──► exit
 
 No thread and no event loop runs in it, because it forks. (Hypercorn's own starts new interpreters, which import the
 application again.)
@@ -17,81 +23,20 @@ from collections.abc import Callable
 from types import FrameType
 
 from tlsrun.listening.notify import READY, STOPPING, Watchdog, notify
+from tlsrun.servers.hypercorn.child import HANDLED, Child
 
 _log = logging.getLogger("tlsrun.hypercorn")
 
 _TICK = 1.0  # seconds between two looks at the workers
-_PAUSE = 1.0  # seconds after its birth before a worker that died is replaced
-_START = 30.0  # seconds that a worker has to start
+_PAUSE = 1.0  # seconds after its birth before a worker is replaced
 _MERCY = 5.0  # seconds that a worker has beyond its requests' grace
-_HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
-
-
-class Child:
-    """A worker process, and the connection to it.
-
-    Arguments:
-        run: what it does, with its end of the connection; never returns.
-        foreign: descriptors of this process that are none of its business.
-        held: signals that it is not to get before it has handlers for them.
-    """
-
-    def __init__(
-        self, run: Callable[[socket.socket], None], foreign: list[socket.socket], held: tuple[signal.Signals, ...]
-    ) -> None:
-        self.link, theirs = socket.socketpair()
-        self.birth = time.monotonic()
-        self.status: int | None = None
-        signal.pthread_sigmask(signal.SIG_BLOCK, held)
-        try:
-            self.pid = os.fork()
-            if self.pid == 0:
-                signal.set_wakeup_fd(-1)
-                for number in _HANDLED:
-                    signal.signal(number, signal.SIG_DFL)
-                for other in (*foreign, self.link):
-                    other.close()
-                run(theirs)
-        finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, held)
-        theirs.close()
-
-    def is_ready(self) -> bool:
-        """Wait until it serves; False when it has died before, or takes too long."""
-        self.link.settimeout(_START)
-        try:
-            return self.link.recv(1) != b""
-        except OSError:
-            return False
-
-    def is_alive(self) -> bool:
-        """Whether it still runs; what is dead is reaped."""
-        if self.status is None:
-            with contextlib.suppress(ChildProcessError):
-                pid, status = os.waitpid(self.pid, os.WNOHANG)
-                if pid == 0:
-                    return True
-                self.status = os.waitstatus_to_exitcode(status)
-                return False
-            self.status = -1
-        return False
-
-    def signal(self, number: int) -> None:
-        """Send it a signal."""
-        if self.status is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.pid, number)
-
-    def bury(self) -> None:
-        """Let go of what belonged to it."""
-        self.link.close()
 
 
 class Supervisor:
     """Runs the workers until told to stop.
 
     Arguments:
-        run: what worker ``number`` (from 0) does.
+        run: what the worker in a seat does; the seat is its number (from 0), or that and ``workers``.
         workers: how many.
         grace: seconds that requests have to finish at a stop.
         reload: called for SIGHUP, before the workers hear of it.
@@ -120,6 +65,8 @@ class Supervisor:
         self._leave = leave
         self._held = held
         self._children: list[Child] = []
+        self._heirs: dict[int, Child] = {}  # by number
+        self._leaving: list[Child] = []
         self._stops = 0
         self._reload_asked = False
         self._inbox, self._outbox = os.pipe()
@@ -132,9 +79,9 @@ class Supervisor:
         Returns:
             0; 1 when a worker could not be started.
         """
-        before = {number: signal.getsignal(number) for number in _HANDLED}
+        before = {number: signal.getsignal(number) for number in HANDLED}
         wakeup = signal.set_wakeup_fd(self._outbox, warn_on_full_buffer=False)
-        for number in _HANDLED:
+        for number in HANDLED:
             signal.signal(number, self._handle)
         try:
             if not self._start():
@@ -146,6 +93,7 @@ class Supervisor:
                 self._watchdog.feed()
                 self._reload_if_asked()
                 self._replace_the_dead()
+                self._relieve_the_weary()
             return 0
         finally:
             self._stop()
@@ -170,13 +118,22 @@ class Supervisor:
                 return False
         return True
 
-    def _spawn(self, number: int) -> Child:
-        links = [child.link for child in self._children if child.link.fileno() >= 0]
-        return Child(lambda link: self._run(number, link), links, self._held)
+    def _spawn(self, seat: int) -> Child:
+        links = [child.link for child in self._everybody() if child.link.fileno() >= 0]
+        return Child(seat, lambda link: self._run(seat, link), links, self._held)
+
+    def _everybody(self) -> list[Child]:
+        return [*self._children, *self._heirs.values(), *self._leaving]
 
     def _wait(self, seconds: float) -> None:
-        """Until a signal comes, or ``seconds`` are over."""
-        if select.select([self._inbox], [], [], seconds)[0]:
+        """Until a signal comes, a worker says something, or ``seconds`` are over."""
+        speaking = (child for child in self._everybody() if child.listens and not child.has_enough)
+        links = {child.link.fileno(): child for child in speaking}
+        found = select.select([self._inbox, *links], [], [], seconds)[0]
+        for descriptor in found:
+            if descriptor in links:
+                links[descriptor].hear()
+        if self._inbox in found:
             with contextlib.suppress(BlockingIOError):
                 os.read(self._inbox, 4096)
 
@@ -184,7 +141,7 @@ class Supervisor:
         if self._reload_asked:
             self._reload_asked = False
             self._reload()
-            for child in self._children:
+            for child in self._everybody():
                 child.signal(signal.SIGHUP)
 
     def _replace_the_dead(self) -> None:
@@ -194,20 +151,54 @@ class Supervisor:
             if child.status:
                 _log.error("worker %d ended unexpectedly (%s); another one is started", number + 1, child.status)
             child.bury()
-            self._children[number] = self._spawn(number)
+            heir = self._heirs.pop(number, None)
+            self._children[number] = heir or self._spawn(child.seat)
+        for child in [child for child in self._leaving if not child.is_alive()]:
+            child.bury()
+            self._leaving.remove(child)
+
+    def _relieve_the_weary(self) -> None:
+        """Let others take the place of workers that have had enough."""
+        for number, child in enumerate(self._children):
+            heir = self._heirs.get(number)
+            if heir is None:
+                if child.has_enough and not self._stops and time.monotonic() - child.birth > _PAUSE:
+                    self._name_heir(number)
+            elif heir.ready:
+                child.dismiss()
+                self._leaving.append(child)
+                self._children[number] = self._heirs.pop(number)
+            elif not heir.is_alive():
+                _log.error("worker %d did not start; the one before it goes on", number + 1)
+                self._heirs.pop(number).bury()
+
+    def _name_heir(self, number: int) -> None:
+        seat = self._free_seat(number)
+        if seat is not None:
+            self._heirs[number] = self._spawn(seat)
+            return
+        for child in self._leaving:  # the one before it still has clients
+            if child.seat % self._number == number:
+                child.signal(signal.SIGTERM)
+
+    def _free_seat(self, number: int) -> int | None:
+        taken = {child.seat for child in self._everybody() if child.status is None}
+        return next((seat for seat in (number, number + self._number) if seat not in taken), None)
 
     def _stop(self) -> None:
         """Tell every worker to stop, wait, and end those that do not in time."""
         notify(STOPPING)
         asked, deadline = self._stops, time.monotonic() + self._grace + _MERCY
         self._leave()
-        for child in self._children:
+        for child in self._everybody():
             child.signal(signal.SIGTERM)
-        while any([child.is_alive() for child in self._children]):
+        while any([child.is_alive() for child in self._everybody()]):
             if time.monotonic() > deadline or self._stops > max(asked, 1):
-                for child in self._children:
+                for child in self._everybody():
                     child.signal(signal.SIGKILL)
             self._wait(0.1)
-        for child in self._children:
+        for child in self._everybody():
             child.bury()
         self._children.clear()
+        self._heirs.clear()
+        self._leaving.clear()

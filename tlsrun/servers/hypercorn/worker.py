@@ -1,8 +1,9 @@
 """A worker: an event loop with Hypercorn's protocols on the shared sockets, from its fork to its end.
 
-Told to stop it leaves the sockets, lets requests finish, and ends::
+Told to stop, or that another one serves in its place, it leaves the sockets, and sees its clients off: each is answered
+what it has on the way, and told with the answer, or by GOAWAY, that it has to come anew::
 
-    SERVING ──► STOPPING (no new requests; those that run have graceful_timeout) ──► exit
+    SERVING ──► STOPPING (no new clients; those that there are have graceful_timeout) ──► exit
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from hypercorn.config import Config
 
 from tlsrun.account import Account, become
 from tlsrun.servers.duties import Duties
+from tlsrun.servers.hypercorn.child import ENOUGH, LEAVE, READY
 from tlsrun.servers.hypercorn.connection import Connection
 from tlsrun.servers.hypercorn.desk import Desk
 from tlsrun.tls import plain
@@ -30,15 +32,15 @@ from tlsrun.tls.reload import Certificates
 
 _log = logging.getLogger("tlsrun.hypercorn")
 
-#: What a worker says to its supervisor when it serves.
-READY = b"r"
 _STOPS = (signal.SIGTERM, signal.SIGINT)
 #: Signals that are held back from the fork until a worker has handlers of its own.
 HELD = (*_STOPS, signal.SIGHUP)
 
 _HEAD_TIMEOUT = 10.0  # seconds for the first request's head, from the handshake
 _PATIENCE = 60.0  # seconds in which a client has to send, or take, some more of a body
-_FIRST_WORD = 1.0  # seconds that a client which has just come has to say what it wants, when the worker stops
+#: Seconds that a client has to say what it wants, when the worker stops: one that has just come, or one whose
+#: connection is kept, and whose next request may be on its way.
+_LAST_WORD = 1.0
 _BURST = 16  # connections that asyncio accepts before it looks at anything else
 
 
@@ -85,7 +87,8 @@ class Worker:
     Attributes:
         connections: those over TCP.
         hypercorn: what Hypercorn's protocols ask whether it ends.
-        stopping: no more requests are taken.
+        last_word: seconds that clients have for one more request, once it stops.
+        stopping: no more clients are taken.
     """
 
     def __init__(self, site: Site, number: int, link: socket.socket) -> None:
@@ -98,12 +101,13 @@ class Worker:
         self.context = site.certificates.context
         self.handshake_timeout = site.handshake_timeout
         self.head_timeout = _HEAD_TIMEOUT
-        self.first_word = _FIRST_WORD
+        self.last_word = _LAST_WORD
         self.patience = _PATIENCE
         self.speaks_http1 = site.speaks_http1
         self.udp_address = site.address
         self.hypercorn = WorkerContext(_most_requests(site.config))
         self.stopping = False
+        self._refusing = 0.0  # the time from which on no more requests are taken
         self.connections: set[Connection] = set()
         self._stop = asyncio.Event()
         self.desk = Desk(
@@ -122,11 +126,11 @@ class Worker:
     async def run(self) -> None:
         """Serve until told to stop, by a signal, by Hypercorn (max_requests), or by the supervisor's end."""
         for number in _STOPS:
-            self.loop.add_signal_handler(number, self._stop.set)
+            self.loop.add_signal_handler(number, self._end)
         self.loop.add_signal_handler(signal.SIGHUP, self._reload)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD)
         self._link.setblocking(False)
-        self.loop.add_reader(self._link, self._supervisor_gone)
+        self.loop.add_reader(self._link, self._hear)
         renewing = None
         # First of all: a worker that takes the place of another reads the certificates as they are now.
         self._site.duties.start()
@@ -135,7 +139,7 @@ class Worker:
             renewing = await self._serve_datagrams()
         self._link.send(READY)
         enough = self.loop.create_task(self.hypercorn.terminate.wait())
-        enough.add_done_callback(lambda _: self._stop.set())
+        enough.add_done_callback(self._ask_for_another)
         await self._stop.wait()
         for server in servers:
             server.close()
@@ -172,19 +176,44 @@ class Worker:
     def _reload(self) -> None:
         self.loop.run_in_executor(None, self._site.duties.reload)
 
-    def _supervisor_gone(self) -> None:
-        self.loop.remove_reader(self._link)
+    def _ask_for_another(self, enough: asyncio.Task[None]) -> None:
+        if not enough.cancelled():
+            with contextlib.suppress(OSError):  # the supervisor has gone
+                self._link.send(ENOUGH)
+
+    def _hear(self) -> None:
+        """The supervisor has something to say; or it has gone."""
+        word = b""
+        with contextlib.suppress(ConnectionError):
+            word = self._link.recv(1)
+        if word == LEAVE:
+            # Nobody waits for this process: its clients may keep their connections as long as they would have.
+            self.last_word = max(_LAST_WORD, min(self.config.keep_alive_timeout, self.config.graceful_timeout))
+            self._stop.set()
+        elif not word:
+            self.loop.remove_reader(self._link)
+            self._end()
+
+    def _end(self) -> None:
+        self.last_word = _LAST_WORD
         self._stop.set()
+        if self.stopping:  # it was not asked to hurry before
+            self._bid_farewell()
+
+    def _bid_farewell(self) -> None:
+        self._refusing = self.loop.time() + self.last_word
+        for client in list(self.connections):
+            client.stop()
 
     async def _finish(self) -> None:
         """Let requests finish; cut off those that do not in time."""
         self.stopping = True
         await self.hypercorn.terminated.set()
-        for client in list(self.connections):
-            client.stop(self.first_word)
+        self._bid_farewell()
         end = self.loop.time() + self.config.graceful_timeout
         while self._busy() and self.loop.time() < end:
             await asyncio.sleep(0.02)
+            self._see_off()
         if self._busy():
             _log.warning("requests were cut off after %g s", self.config.graceful_timeout)
         for client in list(self.connections):
@@ -194,9 +223,16 @@ class Worker:
         await asyncio.sleep(0.02)
 
     def _busy(self) -> bool:
-        return bool(self.connections) or (
-            self._endpoint is not None and not all(client.idle for client in self._endpoint.clients)
-        )
+        return bool(self.connections) or (self._endpoint is not None and self._endpoint.busy)
+
+    def _see_off(self) -> None:
+        """Clients of HTTP/3 whose requests are answered; and whoever has had the time for the last word."""
+        late = self.loop.time() >= self._refusing
+        if self._endpoint is not None:
+            self._endpoint.see_off(late=late)
+        if late:
+            for client in list(self.connections):
+                client.refuse()
 
 
 def _most_requests(config: Config) -> int | None:
@@ -205,13 +241,14 @@ def _most_requests(config: Config) -> int | None:
     return config.max_requests + random.randint(0, config.max_requests_jitter)  # noqa: S311 -- no secret
 
 
-def run(site: Site, number: int, link: socket.socket) -> None:
-    """Be worker ``number`` (from 0), in a process forked for it. Never returns.
+def run(site: Site, seat: int, link: socket.socket) -> None:
+    """Be the worker in ``seat``, in a process forked for it. Never returns.
 
     Arguments:
+        seat: the worker's number (from 0), or that and ``workers``, where it takes the place of one that still runs.
         link: to the supervisor; its end is this process's end.
     """
-    status = 1
+    status, number = 1, seat % site.workers
     try:
         if site.account is not None:
             become(site.account)
