@@ -6,6 +6,7 @@ puts around it what `tlsrun run` puts around it: the facts of the connection, th
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,7 @@ from tlsrun.apps.layers import app_layers
 from tlsrun.servers.uwsgi.variables import adopt
 from tlsrun.settings.layers import environment_layer
 from tlsrun.wsgi import application as with_facts
+from tlsrun.wsgi.chunked import for_bottle
 from tlsrun.wsgi.external import front_of
 
 
@@ -26,7 +28,16 @@ def _load() -> Callable[..., Any]:
     """
     adopt()
     found = apps.resolve()
-    return with_facts(found.application, front_of([environment_layer(), *app_layers(found)]))
+    facts = with_facts(found.application, front_of([environment_layer(), *app_layers(found)]))
+    return _with_bodies(facts, found.framework)
+
+
+def _with_bodies(application: Callable[..., Any], framework: str) -> Callable[..., Any]:
+    if "gunicorn.http" in sys.modules:  # it runs us, or nothing would have imported that
+        from tlsrun.servers.gunicorn.body import with_bodies
+
+        return with_bodies(application, framework)
+    return for_bottle(application) if framework == "bottle" else application
 
 
 application = _load()

@@ -132,6 +132,11 @@ class Client(QuicConnectionProtocol):
             await self.room(number)
         return await self.answer(number)
 
+    def give_up(self, number: int) -> None:
+        """Send no more of a request's body."""
+        self._quic.reset_stream(number, 0x10C)  # H3_REQUEST_CANCELLED
+        self.transmit()
+
     def leave(self, number: int) -> None:
         """Want no more of an answer."""
         self._quic.stop_stream(number, 0x10C)  # H3_REQUEST_CANCELLED

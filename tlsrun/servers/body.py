@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import Any
 
+from tlsrun.servers.broken import Broken, BrokenBody
+
 _AT_ONCE = 65536
 _LINE = 8192
 
@@ -17,16 +19,21 @@ class Body:
     off looks like one that is over.
 
     Arguments:
-        raw: the server's; its ``read(size)`` waits for so many bytes, or the end.
+        raw: the server's; its ``read(size)`` waits for so many bytes, or the end, and raises ConnectionResetError
+            where it can tell that more was to come.
         length: of the body, in bytes, where the client said it.
         waiting: entered while the client is waited for.
+        broken: makes what the application is told of a body that breaks off.
     """
 
-    __slots__ = ("_kept", "_left", "_raw", "_waiting")
+    __slots__ = ("_broken", "_kept", "_left", "_raw", "_waiting")
 
-    def __init__(self, raw: Any, length: int | None, waiting: AbstractContextManager[None]) -> None:
+    def __init__(
+        self, raw: Any, length: int | None, waiting: AbstractContextManager[None], broken: Broken = BrokenBody
+    ) -> None:
         self._raw = raw
         self._waiting = waiting
+        self._broken = broken
         self._left = length
         self._kept = b""
 
@@ -34,7 +41,7 @@ class Body:
         """So many bytes, fewer at the end; all of them for None or a negative size.
 
         Raises:
-            ConnectionResetError: the client went away before it had sent all.
+            BrokenBody: the client went away before it had sent all.
         """
         if size is not None and size >= 0:
             if not self._kept:
@@ -77,10 +84,13 @@ class Body:
     def _more(self, size: int) -> bytes:
         if not size:
             return b""
-        with self._waiting:
-            data: bytes = self._raw.read(size)
+        try:
+            with self._waiting:
+                data: bytes = self._raw.read(size)
+        except ConnectionResetError as error:
+            raise self._broken(str(error)) from error
         if self._left is not None:
             self._left -= len(data)
             if not data and self._left > 0:
-                raise ConnectionResetError(f"the client went away with {self._left} bytes of its request unsent")
+                raise self._broken(f"the client went away with {self._left} bytes of its request unsent")
         return data

@@ -13,11 +13,14 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 from tlsrun.servers.body import Body
+from tlsrun.servers.broken import Broken, BrokenBody
 from tlsrun.servers.slots import Outside, Slots
 
 _log = logging.getLogger("tlsrun.servers")
 
 Headers = list[tuple[str, str]]
+
+_PLAIN: Headers = [("Content-Type", "text/plain; charset=utf-8")]
 
 
 class Answering(Protocol):
@@ -157,6 +160,7 @@ def callback(
     unsendable: Callable[[str], str | None],
     sends_at_once: bool,
     admit: Callable[[Any], None] | None = None,
+    broken: Broken = BrokenBody,
 ) -> Callable[[Answering, dict[str, Any]], int]:
     """What a server calls for each request, with its side of it and its part of environ; returns the status.
 
@@ -165,6 +169,7 @@ def callback(
         unsendable: as in `Response`.
         sends_at_once: whether the server's ``response_bytes`` waits for no client.
         admit: called with the server's side of a request when its turn has come; raises where nobody wants it any more.
+        broken: makes what the application is told of a body that breaks off; one that lets it pass is answered for.
     """
     prefix, waiting = len(base["SCRIPT_NAME"]), Outside(slots)
     send = _send_at_once if sends_at_once else functools.partial(_send_outside, waiting)
@@ -176,22 +181,30 @@ def callback(
         if environ["SERVER_PROTOCOL"] == "HTTP/1":
             environ["SERVER_PROTOCOL"] = "HTTP/1.0"
         length = environ.get("CONTENT_LENGTH", "")
-        environ["wsgi.input"] = Body(environ["wsgi.input"], int(length) if length.isdecimal() else None, waiting)
+        known = int(length) if length.isdecimal() else None
+        environ["wsgi.input"] = Body(environ["wsgi.input"], known, waiting, broken)
         response = Response(unsendable)
-        with slots:
-            if admit is not None:
-                admit(protocol)
-            result = application(environ, response)
-            if response.status and type(result) in (list, tuple):
-                parts = None
-            else:
-                first, rest = _begin(response, result)
-                response.sent = True
-                if not response.written and len(first) == declared_length(response.headers):
-                    # A generator's first part that is all there is: no stream has to be made of it.
-                    _send_whole(send, protocol, response, first, rest, result)
-                    return response.status
-                parts = Parts([*response.written, first], rest, result, slots)
+        try:
+            with slots:
+                if admit is not None:
+                    admit(protocol)
+                result = application(environ, response)
+                if response.status and type(result) in (list, tuple):
+                    parts = None
+                else:
+                    first, rest = _begin(response, result)
+                    response.sent = True
+                    if not response.written and len(first) == declared_length(response.headers):
+                        # A generator's first part that is all there is: no stream has to be made of it.
+                        _send_whole(send, protocol, response, first, rest, result)
+                        return response.status
+                    parts = Parts([*response.written, first], rest, result, slots)
+        except BrokenBody as error:
+            if response.sent:
+                raise
+            _log.info("%s %s: %s", environ["REQUEST_METHOD"], environ["PATH_INFO"], error)
+            protocol.response_bytes(400, _PLAIN, b"The request's body broke off.\n")
+            return 400
         if parts is None:
             protocol.response_bytes(response.status, response.headers, b"".join((*response.written, *result)))
         else:

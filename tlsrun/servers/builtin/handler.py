@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from tlsrun.edge.refusal import Refused
+from tlsrun.servers.broken import Broken, BrokenBody
 from tlsrun.servers.builtin.body import NO_BODY, Body, NoBody
 from tlsrun.servers.builtin.head import Head
 from tlsrun.servers.builtin.pace import Pace
@@ -24,10 +25,6 @@ _DRAINED = 1024 * 1024
 _DRAIN_SECONDS = 5.0
 
 
-class BrokenBody(OSError):
-    """The client broke off its request, or framed it wrongly."""
-
-
 class Handler(Session):
     """Has the application answer the requests of one connection.
 
@@ -35,7 +32,7 @@ class Handler(Session):
     """
 
     #: Made when a body breaks off, and raised to the application that reads it.
-    broken_body: Callable[[str], Exception] = BrokenBody
+    broken_body: Broken = BrokenBody
     #: Raised by applications to say that there is nobody to answer.
     client_gone: tuple[type[Exception], ...] = (ClientGone,)
     _head: Head
@@ -144,13 +141,13 @@ class Handler(Session):
         upgraded = (ConnectionError,) if "HTTP_UPGRADE" in environ else ()
         try:
             _serve(self.site.application, environ, response)
-        except (*self.client_gone, *upgraded):
-            return None if response.begun else response
         except BrokenBody as error:
             if response.begun:
                 return None
             self._unread = True
             self._refuse(Refused(400, str(error)))
+        except (*self.client_gone, *upgraded):
+            return None if response.begun else response
         except (Exception, SystemExit) as error:
             # SystemExit too: sys.exit() in a request ends no server.
             self.report(error)

@@ -12,6 +12,7 @@ from tlsrun.listening.address import url_of
 from tlsrun.listening.opening import adopt, open_all, open_redirecting
 from tlsrun.optional import is_installed
 from tlsrun.plan import Plan
+from tlsrun.servers.broken import broken_for
 from tlsrun.servers.builtin import development, lifecycle
 from tlsrun.servers.builtin.options import Options, read_options
 from tlsrun.servers.builtin.server import Server
@@ -73,4 +74,7 @@ def _handler(plan: Plan) -> Callable[[Any, Any, Any], Any]:
         return WerkzeugHandler
     from tlsrun.servers.builtin.with_stdlib import StandardHandler
 
-    return StandardHandler
+    class FrameworksHandler(StandardHandler):
+        broken_body = broken_for(plan.framework)
+
+    return FrameworksHandler

@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from werkzeug.exceptions import ClientDisconnected, InternalServerError
+from werkzeug.exceptions import InternalServerError
 from werkzeug.serving import WSGIRequestHandler
 
-from tlsrun.servers.builtin.handler import BrokenBody, Handler
+from tlsrun.servers.broken import broken_for
+from tlsrun.servers.builtin.handler import Handler
 from tlsrun.servers.builtin.log_line import write
 from tlsrun.servers.builtin.reader import ClientGone
 
@@ -23,19 +24,10 @@ _log = logging.getLogger("werkzeug")
 _PLAIN = re.compile(r"/(?:[A-Za-z0-9._~-][A-Za-z0-9._~/-]*)?(?:\?[A-Za-z0-9._~/=&-]+)?")
 
 
-class BrokenFlaskBody(BrokenBody, ClientDisconnected):
-    """Flask answers 400 to it by itself, and logs no traceback."""
-
-    def __init__(self, words: str) -> None:
-        BrokenBody.__init__(self, words)
-        self.description = words
-        self.response = None
-
-
 class WerkzeugHandler(Handler, WSGIRequestHandler):
     """Werkzeug's handler, with our connections below it."""
 
-    broken_body = BrokenFlaskBody
+    broken_body = broken_for("flask")
     #: As Werkzeug: an extension that took the socket over (WebSocket) ends with a ConnectionError.
     client_gone = (ClientGone, ConnectionError)
     _plain = False

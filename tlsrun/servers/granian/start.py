@@ -19,6 +19,7 @@ from tlsrun.listening.address import spell_all
 from tlsrun.listening.opening import Listening, open_all, open_redirecting
 from tlsrun.plan import Plan
 from tlsrun.servers import duties
+from tlsrun.servers.broken import broken_for
 from tlsrun.servers.certificates import certificates_of
 from tlsrun.servers.forking import need_the_main_thread
 from tlsrun.servers.granian import wsgi
@@ -97,11 +98,12 @@ def _answers(
     if isinstance(application, Application):
         application = application.upon(base)
     application = for_bottle(application) if plan.framework == "bottle" else application
+    broken = broken_for(plan.framework)
     log_format = parameters.get("log_access_format") or DEFAULT_ACCESSLOG_FMT
 
     def new() -> tuple[Answer, int]:
         pool = Pool(slots)
-        answer = callback(application, base, pool, unsendable=wsgi.unsendable, sends_at_once=True)
+        answer = callback(application, base, pool, unsendable=wsgi.unsendable, sends_at_once=True, broken=broken)
         if parameters.get("log_access"):
             answer = wsgi.with_access_log(answer, log_format)
         return pool.resting_after(answer), pool.threads

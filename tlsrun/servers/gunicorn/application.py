@@ -20,6 +20,7 @@ from tlsrun.listening.opening import Listening, adopt, open_redirecting
 from tlsrun.plan import Plan
 from tlsrun.servers.certificates import certificates_of
 from tlsrun.servers.duties import Duties
+from tlsrun.servers.gunicorn.body import with_bodies
 from tlsrun.servers.gunicorn.sockets import remove_files
 from tlsrun.tls.shares import Shares
 
@@ -134,7 +135,7 @@ class HTTPSApplication(BaseApplication):  # type: ignore[misc]  # gunicorn ships
 
     def __init__(self, plan: Plan, application: Callable[..., Any], settings: Mapping[str, Any]) -> None:
         self.plan = plan
-        self.application = application
+        self.application = with_bodies(application, plan.framework)
         self.settings = settings
         self.certificates = certificates_of(plan)
         self.shares = Shares(plan.workers)
@@ -153,7 +154,7 @@ class HTTPSApplication(BaseApplication):  # type: ignore[misc]  # gunicorn ships
         self.cfg.set("ssl_context", lambda _config, _default: self.certificates.context)
 
     def load(self) -> Callable[..., Any]:
-        """The object itself; nothing is imported."""
+        """The live object; nothing is imported."""
         return self.application
 
     def wsgi(self) -> Callable[..., Any]:

@@ -10,6 +10,7 @@ from gunicorn.app.base import BaseApplication
 from tlsrun.behind import PlainPlan
 from tlsrun.servers.gunicorn import check_values, option_targets
 from tlsrun.servers.gunicorn.application import exit_code
+from tlsrun.servers.gunicorn.body import with_bodies
 from tlsrun.servers.gunicorn.options import gunicorn_settings
 
 
@@ -49,4 +50,4 @@ def launch_plain(plan: PlainPlan, application: Callable[..., Any]) -> int:
 
     settings = gunicorn_settings(plan, option_targets())
     check_values(settings, Config)
-    return exit_code(HTTPApplication(application, settings))
+    return exit_code(HTTPApplication(with_bodies(application, plan.framework), settings))

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from tlsrun.servers.broken import Broken
 from tlsrun.servers.hypercorn.environ import variables
 from tlsrun.servers.hypercorn.exchange import ClientGone, Exchange
 from tlsrun.servers.slots import Slots
@@ -30,6 +31,7 @@ class Desk:
         software: its name and version.
         prefix: the path below which the application lives; "" for the root.
         patience: seconds in which a client has to send, or take, some more of a body.
+        broken: makes what the application is told of a body that breaks off.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class Desk:
         software: str,
         prefix: str,
         patience: float,
+        broken: Broken,
     ) -> None:
         slots = Slots(threads)
         base = {
@@ -56,7 +59,13 @@ class Desk:
             "wsgi.version": (1, 0),
         }
         self._answer = callback(
-            application, base, slots, unsendable=unsendable, sends_at_once=False, admit=Exchange.admit
+            application,
+            base,
+            slots,
+            unsendable=unsendable,
+            sends_at_once=False,
+            admit=Exchange.admit,
+            broken=broken,
         )
         self._pool = ThreadPoolExecutor(slots.threads, thread_name_prefix="hypercorn-request")
         self._patience = patience

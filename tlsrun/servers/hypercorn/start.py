@@ -18,6 +18,7 @@ from tlsrun.listening.address import Listener, url_of
 from tlsrun.listening.opening import Listening, open_all, open_redirecting
 from tlsrun.optional import is_installed
 from tlsrun.plan import Plan
+from tlsrun.servers.broken import broken_for
 from tlsrun.servers.certificates import certificates_of
 from tlsrun.servers.duties import Duties
 from tlsrun.servers.forking import need_the_main_thread
@@ -55,6 +56,7 @@ def serve(plan: Plan, application: Callable[..., Any], options: dict[str, Any]) 
         redirecting = stack.enter_context(open_redirecting(plan.redirect_listeners))
         site = Site(
             application=for_bottle(application) if plan.framework == "bottle" else application,
+            broken=broken_for(plan.framework),
             certificates=certificates,
             duties=Duties(plan, certificates, redirect=redirecting.sockets),
             config=_config(options),

@@ -23,6 +23,7 @@ from hypercorn.asyncio.worker_context import WorkerContext
 from hypercorn.config import Config
 
 from tlsrun.account import Account, become
+from tlsrun.servers.broken import Broken
 from tlsrun.servers.duties import Duties
 from tlsrun.servers.hypercorn.child import ENOUGH, LEAVE, READY
 from tlsrun.servers.hypercorn.connection import Connection
@@ -50,6 +51,7 @@ class Site:
 
     Arguments:
         application: the WSGI callable.
+        broken: makes what it is told of a body that breaks off.
         certificates: of the endpoint.
         duties: what a worker does besides.
         config: Hypercorn's.
@@ -66,6 +68,7 @@ class Site:
     """
 
     application: Callable[..., Any]
+    broken: Broken
     certificates: Certificates
     duties: Duties
     config: Config
@@ -117,6 +120,7 @@ class Worker:
             software=site.software,
             prefix=site.config.root_path,
             patience=_PATIENCE,
+            broken=site.broken,
         )
 
     def answerer(self, head: bytes) -> bytes | None:

@@ -1,0 +1,71 @@
+"""Request bodies under gunicorn, which takes one that broke off before its Content-Length for whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from gunicorn.http.body import ChunkedReader, LengthReader
+from gunicorn.http.errors import NoMoreData, ParseException
+
+from tlsrun.servers.broken import Broken, BrokenBody, broken_for
+from tlsrun.wsgi.chunked import for_bottle
+
+
+def with_bodies(application: Callable[..., Any], framework: str) -> Callable[..., Any]:
+    """Wrap an application so that a body is read to its end, or raises `BrokenBody`.
+
+    Arguments:
+        framework: ``flask``, ``bottle`` or ``wsgi``.
+    """
+    broken = broken_for(framework)
+    application = for_bottle(application) if framework == "bottle" else application
+
+    def reading(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        body = environ["wsgi.input"]
+        kind = type(body.reader)
+        if kind is LengthReader:
+            if body.reader.length:
+                body.reader = _Whole(body.reader, broken)
+        elif kind is ChunkedReader:
+            body.reader = _Chunked(body.reader, broken)
+        result: Iterable[bytes] = application(environ, start_response)
+        return result
+
+    return reading
+
+
+class _Whole:
+    """Of a known length; gunicorn's reader (27.0) returns what has come when the client closes before."""
+
+    def __init__(self, reader: Any, broken: Broken) -> None:
+        self._reader = reader
+        self._broken = broken
+
+    def read(self, size: int) -> bytes:
+        """As gunicorn's; raises when the client went away before it had sent so much."""
+        left = self._reader.length
+        data: bytes = self._reader.read(size)
+        if len(data) < min(size, left):
+            raise self._broken(f"the client went away with {left - len(data)} bytes of its request unsent")
+        return data
+
+
+class _Chunked:
+    """In chunks. What gunicorn raises makes it close, or answer 400; a framework has to be told in its own terms."""
+
+    def __init__(self, reader: Any, broken: Broken) -> None:
+        self._reader = reader
+        self._broken = broken
+
+    def read(self, size: int) -> bytes:
+        """As gunicorn's."""
+        try:
+            data: bytes = self._reader.read(size)
+        except NoMoreData as error:
+            raise self._broken("the client went away before it had sent all of its request") from error
+        except ParseException as error:
+            if self._broken is BrokenBody:
+                raise
+            raise self._broken(f"the request's body is malformed: {error}") from error
+        return data
