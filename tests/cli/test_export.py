@@ -95,14 +95,13 @@ def test_an_unknown_form(typed: Type) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["nginx", "hello:app", "--no-reload-certificates"], "nginx reads certificates at the start and at"),
         (["caddy", "hello:app", "--acme-webroot", "/srv"], "Caddy answers ACME challenges itself"),
         (["apache", "hello:app", "--sni-strict"], "Apache answers unknown names with the certificate of its first"),
         (["apache", "hello:app", "--proxy-protocol", "--trusted-proxies", "10.0.0.1"], "from everybody who connects"),
         (["gunicorn-conf", "hello:app", "--redirect-port", "80"], "has no listener for plain HTTP"),
         (["hypercorn-toml", "hello:app", "--profile", "modern"], "always speaks TLS 1.2 too"),
         (["procfile", "hello:app"], "the platform's router ends it"),
-        (["uwsgi-ini", "hello:app", "--upstream", "native", "--groups", "prime256v1"], "uWSGI's own TLS has no option"),
+        (["uwsgi-ini", "hello:app", "--upstream", "native", "--sni-strict"], "with its own TLS has no option"),
         (["compose", "hello:app", "--server", "granian", "--redirect-port", "80", "--proxy-protocol",
           "--trusted-proxies", "10.0.0.1"], "Granian shakes hands in Rust"),
         (["systemd", "hello:app", "--upstream", "http", "--server-options", "max_requests=5"], "has none of them"),
@@ -112,6 +111,11 @@ def test_an_unknown_form(typed: Type) -> None:
         (["nginx", "hello:app", "--socket", "localhost"], "Write HOST:PORT, or a path that begins with /"),
         (["nginx", "hello:app", "--name", "a b"], "--name a b: is no name for sockets and units"),
         (["kubernetes", "hello:app"], "cert-manager makes certificate and key"),
+        (["compose", "hello:app", "--host", "10.0.0.1"], "has no place to listen but every address of its container"),
+        (["procfile", "hello:app", "--profile", "modern"], "--profile: A Procfile has no certificates or TLS"),
+        (["systemd", "hello:app", "--server-options", "max_reqests=5"], "gunicorn has no such setting"),
+        (["hypercorn-toml", "hello:app", "--http", "3,2,1.1", "--workers", "2"], "one UDP socket for all workers"),
+        (["dockerfile", "hello:app", "--key-password-command", "echo 'a\nb'"], "its value cannot be written down"),
     ],
     ids=lambda one: "-".join(one[:1]) if isinstance(one, list) else "",
 )  # fmt: skip
@@ -122,6 +126,23 @@ def test_what_a_target_cannot_say(words: list[str], said: str, typed: Type, proj
     assert said in done.stderr
     assert all(line.startswith("Error: ") for line in done.stderr.splitlines())
     assert not (project / "out").exists()
+
+
+@pytest.mark.parametrize("target", ["hypercorn-toml", "systemd", "dockerfile", "compose", "kubernetes"])
+def test_http_3_and_client_certificates(target: str, typed: Type, ca_file: Path) -> None:
+    """HTTP/3 asks nobody for a certificate: together they are refused as `tlsrun run` refuses them, and HTTP/3 that
+    nobody named is left out."""
+    words = ["hello:app", *needing(target), "--client-ca", str(ca_file), "--no-client-facts"]
+    words += [] if target == "hypercorn-toml" else ["--server", "hypercorn"]
+    call = CliRunner().invoke if target == "kubernetes" else None
+    refused = typed(target, *words, "--http", "3,2,1.1") if call is None else call(
+        tlsrun, ["export", target, *words, "--http", "3,2,1.1"])  # fmt: skip
+    assert refused.exit_code == 2, refused.stdout
+    assert "--client-ca: HTTP/3 under Hypercorn" in refused.stderr
+    assert "cannot ask clients for certificates. Leave it out, or set TLS_HTTP (--http) to 2, 1.1" in refused.stderr
+    written = typed(target, *words) if call is None else call(tlsrun, ["export", target, *words])
+    assert written.exit_code == 0, written.stderr
+    assert "quic_bind" not in written.stdout
 
 
 def test_no_certificate(project: Path) -> None:
@@ -209,6 +230,13 @@ def test_paths_that_would_be_read_as_something_else(localhost_cert: Paths, proje
     fit = ["--cert", str(localhost_cert.fullchain), "--key", str(localhost_cert.key)]
     done = CliRunner().invoke(tlsrun, ["export", "nginx", "hello:app", *fit, "--hosts", "a;b"])
     assert done.stderr == "Error: hosts a;b: is no host name. Correct it, or leave it out.\n"
+
+
+def test_a_name_that_only_kubernetes_has_not(typed: Type, project: Path) -> None:
+    """A Service's name begins with a letter; other names may be of digits, and stay text."""
+    words = ["export", "kubernetes", "hello:app", "--hosts", "example.org", "--name", "123"]
+    assert "--name 123: is no name for a Service" in CliRunner().invoke(tlsrun, words).stderr
+    assert 'name: "123"' in typed("compose", "hello:app", "--name", "123").stdout
 
 
 def test_flask_tls_export(project: Path, localhost_cert: Paths) -> None:

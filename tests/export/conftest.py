@@ -26,10 +26,14 @@ app = Flask(__name__)
 @app.route("/", methods=["GET", "POST"])
 def index():
     return seen(request.environ, request.url, request.data)
+
+@app.route("/empty/<int:status>")
+def empty(status):
+    return "", status
 """
 
 _BOTTLE = """\
-from bottle import Bottle, request
+from bottle import Bottle, request, response
 
 app = Bottle()
 {seen}
@@ -37,6 +41,11 @@ app = Bottle()
 @app.route("/", method=["GET", "POST"])
 def index():
     return seen(request.environ, request.url, request.body.read())
+
+@app.route("/empty/<status:int>")
+def empty(status):
+    response.status = status
+    return ""
 """
 
 

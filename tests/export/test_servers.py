@@ -15,8 +15,8 @@ import pytest
 
 from tests.export import fronts
 from tests.support.certs import Authority, Paths
-from tests.support.clients import client_context, curl, free_port, https_get
-from tests.support.h3 import Answer, http_3
+from tests.support.clients import Curl, client_context, curl, free_port, https_get
+from tests.support.h3 import http_3
 from tests.support.process import ROOT, Server, run
 from tests.support.servers import need
 
@@ -40,12 +40,13 @@ def gunicorn(project: Path, place: Path, app: str, words: list[str | Path]) -> I
     port = free_port()
     text = fronts.export(project, "gunicorn-conf", f"{app}:app", *words, "--port", str(port))
     (place / "gunicorn.conf.py").write_text(text)
-    command = [BIN / "gunicorn", "--no-control-socket", "-c", place / "gunicorn.conf.py"]
+    command = [BIN / "gunicorn", "-c", place / "gunicorn.conf.py"]
     checked = run([*command, "--check-config"], cwd=project)
     assert checked.returncode == 0, checked.stderr
-    with Server(command, cwd=project) as server:
+    with Server(command, cwd=project, env={"XDG_RUNTIME_DIR": str(place), "HOME": str(place)}) as server:
         server.until_tls(("127.0.0.1", port))
         yield server, port
+        assert not list(place.rglob("*.ctl")), "gunicorn made a control socket"
 
 
 @contextmanager
@@ -139,7 +140,7 @@ def test_hypercorn_toml(app: str, project: Path, place: Path, localhost_cert: Pa
         "--host", "127.0.0.1", "--port", str(port), "--hsts", "300",
     )  # fmt: skip
     (place / "hypercorn.toml").write_text(text)
-    command = fronts.application_side(text).replace("-c hypercorn.toml", f"-c {place}/hypercorn.toml")
+    command = fronts.application_side(text).replace("hypercorn.toml", f"{place}/hypercorn.toml")
     with Server(["sh", "-c", command.replace("\n", "\nexec env ", 1)]) as server:
         server.until_tls(("127.0.0.1", port))
         seen = fronts.seen_by(port, ca_file, "--http2")
@@ -149,29 +150,55 @@ def test_hypercorn_toml(app: str, project: Path, place: Path, localhost_cert: Pa
         assert seen["SERVER_PROTOCOL"] == "HTTP/2"
 
 
-def test_hypercorn_toml_with_http_3(project: Path, place: Path, localhost_cert: Paths, ca_file: Path) -> None:
-    """HTTP/3 where it is asked for, on the same port number, and announced over TCP."""
+@contextmanager
+def hypercorn(project: Path, place: Path, app: str, *words: str | Path) -> Iterator[tuple[Server, int]]:
+    """Hypercorn with its hypercorn.toml, started as its comment says."""
     port = free_port()
-    text = fronts.export(
-        project, "hypercorn-toml", "inflask:app", "--cert", localhost_cert.fullchain, "--key", localhost_cert.key,
-        "--host", "127.0.0.1", "--port", str(port), "--http", "3,2,1.1",
-    )  # fmt: skip
+    text = fronts.export(project, "hypercorn-toml", f"{app}:app", *words, "--host", "127.0.0.1", "--port", str(port))
     (place / "hypercorn.toml").write_text(text)
-    command = fronts.application_side(text).replace("-c hypercorn.toml", f"-c {place}/hypercorn.toml")
-
-    async def over_quic() -> Answer:
-        async with http_3(("127.0.0.1", port), ca_file) as client:
-            return await client.ask("/?a=b")
-
+    command = fronts.application_side(text).replace("hypercorn.toml", f"{place}/hypercorn.toml")
     with Server(["sh", "-c", command.replace("\n", "\nexec env ", 1)]) as server:
         server.until_tls(("127.0.0.1", port))
-        answer = asyncio.run(over_quic())
-        assert answer.status == 200
-        assert json.loads(answer.body)["SERVER_PROTOCOL"] == "HTTP/3"
-        assert (
-            f'h3=":{port}"'
-            in curl(f"https://localhost:{port}/", ca_file, "--resolve", f"localhost:{port}:127.0.0.1", "-D", "-").body
-        )
+        yield server, port
+
+
+@pytest.mark.parametrize("app", APPS)
+def test_hypercorn_toml_with_http_3(
+    app: str, project: Path, place: Path, localhost_cert: Paths, ca_file: Path, tmp_path: Path
+) -> None:
+    """HTTP/3 where it is asked for, announced over TCP; what `tlsrun run` mends of Hypercorn is mended: answers without
+    a body, cookies in parts, bodies without a length and beyond 16 MiB, names with underscores."""
+    certificate = ["--cert", localhost_cert.fullchain, "--key", localhost_cert.key]
+    large = tmp_path / "large"
+    large.write_bytes(b"x" * ((16 << 20) + 1))
+    with hypercorn(project, place, app, *certificate, "--http", "3,2,1.1", "--threads", "2") as (server, port):
+        url = f"https://localhost:{port}"
+        for version in ("--http1.1", "--http2"):
+
+            def ask(path: str, *words: str, version: str = version) -> Curl:
+                return curl(f"{url}{path}", ca_file, version, *words)  # noqa: B023 -- called in this turn
+
+            assert ask("/", "--head").status == 200, server.log()
+            assert [ask(f"/empty/{status}").status for status in (200, 204, 304)] == [200, 204, 304], server.log()
+            words = ["-X", "POST", "-H", "Transfer-Encoding: chunked", "-H", "Content-Type: text/plain"]
+            answer = ask("/", *words, "-H", "X_Forwarded_For: 6.6.6.6", "--data-binary", f"@{large}")
+            seen = json.loads(answer.body)
+            assert (seen["length"], seen["wsgi.url_scheme"]) == (str((16 << 20) + 1), "https")
+            assert "6.6.6.6" not in seen.values()
+        assert f'h3=":{port}"' in curl(f"{url}/", ca_file, "-D", "-").body
+        asyncio.run(over_http_3(port, ca_file))
+        assert "Traceback" not in server.log()
+
+
+async def over_http_3(port: int, ca: Path) -> None:
+    """The same again; HTTP/3 sends a cookie in parts (RFC 9114, section 4.2.1)."""
+    async with http_3(("127.0.0.1", port), ca) as client:
+        assert (await client.ask("/", method="HEAD")).status == 200
+        assert [(await client.ask(f"/empty/{status}")).status for status in (200, 204, 304)] == [200, 204, 304]
+        answer = await client.ask("/?a=b", host=f"localhost:{port}", fields=[("cookie", "a=1"), ("cookie", "b=2")])
+        seen = json.loads(answer.body)
+        assert (seen["SERVER_PROTOCOL"], seen["HTTP_COOKIE"]) == ("HTTP/3", "a=1; b=2")
+        assert seen["url"] == f"https://localhost:{port}/?a=b"
 
 
 def assert_seen(port: int, ca: Path, cert: Paths) -> None:

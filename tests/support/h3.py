@@ -73,14 +73,22 @@ class Client(QuicConnectionProtocol):
             if isinstance(made, (HeadersReceived, DataReceived)) and made.stream_id in self._streams:
                 self._streams[made.stream_id].put_nowait(made)
 
-    def begin(self, method: str, path: str, *, host: str, body: bool = False, **headers: str) -> int:
-        """Send a request's head; returns the number of its stream."""
+    def begin(
+        self, method: str, path: str, *, host: str, body: bool = False, fields: Iterable[tuple[str, str]] = (),
+        **headers: str,
+    ) -> int:  # fmt: skip
+        """Send a request's head; returns the number of its stream.
+
+        Arguments:
+            fields: more headers, of which several may have one name.
+        """
         number = self._quic.get_next_available_stream_id()
         self._streams[number] = asyncio.Queue()
         if method == "HEAD":
             self.h3.heads.add(number)
-        fields = {":method": method, ":scheme": "https", ":authority": host, ":path": path, **headers}
-        encoded = [(name.replace("_", "-").encode(), value.encode()) for name, value in fields.items()]
+        first = {":method": method, ":scheme": "https", ":authority": host, ":path": path, **headers}
+        encoded = [(name.replace("_", "-").encode(), value.encode()) for name, value in first.items()]
+        encoded += [(name.encode(), value.encode()) for name, value in fields]
         self.h3.send_headers(number, encoded, end_stream=not body)
         self.transmit()
         return number
@@ -122,11 +130,12 @@ class Client(QuicConnectionProtocol):
         return answer
 
     async def ask(
-        self, path: str, *, method: str = "GET", host: str = "localhost", body: Iterable[bytes] = (), **headers: str
-    ) -> Answer:
+        self, path: str, *, method: str = "GET", host: str = "localhost", body: Iterable[bytes] = (),
+        fields: Iterable[tuple[str, str]] = (), **headers: str,
+    ) -> Answer:  # fmt: skip
         """One request, and its whole response."""
         parts = list(body)
-        number = self.begin(method, path, host=host, body=bool(parts), **headers)
+        number = self.begin(method, path, host=host, body=bool(parts), fields=fields, **headers)
         for position, part in enumerate(parts):
             self.send(number, part, end=position == len(parts) - 1)
             await self.room(number)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import difflib
 import platform
 import ssl
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from tlsrun import servers
 from tlsrun.check.code import Severity
@@ -16,6 +15,7 @@ from tlsrun.errors import ConfigurationError
 from tlsrun.facts import Facts
 from tlsrun.places import endpoint_of
 from tlsrun.plan import Plan
+from tlsrun.servers.option_trial import read_options
 from tlsrun.settings.layers import Resolution
 
 
@@ -64,8 +64,7 @@ def _options(resolution: Resolution, name: str, plan: Plan | None) -> Iterator[F
     """What the server says of its own options: all of it when it could be started, else whether it has them."""
     if plan is not None:
         try:
-            if name in _TRIAL:
-                _TRIAL[name](plan)
+            read_options(plan)
         except ConfigurationError as error:
             yield from from_problems(error.problems, "server-option", severity=Severity.ERROR)
         return
@@ -76,43 +75,3 @@ def _options(resolution: Resolution, name: str, plan: Plan | None) -> Iterator[F
             remedy = f"Did you mean {known[close[0]]}?" if close else None
             where = f"{resolution.spelling('server_options')} {option}"
             yield found("server-option", where, f"{name} has no such option", remedy)
-
-
-def _try_builtin(plan: Plan) -> Any:
-    from tlsrun.servers.builtin.options import read_options
-
-    return read_options(plan.server_options)
-
-
-def _try_gunicorn(plan: Plan) -> Any:
-    from tlsrun.servers.gunicorn.options import gunicorn_settings
-
-    return gunicorn_settings(plan, servers.load("gunicorn").option_targets())
-
-
-def _try_uwsgi(plan: Plan) -> Any:
-    from tlsrun.servers.uwsgi.options import user_options
-
-    return user_options(plan.server_options, servers.load("uwsgi").option_targets())
-
-
-def _try_granian(plan: Plan) -> Any:
-    from tlsrun.servers.granian.options import granian_parameters
-
-    return granian_parameters(plan, servers.load("granian").option_targets())
-
-
-def _try_hypercorn(plan: Plan) -> Any:
-    from tlsrun.servers.hypercorn.options import hypercorn_options
-
-    return hypercorn_options(plan, servers.load("hypercorn").option_targets())
-
-
-#: server -> what reads its options, and raises when it cannot take them
-_TRIAL: Mapping[str, Callable[[Plan], Any]] = {
-    "builtin": _try_builtin,
-    "gunicorn": _try_gunicorn,
-    "uwsgi": _try_uwsgi,
-    "granian": _try_granian,
-    "hypercorn": _try_hypercorn,
-}

@@ -22,13 +22,13 @@ from tlsrun.cli.loading import load_app
 from tlsrun.cli.options import command_line_layers, setting_options
 from tlsrun.cli.writing import write_file
 from tlsrun.errors import ConfigurationError, Problem, TLSRunError
+from tlsrun.export.given import given, given_here, unwritable
 from tlsrun.export.notes import notes
 from tlsrun.export.paths import awkward
 from tlsrun.export.planning import Decided, plan_for
 from tlsrun.export.site import Site
 from tlsrun.plan import Plan
 from tlsrun.settings.layers import Layer, default_layer, environment_layer, resolve
-from tlsrun.settings.table import SPECS
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
@@ -136,13 +136,18 @@ def write_export(
         now = datetime.datetime.now(datetime.timezone.utc)
         decided = plan_for(target, resolution, form=form, app=app, now=now)
         site = _site(target, app, values, form, decided)
-        problems = list(awkward(target, decided.plan, site, chosen.TITLE))
+        carried, said = given_here(resolution), given(resolution)
+        problems = [
+            *awkward(target, decided.plan, site, chosen.TITLE),
+            *unwritable(target, chosen.TITLE, site, said if target == "uwsgi-ini" else carried, resolution),
+        ]
         if problems:
             raise ConfigurationError(problems)
         unsaid = list(notes(target, resolution, site))
         site = dataclasses.replace(
             site,
-            carried=_carried(ordered),
+            carried=carried,
+            said=said,
             peers=resolution.settings.trusted_proxies,
             proxy=resolution.settings.proxy,
             bind=resolution.settings.bind,
@@ -163,24 +168,6 @@ def _form(target: str, chosen: export.Target, given: str | None) -> str:
     there = ", ".join(f"{form} ({words})" for form, words in chosen.FORMS.items())
     remedy = f"There is {there}" if forms else "Leave it out"
     raise ConfigurationError([Problem(where=f"--upstream {given}", what=f"{target} has no such form", remedy=remedy)])
-
-
-def _carried(layers: Sequence[Layer]) -> dict[str, str]:
-    """What the command line and the environment give: the application's own configuration has the rest."""
-    said: dict[str, str] = {}
-    for layer in layers:
-        if layer.name in ("command line", "environment"):
-            for name, given in layer.given.items():
-                if not SPECS[name].secret:
-                    said.setdefault(name, _text(given.value))
-    return said
-
-
-def _text(value: Any) -> str:
-    """A value from the command line as a variable of the environment has it."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return ",".join(map(str, value)) if isinstance(value, (tuple, list)) else str(value)
 
 
 def _site(target: str, app: App | None, values: dict[str, Any], form: str, decided: Decided) -> Site:

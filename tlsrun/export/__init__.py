@@ -13,7 +13,7 @@ from typing import Any, Protocol, cast
 from tlsrun.choosing import ServerFacts
 from tlsrun.export.site import Site
 from tlsrun.plan import Plan
-from tlsrun.settings.mapping import Cell
+from tlsrun.settings.mapping import Cell, Unsupported
 
 #: The targets, as they are spelled on the command line, in the order of the help.
 TARGETS = (
@@ -34,6 +34,9 @@ TARGETS = (
 #: Those that start `tlsrun run`, which mends certificates and chains itself.
 SERVED_BY_US = frozenset(("systemd", "procfile", "dockerfile", "compose", "kubernetes"))
 
+#: Those whose program runs somewhere else, with what its image brings.
+ELSEWHERE = frozenset(("dockerfile", "compose", "kubernetes"))
+
 
 def runs_tlsrun(target: str, form: str) -> bool:
     """Whether the file starts `tlsrun run`, rather than another program or a server by its own command."""
@@ -48,9 +51,12 @@ class Target(Protocol):
         FORMS: what ``--upstream`` chooses between, the default first, each in a few words; empty where there is
             nothing to choose.
         DEFAULTS: settings that have another default in such a file.
-        MAPPING: for each setting whether the file can say it.
+        MAPPING: for each setting whether the file can say it, in its first form.
         HTTP: the HTTP versions that it can speak, the newest first.
         NEEDS_CERTIFICATE: the forms that name the certificate's files.
+
+    A module may also have BY_FORM: form -> the cells that differ from MAPPING there; HTTP_BY_FORM: form -> its HTTP;
+    and HTTP_LIMITS: HTTP version -> the settings that it cannot honour, as `ServerFacts.http_limits` has them.
     """
 
     TITLE: str
@@ -73,9 +79,28 @@ def load(name: str) -> Target:
     return cast(Target, importlib.import_module(f"tlsrun.export.{name.replace('-', '_')}"))
 
 
-def facts_of(name: str) -> ServerFacts:
-    """What is known of the target, as of a server: it is always there."""
+def mapping_of(name: str, form: str) -> Mapping[str, Cell]:
+    """For each setting whether the target's file can say it in this form."""
     target = load(name)
+    by_form: Mapping[str, Mapping[str, Cell]] = getattr(target, "BY_FORM", {})
+    return {**target.MAPPING, **by_form.get(form, {})}
+
+
+def facts_of(name: str, form: str = "") -> ServerFacts:
+    """What is known of the target, as of a server: it is always there.
+
+    Arguments:
+        form: of its file; empty for the first.
+    """
+    target = load(name)
+    http: Mapping[str, tuple[str, ...]] = getattr(target, "HTTP_BY_FORM", {})
+    limits: Mapping[str, Mapping[str, Unsupported]] = getattr(target, "HTTP_LIMITS", {})
     return ServerFacts(
-        name=name, title=target.TITLE, version=None, missing=None, mapping=target.MAPPING, http=target.HTTP
+        name=name,
+        title=target.TITLE,
+        version=None,
+        missing=None,
+        mapping=mapping_of(name, form),
+        http=http.get(form, target.HTTP),
+        http_limits=limits,
     )

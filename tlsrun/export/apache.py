@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tlsrun.export import serving
-from tlsrun.export.cells import FOREIGN, cells
+from tlsrun.export.cells import FOREIGN, cells, read_when_told
 from tlsrun.export.headers import SET, STRIPPED
 from tlsrun.export.material import key_path, path_of
 from tlsrun.export.site import THREADS, Site, addresses, by_certificate, origin_port, server_names
@@ -21,8 +21,7 @@ MAPPING = cells(
     FOREIGN,
     proxy_protocol=Unsupported("believes the PROXY protocol from everybody who connects, not from some",
                                accepts=(False,)),
-    reload=Unsupported("reads certificates at the start and at `apachectl graceful` only; let certbot's deploy hook "
-                       "do that", accepts=(True,)),
+    reload=read_when_told("at the start and at `apachectl graceful`"),
     sni_strict=Unsupported("answers unknown names with the certificate of its first virtual host", accepts=(False,)),
 )  # fmt: skip
 HTTP = ("2", "1.1")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from tlsrun.errors import ConfigurationError, Problem
 from tlsrun.export import serving
-from tlsrun.export.cells import FOREIGN, cells, no_option
+from tlsrun.export.cells import FOREIGN, cells, no_option, read_when_told
 from tlsrun.export.headers import STRIPPED
 from tlsrun.export.material import key_path, path_of
 from tlsrun.export.site import Site, by_certificate, origin_port, server_names
@@ -23,8 +23,7 @@ MAPPING = cells(
     FOREIGN,
     proxy_protocol=Unsupported("speaks the PROXY protocol since 2.7 only, which this file does not ask for",
                                accepts=(False,)),
-    reload=Unsupported("reads certificate files at the start and at `caddy reload --force` only; what it obtains "
-                       "itself it renews itself", accepts=(True,)),
+    reload=read_when_told("that are files at the start and at `caddy reload --force`"),
     client_crl=no_option("revocation lists", None),
     acme_webroot=Unsupported("answers ACME challenges itself", accepts=(None,)),
     sni_strict=Ours("names without a certificate are refused in the handshake"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from tlsrun.settings.mapping import Cell, Ours, Unsupported
 from tlsrun.settings.table import SPECS
@@ -10,17 +12,33 @@ from tlsrun.settings.table import SPECS
 _SAID = Ours("in the file")
 _ONE_PLACE = Unsupported("is told host and port (TLS_HOST, TLS_PORT)", accepts=((),))
 
+
+@dataclass(frozen=True)
+class Aside(Ours):
+    """The file says nothing of it, and need not: where it is given, a note in the file says whose affair it is.
+
+    Arguments:
+        how: why it does not stand in the file, as a clause whose subject is the setting.
+        remedy: what to do.
+        accepts: values of which nothing need be said.
+    """
+
+    remedy: str = "Leave it out"
+    accepts: tuple[Any, ...] = ()
+
+
+_PASSWORD = Unsupported("is given no passwords: its keys are files that only root reads", accepts=(None,))
+_ACCOUNT = Unsupported("has its own account, set where it is started", accepts=(None,))
+
 #: Of every program that ends TLS by itself: what only our own TLS has, or what is the program's own affair.
 FOREIGN: Mapping[str, Cell] = {
     "context_hook": Unsupported("ends TLS itself, so no Python function can adapt it", accepts=(None,)),
-    "key_password": Unsupported("is given no passwords: its keys are files that only root reads", accepts=(None,)),
-    "key_password_file": Unsupported("is given no passwords: its keys are files that only root reads", accepts=(None,)),
-    "key_password_command": Unsupported(
-        "is given no passwords: its keys are files that only root reads", accepts=(None,)
-    ),
+    "key_password": _PASSWORD,
+    "key_password_file": _PASSWORD,
+    "key_password_command": _PASSWORD,
     "chain": Unsupported("wants certificate and chain in one file (`tlsrun cert bundle` makes it)", accepts=((),)),
-    "user": Unsupported("has its own account, set where it is started", accepts=(None,)),
-    "group": Unsupported("has its own account, set where it is started", accepts=(None,)),
+    "user": _ACCOUNT,
+    "group": _ACCOUNT,
     "server_options": Unsupported("has no options of a Python server", accepts=({},)),
     "client_facts": Ours("told to the application"),
     "trusted_proxies": Ours("the application's side; with proxy_protocol, who says there who the client is"),
@@ -52,5 +70,22 @@ def no_option(what: str, *accepts: object) -> Unsupported:
     return Unsupported(f"has no {what}", accepts=accepts)
 
 
+def read_when_told(when: str) -> Aside:
+    """The setting ``reload`` of a program that does not watch files.
+
+    Arguments:
+        when: it reads certificates.
+    """
+    return Aside(f"the program reads certificates {when} only", "Let certbot's deploy hook do that", accepts=(False,))
+
+
 #: Of a file that starts `tlsrun run`: it can say what that can, in its environment.
 OURS: Mapping[str, Cell] = dict.fromkeys(SPECS, Ours("in the environment of `tlsrun run`"))
+
+#: What is about TLS and its port, where somebody else ends it.
+OF_TLS = (
+    "cert", "key", "key_password", "key_password_file", "key_password_command", "chain", "http", "profile",
+    "min_version", "max_version", "ciphers", "groups", "context_hook", "reload", "sni", "sni_strict", "client_ca",
+    "client_auth", "client_crl", "client_facts", "redirect_port", "acme_webroot", "proxy_protocol",
+    "handshake_timeout",
+)  # fmt: skip

@@ -10,6 +10,7 @@ from tlsrun.export import serving
 from tlsrun.export.cells import OURS, cells, no_option
 from tlsrun.export.dockerfile import ACCOUNT, PROBE
 from tlsrun.export.material import key_path, path_of
+from tlsrun.export.quoting import compose, yaml
 from tlsrun.export.site import Site
 from tlsrun.export.text import comment
 from tlsrun.plan import Plan
@@ -20,6 +21,7 @@ DEFAULTS = {"host": "0.0.0.0", "port": 443}  # noqa: S104 -- text of a file
 MAPPING = cells(
     OURS,
     bind=no_option("place to listen but every address of its container", ()),
+    host=no_option("place to listen but every address of its container", "0.0.0.0", "::"),  # noqa: S104
     user=no_option("account of this machine; the image has its own", None),
     group=no_option("account of this machine; the image has its own", None),
     **dict.fromkeys(
@@ -46,11 +48,9 @@ def render(plan: Plan, site: Site) -> str:
     cert, key = path_of(plan.sources.cert), key_path(plan.sources)
     said = serving.settings(
         site, server=site.server, host="0.0.0.0", port=plan.endpoint.port, workers=plan.workers, cert=cert, key=key,  # noqa: S104
-        redirect_port=plan.redirect_port,
-        client_ca=path_of(plan.clients.ca) if plan.clients else None,
-        client_crl=path_of(plan.clients.crl) if plan.clients and plan.clients.crl else None,
+        redirect_port=plan.redirect_port, **serving.clients(plan, site, *_files_of_clients(plan)),
     )  # fmt: skip
-    files = [cert, key, *(said[name] for name in ("TLSRUN_CLIENT_CA", "TLSRUN_CLIENT_CRL") if name in said)]
+    files = [cert, key, *filter(None, _files_of_clients(plan))]
     folders = dict.fromkeys(_folder(file) for file in files)
     if plan.acme_webroot is not None:
         said["TLSRUN_ACME_WEBROOT"] = os.path.abspath(plan.acme_webroot)
@@ -62,18 +62,19 @@ def render(plan: Plan, site: Site) -> str:
         f"{site.app} over HTTPS in a container, under {site.server}. The image is that of the Dockerfile: tlsrun "
         f"export dockerfile {site.app} -o Dockerfile",
         f"Written by: {site.command}",
+        *site.notes,
         "    docker compose up --build --detach",
         f"The account {ACCOUNT} of the image must be able to read the key: chgrp {ACCOUNT} and chmod g+r, for the "
         "key and, "
         "with g+x, for its folders. A renewed certificate is served within seconds: whole folders are mounted, since a "
         "single file would stay the old one.",
     )
-    environment = "".join(f"      {name}: {json.dumps(value)}\n" for name, value in said.items())
+    environment = "".join(f"      {name}: {compose(value)}\n" for name, value in said.items())
     published = "".join(f"      - {json.dumps(f'{port}:{port}')}\n" for port in ports)
     low = LOW_PORTS_FREE if min(ports) < 1024 else ""
-    mounted = "".join(f"      - {json.dumps(f'{folder}:{folder}:ro')}\n" for folder in folders)
+    mounted = "".join(f"      - {compose(f'{folder}:{folder}:ro')}\n" for folder in folders)
     return f"""{head}
-name: {site.name}
+name: {yaml(site.name)}
 
 services:
   app:
@@ -98,6 +99,13 @@ services:
     security_opt:
       - no-new-privileges:true
 """
+
+
+def _files_of_clients(plan: Plan) -> tuple[str, str]:
+    """The files of authorities and of revocation lists; empty for what is no file."""
+    sources = (plan.clients.ca, plan.clients.crl) if plan.clients else (None, None)
+    ca, crl = (path_of(source) if source is not None and source.path is not None else "" for source in sources)
+    return ca, crl
 
 
 def _folder(file: str) -> PurePosixPath:

@@ -5,19 +5,23 @@ from __future__ import annotations
 import json
 
 from tlsrun.export import serving
-from tlsrun.export.cells import OURS, cells, no_option
+from tlsrun.export.cells import OURS, Aside, cells, no_option
+from tlsrun.export.quoting import docker
 from tlsrun.export.site import Site
-from tlsrun.export.text import comment
+from tlsrun.export.text import after_options, comment
 from tlsrun.plan import Plan
 
 TITLE = "A Dockerfile"
 FORMS: dict[str, str] = {}
 DEFAULTS = {"host": "0.0.0.0", "port": 8443}  # noqa: S104 -- text of a file
+_MOUNTED = Aside("the image finds it in the folder that is mounted, under the name that the comment on top says")
 MAPPING = cells(
     OURS,
     bind=no_option("place to listen but every address of its container", ()),
     user=no_option("account of this machine; it makes its own", None),
     group=no_option("account of this machine; it makes its own", None),
+    cert=_MOUNTED,
+    key=_MOUNTED,
     **dict.fromkeys(
         ("sni", "chain", "key_password_file", "acme_webroot"),
         no_option("files of this machine but the certificate, the key and what signs client certificates", None, ()),
@@ -38,8 +42,8 @@ PROBE = (
 
 
 def _held(plan: Plan) -> str:
-    more = ["clients-ca.pem"] if plan.clients else []
-    more += ["clients-crl.pem"] if plan.clients and plan.clients.crl else []
+    more = ["clients-ca.pem"] if plan.clients and plan.clients.ca.path else []
+    more += ["clients-crl.pem"] if plan.clients and plan.clients.crl and plan.clients.crl.path else []
     return ", ".join(["tls.crt (the certificate with its chain)", "tls.key", *more])
 
 
@@ -55,18 +59,18 @@ def render(plan: Plan, site: Site) -> str:
     said = serving.settings(
         site, server=site.server, host=plan.endpoint.host, port=plan.endpoint.port, workers=plan.workers,
         cert=f"{MOUNTED}/tls.crt", key=f"{MOUNTED}/tls.key",
-        client_ca=f"{MOUNTED}/clients-ca.pem" if plan.clients else None,
-        client_crl=f"{MOUNTED}/clients-crl.pem" if plan.clients and plan.clients.crl else None,
+        **serving.clients(plan, site, f"{MOUNTED}/clients-ca.pem", f"{MOUNTED}/clients-crl.pem"),
     )  # fmt: skip
     head = comment(
         f"{site.app} over HTTPS, under {site.server}. Requirements are those of requirements.txt.",
         f"Written by: {site.command}",
+        *site.notes,
         f"    docker build -t {site.name} .\n"
         f"    docker run {_published(plan)} -v /path/to/certificates:{MOUNTED}:ro {site.name}",
         f"The folder holds {_held(plan)}, which the account {ACCOUNT} must be able to read. A renewed "
         "certificate is served within seconds.",
     )
-    variables = " \\\n    ".join(f"{name}={json.dumps(value)}" for name, value in said.items())
+    variables = " \\\n    ".join(f"{name}={docker(value)}" for name, value in said.items())
     exposed = " ".join(str(port) for port in (plan.endpoint.port, plan.redirect_port) if port is not None)
     probe = json.dumps([word.format(port=plan.endpoint.port) for word in PROBE])
     return f"""{head}
@@ -90,5 +94,5 @@ USER {ACCOUNT}
 EXPOSE {exposed}
 # gunicorn, uWSGI and Granian finish what they are at on SIGTERM, which is what `docker stop` sends.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=10s CMD {probe}
-CMD ["tlsrun", "run", {json.dumps(site.app)}]
+CMD {json.dumps(["tlsrun", "run", *after_options(site.app)])}
 """

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from tlsrun.export import serving
-from tlsrun.export.cells import FOREIGN, cells, no_option
-from tlsrun.export.material import key_path, path_of
+from tlsrun.export.cells import FOREIGN, cells, no_option, read_when_told
+from tlsrun.export.material import key_path, path_of, quoted
 from tlsrun.export.site import THREADS, Site, addresses
 from tlsrun.export.text import comment
 from tlsrun.plan import Plan
 from tlsrun.settings.mapping import Ours, Unsupported
 from tlsrun.tls.identity import IdentitySources
 
-TITLE = "gunicorn's configuration file"
+TITLE = "gunicorn's own command"
 FORMS: dict[str, str] = {}
 DEFAULTS = {"host": "::", "port": 443}
 MAPPING = cells(
@@ -25,7 +25,7 @@ MAPPING = cells(
     acme_webroot=no_option("listener for plain HTTP beside that of HTTPS", None),
     hosts=no_option("listener for plain HTTP beside that of HTTPS", ()),
     handshake_timeout=no_option("deadline for handshakes; `tlsrun run --server gunicorn` has one"),
-    reload=Ours("SIGHUP reads the certificates again"),
+    reload=read_when_told("at the start and at a reload (SIGHUP)"),
     user=Ours("user"),
     group=Ours("group"),
 )
@@ -68,11 +68,11 @@ def render(plan: Plan, site: Site) -> str:
     head = comment(
         f"gunicorn serving {site.app} over HTTPS, by gunicorn's own command.",
         f"Written by: {site.command}",
-        f"    cd {site.folder} && {site.environment}/bin/gunicorn -c gunicorn.conf.py",
+        *site.notes,
+        f"    cd {quoted(str(site.folder))} && {quoted(f'{site.environment}/bin/gunicorn')} -c gunicorn.conf.py",
         "A renewed certificate is read at a reload: certbot renew --deploy-hook 'systemctl reload NAME' (kill -HUP).",
-        "What `tlsrun run --server gunicorn` does besides, and this file cannot: clients that stall in the "
-        "handshake or "
-        "in the head of a request hold no thread, and renewed certificates are served without a reload.",
+        "What `tlsrun run --server gunicorn` does besides, and this file cannot: clients that stall in the handshake "
+        "or in the head of a request hold no thread, and renewed certificates are served without a reload.",
     )
     return head + "\n" + "\n".join(_settings(plan, site)) + "\n" + _tls(plan)
 
@@ -95,6 +95,8 @@ def _settings(plan: Plan, site: Site) -> list[str]:
         "keepalive = 5",
         "# The scheme is that of the connection, whatever a client's header says.",
         'forwarded_allow_ips = ""',
+        "# Its path would be the same for every gunicorn of this user, and the next one takes it over.",
+        "control_socket_disable = True",
     ]
     if plan.account is not None:
         lines += [f"user = {plan.account.uid}", f"group = {plan.account.gid}"]

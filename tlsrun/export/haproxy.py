@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 from tlsrun.errors import ConfigurationError, Problem
 from tlsrun.export import serving
-from tlsrun.export.cells import FOREIGN, cells, no_option
+from tlsrun.export.cells import FOREIGN, OF_TLS, Aside, cells, no_option, read_when_told
 from tlsrun.export.headers import STRIPPED
 from tlsrun.export.material import key_path, path_of, quoted
 from tlsrun.export.site import Site, addresses, by_certificate, origin_port
 from tlsrun.export.text import block, comment, duration
 from tlsrun.plan import Plan
-from tlsrun.settings.mapping import Unsupported
+from tlsrun.settings.mapping import Ours
 from tlsrun.tls.identity import IdentitySources
 
 TITLE = "HAProxy"
@@ -20,10 +20,20 @@ FORMS = {"http": "TLS ends here, HTTP goes on", "tls": "TLS is passed through, w
 DEFAULTS = {"host": "::", "port": 443, "redirect_port": 80}
 MAPPING = cells(
     FOREIGN,
-    reload=Unsupported("reads certificates at the start and at a reload only; let certbot's deploy hook do that",
-                       accepts=(True,)),
+    reload=read_when_told("at the start and at a reload"),
     acme_webroot=no_option("files to serve; let certbot answer itself (--standalone --http-01-port)", None),
-)  # fmt: skip
+)
+_ELSEWHERE = Aside("HAProxy does not see what it passes through", "Set it on the machines behind it, where TLS ends")
+#: Where TLS is passed through, it has these parts alone: the port, the deadline, the redirect, the PROXY protocol.
+BY_FORM = {
+    "tls": {
+        **dict.fromkeys(
+            (*OF_TLS, "workers", "threads", "hosts", "proxy", "redirect_exempt", "user", "group", "server_options"),
+            _ELSEWHERE,
+        ),
+        **dict.fromkeys(("handshake_timeout", "redirect_port", "proxy_protocol"), Ours("in the file")),
+    }
+}
 HTTP = ("2", "1.1")
 NEEDS_CERTIFICATE = frozenset(("http",))
 

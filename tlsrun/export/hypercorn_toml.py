@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from tlsrun.export import serving
-from tlsrun.export.cells import FOREIGN, cells, no_option
-from tlsrun.export.material import key_path, path_of
+from tlsrun.export.cells import FOREIGN, cells, no_option, read_when_told
+from tlsrun.export.material import key_path, path_of, quoted
+from tlsrun.export.quoting import toml
 from tlsrun.export.site import Site, addresses
 from tlsrun.export.text import command, comment
 from tlsrun.plan import Plan
+from tlsrun.servers.hypercorn import BY_QUIC
 from tlsrun.settings.mapping import Ours, Unsupported
+from tlsrun.settings.table import environment_variable
 
-TITLE = "Hypercorn's configuration file"
+TITLE = "Hypercorn's own command"
 FORMS: dict[str, str] = {}
 #: HTTP/3 only when it is asked for: with it Hypercorn up to 0.18 spends the whole graceful_timeout at each stop.
 DEFAULTS = {"host": "::", "port": 443, "http": ("2", "1.1")}
@@ -32,13 +34,24 @@ MAPPING = cells(
     redirect_port=_ONLY_HTTPS,
     hosts=_ONLY_HTTPS,
     acme_webroot=_ONLY_HTTPS,
-    threads=no_option("option for threads: it takes as many as it needs", None),
-    reload=Unsupported("reads certificates at its start only", accepts=(True,)),
+    threads=Ours("the adapter of tlsrun.entry"),
+    reload=read_when_told("at its start"),
     user=Ours("user"),
     group=Ours("group"),
 )
 HTTP = ("3", "2", "1.1")
+#: What `tlsrun run` is asked of HTTP/3, and what that mends of it.
+HTTP_LIMITS = {
+    "3": {
+        **BY_QUIC,
+        "workers": Unsupported("has one UDP socket for all workers, and loses connections to the wrong one",
+                               accepts=(1,)),
+        "handshake_timeout": Unsupported("has no deadline for handshakes", accepts=(10.0,)),
+    }
+}  # fmt: skip
 NEEDS_CERTIFICATE = frozenset(("",))
+
+_ENTRY = "tlsrun.entry:asgi"
 
 
 def render(plan: Plan, site: Site) -> str:
@@ -46,11 +59,16 @@ def render(plan: Plan, site: Site) -> str:
     head = comment(
         f"Hypercorn serving {site.app} over HTTPS, by Hypercorn's own command.",
         f"Written by: {site.command}",
-        f"    cd {site.folder}\n"
-        + command([f"{site.environment}/bin/hypercorn", "-c", "hypercorn.toml", f"wsgi:{serving.ENTRY}"],
-                  serving.variables(plan, site, carried=True)),
-        "A renewed certificate is read at a restart. Hypercorn tells an application nothing of the TLS connection, and "
-        "its WSGI adapter answers requests that have an empty answer (HEAD, 204, 304) with 500 up to version 0.18.",
+        *site.notes,
+        f"    cd {quoted(str(site.folder))}\n"
+        + command([f"{site.environment}/bin/hypercorn", "-c", "hypercorn.toml", f"asgi:{_ENTRY}"],
+                  [*serving.variables(plan, site, carried=True), *_threads(plan)]),
+        f"By {_ENTRY}, which is an ASGI application around the WSGI one, what Hypercorn's own WSGI adapter does wrong "
+        "up to version 0.18 is put right: 500 for answers without a body (HEAD, 204, 304), cookies joined by commas, "
+        "bodies held whole in memory.",
+        "A renewed certificate is read at a restart. What `tlsrun run --server hypercorn` does besides, and this file "
+        "cannot: the application is told of the TLS connection, sessions resume in every worker, an answer that breaks "
+        "off does not look complete, slow and hostile clients are bounded.",
     )  # fmt: skip
     values: dict[str, Any] = {
         "bind": [f"{address}:{plan.endpoint.port}" for address in addresses(plan)],
@@ -78,6 +96,10 @@ def render(plan: Plan, site: Site) -> str:
     return head + "\n" + "\n".join(lines) + "\n"
 
 
+def _threads(plan: Plan) -> list[str]:
+    return [f"{environment_variable('threads')}={plan.threads}"] if plan.threads else []
+
+
 def _line(name: str, value: Any) -> str:
     """TOML's strings, numbers, booleans and lists of strings are those of JSON."""
-    return f"{name} = {json.dumps(value)}"
+    return f"{name} = {toml(value)}"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
-
 from tlsrun.errors import ConfigurationError, Problem
 from tlsrun.export import serving
 from tlsrun.export.cells import OURS, cells, no_option
 from tlsrun.export.dockerfile import ACCOUNT, MOUNTED
+from tlsrun.export.material import quoted
+from tlsrun.export.quoting import kubernetes, yaml
 from tlsrun.export.site import Site
-from tlsrun.export.text import comment
+from tlsrun.export.text import after_options, comment
 from tlsrun.plan import Plan
 
 TITLE = "Kubernetes' objects"
@@ -22,6 +22,7 @@ MAPPING = cells(
         "client_crl",
     )},
     bind=no_option("place to listen but every address of its container", ()),
+    host=no_option("place to listen but every address of its container", "0.0.0.0", "::"),  # noqa: S104
     user=no_option("account of this machine; the image has its own", None),
     group=no_option("account of this machine; the image has its own", None),
 )  # fmt: skip
@@ -43,6 +44,9 @@ def render(plan: Plan, site: Site) -> str:
     Raises:
         ConfigurationError: there are no names to obtain a certificate for.
     """
+    if not site.name[0].isalpha():
+        what = "is no name for a Service, which begins with a letter (RFC 1035)"
+        raise ConfigurationError([Problem(where=f"--name {site.name}", what=what, remedy="Choose another (--name)")])
     if not plan.hosts:
         raise ConfigurationError(
             [
@@ -64,15 +68,16 @@ def _head(plan: Plan, site: Site) -> str:
         "cert-manager "
         "obtains the certificate and renews it in the secret, and the pods serve a renewed one without a restart.",
         f"Written by: {site.command}",
+        *site.notes,
         f"The image is that of the Dockerfile: tlsrun export dockerfile {site.app} -o Dockerfile. Put its name in "
         "place of "
         f"registry.example/{site.name}:1, and that of your ClusterIssuer in place of letsencrypt. Then:",
         "    kubectl apply -f FILE",
     ]
-    if plan.clients is not None:
+    if plan.clients is not None and plan.clients.ca.path is not None:
         paragraphs += [
             "The authority that signs client certificates:",
-            f"    kubectl create configmap {site.name}-clients --from-file=ca.pem={plan.clients.ca.name}",
+            f"    kubectl create configmap {site.name}-clients --from-file=ca.pem={quoted(plan.clients.ca.name)}",
         ]
     return comment(*paragraphs)
 
@@ -81,13 +86,14 @@ def _deployment(plan: Plan, site: Site) -> str:
     said = serving.settings(
         site, server=site.server, host="0.0.0.0", port=plan.endpoint.port, workers=plan.workers,  # noqa: S104 -- text of a file
         cert=f"{MOUNTED}/tls.crt", key=f"{MOUNTED}/tls.key", redirect_port=plan.redirect_port,
-        client_ca=f"{_CLIENTS}/ca.pem" if plan.clients else None, hosts=",".join(plan.hosts),
+        hosts=",".join(plan.hosts), **serving.clients(plan, site, f"{_CLIENTS}/ca.pem", ""),
     )  # fmt: skip
     variables = "".join(
-        f"            - name: {name}\n              value: {json.dumps(value)}\n" for name, value in said.items()
+        f"            - name: {name}\n              value: {kubernetes(value)}\n" for name, value in said.items()
     )
+    words = ["tlsrun", "run", *after_options(site.app)]
     clients_mount = clients_volume = plain = ""
-    if plan.clients is not None:
+    if plan.clients is not None and plan.clients.ca.path is not None:
         clients_mount = (
             f"            - name: clients\n              mountPath: {_CLIENTS}\n              readOnly: true\n"
         )
@@ -99,12 +105,12 @@ def _deployment(plan: Plan, site: Site) -> str:
 apiVersion: apps/v1
 kind: Deployment
 metadata:
-  name: {site.name}
-  labels: {{app: {site.name}}}
+  name: {yaml(site.name)}
+  labels: {{app: {yaml(site.name)}}}
 spec:
   replicas: 2
   selector:
-    matchLabels: {{app: {site.name}}}
+    matchLabels: {{app: {yaml(site.name)}}}
   strategy:
     rollingUpdate:
       # No pod goes before another one is there.
@@ -112,7 +118,7 @@ spec:
       maxSurge: 1
   template:
     metadata:
-      labels: {{app: {site.name}}}
+      labels: {{app: {yaml(site.name)}}}
     spec:
       # Longer than the server takes to finish what it is at.
       terminationGracePeriodSeconds: 60
@@ -129,11 +135,11 @@ spec:
           topologyKey: kubernetes.io/hostname
           whenUnsatisfiable: ScheduleAnyway
           labelSelector:
-            matchLabels: {{app: {site.name}}}
+            matchLabels: {{app: {yaml(site.name)}}}
       containers:
         - name: app
           image: registry.example/{site.name}:1
-          args: ["tlsrun", "run", {json.dumps(site.app)}]
+          args: [{", ".join(map(kubernetes, words))}]
           env:
 {variables}          ports:
             - name: https
@@ -186,13 +192,13 @@ def _service(plan: Plan, site: Site) -> str:
 apiVersion: v1
 kind: Service
 metadata:
-  name: {site.name}
-  labels: {{app: {site.name}}}
+  name: {yaml(site.name)}
+  labels: {{app: {yaml(site.name)}}}
 spec:
   type: LoadBalancer
   # The client's address is kept: no other node forwards the connection.
   externalTrafficPolicy: Local
-  selector: {{app: {site.name}}}
+  selector: {{app: {yaml(site.name)}}}
   ports:
     - {{name: https, port: {plan.endpoint.port}, targetPort: https}}
 {plain}"""
@@ -203,10 +209,10 @@ def _certificate(plan: Plan, site: Site) -> str:
 apiVersion: cert-manager.io/v1
 kind: Certificate
 metadata:
-  name: {site.name}
+  name: {yaml(site.name)}
 spec:
   secretName: {site.name}-tls
-  dnsNames: {json.dumps(list(plan.hosts))}
+  dnsNames: [{", ".join(map(yaml, plan.hosts))}]
   privateKey:
     algorithm: ECDSA
     size: 256
@@ -223,10 +229,10 @@ def _budget(site: Site) -> str:
 apiVersion: policy/v1
 kind: PodDisruptionBudget
 metadata:
-  name: {site.name}
+  name: {yaml(site.name)}
 spec:
   # While nodes are emptied, one pod always serves.
   minAvailable: 1
   selector:
-    matchLabels: {{app: {site.name}}}
+    matchLabels: {{app: {yaml(site.name)}}}
 """

@@ -5,23 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tlsrun.export import serving
-from tlsrun.export.cells import FOREIGN, cells
+from tlsrun.export.cells import FOREIGN, cells, read_when_told
 from tlsrun.export.headers import SET, STRIPPED
 from tlsrun.export.material import key_path, path_of
 from tlsrun.export.site import Site, addresses, by_certificate, origin_port, server_names
 from tlsrun.export.text import block, comment, duration
 from tlsrun.plan import Plan
-from tlsrun.settings.mapping import Unsupported
 from tlsrun.tls.identity import IdentitySources
 
 TITLE = "nginx"
 FORMS = {"http": "HTTP, to gunicorn or Granian", "uwsgi": "uWSGI's own protocol"}
 DEFAULTS = {"host": "::", "port": 443, "redirect_port": 80}
-MAPPING = cells(
-    FOREIGN,
-    reload=Unsupported("reads certificates at the start and at `nginx -s reload` only; let certbot's deploy hook do "
-                       "that", accepts=(True,)),
-)  # fmt: skip
+MAPPING = cells(FOREIGN, reload=read_when_told("at the start and at `nginx -s reload`"))
 HTTP = ("2", "1.1")
 NEEDS_CERTIFICATE = frozenset(FORMS)
 

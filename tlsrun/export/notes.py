@@ -1,15 +1,32 @@
-"""What is set for the application's side and a front's file does not honour: said in the file, and as a warning."""
+"""What is set, and the file cannot say or need not: a line of the file for each, and a warning."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tlsrun import export
 from tlsrun.errors import Problem
+from tlsrun.export.cells import Aside
 from tlsrun.export.site import Site
 from tlsrun.settings.layers import Resolution
+from tlsrun.settings.table import SPECS, environment_variable
+from tlsrun.settings.words import AUTO
 
 #: The programs that stand in front of an application.
 FRONTS = frozenset(("nginx", "apache", "haproxy", "caddy"))
+
+#: The server that a file is of, or that its application's side is told to be: target, form -> server.
+_SERVER = {
+    ("uwsgi-ini", "edge"): "uwsgi",
+    ("uwsgi-ini", "native"): "uwsgi",
+    ("gunicorn-conf", ""): "gunicorn",
+    ("hypercorn-toml", ""): "hypercorn",
+    ("procfile", ""): "gunicorn",
+    ("nginx", "uwsgi"): "uwsgi",
+    ("systemd", "uwsgi"): "uwsgi",
+    ("apache", "wsgi"): "mod_wsgi",
+    ("haproxy", "tls"): "the machines' own",
+}
 
 
 def notes(target: str, resolution: Resolution, site: Site) -> Iterator[Problem]:
@@ -19,8 +36,41 @@ def notes(target: str, resolution: Resolution, site: Site) -> Iterator[Problem]:
         target: whose file is written.
         resolution: what is set.
     """
-    if target not in FRONTS:
-        return
+    yield from _asides(target, resolution, site)
+    yield from _server(target, resolution, site)
+    if target in FRONTS and site.form != "tls":
+        yield from _of_a_front(target, resolution, site)
+
+
+def _asides(target: str, resolution: Resolution, site: Site) -> Iterator[Problem]:
+    mapping = export.mapping_of(target, site.form)
+    for name, spec in SPECS.items():
+        cell, value = mapping[name], getattr(resolution.settings, name)
+        if not resolution.is_given(name):
+            continue
+        if isinstance(cell, Aside):
+            if value not in cell.accepts:
+                yield Problem(where=resolution.spelling(name), what=cell.how, remedy=cell.remedy)
+        elif spec.secret and resolution.origins[name].layer in ("command line", "environment"):
+            yield Problem(
+                where=resolution.spelling(name),
+                what="is a secret, and stands in no file",
+                remedy=f"Give it to what the file starts, as {environment_variable(name)}, or use key_password_file",
+            )
+
+
+def _server(target: str, resolution: Resolution, site: Site) -> Iterator[Problem]:
+    asked = resolution.settings.server
+    runs = _SERVER.get((target, site.form), site.server)
+    if resolution.is_given("server") and asked not in (AUTO, runs):
+        yield Problem(
+            where=f"{resolution.spelling('server')} {asked}",
+            what=f"the server of this file is {runs}",
+            remedy="Leave it out",
+        )
+
+
+def _of_a_front(target: str, resolution: Resolution, site: Site) -> Iterator[Problem]:
     settings = resolution.settings
     if settings.redirect_exempt and settings.redirect_port is not None:
         yield Problem(

@@ -16,13 +16,14 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from tlsrun import export
 from tlsrun.apps import App
-from tlsrun.choosing import http_words, unmet
+from tlsrun.choosing import ServerFacts, unmet
 from tlsrun.default_identity import LoadedIdentity
 from tlsrun.errors import CertificateError, ConfigurationError, Problem
 from tlsrun.export.material import unfit
 from tlsrun.facts import Facts, gather
 from tlsrun.plan import Plan, decide
-from tlsrun.servers import probe_all
+from tlsrun.servers import load, probe_all
+from tlsrun.servers.option_trial import read_options
 from tlsrun.settings.layers import Resolution
 from tlsrun.settings.mapping import Unsupported
 from tlsrun.tls.identity import IdentitySources, Source
@@ -70,11 +71,13 @@ def plan_for(target: str, resolution: Resolution, *, form: str, app: App | None,
     needs_certificate = form in export.load(target).NEEDS_CERTIFICATE
     if needs_certificate and not named:
         raise ConfigurationError([*resolution.problems, _no_certificate(target, resolution)])
-    instead = _IN_PRODUCTION if export.runs_tlsrun(target, form) else _BEHIND_A_FRONT
+    ours = export.runs_tlsrun(target, form)
+    instead = _IN_PRODUCTION if ours else _BEHIND_A_FRONT
     server = instead.get(settings.server, settings.server)
-    asked = _asking(resolution, server=target)
-    targets = {name: export.facts_of(name) for name in export.TARGETS}
-    facts = _elsewhere(gather(asked, targets, may_develop=False, starting=False))
+    # What `tlsrun run` would be asked is asked of its server, by the same table; all else of the target's own.
+    judges = _servers(target) if ours else {name: export.facts_of(name, form) for name in export.TARGETS}
+    asked = _asking(resolution, server=server if ours else target)
+    facts = _elsewhere(gather(asked, judges, may_develop=False, starting=False))
     if not named:
         # Whoever ends TLS brings the certificate; `key` and the like are mistakes then, and said.
         facts = dataclasses.replace(facts, loaded=_stand_in(settings.hosts, now))
@@ -82,12 +85,16 @@ def plan_for(target: str, resolution: Resolution, *, form: str, app: App | None,
         if lost:
             raise ConfigurationError([*resolution.problems, *(_no_use(resolution, name) for name in lost)])
         asked = _asking(asked, cert="stand-in")
-    plan = decide(asked, facts, framework=app.framework if app else "wsgi")
-    chosen = export.load(target)
-    problems = (
-        list(unfit(plan, chosen.TITLE, mended=target in export.SERVED_BY_US)) if named and needs_certificate else []
-    )
-    problems += _of_the_server(target, form, server, resolution)
+    problems = list(_of_the_target(target, form, resolution)) if ours else []
+    try:
+        plan = decide(asked, facts, framework=app.framework if app else "wsgi")
+    except ConfigurationError as error:
+        raise ConfigurationError([*error.problems, *problems]) from None
+    title = export.load(target).TITLE
+    if named and needs_certificate:
+        problems += unfit(plan, title, mended=ours)
+    if ours:
+        problems += _of_the_options(plan)
     if problems:
         raise ConfigurationError(problems)
     introducers = tuple(map(_shortest, plan.front.peers.networks)) if plan.proxy_protocol else ()
@@ -99,19 +106,33 @@ def _shortest(network: Network) -> str:
     return str(network.network_address if network.prefixlen == network.max_prefixlen else network)
 
 
-def _of_the_server(target: str, form: str, server: str, resolution: Resolution) -> Iterator[Problem]:
-    """What the server that the file starts cannot honour."""
-    if export.runs_tlsrun(target, form):
-        facts = probe_all()[server]
-        for name in unmet(facts, resolution):
-            cell = facts.mapping[name]
-            reason = cell.reason if isinstance(cell, Unsupported) else f"speaks {http_words(facts.http)} only"
-            given = name if resolution.is_given(name) else "client_ca"
-            yield Problem(where=resolution.spelling(given), what=f"{facts.title} {reason}",
-                          remedy="Leave it out, or choose another server (--server)", code="TLS203")  # fmt: skip
-    elif target == "systemd" and resolution.settings.server_options:
-        yield Problem(where=resolution.spelling("server_options"), what="the command of the service has none of them",
-                      remedy="Leave it out, and add them to ExecStart")  # fmt: skip
+def _servers(target: str) -> dict[str, ServerFacts]:
+    """What is known of the servers, none of which need be installed here; in an image all that belongs to one is."""
+    known = {name: dataclasses.replace(one, missing=None) for name, one in probe_all().items()}
+    if target in export.ELSEWHERE:
+        return {name: dataclasses.replace(one, http=load(name).HTTP) for name, one in known.items()}
+    return known
+
+
+def _of_the_target(target: str, form: str, resolution: Resolution) -> Iterator[Problem]:
+    """What such a file cannot say, whatever its server can."""
+    facts = export.facts_of(target, form)
+    for name in unmet(facts, resolution):
+        cell = facts.mapping[name]
+        if isinstance(cell, Unsupported):
+            yield Problem(where=resolution.spelling(name), what=f"{facts.title} {cell.reason}", remedy="Leave it out",
+                          code="TLS203")  # fmt: skip
+
+
+def _of_the_options(plan: Plan) -> tuple[Problem, ...]:
+    """Why the server, where it is installed here, does not take ``server_options``."""
+    if not plan.server_options or load(plan.server).probe().missing is not None:
+        return ()
+    try:
+        read_options(plan)
+    except ConfigurationError as error:
+        return error.problems
+    return ()
 
 
 def _asking(resolution: Resolution, **changed: Any) -> Resolution:

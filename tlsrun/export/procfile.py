@@ -5,10 +5,12 @@ from __future__ import annotations
 import shlex
 
 from tlsrun.export import serving
-from tlsrun.export.cells import cells, no_option
+from tlsrun.export.cells import Aside, cells, no_option
+from tlsrun.export.quoting import shell
 from tlsrun.export.site import THREADS, Site
 from tlsrun.export.text import comment
 from tlsrun.plan import Plan
+from tlsrun.settings.table import environment_variable
 
 TITLE = "A Procfile"
 FORMS: dict[str, str] = {}
@@ -19,12 +21,25 @@ DEFAULTS = {
     "proxy": "heroku",
 }
 _EDGE = "certificates or TLS: the platform's router ends it, and `heroku certs` knows the certificate"
+_PORT = Aside("the platform says where to listen, by $PORT")
+_ROUTER = Aside("is about TLS, which the platform's router ends")
 MAPPING = cells(
     {name: no_option(_EDGE, None, (), False, "") for name in (
         "cert", "key", "key_password", "key_password_file", "key_password_command", "chain", "ciphers", "groups", "sni",
         "sni_strict", "client_ca", "client_crl", "context_hook", "acme_webroot", "redirect_port", "max_version",
     )},
     server_options=no_option("options of a server, but for those in the line itself", {}),
+    profile=no_option(_EDGE, "intermediate"),
+    min_version=no_option(_EDGE, "1.2"),
+    client_auth=no_option(_EDGE, None, "none"),
+    handshake_timeout=no_option(_EDGE, 10.0),
+    proxy_protocol=no_option("PROXY protocol: the router speaks HTTP", False),
+    user=no_option("account: the platform has its own", None),
+    group=no_option("account: the platform has its own", None),
+    host=_PORT,
+    port=_PORT,
+    reload=_ROUTER,
+    client_facts=_ROUTER,
 )  # fmt: skip
 HTTP = ("1.1",)
 NEEDS_CERTIFICATE: frozenset[str] = frozenset()
@@ -37,13 +52,17 @@ def render(plan: Plan, site: Site) -> str:
         "router says "
         "of the client, and sends plain HTTP to HTTPS.",
         f"Written by: {site.command}",
+        *site.notes,
         "Needs in requirements.txt: tlsrun[gunicorn]. $WEB_CONCURRENCY is set by the platform.",
     )
     trusted, proxy = ",".join(site.peers), ",".join(site.proxy)
     said = [f"TLSRUN_APP={shlex.quote(site.app)}", f"TLSRUN_TRUSTED_PROXIES={shlex.quote(trusted)}",
             f"TLSRUN_PROXY={shlex.quote(proxy)}"]  # fmt: skip
-    if "redirect_exempt" in site.carried:
-        said.append(f"TLSRUN_REDIRECT_EXEMPT={shlex.quote(site.carried['redirect_exempt'])}")
+    said += [
+        shell(f"{environment_variable(name)}={site.carried[name]}")
+        for name in ("redirect_exempt", "hosts")
+        if name in site.carried
+    ]
     if plan.hsts:
         said.append(f"TLSRUN_HSTS={plan.hsts}")
     words = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tlsrun.export.material import quoted
 from tlsrun.export.site import THREADS, Site
 from tlsrun.export.text import command
 from tlsrun.plan import Plan
@@ -113,6 +114,21 @@ def settings(site: Site, **ours: object) -> dict[str, str]:
     return {environment_variable(name): str(value) for name, value in said.items() if value not in (None, "", ())}
 
 
+def clients(plan: Plan, site: Site, ca: str, crl: str) -> dict[str, str | None]:
+    """Who signs client certificates, for `settings`: the files, or what was given where it is no file.
+
+    Arguments:
+        ca, crl: where the files are.
+    """
+    if plan.clients is None:
+        return {"client_ca": None, "client_crl": None}
+    lists = plan.clients.crl
+    return {
+        "client_ca": site.said.get("client_ca") if plan.clients.ca.path is None else ca,
+        "client_crl": None if lists is None else site.said.get("client_crl") if lists.path is None else crl,
+    }
+
+
 def example(plan: Plan, site: Site, *, protocol: str, proxy: str | None = None) -> str:
     """The command with its environment, for a comment.
 
@@ -121,4 +137,4 @@ def example(plan: Plan, site: Site, *, protocol: str, proxy: str | None = None) 
         proxy: see `variables`.
     """
     words = over_uwsgi(plan, site) if protocol == "uwsgi" else over_http(plan, site)
-    return f"    cd {site.folder}\n" + command(words, variables(plan, site, proxy))
+    return f"    cd {quoted(str(site.folder))}\n" + command(words, variables(plan, site, proxy))

@@ -33,6 +33,7 @@ class Site:
         proxy: the setting ``proxy``: which front it is, where the file is not that front's own.
         bind: the setting ``bind``.
         carried: the settings that the command line and the environment give, as TLSRUN_* variables hold them.
+        said: all settings that somebody gave, so.
         command: the command line that this file was made by.
         notes: what is set, and the file cannot say; for its first lines.
     """
@@ -52,6 +53,7 @@ class Site:
     proxy: tuple[str, ...] = ()
     bind: tuple[str, ...] = ()
     carried: Mapping[str, str] = field(default_factory=dict)
+    said: Mapping[str, str] = field(default_factory=dict)
     command: str = "tlsrun export"
     notes: tuple[str, ...] = ()
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 
 from tlsrun.endpoint import Endpoint
 from tlsrun.errors import ConfigurationError, Problem
 from tlsrun.export import serving
-from tlsrun.export.cells import OURS, cells
+from tlsrun.export.cells import OF_TLS, OURS, Aside, cells
 from tlsrun.export.material import key_path, path_of
+from tlsrun.export.quoting import unit, unit_word
 from tlsrun.export.site import Site
-from tlsrun.export.text import comment
+from tlsrun.export.text import after_options, comment
 from tlsrun.listening.address import Place, UnixSocket, takes_both_families
 from tlsrun.plan import Plan
+from tlsrun.settings.mapping import Ours, Unsupported
 
 TITLE = "systemd's units"
 FORMS = {
@@ -22,8 +25,24 @@ FORMS = {
 }
 DEFAULTS = {"host": "::", "port": 443}
 MAPPING = cells(OURS)
+_OF_THE_FRONT = Aside("is the affair of the front, where TLS ends", "Set it in the front's own file (tlsrun export)")
+_ONE_SOCKET = Aside("the service listens on its socket alone", "Name that by --socket")
+_BEHIND = {
+    **dict.fromkeys(OF_TLS, _OF_THE_FRONT),
+    **dict.fromkeys(("host", "port", "bind"), _ONE_SOCKET),
+    "server_options": Unsupported("run a command that has none of them; add them to ExecStart", accepts=({},)),
+}
+#: Behind a front the server is started by its own command. Of client certificates the application is told by HTTP in
+#: a header that is believed; uWSGI's protocol has variables for that.
+BY_FORM = {
+    "http": {**_BEHIND, **dict.fromkeys(("client_ca", "client_auth"), Ours("whether the front's header is believed"))},
+    "uwsgi": _BEHIND,
+}
 HTTP = ("3", "2", "1.1")
 NEEDS_CERTIFICATE = frozenset(("tls",))
+
+#: The variables that hold paths of credentials, which begin with a specifier.
+_CREDENTIALS = ("TLSRUN_CERT", "TLSRUN_KEY", "TLSRUN_KEY_PASSWORD_FILE")
 
 #: What a web application needs nothing of (systemd.exec(5)); `systemd-analyze security` says what each is worth.
 _HARDENING = """\
@@ -96,6 +115,7 @@ def _head(plan: Plan, site: Site) -> str:
         f"{site.app} over HTTPS, under {_server(site)}." if site.form == "tls"
         else f"{site.app} behind a front that ends TLS, under {_server(site)}.",
         f"Written by: {site.command}",
+        *site.notes,
         f"Save {units} in /etc/systemd/system (-o FOLDER writes them there). Then:",
         f"    systemctl daemon-reload && systemctl enable --now {unit}",
     ]  # fmt: skip
@@ -121,13 +141,13 @@ def _service(plan: Plan, site: Site) -> str:
     lines = [
         _head(plan, site),
         "[Unit]",
-        f"Description={site.app} over HTTPS" if site.form == "tls" else f"Description={site.app}",
+        f"Description={_described(site)}" + (" over HTTPS" if site.form == "tls" else ""),
         f"{socket}Wants=network-online.target",
         "After=network-online.target",
         "",
         "[Service]",
         *_notifying(site),
-        *([f"User={plan.account.user}"] if plan.account else ["DynamicUser=yes"]),
+        *_account(plan, site),
         f"WorkingDirectory={site.folder}",
         *_start(plan, site),
         "ExecReload=/bin/kill -HUP $MAINPID",
@@ -144,6 +164,17 @@ def _service(plan: Plan, site: Site) -> str:
         "WantedBy=multi-user.target",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _described(site: Site) -> str:
+    return " ".join(site.app.split()).replace("%", "%%")
+
+
+def _account(plan: Plan, site: Site) -> list[str]:
+    if plan.account is None:
+        return ["DynamicUser=yes"]
+    group = site.said.get("group")
+    return [f"User={plan.account.user}", *([f"Group={group}"] if group else [])]
 
 
 def _notifying(site: Site) -> Iterator[str]:
@@ -174,8 +205,8 @@ def _start(plan: Plan, site: Site) -> Iterator[str]:
     words = serving.over_uwsgi(plan, site) if site.form == "uwsgi" else serving.over_http(plan, site)
     proxy = None if site.form == "uwsgi" else (site.proxy or ("nginx",))[0]
     for variable in serving.variables(plan, site, proxy, carried=site.form == "http"):
-        yield f'Environment="{variable}"'
-    yield f"ExecStart={' '.join(words)}"
+        yield f"Environment={unit(variable)}"
+    yield f"ExecStart={' '.join(map(unit_word, words))}"
 
 
 def _tls(plan: Plan, site: Site) -> Iterator[str]:
@@ -193,6 +224,9 @@ def _tls(plan: Plan, site: Site) -> Iterator[str]:
     yield "# Read by root, seen by this service alone."
     yield f"LoadCredential=fullchain.pem:{path_of(plan.sources.cert)}"
     yield f"LoadCredential=privkey.pem:{key_path(plan.sources)}"
+    password = site.said.get("key_password_file")
+    if password is not None:
+        yield f"LoadCredential=key-password:{os.path.abspath(password)}"
     place: dict[str, object] = {"host": plan.endpoint.host, "port": plan.endpoint.port}
     if site.bind:
         # What the application's own configuration says of it is set aside: systemd listens.
@@ -200,17 +234,12 @@ def _tls(plan: Plan, site: Site) -> Iterator[str]:
     said = serving.settings(
         site, server=site.server, **place, workers=plan.workers,
         cert="%d/fullchain.pem", key="%d/privkey.pem", user=None, group=None,
+        key_password_file=None if password is None else "%d/key-password",
     )  # fmt: skip
     for name, value in said.items():
-        text = value if name in ("TLSRUN_CERT", "TLSRUN_KEY") else value.replace("%", "%%")
-        yield f'Environment="{name}={text}"'
-    yield f"ExecStart={site.environment}/bin/tlsrun run {_quoted(site.app)}"
-
-
-def _quoted(word: str) -> str:
-    """A word of a command line (systemd.service(5), "Command lines")."""
-    safe = word.replace("%", "%%").replace("$", "$$")
-    return safe if safe.replace(":", "").replace(".", "").replace("_", "").isalnum() else f'"{safe}"'
+        yield f"Environment={unit(f'{name}={value}', specifiers=name in _CREDENTIALS)}"
+    words = [f"{site.environment}/bin/tlsrun", "run", *after_options(site.app)]
+    yield f"ExecStart={' '.join(map(unit_word, words))}"
 
 
 def _listened_at(places: Sequence[Place]) -> tuple[list[str], list[str]]:
@@ -260,7 +289,15 @@ def _socket(plan: Plan, site: Site) -> str:
         if not site.is_unix:
             more = ["NoDelay=yes"]
     lines = [
-        "[Unit]", f"Description={what} of {site.app}", "", "[Socket]", *(f"ListenStream={place}" for place in places),
-        "Backlog=1024", *more, "", "[Install]", "WantedBy=sockets.target",
-    ]  # fmt: skip
+        "[Unit]",
+        f"Description={what} of {_described(site)}",
+        "",
+        "[Socket]",
+        *(f"ListenStream={place}" for place in places),
+        "Backlog=1024",
+        *more,
+        "",
+        "[Install]",
+        "WantedBy=sockets.target",
+    ]
     return "\n".join(lines) + "\n"

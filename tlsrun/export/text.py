@@ -6,6 +6,8 @@ import shlex
 import textwrap
 from collections.abc import Iterable
 
+from tlsrun.export.quoting import shell
+
 _WIDTH = 100
 
 
@@ -27,7 +29,7 @@ def comment(*paragraphs: str, mark: str = "#") -> str:
 
 def command(words: Iterable[str], variables: Iterable[str] = ()) -> str:
     """A command as a paragraph of a comment: its variables first, broken into lines as a shell takes them."""
-    shown = [*variables, *(shlex.quote(word) for word in words)]
+    shown = [*map(shell, variables), *(shlex.quote(word) for word in words)]
     lines, line = [], "   "
     for word in shown:
         if len(line) + len(word) > _WIDTH - 3 and line.strip():
@@ -35,6 +37,11 @@ def command(words: Iterable[str], variables: Iterable[str] = ()) -> str:
             line = "       "
         line += f" {word}"
     return "\n".join([*lines, line])
+
+
+def after_options(word: str) -> list[str]:
+    """An argument of `tlsrun run`, which is none of its options whatever it begins with."""
+    return ["--", word] if word.startswith("-") else [word]
 
 
 def duration(seconds: float) -> str:

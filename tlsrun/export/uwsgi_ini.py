@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 from tlsrun.errors import ConfigurationError, Problem
 from tlsrun.export import serving
-from tlsrun.export.cells import FOREIGN, cells
+from tlsrun.export.cells import FOREIGN, cells, read_when_told
 from tlsrun.export.material import key_path, path_of
+from tlsrun.export.quoting import uwsgi, uwsgi_placeholders
 from tlsrun.export.site import THREADS, Site
 from tlsrun.export.text import comment
 from tlsrun.plan import Plan
 from tlsrun.settings.mapping import Ours, Unsupported
+from tlsrun.settings.table import environment_variable
 
-TITLE = "uWSGI's ini file"
+TITLE = "uWSGI"
 FORMS = {"edge": "TLS ends in tlsrun's edge, a mule; any uWSGI", "native": "uWSGI's own `https =`; a uWSGI with SSL"}
 DEFAULTS = {"host": "0.0.0.0", "port": 443}  # noqa: S104 -- text of a file
 MAPPING = cells(
@@ -21,41 +24,50 @@ MAPPING = cells(
     context_hook=Unsupported("is read by a uWSGI that knows no Python function yet", accepts=(None,)),
     user=Ours("uid"),
     group=Ours("gid"),
-    reload=Ours("the edge watches the files; a uWSGI with SSL reads them at its reload (SIGHUP)"),
+    reload=Ours("the edge watches the files"),
 )
+
+
+def _native_has_no(*accepts: object) -> Unsupported:
+    return Unsupported("with its own TLS has no option for it; end TLS in the edge (--upstream edge)", accepts=accepts)
+
+
+#: Where uWSGI's own TLS is used.
+BY_FORM = {
+    "native": {
+        "groups": _native_has_no(()),
+        "max_version": _native_has_no(None, "1.3"),
+        "sni_strict": _native_has_no(False),
+        "client_crl": _native_has_no(None),
+        "hosts": _native_has_no(()),
+        "proxy_protocol": _native_has_no(False),
+        "acme_webroot": _native_has_no(None),
+        "handshake_timeout": _native_has_no(),
+        "reload": read_when_told("at the start and at a reload (SIGHUP)"),
+    }
+}
 HTTP = ("1.1",)
 NEEDS_CERTIFICATE = frozenset(FORMS)
+
+#: What uWSGI itself is told, by options of its own.
+_OF_UWSGI = ("workers", "threads", "user", "group", "server_options", "bind")
 
 
 def render(plan: Plan, site: Site) -> str:
     """An ini file.
 
     Raises:
-        ConfigurationError: what uWSGI's own TLS has no option for is asked for.
+        ConfigurationError: uWSGI's own TLS is asked for several certificates of a name; or a setting cannot be
+            written down.
     """
-    if site.form == "native":
-        problems = list(_problems(plan))
-        if problems:
-            raise ConfigurationError(problems)
+    if site.form == "native" and any(len(several) > 1 for several in plan.sni.values()):
+        remedy = "Keep one of them, ECDSA, or end TLS in the edge (--upstream edge)"
+        raise ConfigurationError(
+            [Problem(where="sni", what="uWSGI's own TLS takes one certificate for a name", remedy=remedy)]
+        )
     tls = _native(plan) if site.form == "native" else _edge(plan, site)
-    return _head(plan, site) + "\n[uwsgi]\n" + "\n".join([*_common(plan, site), "", *tls]) + "\n"
-
-
-def _problems(plan: Plan) -> Iterator[Problem]:
-    lacking = {
-        "groups": bool(plan.policy.groups),
-        "max_version": plan.policy.max_version == "1.2",
-        "sni_strict": plan.sni_strict,
-        "client_crl": plan.clients is not None and plan.clients.crl is not None,
-        "hosts": bool(plan.hosts),
-        "proxy_protocol": plan.proxy_protocol,
-        "acme_webroot": plan.acme_webroot is not None,
-        "sni (several certificates for a name)": any(len(several) > 1 for several in plan.sni.values()),
-    }
-    for name, asked in lacking.items():
-        if asked:
-            yield Problem(where=name, what="uWSGI's own TLS has no option for it",
-                          remedy="Leave it out, or end TLS in the edge (--upstream edge)")  # fmt: skip
+    text = "\n".join([*_common(plan, site), "", *tls]) + "\n"
+    return _head(plan, site) + "\n[uwsgi]\n" + "".join(f"{line}\n" for line in uwsgi_placeholders(text)) + text
 
 
 def _head(plan: Plan, site: Site) -> str:
@@ -74,6 +86,7 @@ def _head(plan: Plan, site: Site) -> str:
     return comment(
         f"uWSGI serving {site.app} over HTTPS; for a uWSGI {kind}.",
         f"Written by: {site.command}",
+        *site.notes,
         f"Start it: {site.environment}/bin/uwsgi --ini {site.name}.ini",
         renewed,
         "What `tlsrun run --server uwsgi` does besides, and this file cannot: at a stop and a reload requests in "
@@ -91,14 +104,14 @@ def _common(plan: Plan, site: Site) -> Iterator[str]:
     yield "enable-threads = true"
     yield "single-interpreter = true"
     yield "; At a reload, uWSGI would look for the interpreter outside of the virtual environment."
-    yield f"binary-path = {site.environment}/bin/python"
+    yield f"binary-path = {uwsgi(str(site.environment))}/bin/python"
     if plan.account is not None:
         yield f"uid = {plan.account.uid}"
         yield f"gid = {plan.account.gid}"
     yield ""
-    yield f"chdir = {site.folder}"
-    for variable in serving.variables(plan, site, carried=True):
-        yield f"env = {variable}"
+    yield f"chdir = {uwsgi(str(site.folder))}"
+    for variable in _variables(plan, site) if site.form == "edge" else serving.variables(plan, site, carried=True):
+        yield f"env = {uwsgi(variable)}"
     yield f"module = {serving.ENTRY}"
     yield f"processes = {plan.workers}"
     yield f"threads = {plan.threads or THREADS}"
@@ -122,21 +135,24 @@ def _edge(plan: Plan, site: Site) -> Iterator[str]:
     yield "; TLS: the master keeps the port open, a mule ends TLS on it."
     yield f"shared-socket = {plan.endpoint.authority}"
     yield "mule = tlsrun.servers.uwsgi.mule:edge"
-    values = {
-        "SERVER": "uwsgi", "HOST": plan.endpoint.host, "PORT": plan.endpoint.port,
-        "CERT": path_of(plan.sources.cert), "KEY": key_path(plan.sources), "PROFILE": plan.profile,
-        "HANDSHAKE_TIMEOUT": f"{plan.handshake_timeout:g}", "REDIRECT_PORT": plan.redirect_port,
-        "HOSTS": ",".join(plan.hosts), "ACME_WEBROOT": plan.acme_webroot, "RELOAD": "" if plan.reload else "no",
-        "MIN_VERSION": plan.policy.min_version if plan.profile != "modern" else "",
-        "MAX_VERSION": plan.policy.max_version, "GROUPS": ",".join(plan.policy.groups),
+
+
+def _variables(plan: Plan, site: Site) -> list[str]:
+    """The environment of workers and edge: all that is set anywhere, since the edge reads nothing else."""
+    clients = plan.clients
+    files = {
+        "cert": path_of(plan.sources.cert),
+        "key": key_path(plan.sources),
+        "client_ca": path_of(clients.ca) if clients and clients.ca.path else None,
+        "client_crl": path_of(clients.crl) if clients and clients.crl and clients.crl.path else None,
+        "acme_webroot": plan.acme_webroot and os.path.abspath(plan.acme_webroot),
+    }
+    said: dict[str, object] = {
+        **{name: text for name, text in site.said.items() if name not in _OF_UWSGI},
+        **{name: path for name, path in files.items() if path},
+        "app": site.app, "server": "uwsgi", "host": plan.endpoint.host, "port": plan.endpoint.port,
     }  # fmt: skip
-    if plan.clients is not None:
-        values |= {"CLIENT_CA": path_of(plan.clients.ca), "CLIENT_AUTH": plan.clients.mode}
-        if plan.clients.crl is not None:
-            values["CLIENT_CRL"] = path_of(plan.clients.crl)
-    for name, value in values.items():
-        if value:
-            yield f"env = TLSRUN_{name}={value}"
+    return [f"{environment_variable(name)}={value}" for name, value in said.items()]
 
 
 def _native(plan: Plan) -> Iterator[str]:

@@ -13,11 +13,16 @@ from tlsrun.settings.words import SERVERS
 
 
 class Server(Protocol):
-    """What each module of this package offers."""
+    """What each module of this package offers.
+
+    Attributes:
+        HTTP: the versions that it speaks well with all that its extra installs, the newest first.
+    """
 
     NAME: str
     TITLE: str
     EXTRA: str | None
+    HTTP: tuple[str, ...]
     MAPPING: Mapping[str, Cell]
 
     def probe(self) -> ServerFacts:

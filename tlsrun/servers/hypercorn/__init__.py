@@ -20,6 +20,9 @@ NAME = "hypercorn"
 TITLE = "Hypercorn"
 EXTRA: str | None = "hypercorn"
 
+#: What it speaks well; HTTP/3 with aioquic.
+HTTP = ("3", "2", "1.1")
+
 _CONTEXT = Ours("one context, made before the workers are forked; HTTP/3 has its own")
 _SOCKET = Ours("sockets that the workers share; HTTP/3 has one for each worker")
 
@@ -65,7 +68,7 @@ MAPPING: Mapping[str, Cell] = {
 }
 
 #: What its HTTP/3, whose TLS is aioquic's, cannot honour: setting -> why, and what is no error.
-_BY_QUIC: Mapping[str, Unsupported] = {
+BY_QUIC: Mapping[str, Unsupported] = {
     "bind": Unsupported("listens at one address and port, by UDP", accepts=((),), allows=is_one_endpoint),
     "max_version": Unsupported("is TLS 1.3 (RFC 9001)", accepts=(None, "1.3")),
     "groups": Unsupported("has its own key exchange groups", accepts=((),)),
@@ -86,10 +89,10 @@ def probe() -> ServerFacts:
     elif version is None or not is_installed("h2"):
         remedy = f"Run: {install_command(NAME)}"
         missing = Problem(where=NAME, what="it is not installed", remedy=remedy, code="TLS301")
-    http = ("3", "2", "1.1") if is_installed("aioquic") else ("2", "1.1")
+    http = HTTP if is_installed("aioquic") else HTTP[1:]
     return ServerFacts(
         name=NAME, title=TITLE, version=version, missing=missing, mapping=MAPPING, http=http,
-        http_limits={"3": _BY_QUIC},
+        http_limits={"3": BY_QUIC},
     )  # fmt: skip
 
 
