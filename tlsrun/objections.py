@@ -60,7 +60,7 @@ def _limited(resolution: Resolution, facts: Facts) -> Iterator[Problem]:
         for name, reason in limits_of(server, version, settings).items():
             yield Problem(
                 where=resolution.spelling(name),
-                what=f"HTTP/{version} under {server.title} {reason}",
+                what=f"{server.title}'s HTTP/{version} {reason}",
                 remedy=f"Leave it out, or set TLS_HTTP (--http) to {others}",
                 code="TLS203",
             )
