@@ -163,3 +163,65 @@ async def http_3(address: Address, ca: Path, *, name: str = "localhost") -> Asyn
     configuration.load_verify_locations(str(ca))
     async with connect(*address[:2], configuration=configuration, create_protocol=Client) as client:
         yield client  # type: ignore[misc] # aioquic says the base class
+
+
+class _Up(asyncio.DatagramProtocol):
+    """From the server, by way of one port."""
+
+    def __init__(self, router: Router) -> None:
+        self._router = router
+
+    def datagram_received(self, data: bytes, address: Any) -> None:
+        self._router.down(data)
+
+
+class Router(asyncio.DatagramProtocol):
+    """Stands between one client and the server, and may take another port, as a router does that has forgotten."""
+
+    _transport: asyncio.DatagramTransport
+    _up: asyncio.DatagramTransport
+
+    def __init__(self, server: Address) -> None:
+        self._server = server
+        self._client: Any = None
+
+    @property
+    def address(self) -> Address:
+        """Where the client connects."""
+        host, port = self._transport.get_extra_info("sockname")
+        return host, port
+
+    async def move(self) -> None:
+        """Be at another port from now on."""
+        made, _ = await asyncio.get_running_loop().create_datagram_endpoint(lambda: _Up(self), remote_addr=self._server)
+        if hasattr(self, "_up"):
+            self._up.close()
+        self._up = made
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport  # type: ignore[assignment] # it is one of datagrams
+
+    def datagram_received(self, data: bytes, address: Any) -> None:
+        self._client = address
+        self._up.sendto(data)
+
+    def down(self, data: bytes) -> None:
+        """To the client."""
+        self._transport.sendto(data, self._client)
+
+    def close(self) -> None:
+        """Stand there no more."""
+        self._transport.close()
+        self._up.close()
+
+
+@contextlib.asynccontextmanager
+async def router(server: Address) -> AsyncIterator[Router]:
+    """One of its own for a client."""
+    made = Router(server)
+    await asyncio.get_running_loop().create_datagram_endpoint(lambda: made, local_addr=("127.0.0.1", 0))
+    await made.move()
+    try:
+        yield made
+    finally:
+        made.close()

@@ -6,24 +6,27 @@ client certificates, and no session tickets, which would let early data be repla
 
 from __future__ import annotations
 
-import contextlib
+import asyncio
 import socket
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from aioquic.asyncio.protocol import QuicConnectionProtocol
 from aioquic.asyncio.server import QuicServer
+from aioquic.buffer import Buffer  # type: ignore[attr-defined] # from where its documentation has it
 from aioquic.h3.connection import H3_ALPN, ErrorCode
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.connection import QuicConnection
 from aioquic.quic.events import ConnectionTerminated, HandshakeCompleted, ProtocolNegotiated, QuicEvent
-from aioquic.quic.retry import QuicRetryTokenHandler
+from aioquic.quic.packet import pull_quic_header
 from aioquic.tls import load_pem_private_key, pull_client_hello
 
+from tlsrun.servers.hypercorn.datagrams import Datagrams
 from tlsrun.servers.hypercorn.environ import Line
 from tlsrun.servers.hypercorn.http3 import Http3
+from tlsrun.servers.hypercorn.post import LENGTH, Post, name_in
 from tlsrun.servers.hypercorn.tasks import Tasks
 from tlsrun.tls.identity import Identity
 from tlsrun.wsgi.facts import Facts, Untold
@@ -33,7 +36,6 @@ if TYPE_CHECKING:
 
 #: Handshakes under way above which a client has to prove its address first (RFC 9000, section 8.1.2).
 _CROWD = 64
-_BUFFER = 4 << 20  # bytes of datagrams that the system may hold
 
 _KEY_SIZES = {"AES_128_GCM_SHA256": "128"}
 
@@ -43,22 +45,61 @@ class Endpoint(QuicServer):
 
     Arguments:
         worker: whose it is.
+        sock: the socket.
+        post: passes on what is another worker's.
+        seat: this worker's.
 
     Attributes:
         clients: the connections that there are.
+        shaking: how many of them have not shaken hands.
     """
 
-    def __init__(self, worker: Worker, configuration: QuicConfiguration) -> None:
+    def __init__(
+        self, worker: Worker, sock: socket.socket, configuration: QuicConfiguration, post: Post, seat: int
+    ) -> None:
         super().__init__(configuration=configuration, create_protocol=self._create)
         self._worker = worker
-        self._prove = QuicRetryTokenHandler()
+        self._post = post
+        self._seat = seat
         self.clients: set[Client] = set()
         self.shaking = 0
+        self._datagrams = Datagrams(worker.loop, sock, self._take)
+        self.connection_made(cast("asyncio.DatagramTransport", self._datagrams))
+        worker.loop.add_reader(post.box(seat), self._open_letters)
 
-    def datagram_received(self, data: bytes | str, addr: Any) -> None:
-        """As aioquic's; in a crowd, clients prove their address."""
-        self._retry = self._prove if self.shaking > _CROWD else None  # type: ignore[assignment] # as aioquic itself
-        super().datagram_received(data, addr)
+    def stop_reading(self) -> None:
+        """Another worker has the socket from now on, and passes on what is for this one."""
+        self._datagrams.stop_reading()
+
+    def _take(self, data: bytes, address: Any) -> None:
+        """A datagram has come."""
+        name = name_in(data)
+        seat = None if name in self._protocols else self._post.seat_of(name)
+        if seat is None or seat == self._seat:
+            self._deliver(name, data, address)
+        else:
+            self._post.send(seat, data, address)
+
+    def _open_letters(self) -> None:
+        for data, address in self._post.letters(self._seat):
+            self._deliver(name_in(data), data, address)
+
+    def _deliver(self, name: bytes, data: bytes, address: Any) -> None:
+        """To its connection; to a new one, if it begins one."""
+        if (known := self._protocols.get(name)) is not None:
+            known.datagram_received(data, address)
+            return
+        # In a crowd, clients prove their address; who has been asked to, before it went away, does so too.
+        proves = self.shaking > _CROWD or self._has_proof(data)
+        self._retry = self._post.proof if proves else None  # type: ignore[assignment] # as aioquic itself
+        self.datagram_received(data, address)
+
+    def _has_proof(self, data: bytes) -> bool:
+        try:
+            header = pull_quic_header(Buffer(data=data), host_cid_length=LENGTH)
+        except ValueError:
+            return False
+        return bool(header.token) and self._post.proof.made(header.token)
 
     @property
     def busy(self) -> bool:
@@ -75,10 +116,8 @@ class Endpoint(QuicServer):
             client.see_off(late=late)
 
     def _create(self, quic: QuicConnection, stream_handler: Any = None) -> Client:
+        self._post.call(quic, self._seat)
         return Client(quic, self, self._worker)
-
-    def error_received(self, error: Exception) -> None:
-        """A client's port is closed; its connection times out."""
 
 
 class Client(QuicConnectionProtocol):
@@ -224,7 +263,9 @@ def configuration_of(identity: Identity, *, idle_timeout: float) -> QuicConfigur
     Arguments:
         idle_timeout: seconds after which a silent connection is dropped.
     """
-    configuration = QuicConfiguration(is_client=False, alpn_protocols=H3_ALPN, idle_timeout=idle_timeout)
+    configuration = QuicConfiguration(
+        is_client=False, alpn_protocols=H3_ALPN, idle_timeout=idle_timeout, connection_id_length=LENGTH
+    )
     renew(configuration, identity)
     return configuration
 
@@ -234,35 +275,3 @@ def renew(configuration: QuicConfiguration, identity: Identity) -> None:
     configuration.certificate = identity.certificate
     configuration.certificate_chain = list(identity.chain)
     configuration.private_key = load_pem_private_key(identity.key)
-
-
-def bind(host: str, port: int, family: int, *, workers: int) -> list[socket.socket]:
-    """One UDP socket for each worker; the kernel keeps a client with one of them (SO_REUSEPORT, socket(7)).
-
-    Raises:
-        OSError: the port cannot be bound.
-    """
-    sockets: list[socket.socket] = []
-    try:
-        for _ in range(workers):
-            made = socket.socket(family, socket.SOCK_DGRAM)
-            sockets.append(made)
-            if workers > 1:
-                made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            if family == socket.AF_INET6:
-                made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(host != "::"))
-            with contextlib.suppress(OSError):
-                made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
-            made.bind((host, port))
-            made.setblocking(False)
-    except OSError:
-        for made in sockets:
-            made.close()
-        raise
-    return sockets
-
-
-async def serve(worker: Worker, sock: socket.socket, configuration: QuicConfiguration) -> Endpoint:
-    """Begin to answer on ``sock``."""
-    _, endpoint = await worker.loop.create_datagram_endpoint(lambda: Endpoint(worker, configuration), sock=sock)
-    return endpoint

@@ -9,7 +9,7 @@ import os
 import socket
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hypercorn.config import Config
 
@@ -23,9 +23,12 @@ from tlsrun.servers.certificates import certificates_of
 from tlsrun.servers.duties import Duties
 from tlsrun.servers.forking import need_the_main_thread
 from tlsrun.servers.hypercorn.options import OPTIONS, THREADS
-from tlsrun.servers.hypercorn.supervisor import Supervisor
+from tlsrun.servers.hypercorn.supervisor import SEATS, Supervisor
 from tlsrun.servers.hypercorn.worker import HELD, Site, run
 from tlsrun.wsgi.chunked import for_bottle
+
+if TYPE_CHECKING:
+    from tlsrun.servers.hypercorn.post import Post
 
 _log = logging.getLogger("tlsrun.hypercorn")
 
@@ -44,10 +47,13 @@ def serve(plan: Plan, application: Callable[..., Any], options: dict[str, Any]) 
             listening = stack.enter_context(_listening(plan, options["backlog"]))
             plan = plan.settled(listening)
         datagrams: list[socket.socket] = []
+        post = None
         if "3" in plan.http:
             datagrams = _datagrams(plan)
             for made in datagrams:
                 stack.enter_context(made)
+            post = _post(plan)
+            stack.callback(post.close)
             if listening is None:
                 endpoint = replace(plan.endpoint, port=datagrams[0].getsockname()[1])
                 plan = replace(plan, endpoint=endpoint, listening=(Listener(place=endpoint),))
@@ -62,6 +68,7 @@ def serve(plan: Plan, application: Callable[..., Any], options: dict[str, Any]) 
             config=_config(options),
             listeners=listening.sockets if listening else (),
             datagrams=tuple(datagrams),
+            post=post,
             address=(plan.endpoint.host, plan.endpoint.port),
             handshake_timeout=plan.handshake_timeout,
             threads=plan.threads or THREADS,
@@ -111,12 +118,19 @@ def _listening(plan: Plan, backlog: int) -> Listening:
     return opened
 
 
+def _post(plan: Plan) -> Post:
+    # Only now: aioquic need not be there without HTTP/3.
+    from tlsrun.servers.hypercorn.post import Post
+
+    return Post(SEATS * plan.workers)
+
+
 def _datagrams(plan: Plan) -> list[socket.socket]:
-    from tlsrun.servers.hypercorn import quic
+    from tlsrun.servers.hypercorn.datagrams import bind
 
     endpoint = plan.endpoint
     try:
-        return quic.bind(endpoint.host, endpoint.port, endpoint.family, workers=plan.workers)
+        return bind(endpoint.host, endpoint.port, endpoint.family, workers=plan.workers)
     except OSError as error:
         where = f"port, by UDP, ({endpoint.authority})"
         what = f"it cannot be bound: {os.strerror(error.errno) if error.errno else error}"

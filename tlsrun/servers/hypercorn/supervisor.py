@@ -29,6 +29,8 @@ _log = logging.getLogger("tlsrun.hypercorn")
 
 _TICK = 1.0  # seconds between two looks at the workers
 _PAUSE = 1.0  # seconds after its birth before a worker is replaced
+#: Processes that may be one worker at a time: it, and its heir or predecessor.
+SEATS = 2
 _MERCY = 5.0  # seconds that a worker has beyond its requests' grace
 
 
@@ -183,7 +185,7 @@ class Supervisor:
 
     def _free_seat(self, number: int) -> int | None:
         taken = {child.seat for child in self._everybody() if child.status is None}
-        return next((seat for seat in (number, number + self._number) if seat not in taken), None)
+        return next((seat for seat in range(number, SEATS * self._number, self._number) if seat not in taken), None)
 
     def _stop(self) -> None:
         """Tell every worker to stop, wait, and end those that do not in time."""

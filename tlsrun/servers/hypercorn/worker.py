@@ -17,7 +17,7 @@ import signal
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hypercorn.asyncio.worker_context import WorkerContext
 from hypercorn.config import Config
@@ -30,6 +30,9 @@ from tlsrun.servers.hypercorn.connection import Connection
 from tlsrun.servers.hypercorn.desk import Desk
 from tlsrun.tls import plain
 from tlsrun.tls.reload import Certificates
+
+if TYPE_CHECKING:
+    from tlsrun.servers.hypercorn.post import Post
 
 _log = logging.getLogger("tlsrun.hypercorn")
 
@@ -57,6 +60,7 @@ class Site:
         config: Hypercorn's.
         listeners: the listening sockets; none when HTTP/3 alone is spoken.
         datagrams: the UDP sockets, one for each worker; none without HTTP/3.
+        post: passes on datagrams that are another worker's; None without HTTP/3.
         address: where those listen.
         handshake_timeout: seconds a client has for its handshake.
         threads: requests that a worker answers at once.
@@ -74,6 +78,7 @@ class Site:
     config: Config
     listeners: tuple[socket.socket, ...]
     datagrams: tuple[socket.socket, ...]
+    post: Post | None
     address: tuple[str, int]
     handshake_timeout: float
     threads: int
@@ -94,10 +99,10 @@ class Worker:
         stopping: no more clients are taken.
     """
 
-    def __init__(self, site: Site, number: int, link: socket.socket) -> None:
+    def __init__(self, site: Site, seat: int, link: socket.socket) -> None:
         self._site = site
         self._link = link
-        self._number = number
+        self._seat = seat
         self._endpoint: Any = None
         self.loop = asyncio.get_running_loop()
         self.config = site.config
@@ -109,7 +114,7 @@ class Worker:
         self.speaks_http1 = site.speaks_http1
         self.udp_address = site.address
         self.hypercorn = WorkerContext(_most_requests(site.config))
-        self.stopping = False
+        self.stopping = self._relieved = False
         self._refusing = 0.0  # the time from which on no more requests are taken
         self.connections: set[Connection] = set()
         self._stop = asyncio.Event()
@@ -139,14 +144,16 @@ class Worker:
         # First of all: a worker that takes the place of another reads the certificates as they are now.
         self._site.duties.start()
         servers = [await self._listen(sock) for sock in self._site.listeners]
-        if self._site.datagrams:
-            renewing = await self._serve_datagrams()
+        if self._site.post is not None:
+            renewing = self._serve_datagrams(self._site.post)
         self._link.send(READY)
         enough = self.loop.create_task(self.hypercorn.terminate.wait())
         enough.add_done_callback(self._ask_for_another)
         await self._stop.wait()
         for server in servers:
             server.close()
+        if self._endpoint is not None and self._relieved:
+            self._endpoint.stop_reading()
         self._site.duties.stop()
         await self._finish()
         for task in (enough, renewing):
@@ -158,13 +165,14 @@ class Worker:
         listen = self.loop.create_unix_server if sock.family == socket.AF_UNIX else self.loop.create_server
         return await listen(lambda: Connection(self), sock=sock, backlog=_BURST)
 
-    async def _serve_datagrams(self) -> asyncio.Task[None]:
+    def _serve_datagrams(self, post: Post) -> asyncio.Task[None]:
         # Only now: aioquic need not be there without HTTP/3.
         from tlsrun.servers.hypercorn import quic
 
         identity, _ = self._site.certificates.current()
         configuration = quic.configuration_of(identity, idle_timeout=max(self.config.keep_alive_timeout, _PATIENCE))
-        self._endpoint = await quic.serve(self, self._site.datagrams[self._number], configuration)
+        sock = self._site.datagrams[self._seat % self._site.workers]
+        self._endpoint = quic.Endpoint(self, sock, configuration, post, self._seat)
 
         async def renew() -> None:
             served = identity
@@ -192,6 +200,7 @@ class Worker:
             word = self._link.recv(1)
         if word == LEAVE:
             # Nobody waits for this process: its clients may keep their connections as long as they would have.
+            self._relieved = True
             self.last_word = max(_LAST_WORD, min(self.config.keep_alive_timeout, self.config.graceful_timeout))
             self._stop.set()
         elif not word:
@@ -256,7 +265,7 @@ def run(site: Site, seat: int, link: socket.socket) -> None:
     try:
         if site.account is not None:
             become(site.account)
-        _serve(site, number, link)
+        _serve(site, seat, link)
         status = 0
     except BaseException:  # noqa: BLE001 -- nothing may pass into the program that was forked
         _log.exception("worker %d failed", number + 1)
@@ -266,13 +275,13 @@ def run(site: Site, seat: int, link: socket.socket) -> None:
         os._exit(status)
 
 
-def _serve(site: Site, number: int, link: socket.socket) -> None:
+def _serve(site: Site, seat: int, link: socket.socket) -> None:
     loop = _new_loop(site)
     asyncio.set_event_loop(loop)
     loop.set_exception_handler(_report)
 
     async def main() -> None:
-        await Worker(site, number, link).run()
+        await Worker(site, seat, link).run()
 
     loop.run_until_complete(main())
 

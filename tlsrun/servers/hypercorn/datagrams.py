@@ -1,0 +1,105 @@
+"""UDP: the workers' sockets, and one of them in an event loop.
+
+asyncio's own transport cannot stop to read and go on to send, which a worker does that sees its clients off while
+another one has its socket; and it reads one datagram at each turn of the loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+_BUFFER = 4 << 20  # bytes of datagrams that the system may hold
+_DATAGRAM = 65535
+_AT_ONCE = 32  # datagrams that are read before it is the others' turn
+_WAITING = 4096  # datagrams that wait to be sent before more are lost
+
+
+def bind(host: str, port: int, family: int, *, workers: int) -> list[socket.socket]:
+    """One UDP socket for each worker; the kernel keeps a client's address with one of them (SO_REUSEPORT, socket(7)).
+
+    Raises:
+        OSError: the port cannot be bound.
+    """
+    sockets: list[socket.socket] = []
+    try:
+        for _ in range(workers):
+            made = socket.socket(family, socket.SOCK_DGRAM)
+            sockets.append(made)
+            if workers > 1:
+                made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            if family == socket.AF_INET6:
+                made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(host != "::"))
+            with contextlib.suppress(OSError):
+                made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
+            made.bind((host, port))
+            made.setblocking(False)
+    except OSError:
+        for made in sockets:
+            made.close()
+        raise
+    return sockets
+
+
+class Datagrams:
+    """A UDP socket in an event loop, with what aioquic asks of a transport.
+
+    Arguments:
+        received: called with each datagram and where it comes from.
+    """
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, sock: socket.socket, received: Callable[[bytes, Any], None]
+    ) -> None:
+        self._loop = loop
+        self._socket = sock
+        self._received = received
+        self._waiting: deque[tuple[bytes, Any]] = deque()
+        loop.add_reader(sock, self._read)
+
+    def sendto(self, data: bytes, address: Any) -> None:
+        """Send, now or when there is room."""
+        if self._waiting:
+            if len(self._waiting) < _WAITING:
+                self._waiting.append((data, address))
+        elif not self._sent(data, address):
+            self._waiting.append((data, address))
+            self._loop.add_writer(self._socket, self._write)
+
+    def stop_reading(self) -> None:
+        """Leave what comes from now on to somebody else."""
+        self._loop.remove_reader(self._socket)
+
+    def close(self) -> None:
+        """Do nothing more."""
+        self._loop.remove_reader(self._socket)
+        self._loop.remove_writer(self._socket)
+        self._waiting.clear()
+        self._socket.close()
+
+    def _read(self) -> None:
+        for _ in range(_AT_ONCE):
+            try:
+                data, address = self._socket.recvfrom(_DATAGRAM)
+            except OSError:  # nothing more; or a client's port is closed, and its connection will time out
+                return
+            self._received(data, address)
+
+    def _write(self) -> None:
+        while self._waiting and self._sent(*self._waiting[0]):
+            self._waiting.popleft()
+        if not self._waiting:
+            self._loop.remove_writer(self._socket)
+
+    def _sent(self, data: bytes, address: Any) -> bool:
+        try:
+            self._socket.sendto(data, address)
+        except (BlockingIOError, InterruptedError):
+            return False
+        except OSError:  # there is no way to that client
+            return True
+        return True

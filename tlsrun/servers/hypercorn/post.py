@@ -1,0 +1,128 @@
+"""HTTP/3 by several workers: a datagram comes to whoever has its connection, by the name of the connection.
+
+The kernel chooses a worker's socket by the addresses of a datagram. A client that gets another address (a phone that
+leaves the Wi-Fi, a router that forgets) stays the same by its connection ID (RFC 9000, section 9), and lands at
+another worker. So a connection ID names the worker that has issued it, and who gets a datagram that is another's
+passes it on. The same holds while one worker leaves and another one has its socket already.
+
+Not by a filter in the kernel (SO_ATTACH_REUSEPORT_CBPF): that exists on Linux alone, and knows sockets, not the two
+processes that may share one at a time.
+
+An ID is made of ``seat ^ mask, check, nonce``, where mask and check are a keyed hash of the nonce: only this server can
+see which of them are one client's, or one worker's (RFC 9000, section 5.1).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+from aioquic.quic.connection import QuicConnection
+
+from tlsrun.servers.hypercorn.proof import Proof
+
+_SEAT, _CHECK, _NONCE = 2, 1, 8  # bytes
+#: Bytes of a connection ID.
+LENGTH = _SEAT + _CHECK + _NONCE
+_DATAGRAM = 65535
+_HEAD = 128  # bytes, at most, that an address takes in a letter
+_AT_ONCE = 64  # letters that are read before it is the others' turn
+
+
+class Post:
+    """Made before the workers are forked.
+
+    Arguments:
+        seats: how many workers there may be at a time.
+
+    Attributes:
+        proof: makes and knows the tokens by which clients prove their address (RFC 9000, section 8.1.2).
+    """
+
+    def __init__(self, seats: int) -> None:
+        self._secret = os.urandom(32)
+        self.proof = Proof()
+        # Of a pair, which is connected, the queue is bounded by its bytes; of other sockets by very few datagrams.
+        self._boxes = [socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM) for _ in range(seats)]
+        for box in self._boxes:
+            for end in box:
+                end.setblocking(False)
+
+    def close(self) -> None:
+        """Where nobody is forked any more."""
+        for box in self._boxes:
+            for end in box:
+                end.close()
+
+    # Names.
+
+    def name(self, seat: int) -> bytes:
+        """A new connection ID of the worker in ``seat``."""
+        nonce = os.urandom(_NONCE)
+        mask = self._hash(nonce)
+        masked = seat ^ int.from_bytes(mask[:_SEAT], "big")
+        return masked.to_bytes(_SEAT, "big") + mask[_SEAT:] + nonce
+
+    def seat_of(self, name: bytes) -> int | None:
+        """The seat of the worker that has issued a connection ID; None when it is a client's own (mostly)."""
+        if len(name) != LENGTH:
+            return None
+        mask = self._hash(name[_SEAT + _CHECK :])
+        seat = int.from_bytes(name[:_SEAT], "big") ^ int.from_bytes(mask[:_SEAT], "big")
+        if mask[_SEAT:] != name[_SEAT : _SEAT + _CHECK] or seat >= len(self._boxes):
+            return None
+        return seat
+
+    def call(self, quic: QuicConnection, seat: int) -> None:
+        """Have a new connection issue such IDs; aioquic makes random ones, and has no public way to say otherwise."""
+        first = quic._host_cids[0]
+        first.cid = quic.host_cid = quic._local_initial_source_connection_id = self.name(seat)
+        replenish = quic._replenish_connection_ids
+
+        def named() -> None:
+            known = len(quic._host_cids)
+            replenish()
+            for more in quic._host_cids[known:]:
+                more.cid = self.name(seat)
+
+        quic._replenish_connection_ids = named  # type: ignore[method-assign]
+
+    def _hash(self, nonce: bytes) -> bytes:
+        return hashlib.blake2b(nonce, key=self._secret, digest_size=_SEAT + _CHECK).digest()
+
+    # Letters.
+
+    def box(self, seat: int) -> socket.socket:
+        """What the worker in ``seat`` reads; what its predecessor left there is thrown away."""
+        box = self._boxes[seat][0]
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                box.recv(1)
+        return box
+
+    def send(self, seat: int, data: bytes, address: tuple[Any, ...]) -> None:
+        """Pass a datagram on, as one from ``address``; where there is no room it is lost, as datagrams may be."""
+        with contextlib.suppress(OSError):
+            self._boxes[seat][1].send("\t".join(map(str, address)).encode() + b"\n" + data)
+
+    def letters(self, seat: int) -> Iterator[tuple[bytes, tuple[Any, ...]]]:
+        """What has come for the worker in ``seat``: datagrams, and whose they are."""
+        for _ in range(_AT_ONCE):
+            try:
+                letter = self._boxes[seat][0].recv(_DATAGRAM + _HEAD)
+            except BlockingIOError:
+                return
+            head, _, data = letter.partition(b"\n")
+            host, *numbers = head.decode().split("\t")
+            yield data, (host, *map(int, numbers))
+
+
+def name_in(data: bytes) -> bytes:
+    """The connection ID to which a datagram is addressed (RFC 8999, sections 5.1 and 5.2); short ones of our length."""
+    if data[:1] and data[0] & 0x80:
+        return data[6 : 6 + data[5]] if len(data) > 5 else b""
+    return data[1 : 1 + LENGTH]
