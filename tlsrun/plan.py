@@ -131,6 +131,11 @@ class Plan:
         return self.listening or (Listener(place=self.endpoint),)
 
     @property
+    def by_udp(self) -> bool:
+        """Whether clients come by UDP too, to the same port: HTTP/3 (RFC 9114)."""
+        return "3" in self.http
+
+    @property
     def redirect_listeners(self) -> tuple[Listener, ...]:
         """Where plain HTTP is redirected: on that port of each host that is listened at."""
         if self.redirect_port is None:

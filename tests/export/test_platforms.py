@@ -152,6 +152,47 @@ def test_kubernetes_schema(project: Path) -> None:
             validator.validate(one, validator.latest_version(), strict=True)
 
 
+# -- HTTP/3 ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "by_udp"),
+    [
+        (["--server", "hypercorn"], True),
+        (["--server", "hypercorn", "--http", "3,2,1.1"], True),
+        (["--server", "hypercorn", "--http", "2,1.1"], False),
+        (["--server", "hypercorn", "--client-ca", "CA"], False),  # HTTP/3 has no client certificates here
+        (["--server", "gunicorn"], False),
+        (["--server", "granian"], False),
+    ],
+)
+def test_http_3_in_a_container(
+    words: list[str], by_udp: bool, project: Path, localhost_cert: Paths, clients_ca: Path
+) -> None:
+    """Where it is spoken, and so announced, its port is published for UDP too; nowhere else."""
+    more = [str(clients_ca) if word == "CA" else word for word in words]
+    pair = ["--cert", localhost_cert.fullchain, "--key", localhost_cert.key]
+    [document] = documents(fronts.export(project, "compose", "inflask:app", *pair, *more, "--redirect-port", "80"))
+    udp = ["443:443/udp"] if by_udp else []
+    assert document["services"]["app"]["ports"] == ["443:443", *udp, "80:80"]
+
+    text = fronts.export(project, "dockerfile", "inflask:app", *more)
+    assert dict(instructions(text))["EXPOSE"] == ("8443 8443/udp" if by_udp else "8443")
+    assert (" -p 443:8443 -p 443:8443/udp " in text) is by_udp
+    text = fronts.export(project, "dockerfile", "inflask:app", *more, "--redirect-port", "80")
+    assert ("docker run -p 80:80 -p 8443:8443 -p 8443:8443/udp " in text) is by_udp
+
+    text = fronts.export(project, "kubernetes", "inflask:app", "--hosts", "example.org", *more)
+    objects = {one["kind"]: one for one in documents(text)}
+    [container] = objects["Deployment"]["spec"]["template"]["spec"]["containers"]
+    inside = [(one["containerPort"], one["name"]) for one in container["ports"] if one.get("protocol") == "UDP"]
+    outside = [(one["port"], one["targetPort"]) for one in objects["Service"]["spec"]["ports"] if "protocol" in one]
+    assert inside == outside == ([(443, "http3")] if by_udp else [])
+    validator = pytest.importorskip("kubernetes_validate", reason="Run: pip install kubernetes-validate")
+    for name in ("Deployment", "Service"):
+        validator.validate(objects[name], validator.latest_version(), strict=True)
+
+
 # -- Heroku ----------------------------------------------------------------------------------------------------------
 
 

@@ -211,3 +211,12 @@ def assert_seen(port: int, ca: Path, cert: Paths) -> None:
     assert seen["SSL_CLIENT_VERIFY"] == "SUCCESS"
     assert seen["SSL_CLIENT_S_DN"] == "CN=alice@example.org"
     assert "6.6.6.6" not in seen.values()
+
+
+def test_hypercorn_toml_behind_a_proxy(project: Path, words: list[str | Path]) -> None:
+    """Hypercorn's own command would tell the proxy's clients of HTTP/3 at a port of ours."""
+    more = ["--http", "3,2,1.1", "--trusted-proxies", "10.0.0.1"]
+    said = fronts.export(project, "hypercorn-toml", "inflask:app", *words[:4], *more, ok=False)
+    assert "Alt-Svc" in said
+    fronts.export(project, "hypercorn-toml", "inflask:app", *words[:4], *more[:2])
+    fronts.export(project, "hypercorn-toml", "inflask:app", *words[:4], *more[2:])

@@ -18,8 +18,10 @@ from aioquic.h3.events import DataReceived
 from tests.http.conftest import FRAMEWORKS, Begin, Site, beginning
 from tests.http.pages import BLOCK
 from tests.support.certs import Authority, Paths
+from tests.support.clients import free_port
 from tests.support.h3 import Answer, Client, Reset, http_3
 from tests.support.process import eventually, run
+from tests.support.relay import published
 
 
 @pytest.fixture(params=FRAMEWORKS)
@@ -80,6 +82,38 @@ def test_it_is_announced(site: Site) -> None:
     for version in ("--http1.1", "--http2"):
         answer = site.curl("/", version, "-D", "-", "-o", "/dev/null")
         assert f'alt-svc: h3=":{site.port}"; ma=86400' in answer.body.lower(), answer
+
+
+def test_a_published_port(site: Site) -> None:
+    """A client that came to another number, under which a container's port is published, finds HTTP/3 there."""
+    outside = free_port()
+    script = f"""
+import niquests
+session = niquests.Session()
+for path in ("/", "/", "/"):
+    answer = session.get("https://localhost:{outside}" + path)
+    print(answer.http_version, answer.headers["alt-svc"])
+"""
+    with published(outside, site.port):
+        done = run([sys.executable, "-c", script], env={"REQUESTS_CA_BUNDLE": str(site.ca)})
+    told = f'h3=":{outside}"; ma=86400'
+    assert done.stdout.splitlines() == [f"20 {told}", f"30 {told}", f"30 {told}"], done
+
+
+def test_the_usual_port(site: Site) -> None:
+    """It is not written in a Host, and what is no host counts for nothing."""
+    for host, port in (("localhost", 443), ("[::1]", 443), ("localhost:8443", 8443), ("a b", site.port)):
+        answer = site.curl("/", "--http1.1", "-D", "-", "-o", "/dev/null", "-H", f"Host: {host}")
+        assert f'alt-svc: h3=":{port}"; ma=86400\n' in answer.body.lower() or answer.status == 400, answer
+
+
+def test_clients_of_a_proxy_are_told_nothing(begin: Begin) -> None:
+    """What stands in front has ports of its own, and hands every header on."""
+    with begin("--trusted-proxies", "127.0.0.5") as site:
+        for version in ("--http1.1", "--http2"):
+            words = (version, "-D", "-", "-o", "/dev/null", "--interface")
+            assert "alt-svc" not in site.curl("/", *words, "127.0.0.5").body.lower()
+            assert "alt-svc" in site.curl("/", *words, "127.0.0.6").body.lower()
 
 
 def test_what_the_application_sees(site: Site) -> None:

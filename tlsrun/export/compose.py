@@ -57,6 +57,9 @@ def render(plan: Plan, site: Site) -> str:
         folders[PurePosixPath(said["TLSRUN_ACME_WEBROOT"])] = None
     # The same inside: the redirect sends to the port that it knows.
     ports = [port for port in (plan.endpoint.port, plan.redirect_port) if port is not None]
+    # HTTP/3: docker publishes TCP alone where nothing else is said.
+    published = [f"{port}:{port}" for port in ports]
+    published[1:1] = [f"{published[0]}/udp"] if plan.by_udp else []
     probe = [word.format(port=plan.endpoint.port) for word in PROBE]
     head = comment(
         f"{site.app} over HTTPS in a container, under {site.server}. The image is that of the Dockerfile: tlsrun "
@@ -70,7 +73,7 @@ def render(plan: Plan, site: Site) -> str:
         "single file would stay the old one.",
     )
     environment = "".join(f"      {name}: {compose(value)}\n" for name, value in said.items())
-    published = "".join(f"      - {json.dumps(f'{port}:{port}')}\n" for port in ports)
+    listed = "".join(f"      - {json.dumps(one)}\n" for one in published)
     low = LOW_PORTS_FREE if min(ports) < 1024 else ""
     mounted = "".join(f"      - {compose(f'{folder}:{folder}:ro')}\n" for folder in folders)
     return f"""{head}
@@ -82,7 +85,7 @@ services:
     restart: unless-stopped
     init: true
     ports:
-{published}    environment:
+{listed}    environment:
 {environment}    volumes:
 {mounted}    healthcheck:
       test: {json.dumps(["CMD", *probe])}

@@ -49,9 +49,13 @@ def _held(plan: Plan) -> str:
 
 def _published(plan: Plan) -> str:
     """With a redirect the port outside is the port inside: that is where it sends to."""
-    if plan.redirect_port is None:
-        return f"-p 443:{plan.endpoint.port}"
-    return " ".join(f"-p {port}:{port}" for port in (plan.redirect_port, plan.endpoint.port))
+    ports = ["443" if plan.redirect_port is None else str(plan.endpoint.port)]
+    ports[0] += f":{plan.endpoint.port}"
+    if plan.by_udp:  # for HTTP/3; nothing said is TCP
+        ports.append(f"{ports[0]}/udp")
+    if plan.redirect_port is not None:
+        ports.insert(0, f"{plan.redirect_port}:{plan.redirect_port}")
+    return " ".join(f"-p {port}" for port in ports)
 
 
 def render(plan: Plan, site: Site) -> str:
@@ -71,7 +75,8 @@ def render(plan: Plan, site: Site) -> str:
         "certificate is served within seconds.",
     )
     variables = " \\\n    ".join(f"{name}={docker(value)}" for name, value in said.items())
-    exposed = " ".join(str(port) for port in (plan.endpoint.port, plan.redirect_port) if port is not None)
+    exposed = [str(plan.endpoint.port), *([f"{plan.endpoint.port}/udp"] if plan.by_udp else [])]
+    exposed += [] if plan.redirect_port is None else [str(plan.redirect_port)]
     probe = json.dumps([word.format(port=plan.endpoint.port) for word in PROBE])
     return f"""{head}
 FROM python:3.13-slim AS build
@@ -91,8 +96,8 @@ ENV PATH=/venv/bin:$PATH \\
     PYTHONUNBUFFERED=1 \\
     {variables}
 USER {ACCOUNT}
-EXPOSE {exposed}
-# gunicorn, uWSGI and Granian finish what they are at on SIGTERM, which is what `docker stop` sends.
+EXPOSE {" ".join(exposed)}
+# gunicorn, uWSGI, Granian and Hypercorn finish what they are at on SIGTERM, which is what `docker stop` sends.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=10s CMD {probe}
 CMD {json.dumps(["tlsrun", "run", *after_options(site.app)])}
 """

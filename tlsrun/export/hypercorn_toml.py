@@ -46,6 +46,8 @@ HTTP_LIMITS = {
         **BY_QUIC,
         "workers": Unsupported("has one UDP socket for all workers, and loses connections to the wrong one",
                                accepts=(1,)),
+        "trusted_proxies": Unsupported("announces HTTP/3 to everybody (Alt-Svc), and a proxy tells that its clients",
+                                       accepts=((),)),
         "handshake_timeout": Unsupported("has no deadline for handshakes", accepts=(10.0,)),
     }
 }  # fmt: skip

@@ -74,6 +74,11 @@ def _head(plan: Plan, site: Site) -> str:
         f"registry.example/{site.name}:1, and that of your ClusterIssuer in place of letsencrypt. Then:",
         "    kubectl apply -f FILE",
     ]
+    if plan.by_udp:
+        paragraphs.append(
+            "HTTP/3 comes by UDP, at the port of HTTPS. Whether one Service may have both protocols is the load "
+            "balancer's affair; where it may not, --http 2,1.1 writes a file without UDP."
+        )
     if plan.clients is not None and plan.clients.ca.path is not None:
         paragraphs += [
             "The authority that signs client certificates:",
@@ -92,12 +97,15 @@ def _deployment(plan: Plan, site: Site) -> str:
         f"            - name: {name}\n              value: {kubernetes(value)}\n" for name, value in said.items()
     )
     words = ["tlsrun", "run", *after_options(site.app)]
-    clients_mount = clients_volume = plain = ""
+    clients_mount = clients_volume = plain = udp = ""
     if plan.clients is not None and plan.clients.ca.path is not None:
         clients_mount = (
             f"            - name: clients\n              mountPath: {_CLIENTS}\n              readOnly: true\n"
         )
         clients_volume = f"        - name: clients\n          configMap:\n            name: {site.name}-clients\n"
+    if plan.by_udp:
+        udp = f"            - name: http3\n              containerPort: {plan.endpoint.port}\n"
+        udp += "              protocol: UDP\n"
     if plan.redirect_port is not None:
         plain = f"            - name: http\n              containerPort: {plan.redirect_port}\n"
     low = _LOW_PORTS_FREE if min(plan.endpoint.port, plan.redirect_port or 65535) < 1024 else ""
@@ -144,7 +152,7 @@ spec:
 {variables}          ports:
             - name: https
               containerPort: {plan.endpoint.port}
-{plain}          securityContext:
+{udp}{plain}          securityContext:
             allowPrivilegeEscalation: false
             readOnlyRootFilesystem: true
             capabilities: {{drop: ["ALL"]}}
@@ -187,6 +195,8 @@ spec:
 
 
 def _service(plan: Plan, site: Site) -> str:
+    port = plan.endpoint.port
+    udp = f"    - {{name: http3, port: {port}, protocol: UDP, targetPort: http3}}\n" if plan.by_udp else ""
     plain = f"    - {{name: http, port: {plan.redirect_port}, targetPort: http}}\n" if plan.redirect_port else ""
     return f"""\
 apiVersion: v1
@@ -200,8 +210,8 @@ spec:
   externalTrafficPolicy: Local
   selector: {{app: {yaml(site.name)}}}
   ports:
-    - {{name: https, port: {plan.endpoint.port}, targetPort: https}}
-{plain}"""
+    - {{name: https, port: {port}, targetPort: https}}
+{udp}{plain}"""
 
 
 def _certificate(plan: Plan, site: Site) -> str:

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from tlsrun.servers.broken import Broken
+from tlsrun.servers.hypercorn.announcing import Announcement
 from tlsrun.servers.hypercorn.environ import variables
 from tlsrun.servers.hypercorn.exchange import ClientGone, Exchange
 from tlsrun.servers.slots import Slots
@@ -32,6 +33,7 @@ class Desk:
         prefix: the path below which the application lives; "" for the root.
         patience: seconds in which a client has to send, or take, some more of a body.
         broken: makes what the application is told of a body that breaks off.
+        announcement: what clients are told of HTTP/3.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class Desk:
         prefix: str,
         patience: float,
         broken: Broken,
+        announcement: Announcement,
     ) -> None:
         slots = Slots(threads)
         base = {
@@ -69,6 +72,7 @@ class Desk:
         )
         self._pool = ThreadPoolExecutor(slots.threads, thread_name_prefix="hypercorn-request")
         self._patience = patience
+        self._announcement = announcement
         self._loop = asyncio.get_running_loop()
 
     def begin(self, scope: Any, send: Send, consumed: Callable[[int], None] | None) -> Exchange:
@@ -79,9 +83,12 @@ class Desk:
             consumed: told, in the loop, how many bytes of the body were taken; None where the client is to wait
                 while its body waits.
         """
-        exchange = Exchange(self._loop, send, scope, patience=self._patience, consumed=consumed)
         line = scope["state"]["line"]
         environ = variables(scope, line)
+        exchange = Exchange(
+            self._loop, send, scope, patience=self._patience, consumed=consumed,
+            alt_svc=self._announcement.to(line, environ.get("HTTP_HOST", "")),
+        )  # fmt: skip
         environ["wsgi.input"] = exchange.inbox
         environ["tlsrun.socket"] = line.tls
         self._pool.submit(self._run, exchange, environ)

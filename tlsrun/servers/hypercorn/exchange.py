@@ -33,6 +33,7 @@ class Exchange:
         scope: its description of the request.
         patience: seconds in which the client has to take, or send, some more.
         consumed: told, in the loop, how many bytes of the body were taken; None to have the client wait instead.
+        alt_svc: the value of that header, where the application sets none; None for no such header.
 
     Attributes:
         gone: the client has.
@@ -47,12 +48,14 @@ class Exchange:
         *,
         patience: float,
         consumed: Callable[[int], None] | None,
+        alt_svc: bytes | None = None,
     ) -> None:
         self._loop = loop
         self._send = send
         self._head = scope["method"] == "HEAD"
         self._patience = patience
         self._waits = consumed is None
+        self._alt_svc = alt_svc
         self._room = asyncio.Event()
         self._consumed = consumed or self._make_room
         self.inbox = Inbox(patience, self._taken)
@@ -147,6 +150,8 @@ class Exchange:
     async def _begin(self, status: int, headers: Headers, body: bytes, *, more: bool) -> None:
         self._begun = True
         encoded = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+        if self._alt_svc is not None and all(name != b"alt-svc" for name, _ in encoded):
+            encoded.append((b"alt-svc", self._alt_svc))
         await self._send({"type": "http.response.start", "status": status, "headers": encoded})
         await self._continue(body, more=more)
 

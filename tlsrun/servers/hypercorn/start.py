@@ -22,6 +22,7 @@ from tlsrun.servers.broken import broken_for
 from tlsrun.servers.certificates import certificates_of
 from tlsrun.servers.duties import Duties
 from tlsrun.servers.forking import need_the_main_thread
+from tlsrun.servers.hypercorn.announcing import Announcement
 from tlsrun.servers.hypercorn.options import OPTIONS, THREADS
 from tlsrun.servers.hypercorn.supervisor import SEATS, Supervisor
 from tlsrun.servers.hypercorn.worker import HELD, Site, run
@@ -57,8 +58,6 @@ def serve(plan: Plan, application: Callable[..., Any], options: dict[str, Any]) 
             if listening is None:
                 endpoint = replace(plan.endpoint, port=datagrams[0].getsockname()[1])
                 plan = replace(plan, endpoint=endpoint, listening=(Listener(place=endpoint),))
-            # Where HTTP/3 is to be had (RFC 9114, section 3.1.1).
-            options.setdefault("alt_svc_headers", [f'h3=":{plan.endpoint.port}"; ma=86400'])
         redirecting = stack.enter_context(open_redirecting(plan.redirect_listeners))
         site = Site(
             application=for_bottle(application) if plan.framework == "bottle" else application,
@@ -70,6 +69,7 @@ def serve(plan: Plan, application: Callable[..., Any], options: dict[str, Any]) 
             datagrams=tuple(datagrams),
             post=post,
             address=(plan.endpoint.host, plan.endpoint.port),
+            announcement=_announcement(plan, options),
             handshake_timeout=plan.handshake_timeout,
             threads=plan.threads or THREADS,
             workers=plan.workers,
@@ -89,6 +89,12 @@ def serve(plan: Plan, application: Callable[..., Any], options: dict[str, Any]) 
             held=HELD,
         )
         return supervisor.serve()
+
+
+def _announcement(plan: Plan, options: dict[str, Any]) -> Announcement:
+    """What clients are told of HTTP/3; nothing by us where the options have headers of their own, which all get."""
+    told = "3" in plan.http and not options.get("alt_svc_headers")
+    return Announcement(plan.endpoint.port if told else 0, plan.front.peers)
 
 
 def _config(options: dict[str, Any]) -> Config:

@@ -25,6 +25,7 @@ from hypercorn.config import Config
 from tlsrun.account import Account, become
 from tlsrun.servers.broken import Broken
 from tlsrun.servers.duties import Duties
+from tlsrun.servers.hypercorn.announcing import Announcement
 from tlsrun.servers.hypercorn.child import ENOUGH, LEAVE, READY
 from tlsrun.servers.hypercorn.connection import Connection
 from tlsrun.servers.hypercorn.desk import Desk
@@ -62,6 +63,7 @@ class Site:
         datagrams: the UDP sockets, one for each worker; none without HTTP/3.
         post: passes on datagrams that are another worker's; None without HTTP/3.
         address: where those listen.
+        announcement: what clients are told of HTTP/3.
         handshake_timeout: seconds a client has for its handshake.
         threads: requests that a worker answers at once.
         workers: how many there are.
@@ -80,6 +82,7 @@ class Site:
     datagrams: tuple[socket.socket, ...]
     post: Post | None
     address: tuple[str, int]
+    announcement: Announcement
     handshake_timeout: float
     threads: int
     workers: int
@@ -126,6 +129,7 @@ class Worker:
             prefix=site.config.root_path,
             patience=_PATIENCE,
             broken=site.broken,
+            announcement=site.announcement,
         )
 
     def answerer(self, head: bytes) -> bytes | None:
