@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import socket
 import threading
 import time
 
@@ -10,6 +11,8 @@ import pytest
 
 from tests.edge.conftest import LOOPS, EdgeMaker, RunningEdge, memory
 from tests.edge.speaking import Talk
+from tests.edge.worker import odd_worker
+from tests.support.process import PATIENCE
 
 _GIB = 1 << 30
 _MIB = 1 << 20
@@ -96,7 +99,7 @@ def test_a_large_chunked_body(edge_with: EdgeMaker, loop: str) -> None:
 
 @pytest.mark.parametrize("path", ["/size", "/stream"])
 def test_slow_client(edge: RunningEdge, path: str) -> None:
-    """A client that takes nothing for a while does not make the edge hold the answer."""
+    """A client that takes nothing for a while does not make the edge hold the answer in memory."""
     size = 200 * _MIB
     with edge.talk(receive_buffer=65536) as talk, Peak(edge.server.pid) as peak:
         talk.ask(f"{path}?{size}", "Connection: close")
@@ -105,6 +108,60 @@ def test_slow_client(edge: RunningEdge, path: str) -> None:
         assert peak.growth < 30 * _MIB
         assert count(talk) >= size
         assert peak.growth < 30 * _MIB
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_an_answer_that_is_kept_frees_its_worker(edge_with: EdgeMaker, loop: str) -> None:
+    """The worker is done at once, the client has every byte in the end, and its connection goes on."""
+    sent = threading.Event()
+    body = bytes(range(256)) * (16 * _MIB // 256)
+
+    def script(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        connection.shutdown(socket.SHUT_WR)
+        sent.set()
+
+    with (
+        odd_worker(script) as worker,
+        edge_with(upstream=worker.path, loop=loop) as edge,
+        edge.talk(receive_buffer=8192) as talk,
+    ):
+        for _ in range(2):
+            sent.clear()
+            talk.ask("/")
+            assert sent.wait(PATIENCE)
+            assert talk.answer().body == body
+
+
+@pytest.mark.parametrize("limits", [{"answer": _MIB}, {"answers": _MIB}, {"answer": 0}])
+def test_beyond_the_bound_the_worker_waits(edge_with: EdgeMaker, limits: dict[str, int]) -> None:
+    """For one answer, and for all of them together."""
+    size, sent = 24 * _MIB, threading.Event()
+
+    def script(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + bytes(size))
+        sent.set()
+
+    with (
+        odd_worker(script) as worker,
+        edge_with(upstream=worker.path, limits=limits) as edge,
+        edge.talk(receive_buffer=8192) as talk,
+    ):
+        talk.ask("/", "Connection: close")
+        talk.read(1)
+        assert not sent.wait(0.5)
+        assert count(talk) >= size
+        assert sent.wait(PATIENCE)
+
+
+def test_what_an_application_says_now_and_then_is_not_held_back(edge: RunningEdge) -> None:
+    """Each part is there before the next one is made."""
+    with edge.talk() as talk:
+        talk.ask("/tick?0.2")
+        talk._until(b"\r\n\r\n")
+        for part in (b"1\r\n0\r\n", b"1\r\n1\r\n", b"1\r\n2\r\n"):
+            assert talk.read(len(part)) == part
+            assert talk._left == b""
 
 
 def test_slow_application(edge: RunningEdge) -> None:

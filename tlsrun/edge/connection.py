@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from tlsrun.edge.answer import Answer
+from tlsrun.edge.delivery import Delivery
 from tlsrun.edge.exchange import Exchange
 from tlsrun.edge.head import Request
 from tlsrun.edge.inbox import Inbox
 from tlsrun.edge.refusal import Refused
 from tlsrun.edge.spool import Body, Spool, check_body
-from tlsrun.edge.turns import READER, SENDER, WORKER, Turns
+from tlsrun.edge.turns import READER, SENDER, WORKER
 from tlsrun.edge.variables import packet
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ WAITING, COLLECTING, ANSWERING, LEAVING = range(4)
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-class Connection(Turns):
+class Connection(Delivery):
     """One client.
 
     Arguments:
@@ -34,17 +36,15 @@ class Connection(Turns):
     Attributes:
         state: one of the four above.
         served: how many requests were answered.
-        slow: the client does not take what is sent; the worker has to wait.
         inbox: what came and is not dealt with.
         exchange: with a worker.
     """
 
     def __init__(self, edge: Edge) -> None:
-        super().__init__(edge.context, edge.answerer, edge.limits.drained, edge)
+        super().__init__(edge.context, edge.answerer, edge, edge.limits, edge.room)
         self.edge = edge
         self.state = WAITING
         self.served = 0
-        self.slow = False
         self.inbox = Inbox(edge.limits)
         self.exchange: Exchange | None = None
         self._fixed = b""
@@ -53,6 +53,7 @@ class Connection(Turns):
         self._began = 0.0
         self._partial = False  # the beginning of a head has come
         self._body: Body | None = None
+        self._answer: Answer | None = None  # whole, but a part of it waits for the client
         self._left = 0  # bytes of a streamed body still to come
 
     # What comes from the client.
@@ -85,22 +86,26 @@ class Connection(Turns):
         self._drop()
         self.edge.left(self)
 
-    def pause_writing(self) -> None:
-        self.slow = True
+    def congested(self) -> None:
         if self.exchange is not None:
-            self.exchange.read_on(False)
+            self.exchange.read_on(not self.full)
             self.progressed()
 
-    def resume_writing(self) -> None:
-        self.slow = False
+    def caught_up(self) -> None:
         if self.exchange is not None:
             self.exchange.read_on(True)
             self.progressed()
-        elif self.state == WAITING:
-            self._await_head()
-        self._advance()
+        else:  # not now: asyncio's transports cannot be closed while they say this
+            asyncio.get_running_loop().call_soon(self._go_on)
 
     # Requests.
+
+    def _go_on(self) -> None:
+        if self._answer is not None and not self.closing:
+            self.finished(self._answer)
+        elif self.state == WAITING and not self.slow:
+            self._await_head()
+        self._advance()
 
     def _advance(self) -> None:
         """Do what can be done with what has come."""
@@ -126,8 +131,7 @@ class Connection(Turns):
 
     def _next(self) -> bool:
         """Begin the next request, when its head is whole."""
-        limits = self.edge.limits
-        request = self.inbox.next_request()
+        limits, request = self._limits, self.inbox.next_request()
         if request is None:
             if self.served and not self._partial:
                 self._partial = True
@@ -155,10 +159,9 @@ class Connection(Turns):
 
     def _collect(self) -> bool:
         """Put what came into the body; when it is whole, ask a worker."""
-        body, request = self._body, self._request
+        body, request, data = self._body, self._request, self.inbox.take()
         if body is None or request is None:
             return False
-        data = self.inbox.take()
         self.came += len(data)
         self.inbox.put(body.feed(data))
         if body.done:
@@ -192,7 +195,7 @@ class Connection(Turns):
         self.awaited = WORKER
         self.exchange = exchange = Exchange(self, request, data, spool)
         if not self.edge.queue.enter(exchange):
-            self.allow(self.edge.limits.connect_timeout)
+            self.allow(self._limits.connect_timeout)
 
     # What the exchange with the worker tells.
 
@@ -212,7 +215,7 @@ class Connection(Turns):
 
     def progressed(self) -> None:
         """Something moved: see who is to act next, and until when."""
-        exchange, limits = self.exchange, self.edge.limits
+        exchange, limits = self.exchange, self._limits
         if exchange is None or not exchange.connected:
             return
         awaited = READER if self.slow else SENDER if self._left and not exchange.sending else WORKER
@@ -223,8 +226,12 @@ class Connection(Turns):
         self.awaited = awaited
 
     def finished(self, answer: Answer) -> None:
-        """The answer is with the client, as far as this process can tell."""
+        """The answer is whole; the worker is free."""
         self.exchange = None
+        self._answer = answer if self.waits else None
+        if self.waits:
+            self.watch(READER, self.edge.limits.write_timeout)
+            return
         self._note(answer.status)
         if answer.keep_alive and self.may_stay:
             self._rest()
@@ -261,9 +268,8 @@ class Connection(Turns):
             self.go_on()
 
     def _await_head(self) -> None:
-        limits = self.edge.limits
-        waiting = limits.head_timeout if self.inbox.size else limits.idle_timeout
-        self.watch(READER, limits.write_timeout if self.slow else waiting)
+        waiting = self._limits.head_timeout if self.inbox.size else self._limits.idle_timeout
+        self.watch(READER, self._limits.write_timeout if self.slow else waiting)
 
     def refuse(self, refused: Refused) -> None:
         """Say what is wrong and close: where a next request would begin is not known."""
@@ -282,8 +288,7 @@ class Connection(Turns):
         self.state = LEAVING
         self._drop()
         how()
-        limits = self.edge.limits
-        self.watch(READER, limits.linger_timeout if self.flushed() else limits.write_timeout)
+        self.watch(READER, self._limits.linger_timeout if self.flushed() else self._limits.write_timeout)
 
     def _drop(self) -> None:
         """Let go of the worker and of the body."""
@@ -293,6 +298,7 @@ class Connection(Turns):
         if self._body is not None:
             self._body.spool.close()
             self._body = None
+        self.discard()
         self._left = 0
 
     def _note(self, status: int) -> None:

@@ -9,7 +9,8 @@ from tlsrun.edge.answer import Answer, BadAnswer
 from tlsrun.edge.head import Request
 from tlsrun.edge.refusal import Refused
 from tlsrun.edge.spool import Spool
-from tlsrun.edge.upstream import PART, Upstream
+from tlsrun.edge.upstream import Upstream
+from tlsrun.spool import PART
 
 if TYPE_CHECKING:
     from tlsrun.edge.connection import Connection
@@ -57,7 +58,7 @@ class Exchange(Upstream):
         packet, self._packet = self._packet, b""
         if self._body is not None:
             packet += self._body.take(PART)
-        self.read_on(not self._client.slow)
+        self.read_on(not self._client.full)
         self.send(packet, self._body)
         self._client.drained()
         return True
@@ -119,7 +120,7 @@ class Exchange(Upstream):
             self.fail(Refused(502, "The application broke off, or gave no proper answer."))
             return
         if out:
-            self._client.send(out)
+            self._client.deliver(out)
         if answer.done:
             self.close()
             self._client.finished(answer)

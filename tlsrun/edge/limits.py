@@ -17,7 +17,10 @@ class Limits:
         body: a request body, None for no limit; more is answered with 413.
         spooled: a request body of known length up to here, and a chunked one of any length, is read whole before a
             worker is asked, so that a slow client holds no worker; a longer one is streamed.
-        buffer: of such a body held in memory; beyond, it goes to a temporary file without a name.
+        buffer: of such a body, or answer, held in memory; beyond, it goes to a temporary file without a name.
+        answer: bytes of an answer that its client has not taken yet and that are kept for it, so that it holds no
+            worker; beyond, the worker waits.
+        answers: of all such answers together.
         pipelined: bytes of further requests read ahead while one is being answered.
         drained: bytes of an unwanted body that are read and thrown away before the connection is closed.
         head_timeout: for a whole request head, from its first byte, or from the handshake for the first one.
@@ -39,6 +42,8 @@ class Limits:
     body: int | None = None
     spooled: int = 8388608
     buffer: int = 131072
+    answer: int = 16777216
+    answers: int = 285212672
     pipelined: int = 65536
     drained: int = 16777216
     head_timeout: float = 10.0
@@ -69,4 +74,6 @@ class Limits:
         )  # fmt: skip
 
 
-_MAY_BE_ZERO = ("body", "spooled", "buffer", "pipelined", "drained", "linger_timeout", "grace", "progress")
+_MAY_BE_ZERO = (
+    "body", "spooled", "buffer", "answer", "answers", "pipelined", "drained", "linger_timeout", "grace", "progress",
+)  # fmt: skip

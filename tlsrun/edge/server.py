@@ -20,6 +20,7 @@ from tlsrun.edge.limits import Limits
 from tlsrun.edge.poller import make_poller
 from tlsrun.edge.queue import Queue
 from tlsrun.edge.variables import connection_variables
+from tlsrun.spool import Room
 from tlsrun.tls.peers import Peers, unmapped
 
 _log = logging.getLogger("tlsrun.edge")
@@ -51,6 +52,7 @@ class Edge:
         stopping: no further request is taken from a connection than the one it is at.
         date: the Date header line of now.
         now: see `tlsrun.edge.turns.Clock`.
+        room: for answers whose clients are slow.
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class Edge:
         self.now = 0.0
         self.poller = make_poller(loop)
         self.queue = Queue(loop)
+        self.room = Room(limits.answers)
         self.complaints = Complaints()
         self.stopping = False
         self.date = _date_line()

@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import tempfile
-from typing import IO
-
+from tlsrun import spool
 from tlsrun.edge.chunks import Chunked
 from tlsrun.edge.limits import Limits
 from tlsrun.edge.refusal import Refused, malformed
 
 
-class Spool:
-    """Bytes that are written once, then read in order.
+class Spool(spool.Spool):
+    """A `tlsrun.spool.Spool` of a request, which is refused when there is no room for it."""
 
-    Arguments:
-        memory: bytes held before a file is used.
-    """
-
-    __slots__ = ("_at", "_file", "_memory", "_parts", "size")
-
-    def __init__(self, memory: int) -> None:
-        self._memory = memory
-        self._parts: list[bytes] = []
-        self._file: IO[bytes] | None = None
-        self._at = 0
-        self.size = 0
+    __slots__ = ()
 
     def append(self, data: bytes) -> None:
         """Keep ``data``.
@@ -34,45 +19,10 @@ class Spool:
         Raises:
             Refused: 507, the disk is full.
         """
-        self.size += len(data)
-        if self._file is None:
-            self._parts.append(data)
-            if self.size <= self._memory:
-                # Many small pieces cost more than their bytes.
-                if len(self._parts) > 64:
-                    self._parts = [b"".join(self._parts)]
-                return
-            data = b"".join(self._parts)
-            self._parts.clear()
         try:
-            if self._file is None:
-                self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 -- closed by close()
-            _write_all(self._file.fileno(), data)
+            super().append(data)
         except OSError as error:
             raise Refused(507, "The server has no room for a body of this size.") from error
-
-    def take(self, size: int) -> bytes:
-        """The next bytes, at most ``size`` of them when they come from the file; b"" at the end."""
-        if self._file is None:
-            data = b"".join(self._parts)
-            self._parts.clear()
-            return data
-        data = os.pread(self._file.fileno(), size, self._at)
-        self._at += len(data)
-        return data
-
-    def close(self) -> None:
-        """Let go of everything."""
-        self._parts.clear()
-        if self._file is not None:
-            with contextlib.suppress(OSError):
-                self._file.close()
-
-
-def _write_all(descriptor: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(descriptor, view) :]
 
 
 class Body:

@@ -8,10 +8,10 @@ import socket
 
 from tlsrun.edge.poller import READ, WRITE, Poller
 from tlsrun.edge.spool import Spool
+from tlsrun.spool import PART
 
 _log = logging.getLogger("tlsrun.edge")
 
-PART = 131072
 _FIRST = 16384  # most answers are small; a large buffer for each costs
 _KIND = socket.SOCK_STREAM | getattr(socket, "SOCK_NONBLOCK", 0)  # one system call less, where there is one
 #: The queue of the workers' socket is full: they are all busy (connect(2), on a Unix socket).

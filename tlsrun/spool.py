@@ -1,0 +1,140 @@
+"""Bytes that wait for whoever is slower: in memory, then in a temporary file that has no name."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+import threading
+from typing import IO
+
+#: Bytes that are moved at once.
+PART = 131072
+
+
+class Room:
+    """What all spools of a process that share it may hold together. Safe to use from any thread.
+
+    Arguments:
+        size: bytes.
+    """
+
+    __slots__ = ("_left", "_lock")
+
+    def __init__(self, size: int) -> None:
+        self._left = size
+        self._lock = threading.Lock()
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether there is none left."""
+        return self._left <= 0
+
+    def take(self, size: int) -> None:
+        """Use so many bytes; the last user may use more than there are. Fewer than 0 are given back."""
+        with self._lock:
+            self._left -= size
+
+
+class Spool:
+    """Bytes that come out in the order in which they went in.
+
+    Arguments:
+        memory: bytes held before a file is used.
+        most: bytes for which `full` tells the producer to wait; None for no limit.
+        room: what it shares with others.
+
+    Attributes:
+        size: bytes that were ever put in.
+        held: bytes that are in it now.
+    """
+
+    __slots__ = ("_at", "_end", "_file", "_memory", "_most", "_parts", "_room", "_rest", "held", "size")
+
+    def __init__(self, memory: int, *, most: int | None = None, room: Room | None = None) -> None:
+        self._memory = memory
+        self._most = most
+        self._room = room
+        self._parts: list[bytes] = []  # these came first, then those in the file, then the rest
+        self._rest: list[bytes] = []
+        self._file: IO[bytes] | None = None
+        self._at = self._end = 0  # in the file
+        self.size = self.held = 0
+
+    @property
+    def full(self) -> bool:
+        """Whether the producer is to wait, if it can, until it is empty: a file in use grows and does not shrink."""
+        if self._rest or (self._most is not None and max(self.held, self._end) >= self._most):
+            return True
+        return self._room is not None and self._room.exhausted
+
+    def append(self, data: bytes) -> None:
+        """Keep ``data``.
+
+        Raises:
+            OSError: there is no file to be had, or no room for it; nothing was kept.
+        """
+        if self._rest or (self._file is None and self.held + len(data) <= self._memory):
+            parts = self._rest or self._parts
+            parts.append(data)
+            if len(parts) > 64:  # many small pieces cost more than their bytes
+                parts[:] = [b"".join(parts)]
+        else:
+            if self._file is None:
+                self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 -- closed by close()
+            self._end = _write_all(self._file.fileno(), data, self._end)
+        self._count(len(data))
+
+    def keep(self, data: bytes) -> None:
+        """As `append`, but what finds no room on the disk is held in memory; then it is `full`."""
+        try:
+            self.append(data)
+        except OSError:
+            self._rest.append(data)
+            self._count(len(data))
+
+    def take(self, size: int) -> bytes:
+        """The next bytes, at most ``size`` of them when they come from the file; b"" when it is empty."""
+        if self._parts:
+            data = b"".join(self._parts)
+            self._parts.clear()
+        elif self._file is not None and self._at < self._end:
+            data = os.pread(self._file.fileno(), min(size, self._end - self._at), self._at)
+            self._at += len(data)
+        else:
+            data = b"".join(self._rest)
+            self._rest.clear()
+        self._count(-len(data), put=False)
+        if not self.held:
+            self._close_file()
+        return data
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self._parts.clear()
+        self._rest.clear()
+        self._count(-self.held, put=False)
+        self._close_file()
+
+    def _count(self, size: int, *, put: bool = True) -> None:
+        self.held += size
+        if put:
+            self.size += size
+        if self._room is not None:
+            self._room.take(size)
+
+    def _close_file(self) -> None:
+        if self._file is not None:
+            with contextlib.suppress(OSError):
+                self._file.close()
+            self._file = None
+            self._at = self._end = 0
+
+
+def _write_all(descriptor: int, data: bytes, at: int) -> int:
+    """Returns where the next byte belongs."""
+    view = memoryview(data)
+    while view:
+        written = os.pwrite(descriptor, view, at)
+        view, at = view[written:], at + written
+    return at
