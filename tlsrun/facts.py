@@ -26,7 +26,7 @@ from tlsrun.settings.layers import Resolution
 from tlsrun.settings.table import Settings
 from tlsrun.tls import cloudflare
 from tlsrun.tls.ciphers import cipher_facts
-from tlsrun.tls.client import ClientSources, load_client_auth
+from tlsrun.tls.client import ClientSources, faults, load_client_auth
 from tlsrun.tls.context import set_groups
 from tlsrun.tls.peers import Peers, read_peers
 from tlsrun.tls.sni import NamedIdentities, read_named, source_of
@@ -39,10 +39,11 @@ _PORT_IS_OURS = ("WERKZEUG_SERVER_FD", "UWSGI_RELOADS", "GUNICORN_FD")
 
 @dataclass(frozen=True, kw_only=True)
 class LoadedClients:
-    """The outcome of reading the authorities that sign client certificates."""
+    """The outcome of reading the authorities that sign client certificates, and revocation lists."""
 
     sources: ClientSources | None = None
     problems: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,7 +144,7 @@ def gather(
         servers=servers,
         loaded=loaded,
         named=_named(resolution, password),
-        clients=_clients(resolution),
+        clients=_clients(resolution, now),
         peers=peers,
         peers_problems=peers_problems,
         account=account,
@@ -201,7 +202,7 @@ def _named(resolution: Resolution, password: bytes | None) -> NamedIdentities:
     return read_named(resolution.settings.sni, resolution.spelling("sni"), password)
 
 
-def _clients(resolution: Resolution) -> LoadedClients:
+def _clients(resolution: Resolution, now: datetime.datetime) -> LoadedClients:
     settings = resolution.settings
     mode = settings.client_auth or "required"
     if settings.client_ca is None or mode == "none":
@@ -210,10 +211,10 @@ def _clients(resolution: Resolution) -> LoadedClients:
     ca = _authority(settings.client_ca, resolution.spelling("client_ca"))
     sources = ClientSources(ca=ca, mode=mode, crl=crl)
     try:
-        load_client_auth(sources)
+        client_auth = load_client_auth(sources)
     except CertificateError as error:
         return LoadedClients(sources=sources, problems=error.problems)
-    return LoadedClients(sources=sources)
+    return LoadedClients(sources=sources, warnings=tuple(faults(client_auth, sources, now)))
 
 
 def _authority(value: str, given_by: str) -> Source:

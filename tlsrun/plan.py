@@ -215,6 +215,7 @@ def decide(
             *resolution.warnings,
             *loaded.warnings,
             *facts.named.warnings,
+            *facts.clients.warnings,
             *oddities(resolution, facts, endpoint),
         ),
     )

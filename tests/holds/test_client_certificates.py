@@ -14,12 +14,11 @@ from typing import Any
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import NameOID
 
 from tests.holds.conftest import Serve, Site
 from tests.support.apache import CLIENT_FACTS, apache, said_by_apache
-from tests.support.certs import DAY, NOW, PEM, Authority, Paths
+from tests.support.certs import DAY, NOW, Authority, Paths
 from tests.support.clients import Address, client_context, tls_connect
 from tests.support.process import eventually, run
 from tlsrun.status import running
@@ -104,17 +103,7 @@ def clients(ca: Authority, tmp_path_factory: pytest.TempPathFactory) -> Clients:
 
 def revocations(ca: Authority, *certificates: x509.Certificate) -> bytes:
     """The list of the intermediate that signs leaves."""
-    issuer, key = ca.line[-1]
-    builder = x509.CertificateRevocationListBuilder().issuer_name(issuer.subject)
-    builder = builder.last_update(NOW - DAY).next_update(NOW + DAY)
-    builder = builder.add_extension(x509.CRLNumber(1), critical=False)
-    above = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
-    identifier = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(above)
-    builder = builder.add_extension(identifier, critical=False)
-    for one in certificates:
-        revoked = x509.RevokedCertificateBuilder().serial_number(one.serial_number).revocation_date(NOW - DAY)
-        builder = builder.add_revoked_certificate(revoked.build())
-    return builder.sign(key, hashes.SHA256()).public_bytes(PEM)
+    return ca.crl(*(one.serial_number for one in certificates))
 
 
 @pytest.fixture(scope="module")
@@ -319,6 +308,16 @@ def test_authorities_and_revocations_rotate(
         eventually(lambda: not _read_at(site) & before, what="the new list in every process")
         assert not any(_with_ticket(site, *tickets["revoked"]) for _ in range(6))
         assert all(_with_ticket(site, *tickets["jo"]) for _ in range(6))
+
+        # The authority between Jo and the root, by the root's list: every client of it.
+        before = _read_at(site)
+        crl.write_bytes(revocations(ca) + ca.crl(ca.line[-1][0].serial_number, level=0))
+        eventually(lambda: not _any_of(12, site, clients.jo, version), 5, what="the list of the root")
+        eventually(lambda: not _read_at(site) & before, what="the list of the root in every process")
+        assert not any(_with_ticket(site, *tickets["jo"]) for _ in range(6))
+        words = "client certificate refused: the authority CN=tlsrun test root intermediate 1 (serial number"
+        site.server.until_logged(words)
+        assert "it is revoked, by the revocation list of CN=tlsrun test root" in site.server.log()
 
         before = _read_at(site)
         other = Authority("the next root")

@@ -170,6 +170,37 @@ class Authority:
             key_pem=key_pem(private_key, password),
         )
 
+    def crl(
+        self,
+        *revoked: int,
+        level: int = -1,
+        begins: datetime.datetime = NOW - DAY,
+        ends: datetime.datetime = NOW + DAY,
+        key: PrivateKey | None = None,
+        extensions: Iterable[tuple[x509.ExtensionType, bool]] = (),
+    ) -> bytes:
+        """A revocation list, PEM.
+
+        Arguments:
+            revoked: serial numbers.
+            level: whose it is, counted from the root, which is 0; the last one signs leaves.
+            begins, ends: when it holds.
+            key: signs it, instead of that authority's own.
+            extensions: further ones, each with whether it is critical.
+        """
+        issuer, own_key = self.line[level]
+        above = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+        builder = x509.CertificateRevocationListBuilder().issuer_name(issuer.subject)
+        builder = builder.last_update(begins).next_update(ends).add_extension(x509.CRLNumber(1), critical=False)
+        identifier = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(above)
+        builder = builder.add_extension(identifier, critical=False)
+        for extension, critical in extensions:
+            builder = builder.add_extension(extension, critical=critical)
+        for serial in revoked:
+            entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(NOW - DAY)
+            builder = builder.add_revoked_certificate(entry.build())
+        return builder.sign(key or own_key, hashes.SHA256()).public_bytes(PEM)
+
 
 def make_key(kind: str) -> PrivateKey:
     """A new private key: "ecdsa" (P-256) or "rsa" (2048 bits)."""

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 
-from tests.support.certs import DAY, NOW, PEM, Authority
+from tests.support.certs import Authority
 from tlsrun.tls.context import ClientAuth
 from tlsrun.tls.distrust import takes_trust_away
 
@@ -15,13 +13,7 @@ ONE, TWO = Authority("one"), Authority("two")
 
 def crl(authority: Authority, *serials: int) -> bytes:
     """A revocation list."""
-    issuer, key = authority.line[-1]
-    builder = x509.CertificateRevocationListBuilder().issuer_name(issuer.subject)
-    builder = builder.last_update(NOW).next_update(NOW + DAY)
-    for serial in serials:
-        entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(NOW)
-        builder = builder.add_revoked_certificate(entry.build())
-    return builder.sign(key, hashes.SHA256()).public_bytes(PEM)
+    return authority.crl(*serials)
 
 
 BOTH = ONE.root_pem + TWO.root_pem

@@ -51,6 +51,7 @@ def check_files(resolution: Resolution, facts: Facts, view: View, trust: Trust) 
     yield from _less_what_is_known(from_problems(warnings, "openssl-refuses"), loaded.identity, trust)
     yield from from_problems(facts.named.problems, "sni-folder", severity=Severity.ERROR)
     yield from from_problems(facts.clients.problems, "client-ca", severity=Severity.ERROR)
+    yield from from_problems(facts.clients.warnings, "revocation-list")
     if loaded.sources is not None:
         yield from _sources(loaded.sources)
         if loaded.identity is not None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import datetime
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from tlsrun.errors import CertificateError, Problem
+from tlsrun.tls.authorities import authorities_of
 from tlsrun.tls.context import ClientAuth, apply_client_auth
 from tlsrun.tls.origin import Origin
 from tlsrun.tls.pem import parse_pem
@@ -83,6 +86,26 @@ def _check_crl(client_auth: ClientAuth, crl: Source) -> None:
         apply_client_auth(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), client_auth)
     except CertificateError as error:
         raise CertificateError([_no_list(crl)]) from error
+    try:
+        authorities_of(client_auth)
+    except ValueError as error:
+        what = f"{crl.name} cannot be gone by, for it or one of the authorities cannot be read: {error}"
+        remedy = f"Look at each: openssl crl -noout -text -in {crl.argument}; fetch it anew"
+        raise CertificateError([_problem(crl, what, remedy)]) from error
+
+
+def faults(client_auth: ClientAuth, sources: ClientSources, now: datetime.datetime) -> Iterator[Problem]:
+    """What is odd about revocation lists that can be read: clients are refused because of it.
+
+    Arguments:
+        client_auth: as read from ``sources``.
+        now: the time, with its zone.
+    """
+    authorities = authorities_of(client_auth)
+    if authorities is None or sources.crl is None:
+        return
+    for what, remedy in authorities.faults(now):
+        yield Problem(where=sources.crl.given_by, what=f"{what} ({sources.crl.name})", remedy=remedy, code="TLS149")
 
 
 def client_origin(sources: ClientSources) -> Origin[ClientAuth]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ssl
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -15,6 +15,11 @@ from tlsrun.tls.policy import MOZILLA_GROUPS, Policy
 
 _VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 _VERIFY_MODES = {"none": ssl.CERT_NONE, "optional": ssl.CERT_OPTIONAL, "required": ssl.CERT_REQUIRED}
+
+#: X509_CERT_AUX: SEQUENCE { reject [0] SEQUENCE OF { id-kp-clientAuth } }, which stands behind a certificate.
+_REJECT = bytes.fromhex("300ca00a06082b06010505070302")
+#: SSL_OP_NO_RX_CERTIFICATE_COMPRESSION, which OpenSSL has since 3.2, and the ssl module has no name for.
+_NO_COMPRESSED_CERTIFICATES = 1 << 32 if ssl.OPENSSL_VERSION_INFO >= (3, 2) else 0
 
 _Context = TypeVar("_Context", bound=ssl.SSLContext)
 
@@ -44,6 +49,7 @@ def create_context(
     *,
     also: Sequence[Identity] = (),
     client_auth: ClientAuth | None = None,
+    rejected: Collection[bytes] = (),
     context_class: type[_Context] = ssl.SSLContext,  # type: ignore[assignment]
 ) -> _Context:
     """Make a server's context: the only factory, for a base context and for those that SNI chooses.
@@ -56,6 +62,7 @@ def create_context(
         policy: versions, suites, groups, ALPN.
         also: more identities for the same names, each with another type of key (RSA beside ECDSA).
         client_auth: client certificates; None asks for none.
+        rejected: see `apply_client_auth`.
         context_class: the class to make.
 
     Raises:
@@ -70,7 +77,7 @@ def create_context(
     for one in (identity, *also):
         load_certificate(context, one)
     if client_auth is not None:
-        apply_client_auth(context, client_auth)
+        apply_client_auth(context, client_auth, rejected)
     return context
 
 
@@ -171,17 +178,28 @@ def load_certificate(context: ssl.SSLContext, identity: Identity) -> None:
         ) from error
 
 
-def apply_client_auth(context: ssl.SSLContext, client_auth: ClientAuth) -> None:
+def apply_client_auth(context: ssl.SSLContext, client_auth: ClientAuth, rejected: Collection[bytes] = ()) -> None:
     """Ask clients for certificates signed by ``client_auth.ca``, not on one of ``client_auth.crl``.
+
+    Arguments:
+        rejected: authorities, DER, that must not be on a client's path, whoever shows them.
 
     Raises:
         CertificateError: the CA or the CRL is no PEM that OpenSSL takes.
     """
     context.verify_mode = _VERIFY_MODES[client_auth.mode]
-    _trust(context, client_auth.ca, "client CA")
+    # In front of the others: of a certificate that comes twice, OpenSSL keeps the first.
+    _trust(context, b"".join(map(_rejected, rejected)) + client_auth.ca, "client CA")
     if client_auth.crl is not None:
         _trust(context, client_auth.crl, "client CRL")
+        # The leaf alone: with VERIFY_CRL_CHECK_CHAIN every authority needs a list (see `tlsrun.tls.authorities`).
         context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
+        context.options |= _NO_COMPRESSED_CERTIFICATES
+
+
+def _rejected(der: bytes) -> bytes:
+    """PEM with trust settings (openssl-x509(1), ``-addreject clientAuth``)."""
+    return ssl.DER_cert_to_PEM_cert(der + _REJECT).replace("CERTIFICATE", "TRUSTED CERTIFICATE").encode()
 
 
 def _trust(context: ssl.SSLContext, pem: bytes, what: str) -> None:

@@ -15,17 +15,19 @@ from __future__ import annotations
 import logging
 import ssl
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TypeAlias, TypeVar, cast
 
 from tlsrun.errors import CertificateError, ConfigurationError, Problem
+from tlsrun.tls.authorities import authorities_of
 from tlsrun.tls.context import ClientAuth, apply_client_auth, create_context
 from tlsrun.tls.distrust import takes_trust_away
 from tlsrun.tls.identity import Identity, IdentitySources, Source, load_identity
 from tlsrun.tls.loaded import ClientStatus
 from tlsrun.tls.loaded import Status as Status
+from tlsrun.tls.onlooker import AuthorityCheck, look_on, own_name, remember_hello
 from tlsrun.tls.origin import Origin, Slot, utc_now
 from tlsrun.tls.policy import Policy
 from tlsrun.tls.roots import known_root
@@ -95,8 +97,9 @@ class Certificates:
             origin: Slot(origin, validate=partial(self._validate, origin), describe=_describe)
             for origin in dict.fromkeys((*self._default, *(one for some in self._hosts.values() for one in some)))
         }
+        self._authorities = authorities_of(self._trusted)
         self.context = self._make_base()
-        self._table = self._make_table(self.context)
+        self._table = self._make_table()
         self.context.handshake_timeout = handshake_timeout
         self.context.allowed_host = self.covers
 
@@ -130,6 +133,8 @@ class Certificates:
         with self._lock:
             changed = [slot for slot in self._all_slots() if slot.changed()]
             self._publish([slot for slot in changed if slot.read()])
+            for words in self._authorities.news() if self._authorities else ():
+                _log.warning("%s", words)
             return bool(changed)
 
     def catch_up(self) -> None:
@@ -146,7 +151,7 @@ class Certificates:
     def _choose(self, sock: ssl.SSLObject, name: str | None, base: ssl.SSLContext) -> int | None:
         # Called in the handshake: nothing here may wait or raise.
         connection = cast(ServerSocket, sock)
-        connection.tls_sni = name
+        connection.tls_sni = name = own_name(connection, name)
         table = self._table
         context = table.choose(name)
         if context is None:
@@ -163,11 +168,12 @@ class Certificates:
     def _publish(self, renewed: Sequence[Slot[Identity] | Slot[ClientAuth]]) -> None:
         if not renewed:
             return
-        self._table = self._make_table(self._build(self._default, ssl.SSLContext))
         if self._client is not None and self._client in renewed:
             trusted, self._trusted = self._trusted, self._client.value
+            self._authorities = authorities_of(self._trusted)
             if trusted is not None and takes_trust_away(trusted, self._trusted):
                 self.context.successor = self._make_base()
+        self._table = self._make_table()
         for slot in renewed:
             described = _describe(slot.value) if isinstance(slot.value, Identity) else _describe_client(slot.value)
             _log.info("reloaded %s from %s", described, slot.origin.spelled)
@@ -175,24 +181,37 @@ class Certificates:
     def _make_base(self) -> ServerContext:
         context = self._build(self._default, ServerContext)
         context.sni_callback = self._choose
+        if context.minimum_version < ssl.TLSVersion.TLSv1_3:
+            look_on(context, remember_hello)
         return context
 
-    def _make_table(self, default: ssl.SSLContext) -> Table:
-        contexts = {origins: self._build(origins, ssl.SSLContext) for origins in set(self._hosts.values())}
+    def _make_table(self) -> Table:
+        contexts = {origins: self._build(origins, ssl.SSLContext) for origins in {self._default, *self._hosts.values()}}
+        if self._authorities is not None:
+            # Looked on until the handshake is done, which then goes on with a context that is not.
+            nobody = self._build(self._default, ssl.SSLContext, self._authorities.trusted)
+            afterwards = self._build(self._default, ssl.SSLContext)
+            for origins, context in contexts.items():
+                rejecting = partial(self._build, origins, ssl.SSLContext)
+                check = AuthorityCheck(self._authorities, rejecting=rejecting, nobody=nobody, afterwards=afterwards)
+                look_on(context, check)
         return Table(
-            default=default,
+            default=contexts[self._default],
             contexts={host: contexts[origins] for host, origins in self._hosts.items()},
             identities=tuple(slot.value for slot in self._slots.values()),
         )
 
-    def _build(self, origins: tuple[Origin[Identity], ...], context_class: type[_AnyContext]) -> _AnyContext:
+    def _build(
+        self, origins: tuple[Origin[Identity], ...], context_class: type[_AnyContext], rejected: Collection[bytes] = ()
+    ) -> _AnyContext:
         first, *others = (self._slots[origin].value for origin in origins)
         client_auth = self._client.value if self._client else None
 
         def default() -> _AnyContext:
             return create_context(
-                first, self._policy, also=others, client_auth=client_auth, context_class=context_class
-            )
+                first, self._policy, also=others, client_auth=client_auth, rejected=rejected,
+                context_class=context_class,
+            )  # fmt: skip
 
         if self._hook is None:
             return default()

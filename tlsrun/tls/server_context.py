@@ -6,14 +6,26 @@ import socket
 import ssl
 from collections.abc import Callable
 
+from tlsrun.tls.onlooker import in_words
 from tlsrun.tls.peers import Peers
 from tlsrun.tls.sockets import ServerSocket, nobody
 
 
 class ServerObject(ssl.SSLObject):
-    """The server's side of one connection in memory (asyncio), with the same attribute."""
+    """The server's side of one connection in memory (asyncio), with the same attributes."""
 
     tls_sni: str | None = None
+    hello: bytes | None = None
+    shown: bytes | None = None
+    refusal: str | None = None
+
+    def do_handshake(self) -> None:
+        """As ssl.SSLObject.do_handshake."""
+        try:
+            super().do_handshake()
+        except ssl.SSLCertVerificationError as error:
+            in_words(error, self)
+            raise
 
 
 class ServerContext(ssl.SSLContext):

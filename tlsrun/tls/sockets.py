@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from tlsrun.tls import plain, proxy_protocol
 from tlsrun.tls.handshake import FAILURES, reason
 from tlsrun.tls.introduction import is_introduced, take
+from tlsrun.tls.onlooker import in_words
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
@@ -51,9 +52,13 @@ class ServerSocket(ssl.SSLSocket):
     Attributes:
         tls_sni: the name that the client asked for (RFC 6066, section 3), None without.
         introduced: the client's address and port as a trusted proxy gave them (PROXY protocol), None without.
+        hello, shown, refusal: of `tlsrun.tls.onlooker`, during the handshake.
     """
 
     tls_sni: str | None = None
+    hello: bytes | None = None
+    shown: bytes | None = None
+    refusal: str | None = None
     introduced: tuple[str, int] | None = None
     _shaken = False
     _failure: str | None = None
@@ -74,10 +79,17 @@ class ServerSocket(ssl.SSLSocket):
         if self._failure is not None:
             raise HandshakeFailed(self._failure)
         if self.gettimeout() == 0 or not self.server_side:
-            super().do_handshake(block)
+            self._shake(block)
         else:
             self._shake_in_time()
         self._shaken = True
+
+    def _shake(self, block: bool = False) -> None:
+        try:
+            super().do_handshake(block)
+        except ssl.SSLCertVerificationError as error:
+            in_words(error, self)
+            raise
 
     def _shake_in_time(self) -> None:
         seconds = self._handshake_timeout
@@ -96,7 +108,7 @@ class ServerSocket(ssl.SSLSocket):
                 raise ConnectionResetError(errno.ECONNRESET, "not TLS")
             # CPython makes one deadline of the timeout for the whole handshake.
             self.settimeout(max(0.001, deadline - time.monotonic()))
-            super().do_handshake()
+            self._shake()
         except (OSError, ValueError) as error:
             silent = not first and not isinstance(error, TimeoutError)
             why = self._ended_for or _in_words(error, first, seconds)

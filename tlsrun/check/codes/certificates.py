@@ -72,6 +72,17 @@ CODES = (
         "Its extendedKeyUsage lacks serverAuth: it is for clients, mail or code. Clients refuse it.",
         "Have one issued for server authentication.",
     ),
+    error(
+        "TLS149",
+        "revocation-list",
+        "Clients are refused because of a revocation list",
+        "Of a list that has expired, that its authority has not signed, or that has a critical extension nobody here "
+        "knows, nobody can say who is not on it; so whoever that authority has signed is refused, as by OpenSSL. A "
+        "delta list, or one for some reasons of revocation only, says nothing by itself. An authority that is revoked "
+        "takes all its clients with it.",
+        "Fetch the list anew from its authority, by a timer, before its nextUpdate: "
+        "`openssl crl -noout -nextupdate -in clients-crl.pem`.",
+    ),
     info(
         "TLS150",
         "development-certificate",

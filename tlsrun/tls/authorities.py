@@ -1,0 +1,144 @@
+"""The authorities between a client and the root: what revocation lists say of each, and when that changes.
+
+OpenSSL can look up a client's own certificate, or every certificate of its path, and then wants a list from every
+authority (X509_VERIFY_PARAM_set_flags(3), X509_V_FLAG_CRL_CHECK_ALL). Between the two stands what is wanted: each
+certificate against the lists that are there. So OpenSSL looks up the client's, and the authorities' are looked up here.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
+
+from cryptography import x509
+
+from tlsrun.tls.chain import is_signed_by
+from tlsrun.tls.context import ClientAuth
+from tlsrun.tls.names import shown_name
+from tlsrun.tls.origin import utc_now
+from tlsrun.tls.pem import parse_pem
+from tlsrun.tls.revocation import RevocationList, comparable, objection, oddities, read_lists
+
+#: Authorities that one client may show. Paths have three or four; a long row of them would keep a processor busy.
+MOST = 10
+#: Rows of authorities whose outcome is kept: most clients show the same ones.
+_KEPT = 256
+
+
+def authorities_of(client_auth: ClientAuth | None) -> Authorities | None:
+    """What is to be said against the authorities that sign clients; None where no lists are.
+
+    Raises:
+        ValueError: an authority, or a list, cannot be read.
+    """
+    if client_auth is None or client_auth.crl is None:
+        return None
+    trusted = [block.der for block in parse_pem(client_auth.ca).certificates]
+    return Authorities(trusted, read_lists(client_auth.crl))
+
+
+class Authorities:
+    """What is to be said against authorities. Safe to use from several threads.
+
+    Arguments:
+        trusted: certificates of the trusted authorities, DER.
+        lists: what is there.
+        clock: gives the time, with its zone.
+
+    Raises:
+        ValueError: one of the certificates cannot be read.
+    """
+
+    def __init__(
+        self,
+        trusted: Sequence[bytes],
+        lists: Sequence[RevocationList],
+        *,
+        clock: Callable[[], datetime.datetime] = utc_now,
+    ) -> None:
+        self._trusted = {der: x509.load_der_x509_certificate(der) for der in trusted}
+        self._lists = tuple(lists)
+        self._clock = clock
+        self._moments = sorted({moment for one in lists for moment in one.moments})
+        self._kept: dict[tuple[bytes, ...], Mapping[bytes, str]] = {}
+        self._kept_until: datetime.datetime | None = None
+        self._said: frozenset[str] = frozenset()
+        self._said_until: datetime.datetime | None = self._clock()
+
+    @property
+    def trusted(self) -> frozenset[bytes]:
+        """The trusted authorities, DER."""
+        return frozenset(self._trusted)
+
+    def objections(self, shown: Sequence[bytes] = ()) -> Mapping[bytes, str]:
+        """The authorities that must not be on a client's path, each with the reason, as a sentence without a stop.
+
+        Arguments:
+            shown: the authorities that a client shows, DER; nobody has verified any of them.
+
+        Raises:
+            ValueError: they are too many, or one cannot be read.
+        """
+        if len(shown) > MOST:
+            raise ValueError(f"there are {len(shown)}, and {MOST} are looked up at most")
+        now = self._clock()
+        if self._kept_until is not None and now > self._kept_until:
+            self._kept = {}
+        key = tuple(shown)
+        found = self._kept.get(key)
+        if found is None:
+            if len(self._kept) >= _KEPT:
+                self._kept = {}
+            self._kept_until = self._next_moment(now)
+            found = self._kept[key] = MappingProxyType(dict(self._find(key, now)))
+        return found
+
+    def faults(self, now: datetime.datetime) -> Iterator[tuple[str, str]]:
+        """What keeps lists from being gone by, or authorities that are trusted: a sentence, and what to do."""
+        odd = False
+        for one in self._lists:
+            for what, remedy in oddities(one, tuple(self._trusted.values()), now):
+                odd = True
+                yield f"{one.name} {what}", remedy
+        if not odd:
+            for words in self.objections().values():
+                yield words, "Take it out of the trusted authorities, and have its clients' certificates issued anew"
+
+    def news(self) -> tuple[str, ...]:
+        """The `faults` that have come since the last call. Costs nothing while no list begins or ends."""
+        now = self._clock()
+        if self._said_until is None or now <= self._said_until:
+            return ()
+        said = self._said
+        self._said = frozenset(what for what, _ in self.faults(now))
+        self._said_until = self._next_moment(now)
+        return tuple(sorted(self._said - said))
+
+    def _next_moment(self, now: datetime.datetime) -> datetime.datetime | None:
+        return next((moment for moment in self._moments if moment > now), None)
+
+    def _find(self, shown: tuple[bytes, ...], now: datetime.datetime) -> Iterator[tuple[bytes, str]]:
+        candidates = dict(self._trusted)
+        for der in shown:
+            candidates.setdefault(der, x509.load_der_x509_certificate(der))
+        for der, certificate in candidates.items():
+            words = self._objection(certificate, tuple(candidates.values()), now)
+            if words is not None:
+                serial = f"{certificate.serial_number:X}"
+                yield der, f"the authority {shown_name(certificate.subject)} (serial number {serial}): {words}"
+
+    def _objection(
+        self, certificate: x509.Certificate, candidates: Sequence[x509.Certificate], now: datetime.datetime
+    ) -> str | None:
+        issuer_name = comparable(certificate.issuer)
+        lists = [one for one in self._lists if one.issuer == issuer_name]
+        named = [one for one in candidates if comparable(one.subject) == issuer_name]
+        if not lists or not named:
+            # Without its issuer it can only be the end of the path, and trusted for its own sake.
+            return None
+        issuers = [one for one in named if is_signed_by(certificate, one)]
+        if not issuers:
+            return f"none of the certificates of its issuer {shown_name(certificate.issuer)} has signed it"
+        found = (objection(certificate, issuer, lists, now) for issuer in issuers)
+        return next((words for words in found if words is not None), None)

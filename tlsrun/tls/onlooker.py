@@ -1,0 +1,136 @@
+"""Looks at a client's messages while it shakes hands, for what the ssl module tells nobody.
+
+- Its name. Where a TLS 1.2 session is resumed, OpenSSL tells the name that the session began with, and not the one in
+  this ClientHello (RFC 6066, section 3, has servers look at that).
+- Its authorities. The ssl module has no verify callback; so those that a list speaks against are rejected in the trust
+  store by which OpenSSL is about to build the path. The client gets an alert, no session, and no ticket.
+
+The ssl module hands over messages to `SSLContext._msg_callback`, which it calls a debugging hook: each before OpenSSL
+has dealt with it, on every Python from 3.10 on, for sockets and for objects in memory. It costs a call for every
+record; so a connection goes on with a context without it as soon as there is nothing more to see.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ssl
+from collections.abc import Callable
+from typing import Any
+
+from cryptography import x509
+
+from tlsrun.tls import messages
+from tlsrun.tls.authorities import Authorities
+from tlsrun.tls.names import shown_name
+
+_HANDSHAKE = 22  # the content type of handshake messages (RFC 8446, section 5.1)
+_KEPT = 16  # contexts
+
+#: X509_V_ERR_CERT_REJECTED: by trust settings, which is how `AuthorityCheck` has OpenSSL refuse an authority.
+_REJECTED = 28
+
+
+def look_on(context: ssl.SSLContext, callback: Callable[..., None]) -> None:
+    """Have ``context`` show the messages of its connections.
+
+    Arguments:
+        callback: called with the connection, ``"read"`` or ``"write"``, the version, the content type and the kind of
+            message as on the wire, and the message.
+    """
+    # Past the property of ssl.SSLContext, which makes enumerations of the numbers first: three times as slow.
+    ssl._SSLContext._msg_callback.__set__(context, callback)  # type: ignore[attr-defined]
+
+
+def remember_hello(connection: Any, direction: str, version: int, content: int, kind: int, data: bytes) -> None:
+    """Keep the ClientHello, for `own_name`."""
+    if kind == messages.CLIENT_HELLO and content == _HANDSHAKE and direction == "read":
+        connection.hello = data
+
+
+def own_name(connection: Any, told: str | None) -> str | None:
+    """The name that this very connection asks for, in the SNI callback.
+
+    Arguments:
+        connection: one whose context has `remember_hello`.
+        told: the name that OpenSSL tells.
+    """
+    hello, connection.hello = connection.hello, None
+    if hello is None or not connection.session_reused:
+        return told
+    try:
+        return messages.server_name(hello)
+    except ValueError:
+        return None
+
+
+class AuthorityCheck:
+    """A message callback: rejects authorities that a list speaks against.
+
+    Arguments:
+        authorities: what is said against them.
+        rejecting: makes the context of a connection in whose trust store these certificates (DER) are rejected.
+        nobody: such a context, for who cannot be looked up: every authority is rejected in it.
+        afterwards: the context to go on with when the handshake is done.
+    """
+
+    def __init__(
+        self,
+        authorities: Authorities,
+        *,
+        rejecting: Callable[[frozenset[bytes]], ssl.SSLContext],
+        nobody: ssl.SSLContext,
+        afterwards: ssl.SSLContext,
+    ) -> None:
+        self._authorities = authorities
+        self._rejecting = rejecting
+        self._nobody = nobody
+        self._afterwards = afterwards
+        self._contexts: dict[frozenset[bytes], ssl.SSLContext] = {}
+
+    def __call__(self, connection: Any, direction: str, version: int, content: int, kind: int, data: bytes) -> None:
+        if direction != "read" or content != _HANDSHAKE:
+            return
+        if kind == messages.CERTIFICATE:
+            self._judge(connection, version, data)
+        elif kind == messages.COMPRESSED_CERTIFICATE:
+            # Nobody was offered that (RFC 8879, section 3).
+            self._refuse(connection, "the certificate is compressed")
+        elif kind == messages.FINISHED:
+            connection.shown = connection.refusal = None
+            connection.context = self._afterwards
+
+    def _judge(self, connection: Any, version: int, data: bytes) -> None:
+        try:
+            shown = messages.certificates(data, version)
+            connection.shown = shown[0] if shown else None
+            objections = self._authorities.objections(shown[1:])
+            if objections:
+                connection.refusal = "; ".join(objections.values())
+                connection.context = self._context(frozenset(objections))
+        except Exception as error:  # noqa: BLE001 -- whatever it is, nobody comes in who was not looked up
+            words = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+            self._refuse(connection, f"the authorities that it came with cannot be looked up: {words}")
+
+    def _refuse(self, connection: Any, why: str) -> None:
+        connection.refusal = why
+        connection.context = self._nobody
+
+    def _context(self, rejected: frozenset[bytes]) -> ssl.SSLContext:
+        context = self._contexts.get(rejected)
+        if context is None:
+            if len(self._contexts) >= _KEPT:
+                self._contexts = {}
+            context = self._contexts[rejected] = self._rejecting(rejected)
+        return context
+
+
+def in_words(error: ssl.SSLCertVerificationError, connection: Any) -> None:
+    """Have ``error`` say what an `AuthorityCheck` found, and whose certificate it was."""
+    refusal, shown = connection.refusal, connection.shown
+    if refusal is not None and error.verify_code == _REJECTED:
+        error.verify_message = refusal
+    if shown is not None:
+        with contextlib.suppress(ValueError):
+            certificate = x509.load_der_x509_certificate(shown)
+            whose = f"{shown_name(certificate.subject)}, signed by {shown_name(certificate.issuer)}"
+            error.verify_message = f"{error.verify_message} ({whose})"
