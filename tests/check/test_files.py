@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization.pkcs12 import serialize_key_an
 
 from tests.check.examining import check, codes, only
 from tests.check.horrors import ISSUER_URL, leaf, openssl, written
-from tests.support.certs import Authority, Pair, Paths, key_pem, make_key
+from tests.support.certs import DAY, NOW, Authority, Pair, Paths, key_pem, make_key
 from tlsrun.check.code import Severity
 
 Maker = Callable[[Path, Authority, Paths], dict[str, Any]]
@@ -191,6 +191,33 @@ def test_a_second_intermediate_that_is_missing(tmp_path: Path) -> None:
     key = written(tmp_path, "gap.key", pair.key_pem)
     report = check(cert=str(cert), key=str(key), ca=deep.write(tmp_path / "deep"))
     assert "deep intermediate 1" in only(report, "TLS133").what
+
+
+@pytest.mark.parametrize(
+    ("crl", "says"),
+    [
+        (lambda ca: ca.crl(ends=NOW - DAY, begins=NOW - 2 * DAY), "expired on"),
+        (lambda ca: ca.crl(level=0, key=make_key("ecdsa")), "is not signed by the key of CN=tlsrun test root"),
+        (lambda ca: ca.crl() + ca.crl(level=0), None),
+    ],
+)
+def test_revocation_lists(
+    crl: Callable[[Authority], bytes], says: str | None, tmp_path: Path, ca: Authority, localhost_cert: Paths
+) -> None:
+    """A list that keeps clients out is found, with its authority, its file and what to do."""
+    lists = written(tmp_path, "clients.crl", crl(ca))
+    authority = ca.write(tmp_path)
+    report = check(
+        cert=str(localhost_cert.fullchain), key=str(localhost_cert.key), client_ca=str(authority), client_crl=str(lists)
+    )
+    if says is None:
+        assert "TLS149" not in codes(report)
+        return
+    finding = only(report, "TLS149")
+    assert says in finding.what
+    assert "clients.crl" in finding.what
+    assert "Fetch it anew" in finding.remedy
+    assert report.exit_code(strict=False) == 2
 
 
 @pytest.mark.parametrize(("form", "code"), [("der", "TLS108"), ("p12", "TLS109")])

@@ -99,6 +99,15 @@ class Authority:
             below = _sign(subject, below_key, issuer=above, issuer_key=above_key, extensions=_CA)
             self.line.append((below, below_key))
 
+    def sister(self, name: str) -> Authority:
+        """An authority below the same root, with one intermediate, ``name``, of its own."""
+        found = Authority(name)
+        root, root_key = self.line[0]
+        key = make_key("ecdsa")
+        below = _sign(x509.Name(_common_name(name)), key, issuer=root, issuer_key=root_key, extensions=_CA)
+        found.line = [self.line[0], (below, key)]
+        return found
+
     @property
     def root(self) -> x509.Certificate:
         """What a client trusts."""

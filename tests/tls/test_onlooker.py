@@ -162,8 +162,7 @@ def test_a_revoked_authority_beside_the_path_keeps_nobody_out(
     server_paths: Paths, version: ssl.TLSVersion, tmp_path: Path
 ) -> None:
     """What a client shows besides, and OpenSSL does not need, is not its path."""
-    two = Authority("line")
-    two.line[0] = CA.line[0]
+    two = CA.sister("another")
     jill = two.leaf("jill.test", client=True).write(tmp_path)
     served = asking(server_paths, two.crl(1) + REVOKING_UPPER)
     beside = trusting(version, jill, chain=b"".join(CA.intermediate_pems))
