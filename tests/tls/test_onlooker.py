@@ -165,7 +165,7 @@ def test_a_revoked_authority_beside_the_path_keeps_nobody_out(
     two = CA.sister("another")
     jill = two.leaf("jill.test", client=True).write(tmp_path)
     served = asking(server_paths, two.crl(1) + REVOKING_UPPER)
-    beside = trusting(version, jill, chain=b"".join(CA.intermediate_pems))
+    beside = trusting(version, jill, chain=jill.pair.chain_pem + b"".join(CA.intermediate_pems))
     assert shake(served.context, beside).refusal is None
 
 
