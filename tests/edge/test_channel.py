@@ -160,4 +160,4 @@ def test_curl(edge: RunningEdge) -> None:
     done = subprocess.run([*command, *chunked], input=b"x" * 3000000, capture_output=True, timeout=120, check=True)
     assert done.stdout.startswith(b"3000000 ")
     assert b"5 2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824 5" in done.stdout
-    assert b"Re-using existing connection" in done.stderr
+    assert b"using existing" in done.stderr

@@ -104,7 +104,9 @@ def hush_unreadable_names() -> None:
     report = sys.unraisablehook
 
     def report_others(unraisable: Any) -> None:
-        if not (isinstance(unraisable.object, bytes) and isinstance(unraisable.exc_value, UnicodeDecodeError)):
+        # The name is the object up to Python 3.13; since 3.14 it stands in words that name the callback.
+        name = isinstance(unraisable.object, bytes) or "servername callback" in (unraisable.err_msg or "")
+        if not (name and isinstance(unraisable.exc_value, UnicodeDecodeError)):
             report(unraisable)
 
     sys.unraisablehook = report_others
