@@ -16,6 +16,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 from tlsrun.files import read_foreign, runtime_folder, runtime_folders, write_atomic
@@ -107,7 +108,7 @@ def _living(folder: Path, *, sweep: bool) -> Iterator[ProcessStatus]:
                 path.unlink()
 
 
-_MOMENTS = ("not_after", "loaded_at", "last_error_at")
+_MOMENTS = ("not_after", "good_from", "good_until", "loaded_at")
 _LISTS = ("hosts", "names", "files")
 
 
@@ -122,13 +123,22 @@ def _check(status: ProcessStatus) -> None:
         raise TypeError("a number and text expected")
     for one in status.certificates:
         clients = one["clients"]
+        for name in _MOMENTS:
+            _check_moment(one[name])
         for loaded in (one, *([clients] if clients else [])):
-            for name in _MOMENTS:
-                if loaded.get(name) is not None:
-                    datetime.datetime.fromisoformat(loaded[name]).astimezone()
+            _check_moment(loaded["loaded_at"])
+            if loaded["last_error_at"] is not None:
+                _check_moment(loaded["last_error_at"])
             ", ".join(part for name in _LISTS if name in loaded for part in loaded[name])
+        if not isinstance(one["limited_by"], (str, NoneType)) or not isinstance(one["renewed"], (int, float, NoneType)):
+            raise TypeError("text and a number expected")
         if {field.name for field in dataclasses.fields(Status)} - set(one):
             raise KeyError("fields are missing")
+
+
+def _check_moment(text: Any) -> None:
+    if datetime.datetime.fromisoformat(text).tzinfo is None:
+        raise ValueError("a time with its zone expected")
 
 
 def _born(pid: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -86,9 +86,17 @@ class Authority:
         name: the root's common name.
         key: "ecdsa" (P-256) or "rsa" (2048 bits), for root and intermediates.
         intermediates: how many stand between the root and a leaf.
+        ends: when they expire, the one below the root first.
     """
 
-    def __init__(self, name: str = "tlsrun test root", *, key: str = "ecdsa", intermediates: int = 0) -> None:
+    def __init__(
+        self,
+        name: str = "tlsrun test root",
+        *,
+        key: str = "ecdsa",
+        intermediates: int = 0,
+        ends: Sequence[datetime.datetime] = (),
+    ) -> None:
         root_key = make_key(key)
         root = _sign(x509.Name(_common_name(name)), root_key, issuer=None, issuer_key=root_key, extensions=_CA)
         self.line: list[tuple[x509.Certificate, PrivateKey]] = [(root, root_key)]
@@ -96,7 +104,8 @@ class Authority:
             above, above_key = self.line[-1]
             below_key = make_key(key)
             subject = x509.Name(_common_name(f"{name} intermediate {number}"))
-            below = _sign(subject, below_key, issuer=above, issuer_key=above_key, extensions=_CA)
+            dates = {"not_after": ends[number - 1]} if ends else {}
+            below = _sign(subject, below_key, issuer=above, issuer_key=above_key, extensions=_CA, **dates)
             self.line.append((below, below_key))
 
     def sister(self, name: str) -> Authority:
@@ -122,6 +131,13 @@ class Authority:
     def intermediate_pems(self) -> list[bytes]:
         """The intermediates as PEM, the one that signs leaves first."""
         return [certificate.public_bytes(PEM) for certificate, _ in reversed(self.line[1:])]
+
+    def cross_signed(self, by: Authority, *, ends: datetime.datetime = NOW + 365 * DAY, level: int = 0) -> bytes:
+        """The root, or the intermediate ``level``, as another authority signed it."""
+        certificate, key = self.line[level]
+        issuer, issuer_key = by.line[-1]
+        crossed = _sign(certificate.subject, key, issuer=issuer, issuer_key=issuer_key, extensions=_CA, not_after=ends)
+        return crossed.public_bytes(PEM)
 
     def write(self, folder: Path) -> Path:
         """Write the root into ``folder``/ca.pem."""

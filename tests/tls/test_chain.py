@@ -6,10 +6,8 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
 
-from tests.support.certs import NOW, PEM, Authority, Pair
+from tests.support.certs import DAY, NOW, PEM, Authority, Pair, make_key
 from tests.tls.loading import CERT, CHAIN, NEW_KEY, load, openssl
 from tlsrun.tls.chain import is_signed_by
 
@@ -200,10 +198,8 @@ def test_the_leaf_is_the_certificate_of_the_key(ca: Authority, tmp_path: Path) -
 def test_of_an_issuer_and_its_cross_signed_version_the_longer_way_is_taken(tmp_path: Path) -> None:
     """Clients that know only the old root need it; those that know the new one do not mind."""
     old, new = Authority("old"), Authority("new", intermediates=1)
-    root, root_key = new.line[0]
-    cross = _cross_sign(root, root_key, old)
     pair = new.leaf("a.test")
-    names, warnings = sent(pair, tmp_path, pair.fullchain_pem + new.root_pem + cross.public_bytes(PEM))
+    names, warnings = sent(pair, tmp_path, pair.fullchain_pem + new.root_pem + new.cross_signed(old))
     assert names == ["CN=a.test", "CN=new intermediate 1", "CN=new"]
     assert len(warnings) == 1
     assert "holds certificates that did not sign" in warnings[0]
@@ -213,24 +209,64 @@ def test_a_loop_of_cross_signatures_ends(tmp_path: Path) -> None:
     """Two CAs that signed each other are each sent once."""
     a, b = Authority("a"), Authority("b")
     pair = a.leaf("a.test")
-    loop = _cross_sign(*a.line[0], b).public_bytes(PEM) + _cross_sign(*b.line[0], a).public_bytes(PEM)
+    loop = a.cross_signed(b) + b.cross_signed(a)
     names, warnings = sent(pair, tmp_path, pair.cert_pem + loop)
     assert names == ["CN=a.test", "CN=a", "CN=b"]
     assert warnings == []
 
 
-def _cross_sign(certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey, by: Authority) -> x509.Certificate:
-    return (
-        x509.CertificateBuilder()
-        .subject_name(certificate.subject)
-        .issuer_name(by.root.subject)
-        .public_key(certificate.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(NOW)
-        .not_valid_after(certificate.not_valid_after_utc)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(by.line[0][1], hashes.SHA256())
-    )
+def test_an_expired_cross_signature_is_left_out(tmp_path: Path) -> None:
+    """Clients that know the root need nothing above the intermediate; the warning names both, and the day."""
+    old, new = Authority("old"), Authority("new", intermediates=1)
+    pair = new.leaf("a.test")
+    cross = new.cross_signed(old, ends=NOW - DAY)
+    names, warnings = sent(pair, tmp_path, pair.fullchain_pem + cross + old.root_pem)
+    assert names == ["CN=a.test", "CN=new intermediate 1"]
+    (warning,) = warnings
+    assert f"{tmp_path}/cert.pem holds CN=new as signed by CN=old, which expired on " in warning
+    assert "clients that know CN=new accept CN=a.test without it" in warning
+
+
+def test_an_issuer_in_date_is_preferred_to_its_expired_version(tmp_path: Path) -> None:
+    """Whatever their order, and though the one in date is the root itself."""
+    old, new = Authority("old"), Authority("new", intermediates=1)
+    pair = new.leaf("a.test")
+    expired = new.cross_signed(old, ends=NOW - DAY)
+    names, warnings = sent(pair, tmp_path, pair.fullchain_pem + expired + new.root_pem)
+    assert names == ["CN=a.test", "CN=new intermediate 1"]
+    assert len(warnings) == 2
+    assert "which expired on" in warnings[0]
+    assert "holds the root (CN=new)" in warnings[1]
+    renewed = new.cross_signed(old, level=1)
+    past = new.cross_signed(old, level=1, ends=NOW - DAY)
+    names, warnings = sent(pair, tmp_path, pair.cert_pem + past + renewed)
+    assert names == ["CN=a.test", "CN=new intermediate 1"]
+    assert load(tmp_path / "cert.pem", pair.key_pem)[0].chain[0].public_bytes(PEM) == renewed
+    assert len(warnings) == 1
+
+
+def test_an_expired_issuer_below_a_known_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A root signed the leaf itself: its cross-signature is left out. Nobody knows that root: it stays, for it is
+    needed."""
+    old, new = Authority("old"), Authority("new")
+    pair = new.leaf("a.test")
+    cross = new.cross_signed(old, ends=NOW - DAY)
+    names, warnings = sent(pair, tmp_path, pair.fullchain_pem + cross)
+    assert (names, warnings) == (["CN=a.test", "CN=new"], [])
+    (tmp_path / "roots.pem").write_bytes(new.root_pem)
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "roots.pem"))
+    names, warnings = sent(pair, tmp_path, pair.fullchain_pem + cross)
+    assert names == ["CN=a.test"]
+    assert len(warnings) == 1
+
+
+def test_of_two_certificates_for_one_key_the_one_in_date_is_served(ca: Authority, tmp_path: Path) -> None:
+    """A file to which a renewal was added at the end."""
+    key = make_key("ecdsa")
+    old = ca.leaf("a.test", key=key, not_before=NOW - 9 * DAY, not_after=NOW - DAY)
+    new = ca.leaf("a.test", key=key)
+    (tmp_path / "cert.pem").write_bytes(old.cert_pem + new.fullchain_pem)
+    assert load(tmp_path / "cert.pem", new.key_pem)[0].certificate == new.certificate
 
 
 def test_signatures_are_checked(ca: Authority) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+
 import pytest
 from cryptography import x509
 
@@ -22,14 +24,17 @@ def cut(pair: Pair, keep: int = 0) -> Pair:
     return Pair(cert_pem=pair.cert_pem, chain_pem=kept, key_pem=pair.key_pem)
 
 
-def why_not(old: Pair, new: Pair, *, root: x509.Certificate | None = None) -> str | None:
+def why_not(
+    old: Pair, new: Pair, *, root: x509.Certificate | None = None, settled: bool = False, now: datetime.datetime = NOW
+) -> str | None:
     """The objection's words; ``root`` is the one that this machine knows."""
     problem = objection(
         identity(old),
         identity(new),
         Source(given_by="new certificate", text=b"x"),
-        now=NOW,
+        now=now,
         known_root=lambda issued: root is not None and issued.issuer == root.subject,
+        settled=settled,
     )
     return None if problem is None else f"{problem.code} {problem}"
 
@@ -73,3 +78,49 @@ def test_dates_come_first() -> None:
     why = why_not(OTHER.leaf(), cut(OTHER.leaf(not_before=NOW - 9 * DAY, not_after=NOW - DAY)))
     assert why is not None
     assert why.startswith("TLS140")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (DEEP.leaf(), OTHER.leaf()),
+        (DEEP.leaf(), FLAT.leaf()),
+        (DEEP.leaf(), cut(DEEP.leaf(), keep=1)),
+        (OTHER.leaf(), FLAT.leaf()),
+    ],
+    ids=["another authority", "a root that signs itself", "without a cross-signature", "one level less"],
+)
+def test_what_the_start_would_serve_is_served_in_the_end(old: Pair, new: Pair) -> None:
+    """A shorter chain to a root that this machine does not know: not while the file may be written, but then."""
+    why = why_not(old, new)
+    assert why is not None
+    assert "served if it stays so for a minute" in why
+    assert why_not(old, new, settled=True) is None
+
+
+@pytest.mark.parametrize("old", [OTHER, DEEP], ids=["one", "two intermediates"])
+def test_a_certificate_without_its_issuer_never_replaces_one_that_is_good(old: Authority) -> None:
+    """Its issuer is in service: clients need it, however long the file stays so."""
+    why = why_not(old.leaf(), cut(old.leaf()), settled=True)
+    assert why is not None
+    assert "restart the server" in why
+
+
+@pytest.mark.parametrize("new", [OTHER.leaf(), cut(OTHER.leaf()), cut(DEEP.leaf(), keep=1)])
+def test_anything_in_date_replaces_what_has_expired(new: Pair) -> None:
+    """Whatever its chain looks like: nobody accepts what is in service."""
+    old = DEEP.leaf(not_after=NOW - DAY, not_before=NOW - 9 * DAY)
+    assert why_not(old, new) is None
+    expired = why_not(old, OTHER.leaf(not_before=NOW - 9 * DAY, not_after=NOW - DAY))
+    assert expired is not None
+    assert expired.startswith("TLS140")
+
+
+def test_an_issuer_that_has_expired_is_looked_at_as_at_the_start() -> None:
+    """The one that signed the leaf is needed; it keeps a renewal out as long as what is in service is good."""
+    then = NOW + 20 * DAY
+    short, long = Authority("short", intermediates=1, ends=[NOW + 10 * DAY]), OTHER
+    why = why_not(long.leaf(), short.leaf(), now=then)
+    assert why is not None
+    assert why.startswith("TLS138")
+    assert why_not(long.leaf(not_after=NOW + 10 * DAY), short.leaf(), now=then) is None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from cryptography import x509
@@ -14,14 +14,13 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from tlsrun.check.finding import Finding, found, from_problem, from_problems
 from tlsrun.tls import checks
 from tlsrun.tls.chain import is_signed_by
+from tlsrun.tls.expiry import soon
 from tlsrun.tls.keys import certificate_key_type
 from tlsrun.tls.names import shown_name
 from tlsrun.tls.sources import Source
+from tlsrun.tls.validity import dates_problem, expires_words, in_date, refusal
 
 DAY = datetime.timedelta(days=1)
-
-#: Days before its end from which a certificate counts as expiring soon; a third of its lifetime when that is less.
-SOON = 21 * DAY
 
 #: From when on public CAs may issue for how many days (CA/Browser Forum, Baseline Requirements, section 6.3.2).
 _LONGEST = (
@@ -43,7 +42,7 @@ class View:
 
     Arguments:
         now: the time, in UTC.
-        within: how much before its end a certificate counts as expiring soon; None for `SOON`.
+        within: how much before its end a certificate counts as expiring soon; None for `tlsrun.tls.expiry.soon`.
     """
 
     now: datetime.datetime
@@ -59,40 +58,58 @@ def judge_leaf(certificate: x509.Certificate, source: Source, view: View, *, pri
     """
     name = f"the certificate {shown_name(certificate.subject)} in {source.name}"
     yield from from_problems(checks.oddities(certificate, source), "openssl-refuses")
-    yield from judge_any(certificate, name, source, view)
+    yield from _dates(certificate, name, source, view)
+    yield from _strength(certificate, name, source)
     if is_signed_by(certificate, certificate):
         yield found("self-signed", source.given_by, f"{name} is signed by nobody but itself")
     yield from _lifetime(certificate, name, source, private=private)
 
 
-def judge_any(certificate: x509.Certificate, name: str, source: Source, view: View) -> Iterator[Finding]:
-    """What counts for intermediates too: dates, signature, key.
+def judge_issuers(
+    certificate: x509.Certificate,
+    issuers: Sequence[x509.Certificate],
+    source: Source,
+    view: View,
+    *,
+    known_root: Callable[[x509.Certificate], bool],
+) -> Iterator[Finding]:
+    """The intermediates that are sent: dates, signature, key.
 
     Arguments:
-        name: what to call it in messages.
+        certificate: the server's own.
+        issuers: in order.
+        source: where they were found.
+        known_root: whether a root that is known signed a certificate.
     """
-    problem = checks.validity(certificate, view.now, name, source)
+    needed = refusal(certificate, issuers, view.now, source, known_root=known_root)
+    if needed is not None and needed.code == "TLS138":
+        yield from_problem(needed, "issuer-expired")
+    for place, issuer in enumerate(issuers):
+        name = f"the issuer {shown_name(issuer.subject)} in {source.name}"
+        if in_date(issuer, view.now):
+            yield from _dates(issuer, name, source, view)
+        elif place or needed is None:
+            problem = dates_problem(issuer, view.now, name, source)
+            what = f"{problem.what if problem else name}; clients that know it from elsewhere do without it"
+            yield found("issuer-left-out", source.given_by, what)
+        yield from _strength(issuer, name, source)
+
+
+def _dates(certificate: x509.Certificate, name: str, source: Source, view: View) -> Iterator[Finding]:
+    problem = dates_problem(certificate, view.now, name, source)
+    begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     if problem is not None:
         yield from_problem(problem, "expired")
-    elif certificate.not_valid_after_utc - view.now <= _soon(certificate, view):
-        yield _expires_soon(certificate, name, source, view)
+    elif ends - view.now <= (soon(begins, ends) if view.within is None else view.within):
+        yield found("expires-soon", source.given_by, f"{name} {expires_words(ends, view.now)}")
+
+
+def _strength(certificate: x509.Certificate, name: str, source: Source) -> Iterator[Finding]:
     if weak := weak_signature(certificate):
         yield found("weak-signature", source.given_by, f"{name} is signed with {weak}")
     if is_weak_key(certificate):
         what = f"{name} has a key that is too short: {certificate_key_type(certificate)}"
         yield found("weak-key", source.given_by, what)
-
-
-def _soon(certificate: x509.Certificate, view: View) -> datetime.timedelta:
-    if view.within is not None:
-        return view.within
-    return min(SOON, (certificate.not_valid_after_utc - certificate.not_valid_before_utc) / 3)
-
-
-def _expires_soon(certificate: x509.Certificate, name: str, source: Source, view: View) -> Finding:
-    end = certificate.not_valid_after_utc
-    left = checks.span(end - view.now)
-    return found("expires-soon", source.given_by, f"{name} expires in {left}, on {end:%Y-%m-%d %H:%M} UTC")
 
 
 def weak_signature(certificate: x509.Certificate) -> str | None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from cryptography import x509
 
 from tlsrun.account import Account
-from tlsrun.check.certificate import View, judge_any, judge_leaf
+from tlsrun.check.certificate import View, judge_issuers, judge_leaf
 from tlsrun.check.code import Severity
 from tlsrun.check.finding import Finding, found, from_problem, from_problems
 from tlsrun.check.permissions import account, exposed_key, unreadable
@@ -85,8 +85,7 @@ def _identity(identity: Identity, source: Source, view: View, trust: Trust) -> I
     whole = (identity.certificate, *identity.chain)
     private = trust.is_private(whole)
     yield from judge_leaf(identity.certificate, source, view, private=private)
-    for issuer in identity.chain:
-        yield from judge_any(issuer, f"the issuer {shown_name(issuer.subject)} in {source.name}", source, view)
+    yield from judge_issuers(identity.certificate, identity.chain, source, view, known_root=trust.signed)
     yield from _end_of_chain(whole, source, trust)
 
 

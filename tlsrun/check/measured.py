@@ -65,9 +65,9 @@ def measured_live(seen: Observation, trust: Trust) -> Measured | None:
 
 
 #: Errors in files that a server starts with all the same, on loopback at least. Others keep it from starting.
-_STARTS = frozenset(("TLS121", "TLS132", "TLS140", "TLS141", "TLS144", "TLS148"))
+_STARTS = frozenset(("TLS121", "TLS132", "TLS138", "TLS140", "TLS141", "TLS144", "TLS148"))
 #: What nobody trusts: a certificate out of its time, for something else, or signed by nobody but itself.
-_UNTRUSTED = frozenset(("TLS140", "TLS141", "TLS147", "TLS148"))
+_UNTRUSTED = frozenset(("TLS138", "TLS140", "TLS141", "TLS147", "TLS148"))
 
 
 def measured_settings(

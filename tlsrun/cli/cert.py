@@ -16,13 +16,13 @@ from tlsrun.errors import CertificateError, ConfigurationError, Problem, TLSRunE
 from tlsrun.files import write_atomic
 from tlsrun.tls.authority import StoredAuthority, obtain_authority
 from tlsrun.tls.chain import is_signed_by
-from tlsrun.tls.checks import span
 from tlsrun.tls.findings import Findings
 from tlsrun.tls.identity import Identity
 from tlsrun.tls.issue import LEAF_DAYS, clean_names, issue_leaf
 from tlsrun.tls.material import read_certificates, read_material
 from tlsrun.tls.sources import Source
 from tlsrun.tls.store import ALWAYS
+from tlsrun.tls.validity import span
 
 #: What macOS and iOS accept of any CA (support.apple.com/103769).
 _LONGEST_FOR_APPLE = 825

@@ -21,12 +21,12 @@ from tlsrun.check.live.target import Deadline, Target, target_of_url
 from tlsrun.check.trust import read_trust
 from tlsrun.cli.console import fail
 from tlsrun.errors import CertificateError, ConfigurationError, Problem, TLSRunError
-from tlsrun.tls.chain import is_signed_by, issuer_address
+from tlsrun.tls.chain import is_signed_by
 from tlsrun.tls.describe import describe, title
 from tlsrun.tls.findings import Findings
 from tlsrun.tls.keys import certificate_spki, key_type
 from tlsrun.tls.material import Material, read_certificates, read_material
-from tlsrun.tls.names import covers, shown_name
+from tlsrun.tls.names import covers, issuer_address, shown_name
 from tlsrun.tls.pem import Block
 from tlsrun.tls.roots import known_root
 from tlsrun.tls.sources import Source

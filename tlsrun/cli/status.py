@@ -12,12 +12,18 @@ import click
 
 from tlsrun.cli.console import USAGE_ERROR, say
 from tlsrun.status import ProcessStatus, running
+from tlsrun.tls.expiry import Life, Term
+from tlsrun.tls.validity import expired_words, expires_words, moment, span
 
 _NOBODY = "No server of this user is running. As root, this command shows those of every user."
 
 
-def status_lines(found: list[ProcessStatus]) -> Iterator[str]:
-    """The lines for a person: processes that serve the same are told together."""
+def status_lines(found: list[ProcessStatus], now: datetime.datetime) -> Iterator[str]:
+    """The lines for a person: processes that serve the same are told together.
+
+    Arguments:
+        now: the time, with its zone.
+    """
     told: dict[tuple[str, str, str], list[int]] = {}
     for status in found:
         what = json.dumps([_but_moments(one) for one in status.certificates])
@@ -26,21 +32,39 @@ def status_lines(found: list[ProcessStatus]) -> Iterator[str]:
     for (endpoint, server, _), pids in told.items():
         yield f"https://{endpoint}  {server}, process {', '.join(map(str, pids))}"
         for certificate in by_pid[pids[0]].certificates:
-            yield from _certificate_lines(certificate)
+            yield from _certificate_lines(certificate, now)
 
 
-def _certificate_lines(certificate: dict[str, Any]) -> Iterator[str]:
+def _certificate_lines(certificate: dict[str, Any], now: datetime.datetime) -> Iterator[str]:
     not_after = datetime.datetime.fromisoformat(certificate["not_after"])
-    days = (not_after - datetime.datetime.now(datetime.timezone.utc)).days
+    left = not_after - now
     chosen = f" (chosen by SNI for {', '.join(certificate['hosts'])})" if certificate["hosts"] else ""
     yield f"  names        {', '.join(certificate['names']) or 'none'}{chosen}"
-    yield f"  not after    {not_after:%Y-%m-%d %H:%M} UTC, {days} days left"
+    yield f"  not after    {moment(not_after)}" + (f", {span(left)} left" if left > datetime.timedelta(0) else "")
+    yield from _expiry_lines(certificate, now)
     yield f"  serial       {certificate['serial']}"
     yield f"  fingerprint  SHA-256 {certificate['fingerprint']}"
     yield from _loading_lines(certificate)
     if clients := certificate.get("clients"):
         yield f"  clients      show certificates: {clients['mode']}"
         yield from _loading_lines(clients)
+
+
+def _expiry_lines(certificate: dict[str, Any], now: datetime.datetime) -> Iterator[str]:
+    """In the words of `tlsrun check`, with its codes."""
+    limit, ends = certificate["limited_by"], _term(certificate).ends
+    what = f"the issuer {limit}, sent with it, " if limit else ""
+    match _term(certificate).life(now):
+        case Life.EXPIRED:
+            yield f"  EXPIRED      {what}{expired_words(ends, now)} ({'TLS138' if limit else 'TLS140'})"
+        case Life.SOON:
+            yield f"  EXPIRES SOON {what}{expires_words(ends, now)} (TLS142)"
+
+
+def _term(certificate: dict[str, Any]) -> Term:
+    begins, ends = (datetime.datetime.fromisoformat(certificate[name]) for name in ("good_from", "good_until"))
+    renewed = certificate["renewed"]
+    return Term(begins=begins, ends=ends, renewed=None if renewed is None else datetime.timedelta(seconds=renewed))
 
 
 def _loading_lines(loaded: dict[str, Any]) -> Iterator[str]:
@@ -58,6 +82,15 @@ def _has_failed(certificate: dict[str, Any]) -> bool:
     return bool(certificate["last_error"] or (certificate.get("clients") or {}).get("last_error"))
 
 
+def exit_code(found: list[ProcessStatus], now: datetime.datetime) -> int:
+    """0: all is well; 1: a certificate expires soon, or was not renewed; 2: one has expired, or nothing runs."""
+    certificates = [certificate for status in found for certificate in status.certificates]
+    lives = {_term(certificate).life(now) for certificate in certificates}
+    if not found or Life.EXPIRED in lives:
+        return USAGE_ERROR
+    return 1 if Life.SOON in lives or any(map(_has_failed, certificates)) else 0
+
+
 def _moment(text: str) -> str:
     return f"{datetime.datetime.fromisoformat(text):%Y-%m-%d %H:%M:%S} UTC"
 
@@ -72,17 +105,21 @@ def status_command(context: click.Context, /, as_json: bool) -> None:
     tlsrun status            names, serial, fingerprint, days left, when and from where they were loaded
     tlsrun status --json     the same, for machines
 
-    The exit code is 0 when a server runs and serves what its files hold, 1 when a renewal failed, 2 when none runs.
+    The exit code is 0 when all is well, 1 when a certificate expires soon or a renewal failed, 2 when a certificate has
+    expired or no server runs.
     """
-    found = running()
+    found, now = running(), datetime.datetime.now(datetime.timezone.utc)
     if as_json:
-        click.echo(json.dumps([dataclasses.asdict(status) for status in found], indent=2))
+        click.echo(json.dumps([_as_json(status, now) for status in found], indent=2))
     else:
-        for line in status_lines(found):
+        for line in status_lines(found, now):
             # What another user's file holds is not to move the cursor.
             click.echo("".join(sign if sign.isprintable() else "?" for sign in line))
     if not found:
         say(_NOBODY)
-        context.exit(USAGE_ERROR)
-    failed = any(_has_failed(certificate) for status in found for certificate in status.certificates)
-    context.exit(1 if failed else 0)
+    context.exit(exit_code(found, now))
+
+
+def _as_json(status: ProcessStatus, now: datetime.datetime) -> dict[str, Any]:
+    certificates = [{**one, "life": _term(one).life(now).value} for one in status.certificates]
+    return {**dataclasses.asdict(status), "certificates": certificates}

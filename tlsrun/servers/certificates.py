@@ -5,6 +5,7 @@ from __future__ import annotations
 from tlsrun.plan import Plan
 from tlsrun.tls.client import client_origin
 from tlsrun.tls.reload import Certificates, identity_origin
+from tlsrun.tls.store import RENEWED_BEFORE
 
 
 def certificates_of(plan: Plan) -> Certificates:
@@ -17,7 +18,8 @@ def certificates_of(plan: Plan) -> Certificates:
     """
     origins = {sources: identity_origin(sources) for several in plan.sni.values() for sources in several}
     certificates = Certificates(
-        [identity_origin(plan.sources)],
+        # A development certificate is made anew in its last month, by whichever server starts then.
+        [identity_origin(plan.sources, renewed=RENEWED_BEFORE if plan.development_ca else None)],
         plan.policy,
         table={host: [origins[sources] for sources in several] for host, several in plan.sni.items()},
         client=client_origin(plan.clients) if plan.clients else None,

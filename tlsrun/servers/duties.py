@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from tlsrun.listening.address import spell_all
 from tlsrun.plan import Plan
 from tlsrun.status import StatusFile
+from tlsrun.tls.expiry_log import ExpiryLog
 from tlsrun.tls.handshake import hush_unreadable_names
 from tlsrun.tls.peers import NOBODY
 from tlsrun.tls.reload import Certificates
@@ -58,31 +59,29 @@ class Duties:
 
     def __init__(self, plan: Plan, certificates: Certificates, *, redirect: Sequence[socket.socket] = ()) -> None:
         self._certificates = certificates
-        self._status = StatusFile(server=plan.server, endpoint=spell_all(plan.listeners))
-        self._watcher = Watcher(certificates, report=self._status.write) if plan.reload else None
+        status = StatusFile(server=plan.server, endpoint=spell_all(plan.listeners))
+        self._follows = plan.reload
+        self._watcher = Watcher(certificates, report=status.write, expiry=ExpiryLog(), follows=plan.reload)
         certificates.context.allowed_host = allowed_hosts(plan, certificates)
         self._redirect = redirecting(plan, certificates, redirect)
 
     def start(self) -> None:
         """Begin, in threads of their own: only in a process that will not fork any more."""
         hush_unreadable_names()
-        if self._watcher is not None:
+        if self._follows:
             # A process that is started again later inherits what was good at the start of the server.
             self._certificates.catch_up()
-            self._watcher.start()
-        else:
-            self._status.write(self._certificates.status())
+        self._watcher.start()
         if self._redirect is not None:
             self._redirect.start()
 
     def reload(self) -> None:
         """Read the certificates now, and say what is served then. In any thread."""
         self._certificates.reload()
-        self._status.write(self._certificates.status())
+        self._watcher.told_anew()
 
     def stop(self) -> None:
         """End the threads."""
         if self._redirect is not None:
             self._redirect.stop()
-        if self._watcher is not None:
-            self._watcher.stop()
+        self._watcher.stop()

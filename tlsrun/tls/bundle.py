@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -60,8 +61,8 @@ def make_bundle(sources: Sequence[Source], password: bytes | None = None) -> Bun
     if findings.errors:
         raise CertificateError(findings.errors)
     leaf = _leaf(given)
-    chain = build_chain(leaf, given, known_root=known_root)
-    missing = [warning for warning in chain.warnings if warning.code in ("TLS132", "TLS133")]
+    chain = build_chain(leaf, given, known_root=known_root, now=datetime.datetime.now(datetime.timezone.utc))
+    missing = [warning for warning in chain.warnings if warning.code in ("TLS132", "TLS133", "TLS137")]
     written = (chain.leaf, *chain.issuers)
     changes = [*(change for each in read for change in _file_changes(each)), *_chain_changes(given, written)]
     return Bundle(certificates=written, changes=tuple(changes), warnings=tuple(missing))

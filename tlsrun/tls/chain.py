@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from tlsrun.errors import Problem
 from tlsrun.tls.keys import certificate_spki
-from tlsrun.tls.names import extension, shown_name
+from tlsrun.tls.names import extension, issuer_address, shown_name
 from tlsrun.tls.sources import Source
+from tlsrun.tls.validity import expired_words, in_date
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,10 +39,10 @@ class Chain:
     warnings: tuple[Problem, ...]
 
 
-def find_leaf(given: Sequence[Given], spki: bytes) -> Given | None:
-    """The certificate whose public key is ``spki`` (DER); one that is no CA, if there are several."""
+def find_leaf(given: Sequence[Given], spki: bytes, now: datetime.datetime) -> Given | None:
+    """The certificate whose public key is ``spki`` (DER): of several one that is no CA, and in date, the first."""
     fitting = [one for one in given if certificate_spki(one.certificate) == spki]
-    return next((one for one in fitting if not is_ca(one.certificate)), fitting[0] if fitting else None)
+    return min(fitting, key=lambda one: (is_ca(one.certificate), not in_date(one.certificate, now)), default=None)
 
 
 def is_ca(certificate: x509.Certificate) -> bool:
@@ -64,23 +65,35 @@ def is_signed_by(certificate: x509.Certificate, issuer: x509.Certificate) -> boo
     return True
 
 
-def build_chain(leaf: Given, given: Sequence[Given], *, known_root: Callable[[x509.Certificate], bool]) -> Chain:
+def build_chain(
+    leaf: Given, given: Sequence[Given], *, known_root: Callable[[x509.Certificate], bool], now: datetime.datetime
+) -> Chain:
     """Order the certificates in ``given``, of which ``leaf`` is one.
+
+    An issuer that has expired is left out, with all above it, where clients may do without it (see
+    `tlsrun.tls.validity.refusal`): sent, it misleads old ones that stop at the first path they find.
 
     Arguments:
         known_root: whether a root that is known elsewhere signed a certificate.
+        now: the time, with its zone.
     """
     first: dict[x509.Certificate, Given] = {}
     for one in given:
         first.setdefault(one.certificate, one)
     unique = list(first.values())
-    line = _line(leaf, unique)
-    left_out = [one for one in unique if one not in line]
+    whole = _line(leaf, unique, now)
+    line = _without_expired(whole, known_root, now)
+    left_out = [one for one in unique if one not in whole]
     root = line[-1] if len(line) > 1 and _is_self_signed(line[-1].certificate) else None
+    expired = [
+        *whole[len(line) : len(line) + 1],
+        *(one for one in left_out if _has_expired(one, now) and _signed_one_of(line, one)),
+    ]
     warnings = [
         *_duplicate_warnings([one for position, one in enumerate(given) if _is_copy(position, given)]),
-        *_order_warnings(line, [one for one in unique if one in line]),
-        *_unrelated_warnings(left_out, leaf),
+        *_order_warnings(whole, [one for one in unique if one in whole]),
+        *(_expired_warning(one, leaf, now) for one in expired),
+        *_unrelated_warnings([one for one in left_out if one not in expired], leaf),
         *([_root_warning(root)] if root is not None else []),
     ]
     if len(line) == 1 and not _is_self_signed(leaf.certificate) and not known_root(leaf.certificate):
@@ -89,7 +102,7 @@ def build_chain(leaf: Given, given: Sequence[Given], *, known_root: Callable[[x5
     return Chain(leaf=leaf.certificate, issuers=issuers, warnings=tuple(warnings))
 
 
-def _line(leaf: Given, given: Sequence[Given]) -> list[Given]:
+def _line(leaf: Given, given: Sequence[Given], now: datetime.datetime) -> list[Given]:
     """From the leaf up to the last issuer that is there."""
     line = [leaf]
     while not _is_self_signed(last := line[-1].certificate):
@@ -97,8 +110,32 @@ def _line(leaf: Given, given: Sequence[Given]) -> list[Given]:
         if not issuers:
             break
         # Of two versions of an issuer, a cross-signed one reaches clients that do not know the new root yet.
-        line.append(min(issuers, key=lambda one: (_is_self_signed(one.certificate), _expires_last(one))))
+        line.append(
+            min(
+                issuers,
+                key=lambda one: (_has_expired(one, now), _is_self_signed(one.certificate), _expires_last(one)),
+            )
+        )
     return line
+
+
+def _without_expired(
+    line: list[Given], known_root: Callable[[x509.Certificate], bool], now: datetime.datetime
+) -> list[Given]:
+    """The line below the first issuer that has expired; whole, where that is one which clients need."""
+    above = [place for place, one in enumerate(line) if place > 0 and not _is_self_signed(one.certificate)]
+    end = next((place for place in above if _has_expired(line[place], now)), len(line))
+    if end == 1 and not known_root(line[0].certificate):
+        return line
+    return line[:end]
+
+
+def _signed_one_of(line: list[Given], issuer: Given) -> bool:
+    return any(is_signed_by(one.certificate, issuer.certificate) for one in line)
+
+
+def _has_expired(one: Given, now: datetime.datetime) -> bool:
+    return now > one.certificate.not_valid_after_utc
 
 
 def _expires_last(one: Given) -> float:
@@ -166,6 +203,18 @@ def _unrelated_warnings(left_out: list[Given], leaf: Given) -> Iterator[Problem]
         )
 
 
+def _expired_warning(expired: Given, leaf: Given, now: datetime.datetime) -> Problem:
+    name, issuer = shown_name(expired.certificate.subject), shown_name(expired.certificate.issuer)
+    words = expired_words(expired.certificate.not_valid_after_utc, now)
+    return Problem(
+        where=expired.source.given_by,
+        what=f"{expired.source.name} holds {name} as signed by {issuer}, which {words}; it is left out, with what "
+        f"stands above it: clients that know {name} accept {shown_name(leaf.certificate.subject)} without it",
+        remedy="Remove it; if clients then miss an issuer, get the chain from your CA again",
+        code="TLS137",
+    )
+
+
 def _root_warning(root: Given) -> Problem:
     return Problem(
         where=root.source.given_by,
@@ -189,15 +238,3 @@ def missing_issuer(last: Given) -> Problem:
         "if it is a root that your clients trust, nothing is missing",
         code="TLS132" if address else "TLS133",
     )
-
-
-def issuer_address(certificate: x509.Certificate) -> str | None:
-    """The caIssuers URL (RFC 5280, section 4.2.2.1)."""
-    access = extension(certificate, x509.AuthorityInformationAccess)
-    for description in access or ():
-        location = description.access_location
-        if description.access_method != AuthorityInformationAccessOID.CA_ISSUERS:
-            continue
-        if isinstance(location, x509.UniformResourceIdentifier) and location.value.startswith("http"):
-            return location.value
-    return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import ssl
 from collections.abc import Iterator
 
@@ -73,42 +72,3 @@ def prove(pem: bytes, certificate: x509.Certificate, source: Source) -> None:
         remedy = "Have one issued with a current key and signature (ECDSA P-256 or RSA 2048, SHA-256)"
         code = _CODES.get(error.reason or "", "TLS122")
         raise CertificateError([Problem(where=source.given_by, what=what, remedy=remedy, code=code)]) from error
-
-
-def validity(certificate: x509.Certificate, now: datetime.datetime, name: str, source: Source) -> Problem | None:
-    """Why ``certificate`` is not valid at ``now``; None when it is.
-
-    Arguments:
-        now: the time, with its zone.
-        name: what to call it in the message.
-    """
-    begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-    clock = f"this machine's clock says {_moment(now)}"
-    if now > ends:
-        return Problem(
-            where=source.given_by,
-            what=f"{name} expired on {_moment(ends)}, {span(now - ends)} ago",
-            remedy=f"Renew it (certbot: certbot renew); {clock}",
-            code="TLS140",
-        )
-    if now < begins:
-        return Problem(
-            where=source.given_by,
-            what=f"{name} is not valid yet: it is from {_moment(begins)} on, in {span(begins - now)}",
-            remedy=f"Check the time: {clock}; if that is right, wait, or use another certificate",
-            code="TLS141",
-        )
-    return None
-
-
-def _moment(when: datetime.datetime) -> str:
-    return when.astimezone(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
-
-
-def span(length: datetime.timedelta) -> str:
-    """A length of time in its largest unit: ``3 days``, ``1 hour``."""
-    for unit, seconds in (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1)):
-        count = int(length.total_seconds()) // seconds
-        if count:
-            return f"{count} {unit}{'s' if count > 1 else ''}"
-    return "less than a second"

@@ -12,9 +12,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID
 
 from tlsrun.tls.chain import is_ca, is_signed_by
-from tlsrun.tls.checks import span
 from tlsrun.tls.keys import certificate_key_type
 from tlsrun.tls.names import extension, shown_name
+from tlsrun.tls.validity import span
 
 
 @dataclass(frozen=True, kw_only=True)

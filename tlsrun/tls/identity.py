@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from cryptography import x509
@@ -27,6 +28,7 @@ from tlsrun.tls.material import Material, read_certificates, read_material
 from tlsrun.tls.names import alternative_names, covers, shown_name
 from tlsrun.tls.roots import known_root
 from tlsrun.tls.sources import IdentitySources, Source
+from tlsrun.tls.validity import refusal
 
 __all__ = ["Identity", "IdentitySources", "Source", "encrypted_key", "load_identity", "validity_problem"]
 
@@ -85,8 +87,13 @@ class Identity:
         return covers(self.certificate, host)
 
 
-def load_identity(sources: IdentitySources) -> tuple[Identity, tuple[Problem, ...]]:
-    """Read, mend and check. The time is not looked at: see `validity_problem`.
+def load_identity(
+    sources: IdentitySources, *, now: datetime.datetime | None = None
+) -> tuple[Identity, tuple[Problem, ...]]:
+    """Read, mend and check. Whether clients accept it is another question: see `validity_problem`.
+
+    Arguments:
+        now: the time, with its zone, at which issuers that have expired are left out; None for this moment.
 
     Returns:
         the identity, and warnings about what was mended or looks odd.
@@ -98,10 +105,11 @@ def load_identity(sources: IdentitySources) -> tuple[Identity, tuple[Problem, ..
     given, key = _read(sources, findings)
     if findings.errors or key is None:
         raise CertificateError(findings.errors)
-    leaf = find_leaf(given, key_spki(key))
+    now = now or datetime.datetime.now(datetime.timezone.utc)
+    leaf = find_leaf(given, key_spki(key), now)
     if leaf is None:
         raise _mismatch(sources, given, key)
-    chain = build_chain(leaf, given, known_root=known_root)
+    chain = build_chain(leaf, given, known_root=known_root, now=now)
     identity = Identity(certificate=chain.leaf, chain=chain.issuers, key=key_pem(key))
     checks.prove(identity.fullchain + identity.key, chain.leaf, leaf.source)
     odd = checks.oddities(chain.leaf, leaf.source)
@@ -121,18 +129,15 @@ def encrypted_key(sources: IdentitySources) -> bool:
     return any(block.is_encrypted for block in material.pem.keys)
 
 
-def validity_problem(identity: Identity, now: datetime.datetime, source: Source) -> Problem | None:
-    """Why clients refuse the certificate or an intermediate at ``now``; None when they do not.
-
-    Arguments:
-        now: the time, with its zone.
-        source: where the certificate was read from.
-    """
-    leaf = f"the certificate {shown_name(identity.certificate.subject)} in {source.name}"
-    sent = [(leaf, identity.certificate)]
-    sent += [(f"the issuer {shown_name(one.subject)}, sent with {leaf},", one) for one in identity.chain]
-    found = (checks.validity(one, now, name, source) for name, one in sent)
-    return next((problem for problem in found if problem is not None), None)
+def validity_problem(
+    identity: Identity,
+    now: datetime.datetime,
+    source: Source,
+    *,
+    known_root: Callable[[x509.Certificate], bool] = known_root,
+) -> Problem | None:
+    """Why clients refuse ``identity`` at ``now``; None when they do not. See `tlsrun.tls.validity.refusal`."""
+    return refusal(identity.certificate, identity.chain, now, source, known_root=known_root)
 
 
 def _read(sources: IdentitySources, findings: Findings) -> tuple[list[Given], PrivateKey | None]:

@@ -6,6 +6,8 @@ import datetime
 from dataclasses import dataclass
 from pathlib import Path
 
+from tlsrun.tls.expiry import Term
+
 
 @dataclass(frozen=True, kw_only=True)
 class ClientStatus:
@@ -34,6 +36,10 @@ class Status:
         serial: as browsers show it.
         fingerprint: SHA-256 of the certificate, as openssl prints it.
         not_after: the end of its validity, UTC.
+        good_from, good_until: when clients accept it, UTC: its own dates, or those of the issuer that is sent with it,
+            where that ends first.
+        limited_by: that issuer; None where there is none such.
+        renewed: how many seconds before its end something renews it by itself; None where nothing does.
         files: from which it was read.
         loaded_at: when, UTC.
         last_error: why the last attempt to reload failed; None when it did not.
@@ -46,8 +52,18 @@ class Status:
     serial: str
     fingerprint: str
     not_after: datetime.datetime
+    good_from: datetime.datetime
+    good_until: datetime.datetime
+    limited_by: str | None
+    renewed: float | None
     files: tuple[Path, ...]
     loaded_at: datetime.datetime
     last_error: str | None
     last_error_at: datetime.datetime | None
     clients: ClientStatus | None = None
+
+    @property
+    def term(self) -> Term:
+        """When it is good, and when something renews it."""
+        renewed = None if self.renewed is None else datetime.timedelta(seconds=self.renewed)
+        return Term(begins=self.good_from, ends=self.good_until, renewed=renewed)

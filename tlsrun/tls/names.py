@@ -1,4 +1,4 @@
-"""The names that a certificate is for, and whether a host is one of them (RFC 9525)."""
+"""The names in a certificate: those that it is for (RFC 9525), and where its issuer is to be had."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import ipaddress
 from typing import TypeVar
 
 from cryptography import x509
+from cryptography.x509.oid import AuthorityInformationAccessOID
 
 _Extension = TypeVar("_Extension", bound=x509.ExtensionType)
 
@@ -28,6 +29,18 @@ def shown_name(name: x509.Name) -> str:
     """A distinguished name in a message: the common name when there is one, else the whole (RFC 4514)."""
     common = name.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
     return f"CN={common[0].value!s}" if common else name.rfc4514_string() or "(no name)"
+
+
+def issuer_address(certificate: x509.Certificate) -> str | None:
+    """The caIssuers URL (RFC 5280, section 4.2.2.1)."""
+    access = extension(certificate, x509.AuthorityInformationAccess)
+    for description in access or ():
+        location = description.access_location
+        if description.access_method != AuthorityInformationAccessOID.CA_ISSUERS:
+            continue
+        if isinstance(location, x509.UniformResourceIdentifier) and location.value.startswith("http"):
+            return location.value
+    return None
 
 
 def covers(certificate: x509.Certificate, host: str) -> bool:

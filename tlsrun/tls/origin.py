@@ -30,11 +30,13 @@ class Origin(Generic[T]):
         load: reads and checks it; raises what it likes when it cannot be served.
         files: what to watch; none when it was given as text.
         find: finds the files to watch each time, where they come and go (in a folder); None for ``files``.
+        renewed: how long before its end something renews a certificate by itself; None where nothing does.
     """
 
     load: Callable[[], T]
     files: tuple[Path, ...] = ()
     find: Callable[[], tuple[Path, ...]] | None = None
+    renewed: datetime.timedelta | None = None
 
     @property
     def watched(self) -> tuple[Path, ...]:
@@ -47,6 +49,19 @@ class Origin(Generic[T]):
         return ", ".join(map(str, self.files)) or "inline text"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Times:
+    """When a value is read again though its files are what they were.
+
+    Arguments:
+        ends: when it stops being good: what was refused in its place is looked at again, at once.
+        changes: when it would be read differently.
+    """
+
+    ends: datetime.datetime | None = None
+    changes: tuple[datetime.datetime, ...] = ()
+
+
 class Slot(Generic[T]):
     """The last good value of an origin, with what is known of its files. One thread at a time may use it.
 
@@ -54,22 +69,34 @@ class Slot(Generic[T]):
         origin: read at once; what it raises is raised.
         validate: raises when a value that was read later cannot take the place of the one in service.
         describe: the value in service, for a log line.
+        times: when to read again without a change.
 
     Attributes:
         value: the last good one.
+        settled: in `validate`, whether these contents were refused before: nobody is writing them any more.
         loaded_at: when it was read, UTC.
         error: why the last attempt failed; None when it did not.
         error_at: when that was, UTC.
     """
 
-    def __init__(self, origin: Origin[T], *, validate: Callable[[T, T], None], describe: Callable[[T], str]) -> None:
+    def __init__(
+        self,
+        origin: Origin[T],
+        *,
+        validate: Callable[[T, T], None],
+        describe: Callable[[T], str],
+        times: Callable[[T], Times] = lambda value: Times(),
+    ) -> None:
         self.origin = origin
+        self.settled = False
+        self._times_of = times
         self._validate = validate
         self._describe = describe
         # Before the load: a change during it is then seen by the first `changed`.
         self._seen = _signature(origin.watched)
         self._digest = _digest(origin.watched)
         self.value = origin.load()
+        self._times = times(self.value)
         self.loaded_at = utc_now()
         self.error: str | None = None
         self.error_at: datetime.datetime | None = None
@@ -77,15 +104,24 @@ class Slot(Generic[T]):
         self._changing = False
 
     def changed(self) -> bool:
-        """Whether to `read` now: the files looked different at the last call too, or a failure is worth a retry.
+        """Whether to `read` now: the files looked different at the last call too, or the time has come.
 
         One call later than the change, because cert and key are mostly written one after the other.
         """
         if _signature(self.origin.watched) == self._seen:
             self._changing = False
-            return self.error_at is not None and (utc_now() - self.error_at).total_seconds() >= RETRY
+            return self._is_due(utc_now())
         was_changing, self._changing = self._changing, True
         return was_changing
+
+    def _is_due(self, now: datetime.datetime) -> bool:
+        if self.error_at is None:
+            return self._has_turned(now)
+        ends = self._times.ends
+        return (now - self.error_at).total_seconds() >= RETRY or (ends is not None and self.error_at <= ends < now)
+
+    def _has_turned(self, now: datetime.datetime) -> bool:
+        return any(self.loaded_at <= change < now for change in self._times.changes)
 
     def stale(self) -> bool:
         """Whether the files look different from what was read last."""
@@ -101,9 +137,11 @@ class Slot(Generic[T]):
             whether there is a new value.
         """
         seen, digest = _signature(self.origin.watched), _digest(self.origin.watched)
-        if digest is not None and digest == self._digest and not even_unchanged:
+        unchanged = digest is not None and digest == self._digest
+        if unchanged and not even_unchanged and not self._has_turned(utc_now()):
             self._accept_files(seen, digest)
             return False
+        self.settled = digest is not None and digest == self._complained_of
         try:
             value = self.origin.load()
             self._validate(self.value, value)
@@ -112,6 +150,7 @@ class Slot(Generic[T]):
                 self._refuse(seen, digest, error)
             return False
         self.value = value
+        self._times = self._times_of(value)
         self.loaded_at = utc_now()
         self._accept_files(seen, digest)
         return True

@@ -12,6 +12,7 @@ The rules, each from something that goes wrong when it is done otherwise:
 
 from __future__ import annotations
 
+import datetime
 import logging
 import ssl
 import threading
@@ -27,14 +28,16 @@ from tlsrun.tls.distrust import takes_trust_away
 from tlsrun.tls.identity import Identity, IdentitySources, Source, load_identity
 from tlsrun.tls.loaded import ClientStatus
 from tlsrun.tls.loaded import Status as Status
+from tlsrun.tls.names import shown_name
 from tlsrun.tls.onlooker import AuthorityCheck, look_on, own_name, remember_hello
-from tlsrun.tls.origin import Origin, Slot, utc_now
+from tlsrun.tls.origin import Origin, Slot, Times, utc_now
 from tlsrun.tls.policy import Policy
 from tlsrun.tls.roots import known_root
 from tlsrun.tls.server_context import ServerContext
 from tlsrun.tls.sockets import ServerSocket
 from tlsrun.tls.succession import objection
 from tlsrun.tls.table import Table, normal_name
+from tlsrun.tls.validity import first_to_end
 
 _log = logging.getLogger("tlsrun.reload")
 
@@ -44,10 +47,14 @@ Origins: TypeAlias = Sequence[Origin[Identity]]
 _AnyContext = TypeVar("_AnyContext", bound=ssl.SSLContext)
 
 
-def identity_origin(sources: IdentitySources) -> Origin[Identity]:
-    """The origin that reads ``sources``, as often as asked."""
+def identity_origin(sources: IdentitySources, *, renewed: datetime.timedelta | None = None) -> Origin[Identity]:
+    """The origin that reads ``sources``, as often as asked.
+
+    Arguments:
+        renewed: how long before its end something renews it by itself; None where nothing does.
+    """
     files = tuple(dict.fromkeys(source.path for source in sources.places if source.path))
-    return Origin(load=lambda: load_identity(sources)[0], files=files)
+    return Origin(load=lambda: load_identity(sources)[0], files=files, renewed=renewed)
 
 
 class Certificates:
@@ -94,7 +101,7 @@ class Certificates:
         self._client = None if client is None else Slot(client, validate=_validate_client, describe=_describe_client)
         self._trusted = self._client.value if self._client else None
         self._slots = {
-            origin: Slot(origin, validate=partial(self._validate, origin), describe=_describe)
+            origin: Slot(origin, validate=partial(self._validate, origin), describe=_describe, times=_times)
             for origin in dict.fromkeys((*self._default, *(one for some in self._hosts.values() for one in some)))
         }
         self._authorities = authorities_of(self._trusted)
@@ -230,7 +237,8 @@ class Certificates:
         return context
 
     def _validate(self, origin: Origin[Identity], old: Identity, new: Identity) -> None:
-        problem = objection(old, new, _source(origin), now=utc_now(), known_root=known_root)
+        settled = self._slots[origin].settled
+        problem = objection(old, new, _source(origin), now=utc_now(), known_root=known_root, settled=settled)
         if problem is not None:
             raise CertificateError([problem])
         create_context(new, self._policy)
@@ -251,12 +259,17 @@ class Certificates:
         )
 
     def _status_of(self, origin: Origin[Identity], slot: Slot[Identity]) -> Status:
+        limit = first_to_end(slot.value.certificate, slot.value.chain, known_root=known_root)
         return Status(
             hosts=self._served_by.get(origin, ()),
             names=slot.value.names,
             serial=slot.value.serial,
             fingerprint=slot.value.fingerprint,
             not_after=slot.value.not_after,
+            good_from=limit.not_valid_before_utc,
+            good_until=limit.not_valid_after_utc,
+            limited_by=None if limit is slot.value.certificate else shown_name(limit.subject),
+            renewed=None if origin.renewed is None else origin.renewed.total_seconds(),
             files=origin.files,
             loaded_at=slot.loaded_at,
             last_error=slot.error,
@@ -279,6 +292,12 @@ def _describe(identity: Identity) -> str:
 
 def _describe_client(client_auth: ClientAuth) -> str:
     return f"client CA ({client_auth.mode}{', with revocation lists' if client_auth.crl else ''})"
+
+
+def _times(identity: Identity) -> Times:
+    """An issuer further up that expires is left out from then on (see `tlsrun.tls.chain.build_chain`)."""
+    limit = first_to_end(identity.certificate, identity.chain, known_root=known_root)
+    return Times(ends=limit.not_valid_after_utc, changes=tuple(one.not_valid_after_utc for one in identity.chain[1:]))
 
 
 def _source(origin: Origin[Identity]) -> Source:

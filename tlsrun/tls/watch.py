@@ -1,4 +1,4 @@
-"""The thread that sees when certificate files change, one look each second."""
+"""The thread that sees when certificate files change, and when a certificate nears its end, one look each second."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import logging
 import threading
 from collections.abc import Callable
 
+from tlsrun.tls.expiry_log import ExpiryLog
+from tlsrun.tls.origin import utc_now
 from tlsrun.tls.reload import Certificates, Status
 
 _log = logging.getLogger("tlsrun.reload")
@@ -21,6 +23,8 @@ class Watcher:
         certificates: told to look.
         interval: seconds between two looks; a change is served after the second one.
         report: told what is served, at the start and whenever it has changed.
+        expiry: says when a certificate nears its end.
+        follows: whether files that change are read again.
     """
 
     def __init__(
@@ -29,10 +33,14 @@ class Watcher:
         *,
         interval: float = 1.0,
         report: Callable[[tuple[Status, ...]], None] = lambda status: None,
+        expiry: ExpiryLog | None = None,
+        follows: bool = True,
     ) -> None:
         self._certificates = certificates
         self._interval = interval
         self._report = report
+        self._expiry = expiry
+        self._follows = follows
         self._reported: tuple[Status, ...] = ()
         self._untold = True
         self._stopping = threading.Event()
@@ -50,10 +58,16 @@ class Watcher:
         if self._thread is not None:
             self._thread.join()
 
+    def told_anew(self) -> None:
+        """Certificates were read by somebody else: say at the next look what is served now."""
+        self._untold = True
+
     def _run(self) -> None:
         self._take(self._tell)
+        self._take(self._look_at_the_clock)
         while not self._stopping.wait(self._interval):
             self._take(self._look)
+            self._take(self._look_at_the_clock)
 
     def _take(self, step: Callable[[], None]) -> None:
         try:
@@ -63,13 +77,19 @@ class Watcher:
 
     def _look(self) -> None:
         # To ask for the status of a thousand certificates each second would keep a processor busy.
-        self._untold = self._certificates.reload_changed() or self._untold
+        self._untold = (self._follows and self._certificates.reload_changed()) or self._untold
         if self._untold:
             self._tell()
+
+    def _look_at_the_clock(self) -> None:
+        if self._expiry is not None:
+            self._expiry.look(utc_now())
 
     def _tell(self) -> None:
         status = self._certificates.status()
         if status != self._reported:
+            if self._expiry is not None:
+                self._expiry.heed(status)
             self._report(status)
             self._reported = status
         self._untold = False

@@ -8,14 +8,14 @@ CODES = (
     error(
         "TLS140",
         "expired",
-        "A certificate has expired",
+        "The certificate has expired",
         "Every client refuses it.",
         "Renew it: `certbot renew`. Then find out why that did not happen by itself: `systemctl list-timers`.",
     ),
     error(
         "TLS141",
         "not-yet-valid",
-        "A certificate is not valid yet",
+        "The certificate is not valid yet",
         "Every client refuses it until then. Mostly a clock is wrong: this machine's, or that of who issued it.",
         "Check the time: `timedatectl`. If it is right, wait, or use another certificate.",
     ),

@@ -237,4 +237,22 @@ CODES = (
         "They are left out here. Mostly they are the chain of an earlier certificate, and the right one is missing.",
         "Remove them. If an issuer is missing then, get the chain from your CA again.",
     ),
+    warning(
+        "TLS137",
+        "issuer-left-out",
+        "An issuer has expired, and clients can do without it",
+        "It is the cross-signature of a root, or has a valid version beside it. Clients that know the root need "
+        "nothing above it; some old ones stop at the expired one all the same. tlsrun leaves it out, other servers "
+        "send it.",
+        "Remove it from the file: `tlsrun cert bundle fullchain.pem` writes the rest in order.",
+    ),
+    error(
+        "TLS138",
+        "issuer-expired",
+        "The issuer that is sent with the certificate is not valid today",
+        "The certificate itself is good, but the way from it to a root leads over this issuer. Clients refuse it, "
+        "unless they have another version of the issuer themselves. Mostly the certificate was renewed, and an old "
+        "chain stands behind it.",
+        "Put the issuer that your CA uses now behind the certificate. certbot: name `fullchain.pem`.",
+    ),
 )

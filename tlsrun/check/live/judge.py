@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from cryptography import x509
 
-from tlsrun.check.certificate import View, judge_any, judge_leaf
+from tlsrun.check.certificate import View, judge_issuers, judge_leaf
 from tlsrun.check.code import Severity
 from tlsrun.check.finding import Finding, found
 from tlsrun.check.live.behind import judge_walk
-from tlsrun.check.live.chain import judge_chain
+from tlsrun.check.live.chain import chain_line, judge_chain
 from tlsrun.check.live.observation import Observation
 from tlsrun.check.trust import Trust
 from tlsrun.tls.identity import Identity
@@ -101,9 +101,8 @@ def _certificates(seen: Observation, expected: Expected) -> Iterator[Finding]:
 def _judge_sent(sent: Sequence[x509.Certificate], served: Source, expected: Expected) -> Iterator[Finding]:
     """What the files would be told, where it is not known which they are."""
     yield from judge_leaf(sent[0], served, expected.view, private=expected.trust.is_private(sent))
-    for issuer in sent[1:]:
-        if issuer.issuer != issuer.subject:
-            yield from judge_any(issuer, f"the issuer {shown_name(issuer.subject)} that is sent", served, expected.view)
+    issuers = [one for one in chain_line(sent)[1:] if one.issuer != one.subject]
+    yield from judge_issuers(sent[0], issuers, served, expected.view, known_root=expected.trust.signed)
 
 
 class _Served(Source):

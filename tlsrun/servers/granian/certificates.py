@@ -12,6 +12,7 @@ from tlsrun.plan import Plan
 from tlsrun.servers.granian.pem import PemFiles, PemFolder
 from tlsrun.status import StatusFile
 from tlsrun.tls.context import ClientAuth
+from tlsrun.tls.expiry_log import ExpiryLog
 from tlsrun.tls.identity import Identity
 from tlsrun.tls.origin import utc_now
 from tlsrun.tls.reload import Certificates, Status
@@ -43,6 +44,7 @@ class Keeper:
         self._folder = folder
         self._trial = trial
         self._status = StatusFile(server=plan.server, endpoint=spell_all(plan.listeners))
+        self._expiry = ExpiryLog()
         self._reported: tuple[Status, ...] = ()
         self._refusal: Status | None = None
         self._served = self._seen = certificates.current()
@@ -94,13 +96,15 @@ class Keeper:
         self._folder.keep_only(self.files)
 
     def report(self) -> None:
-        """Say what is served, for `tlsrun status`, when that has changed."""
+        """Say what is served, for `tlsrun status`, when that has changed; and when it nears its end, for the log."""
         status = self._certificates.status()
         if self._refusal is not None:
             status = (self._refusal, *status[1:])
         if status != self._reported:
             self._status.write(status)
+            self._expiry.heed(status)
             self._reported = status
+        self._expiry.look(utc_now())
 
 
 def _same(one: tuple[Identity, ClientAuth | None], other: tuple[Identity, ClientAuth | None]) -> bool:
