@@ -55,6 +55,26 @@ def test_an_intermediate_expires_too(tmp_path: Path) -> None:
     assert any("issuer CN=short intermediate" in finding.what for finding in report.findings)
 
 
+def test_an_issuer_that_has_expired(tmp_path: Path) -> None:
+    """The one that signed the certificate is needed, and the certificate itself is called good."""
+    authority = Authority("short", intermediates=1, ends=[NOW - DAY])
+    report = of(authority.leaf(), tmp_path)
+    assert "the issuer CN=short intermediate 1" in only(report, "TLS138").what
+    assert "TLS140" not in codes(report)
+    assert report.exit_code(strict=False) == 2
+
+
+def test_an_expired_cross_signature(tmp_path: Path) -> None:
+    """It is left out, and a warning: who knows the new root accepts the certificate."""
+    old, new = Authority("old"), Authority("new", intermediates=1)
+    pair = new.leaf()
+    cross = new.cross_signed(old, ends=NOW - DAY)
+    report = of(Pair(cert_pem=pair.cert_pem, chain_pem=pair.chain_pem + cross, key_pem=pair.key_pem), tmp_path)
+    assert "holds CN=new as signed by CN=old, which expired" in only(report, "TLS137").what
+    assert report.exit_code(strict=False) == 0
+    assert not {"TLS138", "TLS140"} & codes(report)
+
+
 @pytest.mark.parametrize(
     ("begins", "days"),
     [("2020-08-31", 825), ("2020-09-01", 398), ("2026-03-15", 200), ("2027-03-15", 100), ("2029-03-15", 47)],

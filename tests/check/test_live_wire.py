@@ -37,6 +37,18 @@ def test_expired_on_the_wire(tmp_path: Path, ca: Authority, ca_file: Path) -> No
     assert report.grade.letter == "T"
 
 
+def test_an_expired_cross_signature_on_the_wire(tmp_path: Path) -> None:
+    """A server that sends it is trusted by who knows the new root: a warning, not an error."""
+    old, new = Authority("old"), Authority("new", intermediates=1)
+    pair, port = new.leaf(), free_port()
+    chain = pair.fullchain_pem + new.cross_signed(old, ends=NOW - DAY)
+    paths = written(tmp_path, "cert.pem", chain), written(tmp_path, "cert.key", pair.key_pem)
+    with nginx(tmp_path, [tls_server(port, *paths)], port):
+        report = live(f"https://localhost:{port}", new.write(tmp_path))
+    assert "the issuer CN=new in the handshake expired on" in only(report, "TLS137").what
+    assert not {"TLS138", "TLS140", "TLS403"} & codes(report)
+
+
 def test_incomplete_chain(tmp_path: Path, ca: Authority, ca_file: Path) -> None:
     """nginx with cert.pem in place of fullchain.pem: the issuer is named, with the address it is to be had at."""
     cert, key = leaf(ca, issuer_url=ISSUER_URL)

@@ -257,6 +257,21 @@ def test_an_expired_intermediate_counts_too(paths: Paths, ca: Authority) -> None
     found = validity_problem(identity, NOW + 500 * DAY, source(CERT, pair.fullchain_pem))
     assert found is not None
     assert found.what.startswith("the issuer CN=tlsrun test root intermediate 1, sent with the certificate CN=a.test")
+    assert found.what.endswith("; clients that do not have another version of it refuse the certificate")
+    assert found.code == "TLS138"
+
+
+def test_an_issuer_that_clients_do_without_keeps_nobody_out(ca: Authority) -> None:
+    """Further up it may be a root's cross-signature; and a known root may have signed the leaf itself."""
+    deep = Authority("deep", intermediates=2, ends=[NOW + 10 * DAY, NOW + 900 * DAY])
+    pair = deep.leaf("a.test", not_after=NOW + 800 * DAY)
+    identity, _ = load(pair.fullchain_pem, pair.key_pem)
+    place = source(CERT, pair.fullchain_pem)
+    assert validity_problem(identity, NOW + 20 * DAY, place) is None
+    assert validity_problem(identity, NOW + 950 * DAY, place) is not None
+    pair = ca.leaf("a.test", not_after=NOW + 1000 * DAY)
+    identity, _ = load(pair.fullchain_pem, pair.key_pem)
+    assert validity_problem(identity, NOW + 500 * DAY, place, known_root=lambda issued: True) is None
 
 
 def test_the_same_key_may_be_used_again(ca: Authority) -> None:

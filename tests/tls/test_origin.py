@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import logging
 import os
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from tests.tls.serving import link
 from tlsrun.errors import CertificateError, Problem
 from tlsrun.tls import origin as module
-from tlsrun.tls.origin import Origin, Slot
+from tlsrun.tls.origin import Origin, Slot, Times, utc_now
 
 
 @pytest.fixture
@@ -191,3 +192,63 @@ def test_text_has_nothing_to_watch(caplog: pytest.LogCaptureFixture) -> None:
     assert one.read()
     assert one.value == "b"
     assert one.origin.spelled == "inline text"
+
+
+def test_what_was_refused_is_looked_at_again_when_the_value_in_service_ends(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At once, though nothing has changed and the last attempt was a moment ago."""
+    now = utc_now()
+    ends = now + datetime.timedelta(seconds=30)
+    loader = Loader(file)
+    one = Slot(
+        Origin(load=loader, files=(file,)),
+        validate=lambda old, new: None,
+        describe=str,
+        times=lambda value: Times(ends=ends),
+    )
+    file.write_text("bad")
+    looked(one)
+    assert not one.changed()
+    monkeypatch.setattr(module, "utc_now", lambda: ends)
+    assert not one.changed()
+    monkeypatch.setattr(module, "utc_now", lambda: ends + datetime.timedelta(seconds=1))
+    assert one.changed()
+    assert not one.read()
+    assert not one.changed()
+
+
+def test_a_value_that_time_changes_is_read_again(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once, when the moment has come, from files that are what they were."""
+    change = utc_now() + datetime.timedelta(days=1)
+    loader = Loader(file)
+    one = Slot(
+        Origin(load=loader, files=(file,)),
+        validate=lambda old, new: None,
+        describe=str,
+        times=lambda value: Times(changes=(change,)),
+    )
+    assert not one.changed()
+    monkeypatch.setattr(module, "utc_now", lambda: change + datetime.timedelta(seconds=1))
+    assert one.changed()
+    assert one.read()
+    assert loader.loads == 2
+    assert not one.changed()
+
+
+def test_the_same_contents_refused_twice_are_settled(file: Path) -> None:
+    """Whoever decides learns that nobody is writing them any more."""
+    settled: list[bool] = []
+
+    def validate(old: str, new: str) -> None:
+        settled.append(one.settled)
+        if not one.settled:
+            raise ValueError("too early")
+
+    one = Slot(Origin(load=Loader(file), files=(file,)), validate=validate, describe=str)
+    for text in ("two", "three"):
+        file.write_text(text)
+        assert not looked(one)
+    assert one.read()
+    assert settled == [False, False, True]
+    assert one.value == "three"

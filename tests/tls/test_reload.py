@@ -19,6 +19,7 @@ from tests.support.process import run
 from tests.tls.serving import TLS12, TLS13, certificates, origin, served
 from tlsrun.errors import CertificateError
 from tlsrun.tls.context import ClientAuth
+from tlsrun.tls.identity import load_identity
 from tlsrun.tls.origin import Origin
 from tlsrun.tls.policy import Policy
 from tlsrun.tls.reload import Certificates
@@ -297,6 +298,50 @@ def test_catches_up_at_once(ca: Authority, paths: Paths, caplog: pytest.LogCaptu
         paths.key.write_bytes(b"nothing")
         changing.catch_up()
         assert der(address) == new.der
+
+
+def test_a_cut_file_is_served_once_what_is_in_service_has_expired(
+    ca: Authority, paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before, the good certificate stays; then anything in date is better, and nobody waits for a retry."""
+    serving, new = certificates(paths), ca.leaf(not_after=NOW + 60 * DAY)
+    paths.fullchain.write_bytes(new.cert_pem)
+    paths.key.write_bytes(new.key_pem)
+    with served(serving.context) as address:
+        for _ in range(3):
+            serving.reload_changed()
+        assert der(address) == paths.pair.der
+        assert "does not hold" in str(serving.status()[0].last_error)
+        later = NOW + 30 * DAY + datetime.timedelta(seconds=2)
+        for module in ("origin", "reload"):
+            monkeypatch.setattr(f"tlsrun.tls.{module}.utc_now", lambda: later)
+        serving.reload_changed()
+        assert der(address) == new.der
+        assert serving.status()[0].last_error is None
+
+
+def test_an_expired_issuer_leaves_the_chain_while_it_serves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A root's cross-signature that expires is left out from that moment on, though no file has changed."""
+    old, new = Authority("old"), Authority("new", intermediates=1)
+    cross = new.cross_signed(old, ends=NOW + DAY)
+    pair = new.leaf()
+    files = Pair(cert_pem=pair.cert_pem, chain_pem=pair.chain_pem + cross, key_pem=pair.key_pem).write(tmp_path)
+    serving = certificates(files)
+    assert len(serving.current()[0].chain) == 2
+    real = load_identity
+    later = NOW + 2 * DAY
+    monkeypatch.setattr("tlsrun.tls.reload.load_identity", lambda sources: real(sources, now=later))
+    for module in ("origin", "reload"):
+        monkeypatch.setattr(f"tlsrun.tls.{module}.utc_now", lambda: later)
+    assert serving.reload_changed()
+    assert [one.subject.rfc4514_string() for one in serving.current()[0].chain] == ["CN=new intermediate 1"]
+    (tmp_path / "root.pem").write_bytes(new.root_pem)
+    with served(serving.context) as address:
+        sent = openssl_s_client(address, tmp_path / "root.pem", "-showcerts").output
+    assert pair.chain_pem.decode() in sent
+    assert cross.decode() not in sent
+    assert "Verify return code: 0" in sent
+    assert serving.status()[0].last_error is None
 
 
 def test_start_needs_a_certificate(paths: Paths) -> None:

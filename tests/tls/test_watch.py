@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.certs import Authority, Paths
+from tests.support.certs import DAY, NOW, Authority, Paths
 from tests.support.clients import Address
 from tests.support.process import eventually
 from tests.tls.serving import certificates, link, served
 from tests.tls.test_reload import der
+from tlsrun.tls.expiry_log import ExpiryLog
 from tlsrun.tls.reload import Certificates, Status
 from tlsrun.tls.watch import Watcher
 
@@ -127,6 +128,20 @@ def test_reports_what_is_served(ca: Authority, paths: Paths) -> None:
     watcher.stop()
     served_serials = [int(status[0].serial.replace(":", ""), 16) for status in reports]
     assert served_serials == [one.certificate.serial_number for one in (paths.pair, pair)]
+
+
+def test_looks_at_the_clock_where_it_follows_no_files(
+    ca: Authority, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With --no-reload-certificates, too, a certificate does not expire in silence; and nothing is read."""
+    old = ca.leaf(not_before=NOW - 90 * DAY, not_after=NOW + DAY).write(tmp_path)
+    serving = certificates(old)
+    watcher = Watcher(serving, interval=0.01, expiry=ExpiryLog(), follows=False)
+    ca.leaf().write(tmp_path)
+    watcher.start()
+    eventually(lambda: "expires in" in caplog.text)
+    watcher.stop()
+    assert serving.current()[0].certificate == old.pair.certificate
 
 
 def test_costs_one_stat_for_each_file(live: Paths, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,8 +16,9 @@ because something good is in service: whether the file is cut, and lacks an issu
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import takewhile
 
 from cryptography import x509
 
@@ -49,20 +50,29 @@ def objection(
     if in_date(new.certificate, now) and validity_problem(old, now, source, known_root=known_root):
         return None
     problem = validity_problem(new, now, source, known_root=known_root)
-    return problem or _cut_chain(old, new, source, known_root, settled=settled)
+    if problem is not None:
+        return problem
+    # What has expired in service is left out of the new chain, and nobody lacks it.
+    before = [old.certificate, *takewhile(lambda one: in_date(one, now), old.chain)]
+    return _cut_chain(before, new, source, known_root, settled=settled)
 
 
 def _cut_chain(
-    old: Identity, new: Identity, source: Source, known_root: Callable[[x509.Certificate], bool], *, settled: bool
+    before: Sequence[x509.Certificate],
+    new: Identity,
+    source: Source,
+    known_root: Callable[[x509.Certificate], bool],
+    *,
+    settled: bool,
 ) -> Problem | None:
     end = (new.certificate, *new.chain)[-1]
     if known_root(end) or is_signed_by(end, end):
         return None
     # A chain that ends where the one in service ends lacks nothing that it has.
-    if len(new.chain) >= len(old.chain) or end.issuer == (old.certificate, *old.chain)[-1].issuer:
+    if 1 + len(new.chain) >= len(before) or end.issuer == before[-1].issuer:
         return None
     # That an intermediate gives its issuer's address says nothing: those below a root do.
-    signed_in_service = any(is_signed_by(end, one) for one in old.chain)
+    signed_in_service = any(is_signed_by(end, one) for one in before[1:])
     needed = not new.chain and (signed_in_service or issuer_address(end) is not None)
     if settled and not needed:
         return None

@@ -1,0 +1,73 @@
+"""An expiring certificate is not silent, under any server: the log says it once for each stage, the status too."""
+
+from __future__ import annotations
+
+import datetime
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.holds.conftest import Serve, Site, serving
+from tests.holds.test_rotation import in_place
+from tests.support.certs import Authority, Pair, Paths
+from tests.support.process import eventually, run
+from tests.support.servers import ALL_SERVERS, need
+
+SECOND = datetime.timedelta(seconds=1)
+
+
+@pytest.fixture(params=ALL_SERVERS)
+def serve(request: pytest.FixtureRequest, ca_file: Path, localhost_cert: Paths) -> Serve:
+    """Starts the site under one of the servers, two workers where there are any."""
+    need(request.param)
+    return serving(request.param, ca_file, localhost_cert)
+
+
+def now() -> datetime.datetime:
+    """The time, in UTC."""
+    return datetime.datetime.now(datetime.timezone.utc)
+
+
+def short_lived(ca: Authority) -> Pair:
+    """In the sixth of its lifetime since a while; the twentieth begins 12 seconds from now, the end comes in 20."""
+    this = now().replace(microsecond=0)
+    return ca.leaf(not_before=this - 140 * SECOND, not_after=this + 20 * SECOND)
+
+
+def lines(site: Site, words: str) -> list[str]:
+    """The lines of the log that hold ``words``."""
+    return [line for line in site.server.log().splitlines() if words in line]
+
+
+def status(folder: Path) -> tuple[int, str]:
+    """`tlsrun status` of the servers whose runtime folder that is; no others'."""
+    done = run([sys.executable, "-m", "tlsrun", "status"], env={"XDG_RUNTIME_DIR": str(folder), "TMPDIR": str(folder)})
+    return done.returncode, done.stdout
+
+
+def test_it_is_said_once_for_each_stage(serve: Serve, ca: Authority, tmp_path: Path) -> None:
+    """At the start, at the last stage, and within 10 s of the end that it has expired: each once, however many workers
+    there are. `tlsrun status` ends with 1, then 2, and with 0 once a new one is served."""
+    live = short_lived(ca).write(tmp_path / "live")
+    end = live.pair.certificate.not_valid_after_utc
+    with serve(cert=live, XDG_RUNTIME_DIR=str(tmp_path)) as site:
+        site.server.wait_for(lambda: lines(site, "the certificate for localhost"), what="a first word")
+        assert now() < end, "this machine took too long for the start"
+        code, told = status(tmp_path)
+        assert (code, "EXPIRES SOON expires in " in told) == (1, True) or now() > end, told
+        eventually(lambda: lines(site, "expired on"), 35, what="that it has expired")
+        assert now() - end < 10 * SECOND
+        code, told = status(tmp_path)
+        assert code == 2, told
+        assert "EXPIRED      expired on" in told
+        new = ca.leaf()
+        in_place(live, new)
+        eventually(lambda: status(tmp_path)[0] == 0, 20, what="a status that all is well")
+        assert site.get().tls.certificate == new.der
+        expires, expired = lines(site, "expires in"), lines(site, "expired on")
+        log = site.server.log()
+    assert 1 <= len(expires) <= 2, log
+    assert len(expired) == 1, log
+    assert f"the certificate for localhost, 127.0.0.1, ::1 ({live.fullchain}, {live.key}) expired on" in expired[0]
+    assert "Traceback" not in log
