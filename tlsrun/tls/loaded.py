@@ -6,7 +6,13 @@ import datetime
 from dataclasses import dataclass
 from pathlib import Path
 
+from tlsrun.tls.context import ClientAuth
 from tlsrun.tls.expiry import Term
+from tlsrun.tls.identity import Identity
+from tlsrun.tls.names import shown_name
+from tlsrun.tls.origin import Slot
+from tlsrun.tls.roots import known_root
+from tlsrun.tls.validity import first_to_end
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,3 +73,35 @@ class Status:
         """When it is good, and when something renews it."""
         renewed = None if self.renewed is None else datetime.timedelta(seconds=self.renewed)
         return Term(begins=self.good_from, ends=self.good_until, renewed=renewed)
+
+
+def status_of(slot: Slot[Identity], hosts: tuple[str, ...]) -> Status:
+    """What ``slot`` holds, which the SNI table serves for ``hosts``."""
+    identity, renewed = slot.value, slot.origin.renewed
+    limit = first_to_end(identity.certificate, identity.chain, known_root=known_root)
+    return Status(
+        hosts=hosts,
+        names=identity.names,
+        serial=identity.serial,
+        fingerprint=identity.fingerprint,
+        not_after=identity.not_after,
+        good_from=limit.not_valid_before_utc,
+        good_until=limit.not_valid_after_utc,
+        limited_by=None if limit is identity.certificate else shown_name(limit.subject),
+        renewed=None if renewed is None else renewed.total_seconds(),
+        files=slot.origin.files,
+        loaded_at=slot.loaded_at,
+        last_error=slot.error,
+        last_error_at=slot.error_at,
+    )
+
+
+def client_status_of(slot: Slot[ClientAuth]) -> ClientStatus:
+    """Whose certificates clients show."""
+    return ClientStatus(
+        mode=slot.value.mode,
+        files=slot.origin.watched,
+        loaded_at=slot.loaded_at,
+        last_error=slot.error,
+        last_error_at=slot.error_at,
+    )

@@ -26,9 +26,8 @@ from tlsrun.tls.authorities import authorities_of
 from tlsrun.tls.context import ClientAuth, apply_client_auth, create_context
 from tlsrun.tls.distrust import takes_trust_away
 from tlsrun.tls.identity import Identity, IdentitySources, Source, load_identity
-from tlsrun.tls.loaded import ClientStatus
 from tlsrun.tls.loaded import Status as Status
-from tlsrun.tls.names import shown_name
+from tlsrun.tls.loaded import client_status_of, status_of
 from tlsrun.tls.onlooker import AuthorityCheck, look_on, own_name, remember_hello
 from tlsrun.tls.origin import Origin, Slot, Times, utc_now
 from tlsrun.tls.policy import Policy
@@ -152,8 +151,9 @@ class Certificates:
     def status(self) -> tuple[Status, ...]:
         """What is served, one entry for each origin, the default's first."""
         with self._lock:
-            first, *others = (self._status_of(origin, slot) for origin, slot in self._slots.items())
-            return (replace(first, clients=self._client_status()), *others)
+            served = [status_of(slot, self._served_by.get(origin, ())) for origin, slot in self._slots.items()]
+            clients = None if self._client is None else client_status_of(self._client)
+            return (replace(served[0], clients=clients), *served[1:])
 
     def _choose(self, sock: ssl.SSLObject, name: str | None, base: ssl.SSLContext) -> int | None:
         # Called in the handshake: nothing here may wait or raise.
@@ -245,36 +245,6 @@ class Certificates:
         lost = sorted(set(old.names) - set(new.names))
         if lost:
             _log.warning("the new %s is no longer for %s", _describe(new), ", ".join(lost))
-
-    def _client_status(self) -> ClientStatus | None:
-        slot = self._client
-        if slot is None:
-            return None
-        return ClientStatus(
-            mode=slot.value.mode,
-            files=slot.origin.watched,
-            loaded_at=slot.loaded_at,
-            last_error=slot.error,
-            last_error_at=slot.error_at,
-        )
-
-    def _status_of(self, origin: Origin[Identity], slot: Slot[Identity]) -> Status:
-        limit = first_to_end(slot.value.certificate, slot.value.chain, known_root=known_root)
-        return Status(
-            hosts=self._served_by.get(origin, ()),
-            names=slot.value.names,
-            serial=slot.value.serial,
-            fingerprint=slot.value.fingerprint,
-            not_after=slot.value.not_after,
-            good_from=limit.not_valid_before_utc,
-            good_until=limit.not_valid_after_utc,
-            limited_by=None if limit is slot.value.certificate else shown_name(limit.subject),
-            renewed=None if origin.renewed is None else origin.renewed.total_seconds(),
-            files=origin.files,
-            loaded_at=slot.loaded_at,
-            last_error=slot.error,
-            last_error_at=slot.error_at,
-        )
 
 
 def _hosts_by_origin(hosts: Mapping[str, tuple[Origin[Identity], ...]]) -> dict[Origin[Identity], tuple[str, ...]]:
