@@ -31,6 +31,7 @@ class ServerFacts:
         http_limits: HTTP version -> the settings that it cannot honour, though the server can.
         redirects_plain_http: whether HTTP on the port of HTTPS is answered, with a redirect.
         renews_as_starter: whether renewed certificates are read by a process that stays who started it.
+        wants_every_list: whether it looks up every authority of a client's path, and refuses without a list.
     """
 
     name: str
@@ -42,6 +43,7 @@ class ServerFacts:
     http_limits: Mapping[str, Mapping[str, Unsupported]] = field(default_factory=dict)
     redirects_plain_http: bool = True
     renews_as_starter: bool = False
+    wants_every_list: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,7 +26,7 @@ from tlsrun.settings.layers import Resolution
 from tlsrun.settings.table import Settings
 from tlsrun.tls import cloudflare
 from tlsrun.tls.ciphers import cipher_facts
-from tlsrun.tls.client import ClientSources, faults, load_client_auth
+from tlsrun.tls.client import ClientSources, faults, lacks, load_client_auth
 from tlsrun.tls.context import set_groups
 from tlsrun.tls.peers import Peers, read_peers
 from tlsrun.tls.sni import NamedIdentities, read_named, source_of
@@ -39,11 +39,16 @@ _PORT_IS_OURS = ("WERKZEUG_SERVER_FD", "UWSGI_RELOADS", "GUNICORN_FD")
 
 @dataclass(frozen=True, kw_only=True)
 class LoadedClients:
-    """The outcome of reading the authorities that sign client certificates, and revocation lists."""
+    """The outcome of reading the authorities that sign client certificates, and revocation lists.
+
+    Arguments:
+        lacks: what a server cannot do with the lists that wants one of every authority.
+    """
 
     sources: ClientSources | None = None
     problems: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
+    lacks: tuple[Problem, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -214,7 +219,11 @@ def _clients(resolution: Resolution, now: datetime.datetime) -> LoadedClients:
         client_auth = load_client_auth(sources)
     except CertificateError as error:
         return LoadedClients(sources=sources, problems=error.problems)
-    return LoadedClients(sources=sources, warnings=tuple(faults(client_auth, sources, now)))
+    return LoadedClients(
+        sources=sources,
+        warnings=tuple(faults(client_auth, sources, now)),
+        lacks=tuple(lacks(client_auth, sources)),
+    )
 
 
 def _authority(value: str, given_by: str) -> Source:

@@ -27,6 +27,8 @@ def objections(resolution: Resolution, facts: Facts, endpoint: Endpoint) -> Iter
     yield from (*facts.named.problems, *facts.clients.problems)
     yield from (*facts.account_problems, *facts.hook_problems, *facts.groups_problems)
     yield from _client_problems(resolution)
+    if facts.server.wants_every_list:
+        yield from facts.clients.lacks
     yield from facts.peers_problems
     yield from _proxy_problems(resolution)
     yield from facts.listeners_problems

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization.pkcs12 import serialize_key_an
 from tests.check.examining import check, codes, only
 from tests.check.horrors import ISSUER_URL, leaf, openssl, written
 from tests.support.certs import DAY, NOW, Authority, Pair, Paths, key_pem, make_key
+from tests.support.servers import need
 from tlsrun.check.code import Severity
 
 Maker = Callable[[Path, Authority, Paths], dict[str, Any]]
@@ -218,6 +219,17 @@ def test_revocation_lists(
     assert "clients.crl" in finding.what
     assert "Fetch it anew" in finding.remedy
     assert report.exit_code(strict=False) == 2
+
+
+def test_lists_for_granian(tmp_path: Path, ca: Authority, ca_file: Path, localhost_cert: Paths) -> None:
+    """It wants a list of every authority, and elsewhere the one of who signs the clients does."""
+    need("granian")
+    lists = written(tmp_path, "clients.crl", ca.crl())
+    files = {"cert": localhost_cert.fullchain, "key": localhost_cert.key, "client_ca": ca_file, "client_crl": lists}
+    settings = {name: str(path) for name, path in files.items()}
+    finding = only(check(**settings, server="granian", client_facts=False), "TLS222")
+    assert "clients.crl has no list of CN=tlsrun test root" in finding.what
+    assert "TLS222" not in codes(check(**settings, server="builtin"))
 
 
 @pytest.mark.parametrize(("form", "code"), [("der", "TLS108"), ("p12", "TLS109")])

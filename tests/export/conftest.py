@@ -76,6 +76,20 @@ def client_cert(ca: Authority, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 @pytest.fixture(scope="session")
+def sister(ca: Authority) -> Authority:
+    """An authority below the same root, which the root's list revokes."""
+    return ca.sister("revoked authority")
+
+
+@pytest.fixture(scope="session")
+def clients_crl(ca: Authority, sister: Authority, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A list of every authority."""
+    path = tmp_path_factory.mktemp("clients-crl") / "clients-crl.pem"
+    path.write_bytes(ca.crl() + sister.crl() + ca.crl(sister.line[-1][0].serial_number, level=0))
+    return path
+
+
+@pytest.fixture(scope="session")
 def clients_ca(ca: Authority, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Whose certificates clients show: root and intermediate."""
     path = tmp_path_factory.mktemp("clients-ca") / "clients-ca.pem"

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.export import fronts
-from tests.support.certs import Paths
+from tests.support.certs import Authority, Paths
 from tests.support.clients import client_context, free_port, https_get
 from tests.support.process import Server, run
 
@@ -69,7 +69,9 @@ APPS = ("inflask", "inbottle")
 
 
 @pytest.fixture(scope="module", params=[(*case, app) for case in CASES for app in APPS], ids="-".join)
-def front(request: pytest.FixtureRequest, project: Path, localhost_cert: Paths, clients_ca: Path) -> Iterator[Front]:
+def front(
+    request: pytest.FixtureRequest, project: Path, localhost_cert: Paths, clients_ca: Path, clients_crl: Path
+) -> Iterator[Front]:
     """One of them, with the application's side as the comment on top of the file says."""
     target, form, app = request.param
     place = Path(tempfile.mkdtemp(prefix="f-", dir=project))
@@ -80,7 +82,7 @@ def front(request: pytest.FixtureRequest, project: Path, localhost_cert: Paths, 
         project, target, f"{app}:app", "--upstream", form, "--cert", localhost_cert.fullchain,
         "--key", localhost_cert.key, "--client-ca", clients_ca, "--client-auth", "optional", "--host", "127.0.0.1",
         "--port", str(port), "--redirect-port", str(plain), "--hsts", "300", "--socket", socket,
-        "--certificates", place,
+        "--certificates", place, *(() if target == "caddy" else ("--client-crl", clients_crl)),
     )  # fmt: skip
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, place)
@@ -147,10 +149,18 @@ def test_no_client_certificate(front: Front, ca_file: Path) -> None:
 
 def test_a_certificate_of_somebody_else(front: Front, ca_file: Path, tmp_path: Path) -> None:
     """Never reaches the application: the handshake or the request fails."""
-    from tests.support.certs import Authority
+    keeps_out(front, ca_file, Authority().leaf("mallory@example.org", client=True).write(tmp_path))
 
-    other = Authority().leaf("mallory@example.org", client=True).write(tmp_path)
-    context = client_context(ca_file, cert=other.fullchain, key=other.key)
+
+def test_a_certificate_of_a_revoked_authority(front: Front, ca_file: Path, sister: Authority, tmp_path: Path) -> None:
+    """Neither does one whose authority is on the root's list; Caddy knows no lists, and its export refuses them."""
+    if front.target != "caddy":
+        keeps_out(front, ca_file, sister.leaf("mallory@example.org", client=True).write(tmp_path))
+
+
+def keeps_out(front: Front, ca_file: Path, client: Paths) -> None:
+    """Whoever shows this certificate is not answered by the application."""
+    context = client_context(ca_file, cert=client.fullchain, key=client.key)
     try:
         answer = https_get(f"https://localhost:{front.port}/", ca_file, address=("127.0.0.1", front.port),
                            context=context)  # fmt: skip

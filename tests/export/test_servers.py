@@ -83,6 +83,21 @@ def test_gunicorn_conf(
         assert answer.status == 200
 
 
+def test_gunicorn_conf_looks_up_authorities(
+    project: Path, place: Path, ca_file: Path, client_cert: Paths, clients_crl: Path, sister: Authority,
+    tmp_path: Path, words: list[str | Path],
+) -> None:  # fmt: skip
+    """A client below an authority that the root's list revokes is refused."""
+    below = sister.leaf("mallory@example.org", client=True).write(tmp_path)
+    with gunicorn(project, place, "inflask", [*words, "--client-crl", clients_crl]) as (_, port):
+        url = f"https://localhost:{port}/"
+        context = client_context(ca_file, cert=client_cert.fullchain, key=client_cert.key)
+        assert https_get(url, ca_file, context=context).status == 200
+        context = client_context(ca_file, cert=below.fullchain, key=below.key)
+        with pytest.raises(OSError, match="alert"):
+            https_get(url, ca_file, context=context)
+
+
 def test_gunicorn_conf_reload(project: Path, place: Path, ca: Authority, ca_file: Path, tmp_path: Path) -> None:
     """SIGHUP reads a renewed certificate."""
     files = ca.leaf().write(tmp_path)

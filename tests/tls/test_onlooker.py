@@ -197,7 +197,7 @@ def test_a_list_that_runs_out_while_it_serves(
     served = asking(server_paths, LEAVES + CA.crl(level=0))
     lists = read_lists(LEAVES + CA.crl(level=0))
     authorities = Authorities([CA.root.public_bytes(Encoding.DER)], lists, clock=lambda: now[0])
-    served._authorities = authorities
+    served.authorities = authorities
     served._table = served._make_table()
     assert authorities.news() == ()
     assert shake(served.context, trusting(version, jo)).refusal is None

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from tlsrun.export import serving
 from tlsrun.export.cells import FOREIGN, cells, read_when_told
 from tlsrun.export.headers import SET, STRIPPED
-from tlsrun.export.material import key_path, path_of
+from tlsrun.export.material import EVERY_LIST, key_path, path_of
 from tlsrun.export.site import THREADS, Site, addresses, by_certificate, origin_port, server_names
 from tlsrun.export.text import block, comment
 from tlsrun.plan import Plan
@@ -159,8 +159,9 @@ def _clients(plan: Plan) -> Iterator[str]:
     yield "# Clients show certificates that this authority has signed."
     yield f'SSLCACertificateFile "{path_of(plan.clients.ca)}"'
     if plan.clients.crl is not None:
+        yield EVERY_LIST
         yield f'SSLCARevocationFile "{path_of(plan.clients.crl)}"'
-        yield "SSLCARevocationCheck leaf"
+        yield "SSLCARevocationCheck chain"
     yield f"SSLVerifyClient {'require' if plan.clients.mode == 'required' else 'optional'}"
     yield "SSLVerifyDepth 5"
     yield ""

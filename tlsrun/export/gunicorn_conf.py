@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tlsrun.export import serving
 from tlsrun.export.cells import FOREIGN, cells, no_option, read_when_told
-from tlsrun.export.material import key_path, path_of, quoted
+from tlsrun.export.material import EVERY_LIST, key_path, path_of, quoted
 from tlsrun.export.site import THREADS, Site, addresses
 from tlsrun.export.text import comment
 from tlsrun.plan import Plan
@@ -111,7 +111,7 @@ def _tls(plan: Plan) -> str:
         clients = f"    context.load_verify_locations({path_of(plan.clients.ca)!r})\n"
         if plan.clients.crl is not None:
             clients += f"    context.load_verify_locations({path_of(plan.clients.crl)!r})\n"
-            clients += "    context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF\n"
+            clients += f"    {EVERY_LIST}\n    context.verify_flags |= ssl.VERIFY_CRL_CHECK_CHAIN\n"
         clients += f"    context.verify_mode = ssl.{mode}\n"
     return _CONTEXT.format(
         cert=path_of(plan.sources.cert),

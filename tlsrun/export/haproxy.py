@@ -8,7 +8,7 @@ from tlsrun.errors import ConfigurationError, Problem
 from tlsrun.export import serving
 from tlsrun.export.cells import FOREIGN, OF_TLS, Aside, cells, no_option, read_when_told
 from tlsrun.export.headers import STRIPPED
-from tlsrun.export.material import key_path, path_of, quoted
+from tlsrun.export.material import EVERY_LIST, key_path, path_of, quoted
 from tlsrun.export.site import Site, addresses, by_certificate, origin_port
 from tlsrun.export.text import block, comment, duration
 from tlsrun.plan import Plan
@@ -199,6 +199,8 @@ def _policy(plan: Plan, site: Site) -> Iterator[str]:
         words.append(f"ca-file {path_of(plan.clients.ca)} verify {plan.clients.mode}")
         if plan.clients.crl is not None:
             words.append(f"crl-file {path_of(plan.clients.crl)}")
+    if plan.clients is not None and plan.clients.crl is not None:
+        yield EVERY_LIST
     yield f"# Mozilla's {plan.profile} profile, guideline 6.0."
     if not policy.groups:
         yield "# With OpenSSL 3.5 and later, put X25519MLKEM768 in front of the curves."

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from tlsrun.export import serving
 from tlsrun.export.cells import FOREIGN, cells, read_when_told
 from tlsrun.export.headers import SET, STRIPPED
-from tlsrun.export.material import key_path, path_of
+from tlsrun.export.material import EVERY_LIST, key_path, path_of
 from tlsrun.export.site import Site, addresses, by_certificate, origin_port, server_names
 from tlsrun.export.text import block, comment, duration
 from tlsrun.plan import Plan
@@ -146,6 +146,7 @@ def _clients(plan: Plan) -> Iterator[str]:
     yield "# Clients show certificates that this authority has signed."
     yield f"ssl_client_certificate {path_of(plan.clients.ca)};"
     if plan.clients.crl is not None:
+        yield EVERY_LIST
         yield f"ssl_crl {path_of(plan.clients.crl)};"
     yield f"ssl_verify_client {'on' if plan.clients.mode == 'required' else 'optional'};"
     yield "ssl_verify_depth 5;"

@@ -67,9 +67,23 @@ class Authorities:
         self._said_until: datetime.datetime | None = self._clock()
 
     @property
-    def trusted(self) -> frozenset[bytes]:
-        """The trusted authorities, DER."""
-        return frozenset(self._trusted)
+    def trusted(self) -> tuple[bytes, ...]:
+        """The trusted authorities, DER, in order."""
+        return tuple(self._trusted)
+
+    @property
+    def lists(self) -> tuple[RevocationList, ...]:
+        """What is there."""
+        return self._lists
+
+    def without_list(self) -> tuple[x509.Certificate, ...]:
+        """The trusted authorities of which there is no list."""
+        return tuple(one for one in self._trusted.values() if not any(known.is_of(one) for known in self._lists))
+
+    def in_force(self) -> tuple[RevocationList, ...]:
+        """The lists that can be gone by at this moment, as far as they say so themselves."""
+        now = self._clock()
+        return tuple(one for one in self._lists if one.in_force(now))
 
     def objections(self, shown: Sequence[bytes] = ()) -> Mapping[bytes, str]:
         """The authorities that must not be on a client's path, each with the reason, as a sentence without a stop.

@@ -10,6 +10,7 @@ from pathlib import Path
 from tlsrun.errors import CertificateError, Problem
 from tlsrun.tls.authorities import authorities_of
 from tlsrun.tls.context import ClientAuth, apply_client_auth
+from tlsrun.tls.names import shown_name
 from tlsrun.tls.origin import Origin
 from tlsrun.tls.pem import parse_pem
 from tlsrun.tls.sources import Source, read_source
@@ -106,6 +107,35 @@ def faults(client_auth: ClientAuth, sources: ClientSources, now: datetime.dateti
         return
     for what, remedy in authorities.faults(now):
         yield Problem(where=sources.crl.given_by, what=f"{what} ({sources.crl.name})", remedy=remedy, code="TLS149")
+
+
+def lacks(client_auth: ClientAuth, sources: ClientSources) -> Iterator[Problem]:
+    """What a server cannot do with revocation lists that wants one of every authority, of version 2 (rustls-webpki).
+
+    Arguments:
+        client_auth: as read from ``sources``.
+    """
+    authorities = authorities_of(client_auth)
+    if authorities is None or sources.crl is None:
+        return
+    for one in authorities.lists:
+        if one.version == 1:
+            yield Problem(
+                where=sources.crl.given_by,
+                what=f"{one.name} in {sources.crl.name} is of version 1, which this server cannot read",
+                remedy="Have its authority issue version 2 (openssl ca -gencrl -crlexts EXT, with "
+                "`authorityKeyIdentifier = keyid` in the section EXT and a `crlnumber` file), or use another server",
+                code="TLS222",
+            )
+    for authority in authorities.without_list():
+        name = shown_name(authority.subject)
+        yield Problem(
+            where=sources.crl.given_by,
+            what=f"{sources.crl.name} has no list of {name}, and this server wants one of every authority: "
+            "it would refuse all clients below that one",
+            remedy=f"Add that list, take {name} out of the trusted authorities, or use another server",
+            code="TLS222",
+        )
 
 
 def client_origin(sources: ClientSources) -> Origin[ClientAuth]:

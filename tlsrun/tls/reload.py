@@ -73,6 +73,7 @@ class Certificates:
 
     Attributes:
         context: never changes; may get a `ServerContext.successor`.
+        authorities: what lists say of those whose certificates clients show; None without lists.
 
     Raises:
         CertificateError: one of them cannot be served.
@@ -103,7 +104,7 @@ class Certificates:
             origin: Slot(origin, validate=partial(self._validate, origin), describe=_describe, times=_times)
             for origin in dict.fromkeys((*self._default, *(one for some in self._hosts.values() for one in some)))
         }
-        self._authorities = authorities_of(self._trusted)
+        self.authorities = authorities_of(self._trusted)
         self.context = self._make_base()
         self._table = self._make_table()
         self.context.handshake_timeout = handshake_timeout
@@ -139,7 +140,7 @@ class Certificates:
         with self._lock:
             changed = [slot for slot in self._all_slots() if slot.changed()]
             self._publish([slot for slot in changed if slot.read()])
-            for words in self._authorities.news() if self._authorities else ():
+            for words in self.authorities.news() if self.authorities else ():
                 _log.warning("%s", words)
             return bool(changed)
 
@@ -177,7 +178,7 @@ class Certificates:
             return
         if self._client is not None and self._client in renewed:
             trusted, self._trusted = self._trusted, self._client.value
-            self._authorities = authorities_of(self._trusted)
+            self.authorities = authorities_of(self._trusted)
             if trusted is not None and takes_trust_away(trusted, self._trusted):
                 self.context.successor = self._make_base()
         self._table = self._make_table()
@@ -194,13 +195,13 @@ class Certificates:
 
     def _make_table(self) -> Table:
         contexts = {origins: self._build(origins, ssl.SSLContext) for origins in {self._default, *self._hosts.values()}}
-        if self._authorities is not None:
+        if self.authorities is not None:
             # Looked on until the handshake is done, which then goes on with a context that is not.
-            nobody = self._build(self._default, ssl.SSLContext, self._authorities.trusted)
+            nobody = self._build(self._default, ssl.SSLContext, self.authorities.trusted)
             afterwards = self._build(self._default, ssl.SSLContext)
             for origins, context in contexts.items():
                 rejecting = partial(self._build, origins, ssl.SSLContext)
-                check = AuthorityCheck(self._authorities, rejecting=rejecting, nobody=nobody, afterwards=afterwards)
+                check = AuthorityCheck(self.authorities, rejecting=rejecting, nobody=nobody, afterwards=afterwards)
                 look_on(context, check)
         return Table(
             default=contexts[self._default],

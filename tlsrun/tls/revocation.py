@@ -157,6 +157,10 @@ class RevocationList:
             return f"is not valid before {begins:%Y-%m-%d %H:%M} UTC"
         return None
 
+    def in_force(self, now: datetime.datetime) -> bool:
+        """Whether it can be gone by at ``now``, as far as it says so itself."""
+        return self.partial is None and self.unknown is None and self.untimely(now) is None
+
     @property
     def moments(self) -> tuple[datetime.datetime, ...]:
         """When what `untimely` says changes."""

@@ -52,7 +52,7 @@ MAPPING: Mapping[str, Cell] = {
     "sni_strict": Unsupported("does not look at the name that the client asks for", accepts=(False,)),
     "client_ca": To("ssl_ca"),
     "client_auth": To("ssl_client_verify"),
-    "client_crl": To("ssl_crl"),
+    "client_crl": Ours("`ssl_crl`; it wants a list of every authority on a client's path, of version 2"),
     "client_facts": Unsupported(
         "verifies client certificates, and cannot tell the application whose", accepts=(False,)
     ),
@@ -89,6 +89,7 @@ def probe() -> ServerFacts:
         http=HTTP,
         redirects_plain_http=False,
         renews_as_starter=True,
+        wants_every_list=True,
     )
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TypeAlias
 
 from tlsrun.errors import CertificateError, Problem
 from tlsrun.listening.address import spell_all
 from tlsrun.plan import Plan
 from tlsrun.servers.granian.pem import PemFiles, PemFolder
+from tlsrun.servers.granian.trust import handed_over, state_of
 from tlsrun.status import StatusFile
+from tlsrun.tls.client import lacks
 from tlsrun.tls.context import ClientAuth
 from tlsrun.tls.expiry_log import ExpiryLog
 from tlsrun.tls.identity import Identity
@@ -18,6 +21,8 @@ from tlsrun.tls.origin import utc_now
 from tlsrun.tls.reload import Certificates, Status
 
 _log = logging.getLogger("tlsrun.granian")
+
+_Seen: TypeAlias = tuple[Identity, ClientAuth | None, tuple[object, ...]]
 
 #: Says why Granian cannot serve these files; None when it can.
 Trial = Callable[[PemFiles], str | None]
@@ -47,8 +52,9 @@ class Keeper:
         self._expiry = ExpiryLog()
         self._reported: tuple[Status, ...] = ()
         self._refusal: Status | None = None
-        self._served = self._seen = certificates.current()
-        self.files = folder.write(*self._served)
+        self._plan = plan
+        self._seen = self._look()
+        self.files = folder.write(*self._handed())
         objection = trial(self.files)
         if objection is not None:
             raise CertificateError([_problem(plan, objection)])
@@ -66,23 +72,41 @@ class Keeper:
             self._certificates.reload()
         elif self._watches:
             self._certificates.reload_changed()
-        found = self._certificates.current()
+        found = self._look()
         if _same(found, self._seen):
             return False
         self._seen = found
-        return self._take(found)
+        return self._take()
 
-    def _take(self, found: tuple[Identity, ClientAuth | None]) -> bool:
+    def _look(self) -> _Seen:
+        """What is there now; a list may have ended since, and no file has changed."""
+        return (*self._certificates.current(), state_of(self._certificates.authorities))
+
+    def _handed(self) -> tuple[Identity, ClientAuth | None]:
+        identity, clients = self._certificates.current()
+        return identity, handed_over(clients, self._certificates.authorities)
+
+    def _take(self) -> bool:
+        objection = self._lacks()
         try:
-            files = self._folder.write(*found)
-            objection = self._trial(files)
+            if objection is None:
+                files = self._folder.write(*self._handed())
+                objection = self._trial(files)
         except OSError as error:
             objection = f"the private folder {self._folder.path} cannot be written: {error.strerror or error}"
         if objection is not None:
             self._refuse(objection)
             return False
-        self._served, self.files, self._refusal = found, files, None
+        self.files, self._refusal = files, None
         return True
+
+    def _lacks(self) -> str | None:
+        """Why Granian could not go by the revocation lists, in words; None when it can."""
+        _, clients = self._certificates.current()
+        sources = self._plan.clients
+        if clients is None or sources is None:
+            return None
+        return next((f"{one.what}. {one.remedy}" for one in lacks(clients, sources)), None)
 
     def _refuse(self, objection: str) -> None:
         first, *_ = self._certificates.status()
@@ -107,11 +131,19 @@ class Keeper:
         self._expiry.look(utc_now())
 
 
-def _same(one: tuple[Identity, ClientAuth | None], other: tuple[Identity, ClientAuth | None]) -> bool:
-    return one[0] is other[0] and one[1] is other[1]
+def _same(one: _Seen, other: _Seen) -> bool:
+    return one[0] is other[0] and one[1] is other[1] and one[2] == other[2]
 
 
 def _problem(plan: Plan, objection: str) -> Problem:
+    if "InvalidCrl" in objection and plan.clients is not None and plan.clients.crl is not None:
+        return Problem(
+            where=plan.clients.crl.given_by,
+            what=f"Granian cannot read a revocation list in {plan.clients.crl.name}: {objection}",
+            remedy="Look at each (openssl crl -noout -text): it wants version 2, with authorityKeyIdentifier and "
+            "crlNumber; or use another server",
+            code="TLS222",
+        )
     return Problem(
         where=plan.sources.cert.given_by,
         what=f"Granian cannot serve this {plan.identity.key_type} certificate: {objection}",

@@ -1,0 +1,69 @@
+"""Whose client certificates Granian is to take: what is handed over, so that it decides as OpenSSL does elsewhere.
+
+Granian's verifier (2.8.9, rustls-webpki) looks up every certificate of a path but the trusted one at its end, and
+refuses where there is no list. It ignores a list's end, trusts an authority that it is given whatever a list says
+of it, and its process ends at a list that it cannot read. So:
+
+- an authority that a list speaks against is not handed over;
+- a list that nobody can go by any more is not either: who is not on it is then refused, as everywhere;
+- with no list left it would look nothing up, so there is always one, of an authority that signs nobody.
+"""
+
+from __future__ import annotations
+
+import datetime
+import functools
+import ssl
+from collections.abc import Sequence
+from dataclasses import replace
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from tlsrun.tls.authorities import Authorities
+from tlsrun.tls.context import ClientAuth
+
+
+def handed_over(clients: ClientAuth | None, authorities: Authorities | None) -> ClientAuth | None:
+    """What Granian gets of ``clients``.
+
+    Arguments:
+        authorities: what lists say against those that ``clients`` trusts; None without lists.
+    """
+    if clients is None or authorities is None:
+        return clients
+    rejected = authorities.objections()
+    trusted = [der for der in authorities.trusted if der not in rejected]
+    nobody, nobodys_list = _nobody()
+    return replace(
+        clients,
+        ca=_pem(trusted, "CERTIFICATE") or nobody,
+        crl=_pem([one.der for one in authorities.in_force()], "X509 CRL") + nobodys_list,
+    )
+
+
+def state_of(authorities: Authorities | None) -> tuple[object, ...]:
+    """Changes when what is handed over does, though nothing was read anew: a list has come into force, or has ended."""
+    return () if authorities is None else (frozenset(authorities.objections()), authorities.in_force())
+
+
+def _pem(several: Sequence[bytes], label: str) -> bytes:
+    return b"".join(ssl.DER_cert_to_PEM_cert(der).replace("CERTIFICATE", label).encode() for der in several)
+
+
+@functools.cache
+def _nobody() -> tuple[bytes, bytes]:
+    """An authority whose key nobody has, and its list, PEM."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "tlsrun: nobody")])
+    begins = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=1)
+    ends = begins + datetime.timedelta(days=3650)
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    builder = builder.serial_number(x509.random_serial_number()).not_valid_before(begins).not_valid_after(ends)
+    certificate = builder.add_extension(x509.BasicConstraints(True, None), critical=True).sign(key, hashes.SHA256())
+    lists = x509.CertificateRevocationListBuilder().issuer_name(name).last_update(begins).next_update(ends)
+    identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key())
+    lists = lists.add_extension(x509.CRLNumber(1), critical=False).add_extension(identifier, critical=False)
+    pem = serialization.Encoding.PEM
+    return certificate.public_bytes(pem), lists.sign(key, hashes.SHA256()).public_bytes(pem)
