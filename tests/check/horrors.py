@@ -30,6 +30,7 @@ def leaf(
     key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | None = None,
     lifetime: datetime.timedelta = 30 * DAY,
     issuer_url: str | None = None,
+    must_staple: bool = False,
 ) -> tuple[bytes, bytes]:
     """A certificate for localhost and its key, PEM; with an AIA extension when ``issuer_url`` is given."""
     private = key or ec.generate_private_key(ec.SECP256R1())
@@ -49,6 +50,8 @@ def leaf(
             AuthorityInformationAccessOID.CA_ISSUERS, x509.UniformResourceIdentifier(issuer_url)
         )
         builder = builder.add_extension(x509.AuthorityInformationAccess([access]), critical=False)
+    if must_staple:
+        builder = builder.add_extension(x509.TLSFeature([x509.TLSFeatureType.status_request]), critical=False)
     certificate = builder.sign(issuer_key, hashes.SHA256())
     return certificate.public_bytes(PEM), key_pem(private)  # type: ignore[arg-type]
 

@@ -225,6 +225,25 @@ def test_client_ca(tmp_path: Path, localhost_cert: Paths) -> None:
     assert "clients.pem" in only(report, "TLS160").what
 
 
+def test_clients_that_others_refuse(tmp_path: Path, localhost_cert: Paths) -> None:
+    """An authority without key identifiers is a warning, by its name; one with them is none."""
+    good = {"cert": str(localhost_cert.fullchain), "key": str(localhost_cert.key)}
+    plain = Authority("plain", identifiers=False).write(tmp_path / "plain")
+    finding = only(check(**good, client_ca=str(plain)), "TLS139")
+    assert f"the authority CN=plain in {plain} has no subjectKeyIdentifier" in finding.what
+    assert finding.severity is Severity.WARNING
+    assert "TLS139" not in codes(check(**good, client_ca=str(Authority("careful").write(tmp_path / "careful"))))
+
+
+def test_must_staple(tmp_path: Path, ca: Authority) -> None:
+    """No server here staples; said once, by start and check."""
+    cert, key = leaf(ca, must_staple=True)
+    paths = written(tmp_path, "cert.pem", cert + ca.intermediate_pems[0]), written(tmp_path, "cert.key", key)
+    report = check(cert=str(paths[0]), key=str(paths[1]))
+    assert "must-staple" in only(report, "TLS123").what
+    assert "TLS123" not in codes(of(ca.leaf(), tmp_path))
+
+
 def test_sni(tmp_path: Path, ca: Authority, ca_file: Path, localhost_cert: Paths) -> None:
     """A folder without certificates; one under a name that it is not for; one that expires; two alike; no site."""
     good = {"cert": str(localhost_cert.fullchain), "key": str(localhost_cert.key), "ca": ca_file}

@@ -87,6 +87,7 @@ class Authority:
         key: "ecdsa" (P-256) or "rsa" (2048 bits), for root and intermediates.
         intermediates: how many stand between the root and a leaf.
         ends: when they expire, the one below the root first.
+        identifiers: False leaves both key identifiers out of all that it makes, as small authorities do.
     """
 
     def __init__(
@@ -96,16 +97,27 @@ class Authority:
         key: str = "ecdsa",
         intermediates: int = 0,
         ends: Sequence[datetime.datetime] = (),
+        identifiers: bool = True,
     ) -> None:
+        self._identifiers = identifiers
         root_key = make_key(key)
-        root = _sign(x509.Name(_common_name(name)), root_key, issuer=None, issuer_key=root_key, extensions=_CA)
+        root = _sign(
+            x509.Name(_common_name(name)),
+            root_key,
+            issuer=None,
+            issuer_key=root_key,
+            extensions=_CA,
+            identifiers=identifiers,
+        )
         self.line: list[tuple[x509.Certificate, PrivateKey]] = [(root, root_key)]
         for number in range(1, intermediates + 1):
             above, above_key = self.line[-1]
             below_key = make_key(key)
             subject = x509.Name(_common_name(f"{name} intermediate {number}"))
             dates = {"not_after": ends[number - 1]} if ends else {}
-            below = _sign(subject, below_key, issuer=above, issuer_key=above_key, extensions=_CA, **dates)
+            below = _sign(
+                subject, below_key, issuer=above, issuer_key=above_key, extensions=_CA, identifiers=identifiers, **dates
+            )
             self.line.append((below, below_key))
 
     def sister(self, name: str) -> Authority:
@@ -188,6 +200,7 @@ class Authority:
             extensions=extensions,
             not_before=not_before,
             not_after=not_after,
+            identifiers=self._identifiers,
         )
         return Pair(
             cert_pem=certificate.public_bytes(PEM),
@@ -277,6 +290,7 @@ def _sign(
     extensions: list[tuple[x509.ExtensionType, bool]],
     not_before: datetime.datetime = NOW - 30 * DAY,
     not_after: datetime.datetime = NOW + 365 * DAY,
+    identifiers: bool = True,
 ) -> x509.Certificate:
     """One certificate; ``issuer`` None makes it self-signed. Both key identifiers, which strict verifiers want."""
     builder = (
@@ -287,9 +301,10 @@ def _sign(
         .serial_number(x509.random_serial_number())
         .not_valid_before(not_before)
         .not_valid_after(not_after)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
     )
-    if issuer is not None:
+    if identifiers:
+        builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+    if issuer is not None and identifiers:
         above = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
         identifier = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(above)
         builder = builder.add_extension(identifier, critical=False)

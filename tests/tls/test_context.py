@@ -32,7 +32,8 @@ def test_keeps_every_hardening_bit_of_the_default_context(localhost_cert: Paths)
     default = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context = create_context(identity(localhost_cert.pair), Policy())
     assert context.options & default.options == default.options
-    assert context.verify_flags & default.verify_flags == default.verify_flags
+    wanted = default.verify_flags & ~ssl.VERIFY_X509_STRICT
+    assert context.verify_flags & wanted == wanted
     assert context.options & ssl.OP_NO_RENEGOTIATION
     assert context.options & ssl.OP_NO_COMPRESSION
 
@@ -168,6 +169,29 @@ def test_asks_for_client_certificates(
     assert ask("optional", none) == "sni=None client=False"
     assert ask("optional", stranger) == "refused"
     assert ask("none", good) == "sni=None client=False"
+
+
+@pytest.mark.parametrize("policy", [Policy(max_version="1.2"), Policy(min_version="1.3")], ids=["1.2", "1.3"])
+def test_every_python_decides_the_same(policy: Policy, localhost_cert: Paths, ca_file: Path, tmp_path: Path) -> None:
+    """Clients of an authority without key identifiers come in, and those of an intermediate that is trusted without
+    its root; not those of another intermediate below that root."""
+    plain, deep = Authority("plain", identifiers=False), Authority("deep", intermediates=1)
+    beside = Authority("beside", intermediates=1)
+
+    def ask(ca: bytes, authority: Authority) -> str:
+        client, _ = _client(tmp_path, authority, ca_file, f"alice of {authority.root.subject.rfc4514_string()[3:]}")
+        auth = ClientAuth(ca=ca)
+        context = create_context(identity(localhost_cert.pair), policy, client_auth=auth, context_class=ServerContext)
+        with served(context) as address:
+            try:
+                return https_get("https://localhost/", None, address=address, context=client).text
+            except OSError:
+                return "refused"
+
+    assert ask(plain.root_pem, plain) == "sni=None client=True"
+    assert ask(deep.intermediate_pems[0], deep) == "sni=None client=True"
+    assert ask(deep.root_pem, deep) == "sni=None client=True"
+    assert ask(deep.intermediate_pems[0], beside) == "refused"
 
 
 def test_says_that_a_client_ca_is_none(localhost_cert: Paths) -> None:

@@ -21,11 +21,13 @@ from tlsrun.facts import Facts
 from tlsrun.settings.derived import hosts_of_settings
 from tlsrun.settings.layers import Resolution
 from tlsrun.tls.chain import Given, is_signed_by, missing_issuer
+from tlsrun.tls.client import load_client_auth
 from tlsrun.tls.identity import Identity, IdentitySources, load_identity
 from tlsrun.tls.material import read_material
 from tlsrun.tls.names import shown_name
 from tlsrun.tls.recognise import Form
 from tlsrun.tls.sources import Source
+from tlsrun.tls.strictness import refused_strictly
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,12 +48,13 @@ def check_files(resolution: Resolution, facts: Facts, view: View, trust: Trust) 
     loaded = facts.loaded
     yield from from_problems(loaded.problems, "not-pem", severity=Severity.ERROR)
     # What looks odd about the leaf is judged below, together with the rest of it.
-    judged = {"TLS144", "TLS146", "TLS148"}
+    judged = {"TLS123", "TLS144", "TLS146", "TLS148"}
     warnings = [one for one in (*loaded.warnings, *facts.named.warnings) if one.code not in judged]
     yield from _less_what_is_known(from_problems(warnings, "openssl-refuses"), loaded.identity, trust)
     yield from from_problems(facts.named.problems, "sni-folder", severity=Severity.ERROR)
     yield from from_problems(facts.clients.problems, "client-ca", severity=Severity.ERROR)
     yield from from_problems(facts.clients.warnings, "revocation-list")
+    yield from _strictness(facts)
     if loaded.sources is not None:
         yield from _sources(loaded.sources)
         if loaded.identity is not None:
@@ -64,6 +67,15 @@ def check_files(resolution: Resolution, facts: Facts, view: View, trust: Trust) 
         yield from unreadable(facts.places, workers)
     if loaded.identity is not None and loaded.sources is not None:
         yield from _names(resolution, (loaded.identity, *facts.named.identities), loaded.sources.cert)
+
+
+def _strictness(facts: Facts) -> Iterator[Finding]:
+    """Whether somebody else would refuse the clients that this server lets in."""
+    sources = facts.clients.sources
+    if sources is not None and not facts.clients.problems:
+        with contextlib.suppress(CertificateError):
+            problems = refused_strictly(load_client_auth(sources).ca, sources.ca)
+            yield from from_problems(problems, "client-key-identifiers")
 
 
 def _less_what_is_known(findings: list[Finding], identity: Identity | None, trust: Trust) -> Iterator[Finding]:

@@ -51,6 +51,19 @@ def oddities(certificate: x509.Certificate, source: Source) -> Iterator[Problem]
             remedy="Have one issued for server authentication",
             code="TLS148",
         )
+    if must_staple(certificate):
+        yield Problem(
+            where=source.given_by,
+            what=f"{name} has OCSP must-staple (RFC 7633), and no server here staples: Firefox refuses it",
+            remedy="Have one issued without (certbot: without --must-staple)",
+            code="TLS123",
+        )
+
+
+def must_staple(certificate: x509.Certificate) -> bool:
+    """Whether clients are to refuse it without an OCSP answer in the handshake (RFC 7633, section 4.2.3.1)."""
+    features = extension(certificate, x509.TLSFeature)
+    return features is not None and x509.TLSFeatureType.status_request in features
 
 
 def prove(pem: bytes, certificate: x509.Certificate, source: Source) -> None:

@@ -21,6 +21,11 @@ _REJECT = bytes.fromhex("300ca00a06082b06010505070302")
 #: SSL_OP_NO_RX_CERTIFICATE_COMPRESSION, which OpenSSL has since 3.2, and the ssl module has no name for.
 _NO_COMPRESSED_CERTIFICATES = 1 << 32 if ssl.OPENSSL_VERSION_INFO >= (3, 2) else 0
 
+#: So that `client_ca` decides the same on every Python. Its defaults have both and strictness since 3.13: an authority
+#: that is trusted ends the path, whoever signed it. Strictness is cleared: it refuses the clients of authorities
+#: without key identifiers, as small ones are (see `tlsrun.tls.strictness`); nginx and older Pythons let them in.
+_VERIFY = ssl.VERIFY_X509_TRUSTED_FIRST | ssl.VERIFY_X509_PARTIAL_CHAIN
+
 _Context = TypeVar("_Context", bound=ssl.SSLContext)
 
 
@@ -72,7 +77,8 @@ def create_context(
     context = context_class(ssl.PROTOCOL_TLS_SERVER)
     hardened = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.options |= hardened.options
-    context.verify_flags |= hardened.verify_flags
+    context.verify_flags |= hardened.verify_flags | _VERIFY
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     apply_policy(context, policy)
     for one in (identity, *also):
         load_certificate(context, one)

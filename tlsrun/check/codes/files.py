@@ -182,6 +182,14 @@ CODES = (
         "Have one issued with a current key and signature (ECDSA P-256 or RSA 2048, SHA-256).",
     ),
     warning(
+        "TLS123",
+        "must-staple",
+        "The certificate demands stapled OCSP answers",
+        "It has the extension must-staple (tlsfeature, RFC 7633): clients that heed it, as Firefox does, refuse a "
+        "server that sends no OCSP answer with its certificate. Neither Python's ssl nor Granian can send one.",
+        "Have one issued without: with certbot, leave out `--must-staple`.",
+    ),
+    warning(
         "TLS130",
         "glued",
         "Two certificates stand on one line",
@@ -254,5 +262,15 @@ CODES = (
         "unless they have another version of the issuer themselves. Mostly the certificate was renewed, and an old "
         "chain stands behind it.",
         "Put the issuer that your CA uses now behind the certificate. certbot: name `fullchain.pem`.",
+    ),
+    warning(
+        "TLS139",
+        "client-key-identifiers",
+        "An authority for client certificates has no key identifiers",
+        "RFC 5280 (sections 4.2.1.1 and 4.2.1.2) wants each certificate to name the key that signed it. Python "
+        "verifies that by default since 3.13, and refuses such clients; tlsrun lets them in on every Python, as nginx "
+        "does. Other programs that the same clients talk to may not.",
+        "Have the authority issued anew with `subjectKeyIdentifier=hash`, and client certificates with "
+        "`authorityKeyIdentifier=keyid`.",
     ),
 )
