@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import signal
+import socket
 import ssl
 import stat
 import sys
@@ -12,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.http.frames import http_2_hello
 from tests.servers.wsgi_site import Site, serving
 from tests.support.certs import Authority, Paths
 from tests.support.clients import Response, client_context, free_port, https_get, stalled, tls_connect
@@ -313,3 +316,21 @@ def test_static_files_and_the_access_log(localhost_cert: Paths, ca_file: Path, t
         assert site.get("/static/a.txt").text == "static"
         assert site.get("/below/pid").status == 200
         site.server.until_logged('"GET /below/pid HTTP/1.1" 200')
+
+
+@pytest.mark.slow
+def test_clients_that_keep_every_descriptor(localhost_cert: Paths, ca_file: Path, tmp_path: Path) -> None:
+    """A worker all of whose descriptors are taken for ten seconds is replaced by one that has room for others."""
+    with serving(localhost_cert, ca_file, tmp_path, workers=1) as site, contextlib.ExitStack() as stack:
+        # Granian raises the limit as far as it may; the next worker finds this one.
+        resource.prlimit(site.server.pid, resource.RLIMIT_NOFILE, (256, 256))
+        site.server.signal(signal.SIGHUP)
+        site.server.until_logged("Stopped worker-1")
+        context = client_context(ca_file)
+        context.set_alpn_protocols(["h2"])
+        for _ in range(220):
+            stack.enter_context(tls_connect(site.address, ca_file, context=context)).sendall(http_2_hello())
+        for _ in range(60):
+            stack.enter_context(socket.create_connection(site.address))
+        assert site.get("/pid", timeout=60).status == 200
+        assert "worker-1 is to be replaced: its clients have kept every connection" in site.server.log()

@@ -161,6 +161,7 @@ def callback(
     sends_at_once: bool,
     admit: Callable[[Any], None] | None = None,
     broken: Broken = BrokenBody,
+    source: Callable[[Any, int | None, str], Any] | None = None,
 ) -> Callable[[Answering, dict[str, Any]], int]:
     """What a server calls for each request, with its side of it and its part of environ; returns the status.
 
@@ -170,6 +171,8 @@ def callback(
         sends_at_once: whether the server's ``response_bytes`` waits for no client.
         admit: called with the server's side of a request when its turn has come; raises where nobody wants it any more.
         broken: makes what the application is told of a body that breaks off; one that lets it pass is answered for.
+        source: makes of the server's ``wsgi.input``, a body's length, if it is known, and the protocol what the body is
+            to be read from.
     """
     prefix, waiting = len(base["SCRIPT_NAME"]), Outside(slots)
     send = _send_at_once if sends_at_once else functools.partial(_send_outside, waiting)
@@ -182,7 +185,10 @@ def callback(
             environ["SERVER_PROTOCOL"] = "HTTP/1.0"
         length = environ.get("CONTENT_LENGTH", "")
         known = int(length) if length.isdecimal() else None
-        environ["wsgi.input"] = Body(environ["wsgi.input"], known, waiting, broken)
+        raw = environ["wsgi.input"]
+        if source is not None:
+            raw = source(raw, known, environ["SERVER_PROTOCOL"])
+        environ["wsgi.input"] = Body(raw, known, waiting, broken)
         response = Response(unsendable)
         try:
             with slots:

@@ -11,7 +11,7 @@ from typing import Any
 
 from granian.server.mp import WorkerProcess
 
-from tlsrun.servers.granian.worker import READY, RETIRE, STOPS, Task, run
+from tlsrun.servers.granian.worker import READY, REPLACE, RETIRE, STOPS, Task, run
 
 _READY = 30.0  # seconds that a worker has to start
 
@@ -30,6 +30,7 @@ class WorkerHandle(WorkerProcess):  # type: ignore[misc]  # Granian's classes ha
         self.link, task.link = socket.socketpair()
         task.theirs = [*(sibling.link for sibling in siblings), self.link]
         self._task = task
+        self._worn_out = False
         super().__init__(server, number, run, (task,))
 
     def _spawn(self, target: Callable[..., None], args: tuple[Any, ...]) -> None:
@@ -56,6 +57,13 @@ class WorkerHandle(WorkerProcess):  # type: ignore[misc]  # Granian's classes ha
             return bool(self.link.recv(1) == READY)
         except OSError:
             return False
+
+    def is_worn_out(self) -> bool:
+        """Whether it has asked to be replaced."""
+        self.link.settimeout(0)
+        with contextlib.suppress(OSError):  # it has said nothing, or is gone
+            self._worn_out = self._worn_out or self.link.recv(1) == REPLACE
+        return self._worn_out
 
     def retire(self) -> None:
         """Have it leave the socket to others, let its requests finish, and end."""

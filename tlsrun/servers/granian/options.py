@@ -13,6 +13,8 @@ _BACKLOG = 1024
 #: Descriptors that a worker needs for other things than connections.
 _OTHER_FILES = 128
 _HEAD_TIMEOUT = 15_000  # milliseconds for a request's head, and for the next one on a kept connection
+#: Requests at once of one HTTP/2 connection, each of which may keep one of a worker's 256 threads waiting.
+_STREAMS = 100
 _PING_INTERVAL = 30_000  # milliseconds after which an idle HTTP/2 connection is asked whether it is alive
 
 
@@ -146,9 +148,9 @@ def granian_parameters(plan: Plan, known: frozenset[str]) -> dict[str, Any]:
         "ssl_protocol_min": SSLProtocols.tls13 if plan.policy.min_version == "1.3" else SSLProtocols.tls12,
         "ssl_client_verify": plan.clients is not None and plan.clients.mode == "required",
         "backlog": _BACKLOG,
-        "backpressure": _room(),
+        "backpressure": room(),
         "http1_settings": HTTP1Settings(header_read_timeout=_HEAD_TIMEOUT),
-        "http2_settings": HTTP2Settings(keep_alive_interval=_PING_INTERVAL),
+        "http2_settings": HTTP2Settings(keep_alive_interval=_PING_INTERVAL, max_concurrent_streams=_STREAMS),
         "log_level": LogLevels.warning if plan.quiet else LogLevels.info,
         "respawn_failed_workers": True,
     }
@@ -158,7 +160,7 @@ def granian_parameters(plan: Plan, known: frozenset[str]) -> dict[str, Any]:
     return parameters
 
 
-def _room() -> int:
+def room() -> int:
     """How many connections a worker may have: as many as there are descriptors for."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return 65536 if soft == resource.RLIM_INFINITY else max(128, min(65536, soft - _OTHER_FILES))

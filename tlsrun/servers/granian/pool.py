@@ -14,6 +14,7 @@ from __future__ import annotations
 import _thread
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from tlsrun.servers.slots import Slots
@@ -24,6 +25,19 @@ Answer = Callable[[Any, dict[str, Any]], int]
 #: millisecond to start. Under load there are soon as many.
 MOST_THREADS = 256
 _REST = 30.0  # seconds
+
+
+@dataclass(frozen=True, kw_only=True)
+class Runtime:
+    """Our side of one of Granian's runtimes.
+
+    Arguments:
+        answer: what it calls for each request.
+        pool: its threads.
+    """
+
+    answer: Answer
+    pool: Pool
 
 
 class Pool(Slots):
@@ -37,18 +51,29 @@ class Pool(Slots):
         answered: requests so far, roughly.
     """
 
-    __slots__ = ("_lock", "_resting", "answered", "working")
+    __slots__ = ("_lock", "_resting", "_there", "answered", "working")
 
     def __init__(self, shared: Slots) -> None:
         super().__init__(shared.count, shared)
         self._lock = _thread.allocate_lock()
         self._resting: list[_thread.LockType] = []
-        self.working = self.answered = 0
+        self.working = self.answered = self._there = 0
 
     @property
     def threads(self) -> int:
         """How many Granian may start."""
         return 1 if self.alone else MOST_THREADS
+
+    @property
+    def is_parked(self) -> bool:
+        """Whether all threads that there may be wait for a client."""
+        return self._there >= self.threads and self.working <= 0 and not self._resting and not self.alone
+
+    def come(self, one: int) -> None:
+        """A thread of Granian's is there (1), or gone (-1)."""
+        with self._lock:
+            self._there += one
+            self.working += one
 
     def resting_after(self, answer: Answer) -> Answer:
         """What Granian is to call: a thread rests when it has answered, if there are enough without it."""
@@ -109,7 +134,7 @@ class _Place:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        pool.back()
+        pool.come(1)
 
     def __del__(self) -> None:
-        self._pool.away()
+        self._pool.come(-1)

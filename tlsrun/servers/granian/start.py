@@ -25,8 +25,9 @@ from tlsrun.servers.forking import need_the_main_thread
 from tlsrun.servers.granian import wsgi
 from tlsrun.servers.granian.certificates import Keeper
 from tlsrun.servers.granian.pem import PemFolder
-from tlsrun.servers.granian.pool import Answer, Pool
+from tlsrun.servers.granian.pool import Pool, Runtime
 from tlsrun.servers.granian.supervisor import Site, Supervisor
+from tlsrun.servers.granian.upload import Uploads
 from tlsrun.servers.slots import Slots
 from tlsrun.servers.wsgi import callback
 from tlsrun.tls.redirect import RedirectListener
@@ -53,7 +54,7 @@ def serve(plan: Plan, application: Callable[..., Any], parameters: dict[str, Any
         stack.callback(folder.remove)
         stack.enter_context(_handlers_kept())
         site = Site(
-            answers=_answers(plan, application, parameters),
+            runtimes=_runtimes(plan, application, parameters),
             listeners=sockets,
             words=spell_all(plan.listeners),
             redirect=redirecting.sockets,
@@ -83,10 +84,10 @@ def _run(plan: Plan, certificates: Certificates, folder: PemFolder, site: Site, 
     return 0
 
 
-def _answers(
+def _runtimes(
     plan: Plan, application: Callable[..., Any], parameters: dict[str, Any]
-) -> Callable[[], tuple[Answer, int]]:
-    """What makes, for one of Granian's runtimes, what it calls for each request, and the number of its threads."""
+) -> Callable[[Callable[[str], None]], Runtime]:
+    """What makes a worker's side of one of Granian's runtimes; told what to call when the worker is to be replaced."""
     base = wsgi.base_environ(
         prefix=parameters.get("url_path_prefix", ""),
         software=f"granian/{__version__}",
@@ -101,12 +102,21 @@ def _answers(
     broken = broken_for(plan.framework)
     log_format = parameters.get("log_access_format") or DEFAULT_ACCESSLOG_FMT
 
-    def new() -> tuple[Answer, int]:
+    def new(worn_out: Callable[[str], None]) -> Runtime:
         pool = Pool(slots)
-        answer = callback(application, base, pool, unsendable=wsgi.unsendable, sends_at_once=True, broken=broken)
+        uploads = Uploads(worn_out, pool)
+        answer = callback(
+            application,
+            base,
+            pool,
+            unsendable=wsgi.unsendable,
+            sends_at_once=True,
+            broken=broken,
+            source=uploads.source,
+        )
         if parameters.get("log_access"):
             answer = wsgi.with_access_log(answer, log_format)
-        return pool.resting_after(answer), pool.threads
+        return Runtime(answer=uploads.around(pool.resting_after(answer)), pool=pool)
 
     return new
 

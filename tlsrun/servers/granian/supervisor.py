@@ -20,7 +20,7 @@ from tlsrun.servers.granian import trial
 from tlsrun.servers.granian.certificates import Keeper
 from tlsrun.servers.granian.handle import WorkerHandle
 from tlsrun.servers.granian.pem import PemFiles
-from tlsrun.servers.granian.pool import Answer
+from tlsrun.servers.granian.pool import Runtime
 from tlsrun.servers.granian.worker import Task, start
 
 _TICK = 1.0  # seconds between two looks at certificates and workers
@@ -35,7 +35,7 @@ class Site:
     """What the workers share, from before the fork.
 
     Arguments:
-        answers: makes, for one of Granian's runtimes, what it calls for each request, and the number of its threads.
+        runtimes: makes our side of one of Granian's runtimes; told what to call when the worker is to be replaced.
         listeners: for each worker, the sockets that it listens on.
         words: where that is, for Granian's log.
         redirect: those of the redirect port.
@@ -43,7 +43,7 @@ class Site:
         leave: called at a stop, before the workers hear of it.
     """
 
-    answers: Callable[[], tuple[Answer, int]]
+    runtimes: Callable[[Callable[[str], None]], Runtime]
     listeners: tuple[tuple[socket.socket, ...], ...]
     words: str
     redirect: tuple[socket.socket, ...]
@@ -70,7 +70,7 @@ class Supervisor(MPServer):  # type: ignore[misc]  # Granian's classes have no t
         self._retired: list[tuple[WorkerHandle, float]] = []
         self._failed = False
         self._interrupts = 0
-        self._rss_at = time.monotonic()
+        self._rss_at = self._worn_at = time.monotonic()
         self._roll_at: float | None = None
         self._watchdog = Watchdog()
         super().__init__("the application", **parameters)
@@ -84,7 +84,7 @@ class Supervisor(MPServer):  # type: ignore[misc]  # Granian's classes have no t
         """Why Granian cannot serve these files; None when it can."""
         with socket.create_server(("127.0.0.1", 0)) as nowhere:
             task = self._task(0, files, (nowhere,), measured=False)
-            return trial.objection_to(lambda: start(task, lambda: None))
+            return trial.objection_to(lambda: start(task))
 
     def _task(self, number: int, files: PemFiles, listeners: tuple[socket.socket, ...], *, measured: bool) -> Task:
         """What worker ``number`` (from 0) is to do with these certificates."""
@@ -94,7 +94,7 @@ class Supervisor(MPServer):  # type: ignore[misc]  # Granian's classes have no t
             listeners=listeners,
             backlog=self.backlog,
             others=tuple(sock.fileno() for sock in site.redirect),
-            answers=site.answers,
+            runtimes=site.runtimes,
             begin=site.begin,
             end=site.end,
             ipc=self._ipc[number][1] if measured else None,
@@ -265,14 +265,23 @@ class Supervisor(MPServer):  # type: ignore[misc]  # Granian's classes have no t
         if self.workers_rss is not None and now - self._rss_at >= self.rss_sample_interval:
             self._rss_at = now
             self._handle_rss_signal(None, None)
+        # Such a one may have requests that never end.
+        worn_out = [worker.idx for worker in self.wrks if worker.is_worn_out()]
+        if now >= self._worn_at and not self._respawn_workers(worn_out, patience=_GRACE):
+            self._worn_at = now + _RETRY
 
-    def _respawn_workers(self, workers: Iterable[int], *_: Any, delay: float = 0) -> bool:
+    def _respawn_workers(
+        self, workers: Iterable[int], *_: Any, delay: float = 0, patience: float = _RETIREMENT
+    ) -> bool:
         """Replace workers, one by one: the new one serves before the old one leaves the socket.
+
+        Arguments:
+            patience: seconds that the old one's requests have, unless Granian is told another number.
 
         Returns:
             whether all of them were.
         """
-        patience = self.workers_kill_timeout or _RETIREMENT
+        patience = self.workers_kill_timeout or patience
         for number in workers:
             if self.interrupt_signal:
                 return False

@@ -23,13 +23,16 @@ from typing import Any
 
 from granian._futures import _new_cbscheduler
 from granian._granian import IPCSenderHandle, SocketHolder, WorkerSignal, WSGIWorker
+from granian.log import logger
 from granian.server.common import WORKERS_METHODS
 
-from tlsrun.servers.granian.pool import Answer
+from tlsrun.servers.granian.options import room
+from tlsrun.servers.granian.pool import Pool, Runtime
+from tlsrun.servers.granian.wear import LOOK, Wear
 from tlsrun.servers.granian.wsgi import behind_a_front
 
 #: What the supervisor and a worker say to one another.
-READY, RETIRE = b"r", b"d"
+READY, RETIRE, REPLACE = b"r", b"d", b"n"
 #: Signals that end a worker; held back from the fork until it has handlers of its own.
 STOPS = (signal.SIGTERM, signal.SIGINT)
 #: Seconds for handshakes and first requests that had begun when the worker left the socket.
@@ -45,7 +48,7 @@ class Task:
         listeners: the listening sockets.
         foreign: those of other workers, to be closed here.
         backlog: connections that may wait at it.
-        answers: makes, for one of Granian's runtimes, what it calls for each request, and the number of its threads.
+        runtimes: makes our side of one of Granian's runtimes; told what to call when the worker is to be replaced.
         parameters: of Granian's Rust worker.
         mode: of its runtime.
         others: descriptors of further shared listening sockets, to be left too.
@@ -59,7 +62,7 @@ class Task:
     number: int
     listeners: tuple[socket.socket, ...]
     backlog: int
-    answers: Callable[[], tuple[Answer, int]]
+    runtimes: Callable[[Callable[[str], None]], Runtime]
     parameters: dict[str, Any]
     mode: Any
     others: tuple[int, ...] = ()
@@ -76,9 +79,13 @@ class Servers:
 
     Arguments:
         finish: called when the connections of all have ended.
+
+    Attributes:
+        pools: their threads.
     """
 
     def __init__(self, finish: Callable[[], None]) -> None:
+        self.pools: list[Pool] = []
         self._finish = finish
         self._lock = threading.Lock()
         self._ends: list[Any] = []
@@ -105,11 +112,14 @@ class Servers:
             self._finish()
 
 
-def start(task: Task, finish: Callable[[], None]) -> Servers:
+def start(
+    task: Task, finish: Callable[[], None] = lambda: None, worn_out: Callable[[str], None] = lambda why: None
+) -> Servers:
     """Start to serve, in threads of Granian's; what it cannot use ends this process (Rust's panic).
 
     Arguments:
         finish: called when all connections have ended, after the end was asked for.
+        worn_out: called when this worker is to be replaced, with why.
 
     Returns:
         what the end is asked of.
@@ -124,17 +134,18 @@ def start(task: Task, finish: Callable[[], None]) -> Servers:
     ends = [(listener, servers.new_end()) for listener in task.listeners]
     for listener, end in ends:
         is_unix = listener.family == socket.AF_UNIX
-        answer, threads = task.answers()
+        runtime = task.runtimes(worn_out)
+        servers.pools.append(runtime.pool)
         worker = WSGIWorker(
             worker_id=task.number,
             sock=(None, SocketHolder(listener.fileno(), is_unix, task.backlog)),
             ipc=handle,
-            py_threads=threads,
+            py_threads=runtime.pool.threads,
             **task.parameters,
         )
         handle = None
         serve = getattr(worker, WORKERS_METHODS[task.mode][is_unix])
-        answer = behind_a_front(answer) if is_unix else answer
+        answer = behind_a_front(runtime.answer) if is_unix else runtime.answer
         serve(_new_cbscheduler(loop, answer, impl_asyncio=True), loop, end)
     return servers
 
@@ -160,7 +171,7 @@ class Post:
     def finish(self) -> None:
         """Granian's connections have ended; called in a thread of its own."""
         self.finished = True
-        self._wake()
+        self.wake()
 
     def wait(self, seconds: float | None) -> None:
         """Until something has come, or ``seconds`` are over."""
@@ -185,7 +196,8 @@ class Post:
             self.stop_asked = True
             self._link.close()
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
+        """Have `wait` return; called in any thread."""
         with contextlib.suppress(BlockingIOError):
             os.write(self._outbox, b"w")
 
@@ -201,10 +213,10 @@ def run(task: Task) -> None:
     signal.signal(signal.SIGHUP, lambda *_: None)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
     task.begin()
-    end = start(task, post.finish)
+    wear = Wear(post.wake, room=room())
+    end = start(task, post.finish, wear.worn_out)
     task.link.send(READY)
-    while not (post.stop_asked or post.retire_asked):
-        post.wait(None)
+    _serve(task, task.link, post, wear, end)
     for descriptor in (*(listener.fileno() for listener in task.listeners), *task.others):
         leave(descriptor)
     _linger(post)
@@ -212,6 +224,21 @@ def run(task: Task) -> None:
     end.set()
     while not post.finished:
         post.wait(None)
+
+
+def _serve(task: Task, link: socket.socket, post: Post, wear: Wear, servers: Servers) -> None:
+    """Until told to leave; and ask for that, once, when this worker is worn out."""
+    asked, look_at = False, time.monotonic() + LOOK
+    while not (post.stop_asked or post.retire_asked):
+        post.wait(max(0.0, look_at - time.monotonic()))
+        if time.monotonic() >= look_at:
+            look_at = time.monotonic() + LOOK
+            wear.look(servers.pools, link.fileno())
+        if wear.why is not None and not asked:
+            asked = True
+            logger.warning(f"worker-{task.number} is to be replaced: {wear.why}")
+            with contextlib.suppress(OSError):  # the supervisor is gone, and this worker goes next
+                link.send(REPLACE)
 
 
 def _linger(post: Post) -> None:
