@@ -65,6 +65,25 @@ def uwsgi_https(address: str, cert: Paths) -> list[str | Path]:
     return [str(built), "--master", "--need-app", "--https", files, "--module", "hello:application"]
 
 
+def test_granian_behind_a_proxy(localhost_cert: Paths, tmp_path: Path) -> None:
+    """`tlsrun.entry` does not serve where a name with an underscore would pass for a proxy's header, unless told."""
+    need("granian")
+    (tmp_path / "hello.py").write_text(
+        "def app(environ, start):\n"
+        "    start('200 OK', [('Content-Type', 'text/plain')])\n"
+        "    return [environ['REMOTE_ADDR'].encode()]\n"
+    )
+    port = free_port()
+    words = [BIN / "granian", "--interface", "wsgi", "--port", str(port), "tlsrun.entry:application"]
+    env = {"TLSRUN_APP": "hello:app", "TLSRUN_TRUSTED_PROXIES": "127.0.0.1"}
+    with Server(words, cwd=tmp_path, env=env) as program:
+        program.until_logged("TLS_PROXY_DROPS_UNDERSCORES = yes")
+    with Server(words, cwd=tmp_path, env={**env, "TLSRUN_PROXY_DROPS_UNDERSCORES": "yes"}) as program:
+        program.until_listening(("127.0.0.1", port))
+        answer = curl(f"http://localhost:{port}/", localhost_cert.fullchain, "-H", "X-Forwarded-For: 192.0.2.7")
+        assert answer.body == "192.0.2.7"
+
+
 COMMANDS = [gunicorn, granian, hypercorn, uwsgi_https, uwsgi_http, uwsgi_file]
 
 

@@ -31,6 +31,7 @@ class ServerFacts:
         http_limits: HTTP version -> the settings that it cannot honour, though the server can.
         redirects_plain_http: whether HTTP on the port of HTTPS is answered, with a redirect.
         renews_as_starter: whether renewed certificates are read by a process that stays who started it.
+        mixes_up_underscores: whether it takes a header ``X_Forwarded_For`` for ``X-Forwarded-For``.
         wants_every_list: whether it looks up every authority of a client's path, and refuses without a list.
     """
 
@@ -44,6 +45,7 @@ class ServerFacts:
     redirects_plain_http: bool = True
     renews_as_starter: bool = False
     wants_every_list: bool = False
+    mixes_up_underscores: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,6 +12,7 @@ from tlsrun.places import bind_problems, port_problems
 from tlsrun.settings.derived import may_use_development_certificate, policy_of
 from tlsrun.settings.layers import Resolution
 from tlsrun.settings.mapping import Unsupported
+from tlsrun.settings.proxies import dropping, mixed_up
 from tlsrun.tls.identity import validity_problem
 from tlsrun.tls.peers import EVERYBODY
 
@@ -31,6 +32,7 @@ def objections(resolution: Resolution, facts: Facts, endpoint: Endpoint) -> Iter
         yield from facts.clients.lacks
     yield from facts.peers_problems
     yield from _proxy_problems(resolution)
+    yield from _underscore_problems(resolution, facts)
     yield from facts.listeners_problems
     yield from _redirect_problems(resolution, facts, endpoint)
     yield from bind_problems(resolution, facts)
@@ -146,7 +148,7 @@ def _client_problems(resolution: Resolution) -> Iterator[Problem]:
 
 def _proxy_problems(resolution: Resolution) -> Iterator[Problem]:
     settings = resolution.settings
-    for name in ("proxy", "redirect_exempt", "proxy_protocol"):
+    for name in ("proxy", "redirect_exempt", "proxy_drops_underscores", "proxy_protocol"):
         if getattr(settings, name) and not settings.trusted_proxies:
             yield Problem(
                 where=resolution.spelling(name),
@@ -154,6 +156,30 @@ def _proxy_problems(resolution: Resolution) -> Iterator[Problem]:
                 remedy="Set TLS_TRUSTED_PROXIES (--trusted-proxies) to its address",
                 code="TLS205",
             )
+
+
+def _underscore_problems(resolution: Resolution, facts: Facts) -> Iterator[Problem]:
+    """A name with an underscore is the same variable as the one with a hyphen (CVE-2015-0219)."""
+    settings = resolution.settings
+    if not facts.server.mixes_up_underscores or not settings.trusted_proxies or settings.proxy_drops_underscores:
+        return
+    if dropping(settings.proxy) is None:
+        yield mixed_up(facts.server.title, resolution.spelling("trusted_proxies"))
+
+
+def _half_vouched(resolution: Resolution, facts: Facts) -> Iterator[Problem]:
+    settings = resolution.settings
+    if not facts.server.mixes_up_underscores or not settings.trusted_proxies or settings.proxy_drops_underscores:
+        return
+    preset = dropping(settings.proxy)
+    if preset is not None and preset.drops_underscores == "exported":
+        yield Problem(
+            where=f"{resolution.spelling('proxy')} {','.join(settings.proxy)}",
+            what=f"{facts.server.title} takes a header X_Forwarded_For for X-Forwarded-For, and {preset.title} drops "
+            "names with underscores only if its configuration says so, as the file of `tlsrun export` does",
+            remedy="See that yours does, and say so by TLS_PROXY_DROPS_UNDERSCORES = yes (--proxy-drops-underscores)",
+            code="TLS221",
+        )
 
 
 def _redirect_problems(resolution: Resolution, facts: Facts, endpoint: Endpoint) -> Iterator[Problem]:
@@ -211,11 +237,6 @@ def _unreadable_later(resolution: Resolution, facts: Facts) -> Iterator[Problem]
             )
 
 
-def _drops_underscores(proxies: tuple[str, ...]) -> bool:
-    """Whether that is a proxy which by default passes no header on whose name has an underscore."""
-    return not {"nginx", "kubernetes-ingress"}.isdisjoint(proxies)
-
-
 def oddities(resolution: Resolution, facts: Facts, endpoint: Endpoint) -> Iterator[Problem]:
     """What is worth a warning, and serves."""
     settings = resolution.settings
@@ -231,13 +252,7 @@ def oddities(resolution: Resolution, facts: Facts, endpoint: Endpoint) -> Iterat
             what="everybody who reaches this address is believed to be a proxy, and can claim another address",
             remedy="Name the proxies, or see that nobody else reaches this port",
         )
-    if settings.trusted_proxies and facts.server.name == "granian" and not _drops_underscores(settings.proxy):
-        yield Problem(
-            where=resolution.spelling("trusted_proxies"),
-            what="Granian takes a header X_Forwarded_For for X-Forwarded-For, which a proxy may pass on from anybody",
-            remedy="See that the proxy drops names with underscores, as nginx does (TLS_PROXY = nginx); "
-            "the other servers drop them here",
-        )
+    yield from _half_vouched(resolution, facts)
     if facts.weak_cipher:
         yield Problem(
             where=resolution.spelling("ciphers"),

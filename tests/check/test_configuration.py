@@ -37,6 +37,11 @@ CASES: dict[str, tuple[str, dict[str, Any], tuple[str, ...]]] = {
     "webroot": ("TLS214", {"redirect_port": 8081, "acme_webroot": "/no/such/folder"}, ("/no/such/folder",)),
     "hook": ("TLS215", {"context_hook": "nowhere:adapt"}, ("nowhere:adapt",)),
     "reload": ("TLS217", {"reload": False}, ("reload=",)),
+    "underscores": (
+        "TLS221",
+        {"server": "granian", "trusted_proxies": "10.0.0.1"},
+        ("trusted_proxies=", "X_Forwarded_For"),
+    ),
     "option": ("TLS218", {"server": "gunicorn", "server_options": {"max_request": 1}}, ("max_request",)),
 }
 
@@ -48,6 +53,32 @@ def test_each_setting_shows_its_finding(code: str, settings: dict[str, Any], say
     for words in says:
         assert words in f"{finding.where}: {finding.what}"
     assert finding.remedy
+
+
+@pytest.mark.parametrize(
+    ("server", "proxy", "dropped", "severity"),
+    [
+        ("granian", "traefik", False, Severity.ERROR),
+        ("granian", "apache", False, Severity.ERROR),
+        ("granian", "X-Forwarded-For", False, Severity.ERROR),
+        ("granian", "haproxy", False, Severity.WARNING),
+        ("granian", "caddy", False, Severity.WARNING),
+        ("granian", "nginx", False, None),
+        ("granian", "kubernetes-ingress", False, None),
+        ("granian", "haproxy nginx", False, None),
+        ("granian", "traefik", True, None),
+        ("granian", "haproxy", True, None),
+        ("gunicorn", "traefik", False, None),
+    ],
+)
+def test_names_with_underscores(server: str, proxy: str, dropped: bool, severity: Severity | None) -> None:
+    """An error where nobody drops them, a warning where only a configuration does; it never says "does not start"."""
+    report = check(server=server, trusted_proxies="10.0.0.1", proxy=proxy, proxy_drops_underscores=dropped)
+    if severity is None:
+        assert "TLS221" not in codes(report)
+    else:
+        assert only(report, "TLS221").severity is severity
+    assert "TLS202" not in codes(report)
 
 
 def test_what_keeps_a_server_from_starting_is_an_error() -> None:

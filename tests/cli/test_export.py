@@ -104,6 +104,7 @@ def test_an_unknown_form(typed: Type) -> None:
         (["uwsgi-ini", "hello:app", "--upstream", "native", "--sni-strict"], "with its own TLS has no option"),
         (["compose", "hello:app", "--server", "granian", "--redirect-port", "80", "--proxy-protocol",
           "--trusted-proxies", "10.0.0.1"], "Granian shakes hands in Rust"),
+        (["apache", "hello:app", "--upstream", "proxy", "--server", "granian"], "Apache passes on a header"),
         (["systemd", "hello:app", "--upstream", "http", "--server-options", "max_requests=5"], "has none of them"),
         (["haproxy", "hello:app", "--upstream", "tls", "--hsts", "300"], "HAProxy does not see what it passes through"),
         (["haproxy", "hello:app", "--upstream", "tls"], "Add --machine HOST:PORT"),

@@ -73,6 +73,14 @@ def test_watching_can_be_turned_off(serve: Serve, ca: Authority, tmp_path: Path)
     rotation.check_no_watching(serve, ca, tmp_path)
 
 
+@pytest.mark.parametrize("words", [["--proxy", "nginx"], ["--proxy-drops-underscores"]], ids=" ".join)
+def test_behind_a_proxy_that_drops_names_with_underscores(serve: Serve, words: list[str]) -> None:
+    """It starts, and believes what the proxy says."""
+    with serve("--trusted-proxies", "127.0.0.1", *words) as site:
+        assert site.facts(headers={"X-Forwarded-For": "192.0.2.7"})["REMOTE_ADDR"] == "192.0.2.7"
+        assert "X_Forwarded_For" not in site.server.log()
+
+
 @pytest.mark.slow
 def test_rotation_under_load(serve: Serve, ca: Authority, tmp_path: Path) -> None:
     """100 rotations in 30 s while 8 clients make new connections as fast as they can: not one request fails."""
@@ -96,6 +104,12 @@ REFUSED = {
     "max_version": (["--max-version", "1.2"], "always speaks TLS 1.3", "builtin, gunicorn, uwsgi"),
     "handshake_timeout": (["--handshake-timeout", "3"], "10 seconds", "builtin, gunicorn, uwsgi"),
     "http": (["--http", "3"], "speaks HTTP/2 and HTTP/1.1 only", "--http"),
+    "trusted_proxies": (
+        ["--trusted-proxies", "127.0.0.1"],
+        "takes a header X_Forwarded_For for X-Forwarded-For",
+        "--proxy-drops-underscores",
+    ),
+    "proxy": (["--trusted-proxies", "127.0.0.1", "--proxy", "apache"], "or in its place", "--proxy-drops-underscores"),
     "client_ca": (["--client-ca", "CA"], "cannot tell the application whose", "--no-client-facts"),
 }
 

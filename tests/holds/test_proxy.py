@@ -109,7 +109,7 @@ class Site:
 def launched(name: str, redirect: int, ca_file: Path, cert: Paths) -> contextlib.AbstractContextManager[Any]:
     """A server that tlsrun starts."""
     app = f"{Path(__file__).with_name('proxied.py')}:both"
-    flags = ["--redirect-port", str(redirect)] + ([] if name == "granian" else ["--proxy-protocol"])
+    flags = ["--redirect-port", str(redirect), "--proxy-drops-underscores" if name == "granian" else "--proxy-protocol"]
     return serving(name, ca_file, cert)(*flags, app=app, **SETTINGS)
 
 

@@ -44,6 +44,7 @@ FOREIGN: Mapping[str, Cell] = {
     "trusted_proxies": Ours("the application's side; with proxy_protocol, who says there who the client is"),
     "proxy": Ours("the application's side"),
     "redirect_exempt": Ours("the application's side"),
+    "proxy_drops_underscores": Ours("the application's side"),
 }
 
 

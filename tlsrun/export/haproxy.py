@@ -28,7 +28,18 @@ _ELSEWHERE = Aside("HAProxy does not see what it passes through", "Set it on the
 BY_FORM = {
     "tls": {
         **dict.fromkeys(
-            (*OF_TLS, "workers", "threads", "hosts", "proxy", "redirect_exempt", "user", "group", "server_options"),
+            (
+                *OF_TLS,
+                "workers",
+                "threads",
+                "hosts",
+                "proxy",
+                "redirect_exempt",
+                "proxy_drops_underscores",
+                "user",
+                "group",
+                "server_options",
+            ),
             _ELSEWHERE,
         ),
         **dict.fromkeys(("handshake_timeout", "redirect_port", "proxy_protocol"), Ours("in the file")),

@@ -26,6 +26,7 @@ from tlsrun.servers import load, probe_all
 from tlsrun.servers.option_trial import read_options
 from tlsrun.settings.layers import Resolution
 from tlsrun.settings.mapping import Unsupported
+from tlsrun.settings.proxies import PRESETS, dropping
 from tlsrun.tls.identity import IdentitySources, Source
 from tlsrun.tls.issue import issue_leaf, make_authority
 from tlsrun.tls.peers import Network
@@ -34,6 +35,9 @@ from tlsrun.tls.peers import Network
 _IN_PRODUCTION = {"builtin": "gunicorn", "auto": "gunicorn"}
 #: Behind a front Hypercorn would tell the application nothing more than gunicorn does.
 _BEHIND_A_FRONT = {**_IN_PRODUCTION, "hypercorn": "gunicorn"}
+
+#: Forms of a front that asks the application over plain HTTP.
+_OVER_HTTP = ("http", "proxy")
 
 _OF_A_CERTIFICATE = ("key", "chain", "key_password", "key_password_file", "key_password_command")
 
@@ -90,6 +94,8 @@ def plan_for(target: str, resolution: Resolution, *, form: str, app: App | None,
         plan = decide(asked, facts, framework=app.framework if app else "wsgi")
     except ConfigurationError as error:
         raise ConfigurationError([*error.problems, *problems]) from None
+    if not ours:
+        problems += _of_the_pair(target, form, server, resolution)
     title = export.load(target).TITLE
     if named and needs_certificate:
         problems += unfit(plan, title, mended=ours)
@@ -122,6 +128,20 @@ def _of_the_target(target: str, form: str, resolution: Resolution) -> Iterator[P
         if isinstance(cell, Unsupported):
             yield Problem(where=resolution.spelling(name), what=f"{facts.title} {cell.reason}", remedy="Leave it out",
                           code="TLS203")  # fmt: skip
+
+
+def _of_the_pair(target: str, form: str, server: str, resolution: Resolution) -> Iterator[Problem]:
+    """A front that passes names with underscores on, before a server that takes them for the front's own headers."""
+    if form not in _OVER_HTTP or target not in PRESETS or resolution.settings.proxy_drops_underscores:
+        return
+    if probe_all()[server].mixes_up_underscores and dropping([target]) is None:
+        title, behind = export.load(target).TITLE, probe_all()[server].title
+        yield Problem(
+            where=resolution.spelling("server"),
+            what=f"{title} passes on a header X_Forwarded_For, and {behind} takes it for X-Forwarded-For",
+            remedy="Use another server behind it: gunicorn and uWSGI drop names with underscores",
+            code="TLS221",
+        )
 
 
 def _of_the_options(plan: Plan) -> tuple[Problem, ...]:

@@ -64,7 +64,7 @@ def over_http(plan: Plan, site: Site, *, bind: str | None = None) -> list[str]:
 
 
 #: What `tlsrun.entry` needs of the settings; all others are the server's own affair.
-_OF_THE_ENTRY = ("trusted_proxies", "proxy", "redirect_exempt", "hosts")
+_OF_THE_ENTRY = ("trusted_proxies", "proxy", "proxy_drops_underscores", "redirect_exempt", "hosts")
 
 
 def variables(plan: Plan, site: Site, proxy: str | None = None, *, carried: bool = False) -> list[str]:
@@ -80,6 +80,8 @@ def variables(plan: Plan, site: Site, proxy: str | None = None, *, carried: bool
     if proxy:
         said.setdefault("trusted_proxies", site.trusted)
         said["proxy"] = _preset(plan, proxy)
+        if site.server == "granian" and proxy in PRESETS and PRESETS[proxy].drops_underscores == "exported":
+            said["proxy_drops_underscores"] = "yes"
     if plan.hsts:
         said["hsts"] = str(plan.hsts)
     return [f"{environment_variable(name)}={value}" for name, value in said.items()]

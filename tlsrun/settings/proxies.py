@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from tlsrun.errors import Problem
+
 #: Header -> what it says.
 HEADERS: Mapping[str, str] = {
     "forwarded": "client, scheme and host (RFC 7239)",
@@ -48,21 +50,31 @@ class Preset:
         title: as people write it.
         headers: which it sets, and which clients so cannot.
         certificates: the header to name as well where it hands over client certificates.
+        drops_underscores: who has it pass no header on whose name has an underscore: ``itself``, as it is installed;
+            ``exported``, the file that `tlsrun export` writes of it; None where nobody does. Apache's mod_proxy passes
+            them on (2.4.66), and no directive of its drops all of them.
     """
 
     title: str
     headers: tuple[str, ...]
     certificates: tuple[str, ...]
+    drops_underscores: str | None = None
 
 
 _THREE = (*DEFAULT, "x-forwarded-host")
 _FOUR = (*_THREE, "x-forwarded-port")
 
 PRESETS: Mapping[str, Preset] = {
-    "nginx": Preset(title="nginx", headers=DEFAULT, certificates=("ssl-client-cert",)),
+    "nginx": Preset(
+        title="nginx", headers=DEFAULT, certificates=("ssl-client-cert",), drops_underscores="itself"
+    ),
     "apache": Preset(title="Apache", headers=_THREE, certificates=("x-ssl-client-cert",)),
-    "haproxy": Preset(title="HAProxy", headers=DEFAULT, certificates=("client-cert",)),
-    "caddy": Preset(title="Caddy", headers=_THREE, certificates=("client-cert",)),
+    "haproxy": Preset(
+        title="HAProxy", headers=DEFAULT, certificates=("client-cert",), drops_underscores="exported"
+    ),
+    "caddy": Preset(
+        title="Caddy", headers=_THREE, certificates=("client-cert",), drops_underscores="exported"
+    ),
     "heroku": Preset(title="Heroku", headers=(*DEFAULT, "x-forwarded-port"), certificates=()),
     "cloudflare": Preset(
         title="Cloudflare", headers=(*DEFAULT, "cf-connecting-ip", "cf-visitor"),
@@ -73,7 +85,9 @@ PRESETS: Mapping[str, Preset] = {
         certificates=("x-amzn-mtls-clientcert-leaf",),
     ),
     "traefik": Preset(title="Traefik", headers=_FOUR, certificates=("x-forwarded-tls-client-cert",)),
-    "kubernetes-ingress": Preset(title="ingress-nginx", headers=_FOUR, certificates=("ssl-client-cert",)),
+    "kubernetes-ingress": Preset(
+        title="ingress-nginx", headers=_FOUR, certificates=("ssl-client-cert",), drops_underscores="itself"
+    ),
 }  # fmt: skip
 
 
@@ -95,6 +109,33 @@ def headers_of(words: Iterable[str]) -> frozenset[str]:
     for word in words:
         found.update(PRESETS[word].headers if word in PRESETS else (word,))
     return frozenset(found or DEFAULT)
+
+
+def dropping(words: Iterable[str]) -> Preset | None:
+    """The one of the proxies that ``words`` name which passes no header on whose name has an underscore; None without.
+
+    One that does so by itself goes before one that has to be told.
+    """
+    named = [PRESETS[word] for word in words if word in PRESETS]
+    return next((one for how in ("itself", "exported") for one in named if one.drops_underscores == how), None)
+
+
+def mixed_up(title: str, where: str) -> Problem:
+    """That a server takes names with underscores for those of the proxy's headers (CVE-2015-0219).
+
+    Arguments:
+        title: the server, as people write it.
+        where: who named the proxy.
+    """
+    return Problem(
+        where=where,
+        what=f"{title} takes a header X_Forwarded_For for X-Forwarded-For, so a client's own can stand beside the "
+        "proxy's, or in its place: address, scheme, host, certificate",
+        remedy="Have the proxy drop names with underscores, and say so by TLS_PROXY_DROPS_UNDERSCORES = yes "
+        "(--proxy-drops-underscores), or by TLS_PROXY (--proxy) if it is nginx; or use another server, which drops "
+        "them here",
+        code="TLS221",
+    )
 
 
 def presets_table() -> str:

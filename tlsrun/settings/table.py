@@ -195,6 +195,11 @@ class Settings:
         (), PATHS, "Paths that are served over plain HTTP too when a trusted proxy says that its client came so; "
         "all others are redirected to https. `/*` redirects nothing.", "/healthz, /.well-known/*",
     )  # fmt: skip
+    proxy_drops_underscores: bool = _setting(
+        False, BOOLEAN, "Whether the proxy drops headers whose name has an underscore. Granian takes "
+        "`X_Forwarded_For` for `X-Forwarded-For`: behind a proxy it starts with this alone, or where `proxy` names one "
+        "that drops them (nginx, ingress-nginx; HAProxy and Caddy as exported). The other servers drop them.", "yes",
+    )  # fmt: skip
     proxy_protocol: bool = _setting(
         False, BOOLEAN, "Whether trusted proxies pass TLS through, and say before it who the client is, by the PROXY "
         "protocol (version 1 or 2). A connection of theirs that does not begin so is closed; at `redirect_port` it "

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from tlsrun.errors import ConfigurationError
-from tlsrun.settings.proxies import headers_of
+from tlsrun.settings.proxies import dropping, headers_of, mixed_up
 from tlsrun.tls.peers import read_peers
 from tlsrun.wsgi.front import Front
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("tlsrun.proxy")
 
 #: The settings that count there. All others are the server's own affair.
-_NAMES = ("trusted_proxies", "proxy", "redirect_exempt", "hosts", "hsts")
+_NAMES = ("trusted_proxies", "proxy", "proxy_drops_underscores", "redirect_exempt", "hosts", "hsts")
 
 
 def front_of(layers: Sequence[Layer]) -> Front:
@@ -36,6 +37,8 @@ def front_of(layers: Sequence[Layer]) -> Front:
         if resolution.problems:
             raise ConfigurationError(resolution.problems)
         peers = read_peers(settings.trusted_proxies, resolution.spelling("trusted_proxies"))
+        if peers and not settings.proxy_drops_underscores and dropping(settings.proxy) is None:
+            _ask_the_server(resolution.spelling("trusted_proxies"))
     except ConfigurationError as error:
         for problem in error.problems:
             _log.error("%s", problem)
@@ -47,6 +50,16 @@ def front_of(layers: Sequence[Layer]) -> Front:
         hosts=settings.hosts,
         hsts=settings.hsts,
     )
+
+
+def _ask_the_server(where: str) -> None:
+    """Whether the server that runs here tells a header with underscores from the one with hyphens."""
+    if "granian" in sys.modules:
+        raise ConfigurationError([mixed_up("Granian", where)])
+    # uWSGI's own, while it runs; its protocol hands over what nginx has made of the request.
+    options = getattr(sys.modules.get("uwsgi"), "opt", {})
+    if any(name in options for name in ("http", "http-socket", "http11-socket", "https", "https-socket")):
+        _log.warning("%s", mixed_up("uWSGI's own HTTP", where))
 
 
 def front_of_environment() -> Front:

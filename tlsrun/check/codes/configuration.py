@@ -135,6 +135,17 @@ CODES = (
         "Correct it; the server's own manual lists them.",
     ),
     error(
+        "TLS221",
+        "underscores",
+        "Behind a proxy, the server takes names with underscores for the proxy's headers",
+        "`X_Forwarded_For` and `X-Forwarded-For` are one variable to an application, and Granian does not tell them "
+        "apart. A proxy that passes the first one on lets any client's word stand beside the proxy's: the address, "
+        "the scheme, the host, the client's certificate.",
+        "Have the proxy drop such names: nginx does, HAProxy with `http-request del-header _ -m sub`, Caddy with "
+        "`request_header -*_*`. Then say so: TLS_PROXY_DROPS_UNDERSCORES = yes (`--proxy-drops-underscores`). Or use "
+        "another server: they drop them here.",
+    ),
+    error(
         "TLS222",
         "lists-incomplete",
         "The server cannot go by these revocation lists",

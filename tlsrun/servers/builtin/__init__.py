@@ -44,6 +44,7 @@ MAPPING: Mapping[str, Cell] = {
     "context_hook": _CONTEXT,
     "trusted_proxies": Ours("the middleware around the application"),
     "proxy": Ours("the middleware around the application"),
+    "proxy_drops_underscores": Ours("dropped here in any case"),
     "redirect_exempt": Ours("the middleware around the application"),
     "proxy_protocol": Ours("read before the handshake, in the connection's own thread"),
     "user": Ours("changes to it before the first request"),

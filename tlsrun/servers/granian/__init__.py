@@ -62,6 +62,7 @@ MAPPING: Mapping[str, Cell] = {
     "hsts": Ours("a header added to the application's answers"),
     "trusted_proxies": Ours("the middleware around the application"),
     "proxy": Ours("the middleware around the application"),
+    "proxy_drops_underscores": Ours("behind a proxy it must be one that does: Granian itself does not tell them apart"),
     "redirect_exempt": Ours("the middleware around the application"),
     "proxy_protocol": Unsupported("shakes hands in Rust, where nothing can be read before", accepts=(False,)),
     "user": Ours("workers change to it before they serve; who reads the certificates stays root"),
@@ -90,6 +91,7 @@ def probe() -> ServerFacts:
         redirects_plain_http=False,
         renews_as_starter=True,
         wants_every_list=True,
+        mixes_up_underscores=True,
     )
 
 

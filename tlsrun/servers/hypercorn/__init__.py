@@ -59,6 +59,7 @@ MAPPING: Mapping[str, Cell] = {
     "hsts": Ours("a header added to the application's answers"),
     "trusted_proxies": Ours("the middleware around the application"),
     "proxy": Ours("the middleware around the application"),
+    "proxy_drops_underscores": Ours("dropped here in any case"),
     "redirect_exempt": Ours("the middleware around the application"),
     "proxy_protocol": Ours("read before the handshake"),
     "user": Ours("each worker becomes it"),
