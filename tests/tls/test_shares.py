@@ -43,6 +43,8 @@ def test_who_says_nothing_does_not_count(monkeypatch: pytest.MonkeyPatch) -> Non
     assert not shares.of(1).is_large(2)
 
 
+# The threads are pytest-xdist's; Python 3.12 and later warn of a fork beside any.
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
 def test_generations_do_not_meet() -> None:
     """Those that a reload starts have slots beside those that it ends; in forked processes too."""
     shares = Shares(2)
