@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from tests.support.certs import Authority
 from tests.tls.test_distrust import crl
@@ -60,6 +61,20 @@ def test_a_folder_is_watched(tmp_path: Path) -> None:
     assert slot.stale()
     assert slot.read()
     assert TWO.root_pem not in slot.value.ca
+
+
+def test_an_authority_in_der(tmp_path: Path) -> None:
+    """It is named, with the command that converts it; in a folder too, where OpenSSL would pass it over in silence."""
+    (tmp_path / "two.pem").write_bytes(TWO.root_pem)
+    der = tmp_path / "one.crt"
+    der.write_bytes(ONE.root.public_bytes(Encoding.DER))
+    for place in (der, tmp_path):
+        with pytest.raises(CertificateError) as refused:
+            load_client_auth(sources(place))
+        (problem,) = refused.value.problems
+        assert problem.code == "TLS160"
+        assert problem.what == f"{der} holds no certificate in PEM: it is a certificate in DER (binary)"
+        assert problem.remedy == f"Convert it: openssl x509 -inform DER -in {der} -out ca.pem"
 
 
 @pytest.mark.parametrize(

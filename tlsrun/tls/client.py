@@ -13,6 +13,7 @@ from tlsrun.tls.context import ClientAuth, apply_client_auth
 from tlsrun.tls.names import shown_name
 from tlsrun.tls.origin import Origin
 from tlsrun.tls.pem import parse_pem
+from tlsrun.tls.recognise import Form, recognise
 from tlsrun.tls.sources import Source, read_source
 
 _SUFFIXES = frozenset((".pem", ".crt", ".cer"))
@@ -54,7 +55,7 @@ def load_client_auth(sources: ClientSources) -> ClientAuth:
         what = f"the folder {sources.ca.name} holds no certificate"
         raise CertificateError([_problem(sources.ca, what, "Put the authorities there, as .pem or .crt files")])
     files = [Source(given_by=sources.ca.given_by, path=path) for path in authority_files(sources.ca)]
-    ca = b"\n".join(read_source(source) for source in files or [sources.ca])
+    ca = b"\n".join(map(_authorities, files or [sources.ca]))
     client_auth = ClientAuth(ca=ca, mode=sources.mode, crl=None if sources.crl is None else _lists(sources.crl))
     try:
         apply_client_auth(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ClientAuth(ca=ca, mode=sources.mode))
@@ -64,6 +65,17 @@ def load_client_auth(sources: ClientSources) -> ClientAuth:
     if sources.crl is not None:
         _check_crl(client_auth, sources.crl)
     return client_auth
+
+
+def _authorities(source: Source) -> bytes:
+    """The bytes of one file. OpenSSL passes over what is not PEM, and an authority that is DER would not be trusted."""
+    data = read_source(source)
+    form = recognise(data, parse_pem(data))
+    if form is Form.DER_CERTIFICATE:
+        what = f"{source.name} holds no certificate in PEM: it is {form.value}"
+        remedy = f"Convert it: openssl x509 -inform DER -in {source.argument} -out ca.pem"
+        raise CertificateError([_problem(source, what, remedy)])
+    return data
 
 
 def _lists(crl: Source) -> bytes:
