@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import select
 import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support.certs import Paths
 from tests.support.clients import tls_connect
+from tests.support.process import eventually
 from tests.tls.reacting import ANSWER, GET, Site, reacting
 from tlsrun.tls.connection import Limits
 from tlsrun.tls.request_socket import RequestSocket
@@ -195,3 +197,55 @@ def test_after_a_shutdown_nothing_is_waited_for(ends: tuple[RequestSocket, socke
     assert client.recv(1000) == HEAD
     assert client.recv(1000) == b""
     server.close()
+
+
+USES: dict[str, Callable[[RequestSocket], object]] = {
+    "recv": lambda sock: sock.recv(1000),
+    "recv_into": lambda sock: sock.recv_into(bytearray(1000)),
+    "read": lambda sock: sock.read(1000),
+    "write": lambda sock: sock.write(b"data"),
+    "send": lambda sock: sock.send(b"data"),
+    "sendall": lambda sock: sock.sendall(b"data"),
+    "wait_for_bytes": lambda sock: sock.wait_for_bytes(0.1),
+}
+
+
+@pytest.mark.parametrize("use", USES)
+@pytest.mark.parametrize("end", ["close", "farewell"])
+def test_a_closed_socket_is_as_everybodys(ends: tuple[RequestSocket, socket.socket], use: str, end: str) -> None:
+    """OSError, or the end of the stream; no ValueError, which is an error of the program to whoever reads."""
+    server, _ = ends
+    server.setblocking(True)
+    server.recv(1000)
+    getattr(server, end)()
+    with contextlib.suppress(OSError):
+        assert USES[use](server) in (b"", 0, False)
+
+
+@pytest.mark.parametrize("end", [RequestSocket.close, RequestSocket.farewell, RequestSocket.abort])
+def test_a_socket_that_is_closed_while_somebody_reads(
+    ends: tuple[RequestSocket, socket.socket], end: Callable[[RequestSocket], None]
+) -> None:
+    """As WebSockets are: the thread that waits for the client hears of it in the same way."""
+    server, client = ends
+    server.setblocking(True)
+    server.recv(1000)
+    heard: list[object] = []
+
+    def read() -> None:
+        try:
+            heard.append(server.recv(1000))
+        except Exception as error:
+            heard.append(error)
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    eventually(lambda: _is_waiting(thread), what="a thread that waits")
+    end(server)
+    client.close()
+    thread.join()
+    assert heard == [b""] or isinstance(heard[0], OSError), heard
+
+
+def _is_waiting(thread: threading.Thread) -> bool:
+    return Path(f"/proc/self/task/{thread.native_id}/stat").read_text().rpartition(")")[2].split()[0] == "S"

@@ -150,9 +150,8 @@ class RequestSocket(ServerSocket):
     def _wait(self, want: Exception, deadline: float | None, what: str) -> None:
         """Wait for what OpenSSL wants; ``what`` the client does too little of, in a word."""
         self.let_go()
-        poller = select.poll()
-        poller.register(self, select.POLLIN if isinstance(want, ssl.SSLWantReadError) else select.POLLOUT)
-        if poller.poll(None if deadline is None else max(0.0, deadline - time.monotonic()) * 1000):
+        events = select.POLLIN if isinstance(want, ssl.SSLWantReadError) else select.POLLOUT
+        if self.wait_until(events, None if deadline is None else max(0.0, deadline - time.monotonic())):
             return
         if self._timeout == self.patience:
             # What every server knows as a client that went away, and logs quietly.

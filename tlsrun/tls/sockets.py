@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import logging
+import os
 import select
 import socket
 import ssl
@@ -65,6 +66,7 @@ class ServerSocket(ssl.SSLSocket):
     _notified = False
     _stopped = False
     _ended_for: str | None = None
+    _sslobj: Any  # of ssl.SSLSocket: None once there is no TLS any more
     _io_refs: int  # of socket.socket: file objects made from this socket that are still open
 
     def do_handshake(self, block: bool = False) -> None:
@@ -186,20 +188,54 @@ class ServerSocket(ssl.SSLSocket):
                 if not self.read_plain(65536):
                     return
 
-    def read(self, len: int = 1024, buffer: WriteableBuffer | None = None) -> Any:
-        """As ssl.SSLSocket.read, after the handshake."""
+    def read(self, len: int = 1024, buffer: WriteableBuffer | None = None) -> Any:  # noqa: A002
+        """As ssl.SSLSocket.read, after the handshake.
+
+        Raises:
+            OSError: the socket is closed. The ssl module has ValueError for that, which nobody takes for the end of a
+                connection; another thread may close the socket at any time, as WebSockets do.
+        """
         self.do_handshake()
-        return super().read(len, buffer)
+        try:
+            return super().read(len, buffer)
+        except ValueError:
+            self._need_connection()
+            raise
 
     def write(self, data: ReadableBuffer) -> int:
-        """As ssl.SSLSocket.write, after the handshake."""
+        """As ssl.SSLSocket.write, after the handshake; raises as `read`."""
         self.do_handshake()
-        return super().write(data)
+        try:
+            return super().write(data)
+        except ValueError:
+            self._need_connection()
+            raise
 
     def send(self, data: ReadableBuffer, flags: int = 0) -> int:
-        """As ssl.SSLSocket.send, after the handshake."""
+        """As ssl.SSLSocket.send, after the handshake; raises as `read`."""
         self.do_handshake()
+        if self._sslobj is None:  # the ssl module would send it unencrypted
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
         return super().send(data, flags)
+
+    def _need_connection(self) -> None:
+        """Raises OSError if this socket is closed."""
+        if self._sslobj is None or self.fileno() < 0:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF)) from None
+
+    def wait_until(self, events: int, seconds: float | None) -> bool:
+        """Wait for one of ``events`` (see select.poll); returns whether one came in time.
+
+        Raises:
+            OSError: the socket is closed.
+        """
+        poller = select.poll()
+        try:
+            poller.register(self, events)
+        except ValueError:
+            self._need_connection()
+            raise
+        return bool(poller.poll(None if seconds is None else seconds * 1000))
 
     def wait_for_bytes(self, seconds: float) -> bool:
         """Wait until there is something to read, the client's end of the stream included.
@@ -212,9 +248,7 @@ class ServerSocket(ssl.SSLSocket):
         """
         if self.pending():
             return True
-        poller = select.poll()
-        poller.register(self, select.POLLIN)
-        if not poller.poll(seconds * 1000):
+        if not self.wait_until(select.POLLIN, seconds):
             return False
         return not self._stopped or self.peek() != b""
 

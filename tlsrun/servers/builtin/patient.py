@@ -105,9 +105,8 @@ class PatientSocket(ServerSocket):
         if self._timeout == 0:
             raise want
         began = time.monotonic() if began is None else began
-        poller = select.poll()
-        poller.register(self, select.POLLIN if isinstance(want, ssl.SSLWantReadError) else select.POLLOUT)
-        left = None if self._timeout is None else max(0.0, began + self._timeout - time.monotonic()) * 1000
-        if not poller.poll(left):
+        events = select.POLLIN if isinstance(want, ssl.SSLWantReadError) else select.POLLOUT
+        left = None if self._timeout is None else max(0.0, began + self._timeout - time.monotonic())
+        if not self.wait_until(events, left):
             raise TimeoutError(errno.ETIMEDOUT, "timed out")
         return began
