@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from pathlib import Path
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -54,6 +55,22 @@ def leaf(
         builder = builder.add_extension(x509.TLSFeature([x509.TLSFeatureType.status_request]), critical=False)
     certificate = builder.sign(issuer_key, hashes.SHA256())
     return certificate.public_bytes(PEM), key_pem(private)  # type: ignore[arg-type]
+
+
+def signed_by(issuer_key: Any, private: Any) -> tuple[bytes, bytes]:
+    """A certificate for localhost and its key, PEM; signed with a key that needs no hash (Ed25519, ML-DSA)."""
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")]))
+        .issuer_name(x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "issuer")]))
+        .public_key(private.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(NOW - DAY)
+        .not_valid_after(NOW + 30 * DAY)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(issuer_key, None)
+    )
+    return certificate.public_bytes(PEM), key_pem(private)
 
 
 def openssl(*arguments: str, cwd: Path) -> None:

@@ -266,7 +266,8 @@ def test_sni(tmp_path: Path, ca: Authority, ca_file: Path, localhost_cert: Paths
 
 def test_loads_with_an_unknown_signature_are_not_weak(ca: Authority) -> None:
     """Only SHA-1 and MD5 are; Ed25519 has no hash at all."""
-    from tlsrun.check.certificate import is_weak_key, weak_signature
+    from tlsrun.check.certificate import is_weak_key
+    from tlsrun.tls.checks import weak_signature
 
     certificate: x509.Certificate = ca.leaf().certificate
     assert weak_signature(certificate) is None

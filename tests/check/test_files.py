@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 from cryptography.hazmat.primitives.serialization.pkcs12 import serialize_key_and_certificates
 
 from tests.check.examining import check, codes, only
-from tests.check.horrors import ISSUER_URL, leaf, openssl, written
+from tests.check.horrors import ISSUER_URL, leaf, openssl, signed_by, written
 from tests.support.certs import DAY, NOW, Authority, Pair, Paths, key_pem, make_key
 from tests.support.servers import need
 from tlsrun.check.code import Severity
@@ -251,25 +252,28 @@ def _p12(pair: Pair) -> bytes:
     return serialize_key_and_certificates(b"x", key, pair.certificate, chain, BestAvailableEncryption(b"pw"))
 
 
+@pytest.mark.skipif(ssl.OPENSSL_VERSION_INFO >= (3, 5), reason="this OpenSSL knows ML-DSA")
 def test_refused_by_openssl(tmp_path: Path) -> None:
-    """A pair that fits, and that OpenSSL does not take all the same: a certificate for an RSA-PSS key."""
-    openssl(
-        "req",
-        "-x509",
-        "-newkey",
-        "rsa-pss",
-        "-pkeyopt",
-        "rsa_keygen_bits:2048",
-        "-nodes",
-        "-keyout",
-        "pss.key",
-        "-out",
-        "pss.pem",
-        "-subj",
-        "/CN=localhost",
-        "-addext",
-        "subjectAltName=DNS:localhost",
-        cwd=tmp_path,
-    )
-    report = check(cert=str(tmp_path / "pss.pem"), key=str(tmp_path / "pss.key"))
-    assert "pss.pem" in only(report, "TLS122").what
+    """A pair that fits, and that OpenSSL does not take all the same: an authority signs with ML-DSA."""
+    mldsa = pytest.importorskip("cryptography.hazmat.primitives.asymmetric.mldsa")
+    cert, key = signed_by(mldsa.MLDSA65PrivateKey.generate(), make_key("ecdsa"))
+    report = check(cert=str(written(tmp_path, "pq.pem", cert)), key=str(written(tmp_path, "pq.key", key)))
+    finding = only(report, "TLS122")
+    assert "pq.pem (ECDSA P-256): a signature on it or on an issuer is too weak" in finding.what
+    assert ssl.OPENSSL_VERSION in finding.what
+
+
+@pytest.mark.skipif(ssl.OPENSSL_VERSION_INFO >= (3, 5), reason="this OpenSSL knows ML-DSA")
+def test_a_kind_of_key_that_openssl_here_does_not_know(tmp_path: Path) -> None:
+    """It is named."""
+    mldsa = pytest.importorskip("cryptography.hazmat.primitives.asymmetric.mldsa")
+    private = mldsa.MLDSA65PrivateKey.generate()
+    cert, key = signed_by(private, private)
+    report = check(cert=str(written(tmp_path, "pq.pem", cert)), key=str(written(tmp_path, "pq.key", key)))
+    assert "is ML-DSA-65" in only(report, "TLS125").what
+
+
+def test_a_uri(localhost_cert: Paths) -> None:
+    """A key in a token is no file that does not exist."""
+    report = check(cert=str(localhost_cert.fullchain), key="pkcs11:token=web;object=key")
+    assert "pkcs11:token=web;object=key is a URI" in only(report, "TLS124").what

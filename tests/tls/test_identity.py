@@ -220,6 +220,28 @@ def test_a_broken_hash_is_an_error(tmp_path: Path) -> None:
     assert "it is signed with a hash that is broken (SHA-1 or MD5)" in found.what
 
 
+@pytest.mark.parametrize("broken", ["leaf", "intermediate"])
+def test_a_broken_hash_is_refused_whatever_openssl_thinks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    """Newer ones take it; on a leaf and on an intermediate it is refused all the same."""
+    monkeypatch.setattr("tlsrun.tls.checks.prove", lambda *given: None)
+    hashes = {"leaf": ("-sha256", "-sha1"), "intermediate": ("-sha1", "-sha256")}[broken]
+    openssl("req", "-x509", *NEW_KEY, "-subj", "/CN=ca", "-keyout", "ca.key", "-out", "ca.pem",
+            cwd=tmp_path)  # fmt: skip
+    (tmp_path / "ca.ext").write_text("basicConstraints=critical,CA:TRUE")
+    for name, above, digest in (("sub", "ca", hashes[0]), ("a.test", "sub", hashes[1])):
+        openssl("req", "-new", *NEW_KEY, "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.csr",
+                cwd=tmp_path)  # fmt: skip
+        more = ["-extfile", "ca.ext"] if name == "sub" else []
+        openssl("x509", "-req", digest, "-in", f"{name}.csr", "-CA", f"{above}.pem", "-CAkey", f"{above}.key",
+                "-CAcreateserial", "-out", f"{name}.pem", *more, cwd=tmp_path)  # fmt: skip
+    (tmp_path / "chain.pem").write_bytes((tmp_path / "a.test.pem").read_bytes() + (tmp_path / "sub.pem").read_bytes())
+    found = problem(tmp_path / "chain.pem", tmp_path / "a.test.key")
+    assert found.code == "TLS121"
+    assert found.what.startswith(f"CN={'a.test' if broken == 'leaf' else 'sub'} in {tmp_path}/chain.pem is refused")
+
+
 @pytest.mark.parametrize(
     ("at", "says", "remedy"),
     [

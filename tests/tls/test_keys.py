@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import ssl
 import traceback
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import NoEncryption, PrivateFormat, load_pem_private_key
 
-from tests.support.certs import Authority, Pair
+from tests.support.certs import PEM, Authority, Pair, key_pem
+from tests.support.clients import openssl_s_client
 from tests.tls.loading import CERT, KEY, load, openssl, problem, sources
+from tests.tls.serving import served
 from tlsrun.errors import CertificateError
+from tlsrun.tls.context import create_context
 from tlsrun.tls.identity import encrypted_key, load_identity
+from tlsrun.tls.policy import Policy
+from tlsrun.tls.server_context import ServerContext
 
 SECRET = b"correct horse"
 
@@ -38,6 +45,8 @@ def self_signed(folder: Path, *arguments: str) -> tuple[Path, Path]:
         (["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-384"], "ECDSA P-384"),
         (["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-521"], "ECDSA P-521"),
         (["-algorithm", "ED25519"], "Ed25519"),
+        (["-algorithm", "ED448"], "Ed448"),
+        (["-algorithm", "RSA-PSS", "-pkeyopt", "rsa_keygen_bits:2048"], "RSASSA-PSS 2048"),
     ],
 )
 def test_usable_types(tmp_path: Path, arguments: list[str], kind: str) -> None:
@@ -50,7 +59,6 @@ def test_usable_types(tmp_path: Path, arguments: list[str], kind: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "kind"),
     [
-        (["-algorithm", "ED448"], "is Ed448, which TLS clients do not accept"),
         (
             ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:secp256k1"],
             "is ECDSA secp256k1, which TLS clients",
@@ -74,10 +82,69 @@ def test_dsa(pair: Pair, tmp_path: Path) -> None:
     assert "is DSA, which TLS clients do not accept" in problem(pair.fullchain_pem, tmp_path / "key.pem").what
 
 
-def test_rsa_pss(tmp_path: Path) -> None:
-    """A key for RSA-PSS alone, which OpenSSL does not serve from here, is refused and no traceback."""
-    cert, key = self_signed(tmp_path, "-algorithm", "RSA-PSS", "-pkeyopt", "rsa_keygen_bits:2048")
-    assert "OpenSSL does not serve CN=a.test" in problem(cert, key).what
+PSS = ["-algorithm", "RSA-PSS", "-pkeyopt", "rsa_keygen_bits:2048", "-pkeyopt", "rsa_pss_keygen_md:sha256",
+       "-pkeyopt", "rsa_pss_keygen_mgf1_md:sha256", "-pkeyopt", "rsa_pss_keygen_saltlen:32"]  # fmt: skip
+
+
+@pytest.mark.parametrize("version", ["1.2", "1.3"])
+@pytest.mark.parametrize("arguments", [PSS[:4], PSS, ["-algorithm", "ED448"]], ids=["PSS", "PSS limited", "Ed448"])
+def test_rare_kinds_are_served(tmp_path: Path, arguments: list[str], version: str) -> None:
+    """A client gets the certificate; the key was handed on as the kind that it is."""
+    cert, key = self_signed(tmp_path, *arguments)
+    identity, _ = load(cert, key)
+    context = create_context(identity, Policy(min_version=version, max_version=version), context_class=ServerContext)
+    with served(context) as address:
+        seen = openssl_s_client(address, cert, f"-tls{version.replace('.', '_')}", name="a.test")
+    assert seen.verified, seen.output
+
+
+@pytest.mark.parametrize("arguments", [PSS[:4], PSS], ids=["any", "limited"])
+@pytest.mark.parametrize("form", ["encrypted", "DER", "PKCS #12"])
+def test_rsa_pss_in_every_form(tmp_path: Path, arguments: list[str], form: str) -> None:
+    """It stays a key for RSASSA-PSS alone, whatever it was read from."""
+    cert, key = self_signed(tmp_path, *arguments)
+    plain, _ = load(cert, key)
+    secret = f"pass:{SECRET.decode()}"
+    if form == "encrypted":
+        openssl("pkcs8", "-topk8", "-in", key, "-out", tmp_path / "k", "-passout", secret)
+        found, _ = load(cert, tmp_path / "k", password=SECRET)
+    elif form == "DER":
+        openssl("pkcs8", "-topk8", "-nocrypt", "-in", key, "-outform", "DER", "-out", tmp_path / "k")
+        found, _ = load(cert, tmp_path / "k")
+    else:
+        openssl("pkcs12", "-export", "-in", cert, "-inkey", key, "-out", tmp_path / "k", "-passout", secret)
+        found, _ = load(tmp_path / "k", password=SECRET)
+    assert found.key_type == "RSASSA-PSS 2048"
+    (tmp_path / "out.key").write_bytes(found.key)
+    said = openssl("pkey", "-in", tmp_path / "out.key", "-noout", "-text")
+    assert said == openssl("pkey", "-in", key, "-noout", "-text")
+    assert plain.key == key.read_bytes()
+
+
+def test_rsa_and_rsa_pss_are_two_kinds(tmp_path: Path) -> None:
+    """A plain key with a certificate for RSASSA-PSS is no pair, though the numbers are the same."""
+    cert, key = self_signed(tmp_path, *PSS)
+    plain = load_pem_private_key(key.read_bytes(), None).private_bytes(PEM, PrivateFormat.PKCS8, NoEncryption())
+    found = problem(cert, plain)
+    assert found.code == "TLS111"
+    assert "the public key of the certificate CN=a.test is RSASSA-PSS 2048" in found.what
+    assert "that of the key is RSA 2048" in found.what
+
+
+@pytest.mark.skipif(ssl.OPENSSL_VERSION_INFO >= (3, 5), reason="this OpenSSL knows ML-DSA")
+@pytest.mark.parametrize("number", [44, 65, 87])
+@pytest.mark.parametrize("password", [None, SECRET], ids=["plain", "encrypted"])
+def test_ml_dsa_is_named(ca: Authority, number: int, password: bytes | None) -> None:
+    """Where OpenSSL does not know it, the kind is said, and what it takes."""
+    mldsa = pytest.importorskip("cryptography.hazmat.primitives.asymmetric.mldsa")
+    private = getattr(mldsa, f"MLDSA{number}PrivateKey").generate()
+    pair = ca.leaf("a.test", key=private)
+    data = key_pem(private, password)
+    found = problem(pair.fullchain_pem, data, password=password)
+    assert f"the key of CN=a.test in the text given is ML-DSA-{number}, which OpenSSL knows from 3.5 on" in found.what
+    assert ssl.OPENSSL_VERSION in found.what
+    assert found.code == "TLS125"
+    assert problem(ca.leaf().fullchain_pem, data, password=password).code == "TLS111"
 
 
 #: How openssl encrypts keys, new ways and old.

@@ -138,3 +138,29 @@ def test_a_user_without_a_name_is_said_by_number() -> None:
             os.setegid(0)
     assert f"the user with the uid {NOBODY - 1234}" in problem.what
     assert f"chgrp {NOBODY - 1234} " in problem.remedy
+
+
+@pytest.mark.parametrize(
+    ("given", "remedy"),
+    [
+        ("pkcs11:token=web;object=key", "Keys in tokens (PKCS #11, TPM) are not supported"),
+        ("engine:pkcs11:web", "Keys in tokens (PKCS #11, TPM) are not supported"),
+        ("file:///etc/ssl/key.pem", "Name the file by its path alone"),
+        ("https://example.org/ca.pem", "Name a file in PEM"),
+    ],
+)
+def test_a_uri_is_no_file(given: str, remedy: str) -> None:
+    """Said as what it is, and not as a file that does not exist."""
+    with pytest.raises(CertificateError) as caught:
+        read_source(Source(given_by="--key", path=Path(given)))
+    (problem,) = caught.value.problems
+    assert problem.code == "TLS124"
+    assert "is a URI" in problem.what
+    assert remedy in problem.remedy
+
+
+def test_a_file_with_a_colon_in_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Is read, if it is there."""
+    monkeypatch.chdir(tmp_path)
+    Path("pkcs11:key").write_bytes(b"pem")
+    assert read_source(Source(given_by="--key", path=Path("pkcs11:key"))) == b"pem"

@@ -9,7 +9,8 @@ import pytest
 
 from tests.support.certs import Authority, Pair
 from tests.wsgi import forge
-from tlsrun.wsgi.der import dotted, read_certificate
+from tlsrun.tls.asn1 import dotted
+from tlsrun.wsgi.der import read_certificate
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from tlsrun.check.finding import Finding, found, from_problem, from_problems
@@ -105,21 +104,11 @@ def _dates(certificate: x509.Certificate, name: str, source: Source, view: View)
 
 
 def _strength(certificate: x509.Certificate, name: str, source: Source) -> Iterator[Finding]:
-    if weak := weak_signature(certificate):
+    if weak := checks.weak_signature(certificate):
         yield found("weak-signature", source.given_by, f"{name} is signed with {weak}")
     if is_weak_key(certificate):
         what = f"{name} has a key that is too short: {certificate_key_type(certificate)}"
         yield found("weak-key", source.given_by, what)
-
-
-def weak_signature(certificate: x509.Certificate) -> str | None:
-    """The broken hash that a certificate is signed with; None when it is sound. A root's own does not count."""
-    try:
-        algorithm = certificate.signature_hash_algorithm
-    except UnsupportedAlgorithm:
-        return None
-    broken = isinstance(algorithm, (hashes.SHA1, hashes.MD5))
-    return algorithm.name.upper() if algorithm is not None and broken else None
 
 
 def is_weak_key(certificate: x509.Certificate) -> bool:

@@ -46,14 +46,20 @@ def _is_ours(problem: Problem) -> bool:
 
 
 #: What a key is called in OpenSSL's description of a suite.
-_AUTHENTICATION = {"RSA": "auth-rsa", "ECDSA": "auth-ecdsa", "Ed25519": "auth-ecdsa"}
+_AUTHENTICATION = {
+    "RSA": "auth-rsa",
+    "ECDSA": "auth-ecdsa",
+    "Ed25519": "auth-ecdsa",
+    "Ed448": "auth-ecdsa",
+    "RSASSA-PSS": "auth-rsa",
+}
 
 
 def _common_ground(resolution: Resolution, identity: Identity) -> Iterator[Finding]:
     policy, kind = policy_of(resolution.settings), identity.key_type.partition(" ")[0]
     names = ", ".join(identity.names[:3]) or "no name"
-    if kind == "Ed25519":
-        what = f"the certificate for {names} has an Ed25519 key, which no browser accepts"
+    if kind not in ("RSA", "ECDSA"):
+        what = f"the certificate for {names} has an {kind} key, which no browser accepts"
         yield found("nothing-in-common", resolution.spelling("key"), what,
                     "Have one issued for an ECDSA P-256 key", severity=Severity.WARNING)  # fmt: skip
     if policy.min_version != "1.2" or kind not in _AUTHENTICATION:
@@ -67,7 +73,7 @@ def _common_ground(resolution: Resolution, identity: Identity) -> Iterator[Findi
         resolution.spelling("ciphers"),
         f"no suite of {policy.ciphers!r} works with a key of the kind {identity.key_type} (the certificate for "
         f"{names}): no {only}",
-        f"Add suites for it, as ECDHE-{'RSA' if kind == 'RSA' else 'ECDSA'}-AES128-GCM-SHA256, or leave "
+        f"Add suites for it, as ECDHE-{_AUTHENTICATION[kind][5:].upper()}-AES128-GCM-SHA256, or leave "
         "TLS_CIPHERS (--ciphers) out",
         severity=Severity.ERROR if policy.max_version == "1.2" else Severity.WARNING,
     )

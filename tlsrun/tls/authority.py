@@ -126,9 +126,12 @@ def _read_key(folder: Path) -> PrivateKey:
     source = Source(given_by=f"the development CA in {folder}", path=folder / ROOT_KEY_NAME)
     try:
         material = read_material(source)
-        return read_key(source, material.data, material.pem, None, Findings())
+        read = read_key(source, material.data, material.pem, None, Findings())
     except CertificateError as error:
         raise _translated(folder, error) from error
+    if read.key is None:
+        raise _damaged(folder, f"{ROOT_KEY_NAME} is a key of the kind {read.kind}, which cannot sign here")
+    return read.key
 
 
 def _translated(folder: Path, error: CertificateError) -> CertificateError:

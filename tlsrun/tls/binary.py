@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from tlsrun.errors import CertificateError, Problem
+from tlsrun.tls import algorithms
 from tlsrun.tls.passwords import WAYS
 from tlsrun.tls.pem import Block, Pem
 from tlsrun.tls.recognise import Form, recognise
@@ -67,6 +68,8 @@ def _block(label: str, der: bytes) -> Block:
 
 
 def _der_key(data: bytes) -> Block:
+    if algorithms.private_algorithm(data) is not None:
+        return _block("PRIVATE KEY", data)
     try:
         return _key_block(load_der_private_key(data, None))
     except TypeError:  # only PKCS #8 is encrypted as a whole (RFC 5958, section 3)
@@ -104,7 +107,16 @@ def _bundle_blocks(bundle: pkcs12.PKCS12KeyAndCertificates) -> Iterable[Block]:
     for one in (*own, *bundle.additional_certs):
         yield _certificate_block(one.certificate)
     if bundle.key is not None:
-        yield _key_block(bundle.key)
+        yield _own_key(bundle.key, own[0].certificate if own else None)
+
+
+def _own_key(key: PrivateKeyTypes, certificate: x509.Certificate | None) -> Block:
+    """The library takes a key for RSASSA-PSS for one for plain RSA; what it was is written on it again."""
+    der = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    algorithm = None if certificate is None else algorithms.public_algorithm(certificate)
+    if algorithm is not None and algorithms.name_of(algorithm) == algorithms.RSASSA_PSS:
+        der = algorithms.under(der, algorithm)
+    return _block("PRIVATE KEY", der)
 
 
 def _closed(source: Source, *, given: bool) -> CertificateError:

@@ -10,7 +10,6 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 
 from tlsrun.errors import Problem
-from tlsrun.tls.keys import certificate_spki
 from tlsrun.tls.names import extension, issuer_address, shown_name
 from tlsrun.tls.sources import Source
 from tlsrun.tls.validity import expired_words, in_date
@@ -39,9 +38,9 @@ class Chain:
     warnings: tuple[Problem, ...]
 
 
-def find_leaf(given: Sequence[Given], spki: bytes, now: datetime.datetime) -> Given | None:
-    """The certificate whose public key is ``spki`` (DER): of several one that is no CA, and in date, the first."""
-    fitting = [one for one in given if certificate_spki(one.certificate) == spki]
+def find_leaf(given: Sequence[Given], fits: Callable[[x509.Certificate], bool], now: datetime.datetime) -> Given | None:
+    """The certificate that ``fits`` the key: of several one that is no CA, and in date, the first."""
+    fitting = [one for one in given if fits(one.certificate)]
     return min(fitting, key=lambda one: (is_ca(one.certificate), not in_date(one.certificate, now)), default=None)
 
 

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from tlsrun.errors import CertificateError, Problem
 from tlsrun.files import in_memory_file
-from tlsrun.tls.chain import is_ca
+from tlsrun.tls.chain import is_ca, is_signed_by
+from tlsrun.tls.keys import certificate_key_type
 from tlsrun.tls.names import alternative_names, extension, shown_name
 from tlsrun.tls.sources import Source
 
 _REASONS = {
     "EE_KEY_TOO_SMALL": "its key is too short",
     "CA_KEY_TOO_SMALL": "an issuer's key is too short",
-    "CA_MD_TOO_WEAK": "it is signed with a hash that is broken (SHA-1 or MD5)",
+    "KEY_VALUES_MISMATCH": "the private key is not the certificate's",
+    # SHA-1 and MD5 were refused before: see `sound`.
+    "CA_MD_TOO_WEAK": f"a signature on it or on an issuer is too weak for {ssl.OPENSSL_VERSION}, or not known to it",
 }
 
-_CODES = {"EE_KEY_TOO_SMALL": "TLS120", "CA_KEY_TOO_SMALL": "TLS120", "CA_MD_TOO_WEAK": "TLS121"}
+_CODES = {"EE_KEY_TOO_SMALL": "TLS120", "CA_KEY_TOO_SMALL": "TLS120"}
 
 _SERVES = {ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE}
 
@@ -66,6 +71,38 @@ def must_staple(certificate: x509.Certificate) -> bool:
     return features is not None and x509.TLSFeatureType.status_request in features
 
 
+def weak_signature(certificate: x509.Certificate) -> str | None:
+    """The broken hash that a certificate is signed with; None when it is sound. A root's own does not count."""
+    try:
+        algorithm = certificate.signature_hash_algorithm
+    except UnsupportedAlgorithm:
+        return None
+    broken = isinstance(algorithm, (hashes.SHA1, hashes.MD5))
+    return algorithm.name.upper() if algorithm is not None and broken else None
+
+
+def sound(certificate: x509.Certificate, issuers: Sequence[x509.Certificate], source: Source) -> None:
+    """Refuse signatures that others can forge, whatever this OpenSSL thinks of them (3.5 takes SHA-1, 3.0 does not).
+
+    Raises:
+        CertificateError: the certificate, or one that is sent with it, is signed with a broken hash.
+    """
+    problems = [
+        Problem(
+            where=source.given_by,
+            what=f"{shown_name(one.subject)} in {source.name} is refused: "
+            f"it is signed with a hash that is broken (SHA-1 or MD5): {weak}",
+            remedy="Have it issued anew; every CA signs with SHA-256 today",
+            code="TLS121",
+        )
+        for one in (certificate, *issuers)
+        # What signs itself is trusted or not, whatever the signature.
+        if (weak := weak_signature(one)) and not is_signed_by(one, one)
+    ]
+    if problems:
+        raise CertificateError(problems)
+
+
 def prove(pem: bytes, certificate: x509.Certificate, source: Source) -> None:
     """Let OpenSSL load certificate, chain and key, as a server will.
 
@@ -80,8 +117,23 @@ def prove(pem: bytes, certificate: x509.Certificate, source: Source) -> None:
         with in_memory_file(pem) as path:
             context.load_cert_chain(path)
     except ssl.SSLError as error:
-        reason = _REASONS.get(error.reason or "", error.reason or "no reason given")
-        what = f"OpenSSL does not serve {shown_name(certificate.subject)} in {source.name}: {reason}"
-        remedy = "Have one issued with a current key and signature (ECDSA P-256 or RSA 2048, SHA-256)"
-        code = _CODES.get(error.reason or "", "TLS122")
-        raise CertificateError([Problem(where=source.given_by, what=what, remedy=remedy, code=code)]) from error
+        raise CertificateError([_refused(error, certificate, source)]) from error
+
+
+def _refused(error: ssl.SSLError, certificate: x509.Certificate, source: Source) -> Problem:
+    kind, name = certificate_key_type(certificate), shown_name(certificate.subject)
+    if kind.startswith("ML-DSA") and ssl.OPENSSL_VERSION_INFO < (3, 5):
+        return Problem(
+            where=source.given_by,
+            what=f"the key of {name} in {source.name} is {kind}, which OpenSSL knows from 3.5 on; Python's ssl here "
+            f"has {ssl.OPENSSL_VERSION}",
+            remedy="Use a Python with a newer OpenSSL, or have a certificate issued for an ECDSA P-256 key",
+            code="TLS125",
+        )
+    return Problem(
+        where=source.given_by,
+        what=f"OpenSSL does not serve {name} in {source.name} ({kind}): "
+        + _REASONS.get(error.reason or "", error.reason or "no reason given"),
+        remedy="Have one issued with a current key and signature (ECDSA P-256 or RSA 2048, SHA-256)",
+        code=_CODES.get(error.reason or "", "TLS122"),
+    )

@@ -11,6 +11,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID
 
+from tlsrun.tls.algorithms import NAMES
 from tlsrun.tls.chain import is_ca, is_signed_by
 from tlsrun.tls.keys import certificate_key_type
 from tlsrun.tls.names import extension, shown_name
@@ -129,6 +130,7 @@ _SIGNERS = (
     ("1.3.101.112", "Ed25519"),
     ("1.3.101.113", "Ed448"),
     ("1.2.840.10040.4.", "DSA"),
+    *((number, name) for number, name in NAMES.items() if number.startswith("2.")),
     ("2.16.840.1.101.3.4.3.", "DSA"),
 )
 

@@ -14,16 +14,7 @@ from tlsrun.tls import checks
 from tlsrun.tls.chain import Given, build_chain, find_leaf, is_ca
 from tlsrun.tls.describe import fingerprint, serial
 from tlsrun.tls.findings import Findings
-from tlsrun.tls.keys import (
-    PrivateKey,
-    certificate_key_type,
-    certificate_spki,
-    key_pem,
-    key_pin,
-    key_spki,
-    key_type,
-    read_key,
-)
+from tlsrun.tls.keys import ReadKey, certificate_key_type, certificate_spki, key_pin, read_key
 from tlsrun.tls.material import Material, read_certificates, read_material
 from tlsrun.tls.names import alternative_names, covers, shown_name
 from tlsrun.tls.roots import known_root
@@ -106,11 +97,12 @@ def load_identity(
     if findings.errors or key is None:
         raise CertificateError(findings.errors)
     now = now or datetime.datetime.now(datetime.timezone.utc)
-    leaf = find_leaf(given, key_spki(key), now)
-    if leaf is None:
+    leaf = find_leaf(given, key.fits, now)
+    if leaf is None or not key.same_kind(leaf.certificate):
         raise _mismatch(sources, given, key)
     chain = build_chain(leaf, given, known_root=known_root, now=now)
-    identity = Identity(certificate=chain.leaf, chain=chain.issuers, key=key_pem(key))
+    identity = Identity(certificate=chain.leaf, chain=chain.issuers, key=key.pem(chain.leaf))
+    checks.sound(identity.certificate, identity.chain, leaf.source)
     checks.prove(identity.fullchain + identity.key, chain.leaf, leaf.source)
     odd = checks.oddities(chain.leaf, leaf.source)
     return identity, (*findings.warnings, *chain.warnings, *odd)
@@ -140,7 +132,7 @@ def validity_problem(
     return refusal(identity.certificate, identity.chain, now, source, known_root=known_root)
 
 
-def _read(sources: IdentitySources, findings: Findings) -> tuple[list[Given], PrivateKey | None]:
+def _read(sources: IdentitySources, findings: Findings) -> tuple[list[Given], ReadKey | None]:
     """Everything that can be read, the problems of all of it in ``findings``."""
     read = {source: _material(source, sources.password, findings) for source in sources.places}
     cert = read[sources.cert]
@@ -163,7 +155,7 @@ def _certificates(place: Material, findings: Findings) -> list[Given]:
     return findings.attempt(lambda: read_certificates(place, findings)) or []
 
 
-def _key(sources: IdentitySources, holder: Material, findings: Findings, *, opened: bool) -> PrivateKey:
+def _key(sources: IdentitySources, holder: Material, findings: Findings, *, opened: bool) -> ReadKey:
     if sources.key is None and holder.pem.certificates and not holder.pem.keys:
         raise CertificateError([_no_key_given(holder.source)])
     # A password that opened a bundle was not given in vain, whatever the key is.
@@ -194,14 +186,14 @@ def _no_key_given(source: Source) -> Problem:
     )
 
 
-def _mismatch(sources: IdentitySources, given: list[Given], key: PrivateKey) -> CertificateError:
+def _mismatch(sources: IdentitySources, given: list[Given], key: ReadKey) -> CertificateError:
     cert, holder = sources.cert, sources.key or sources.cert
     shown = next((one for one in given if not is_ca(one.certificate)), given[0]).certificate
     where = cert.given_by if holder is cert else f"{cert.given_by} and {holder.given_by}"
     what = (
         f"the private key in {holder.name} does not match the certificate in {cert.name}: "
         f"the public key of the certificate {shown_name(shown.subject)} is {certificate_key_type(shown)} "
-        f"({key_pin(certificate_spki(shown))}), that of the key is {key_type(key)} ({key_pin(key_spki(key))})"
+        f"({key_pin(certificate_spki(shown))}), that of the key is {key.kind} ({key_pin(key.spki)})"
     )
     remedy = (
         "Name the key that the certificate was made with; these two print the same for a pair: "

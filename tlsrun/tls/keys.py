@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import hashlib
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from cryptography import x509
@@ -17,14 +20,17 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from tlsrun.errors import CertificateError, Problem
+from tlsrun.tls import algorithms
 from tlsrun.tls.findings import Findings
 from tlsrun.tls.passwords import WAYS
 from tlsrun.tls.pem import Block, Pem
 from tlsrun.tls.recognise import refuse_key
 from tlsrun.tls.sources import Source
 
-#: Keys that TLS servers use.
-PrivateKey: TypeAlias = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
+#: Keys that TLS servers use, and the library can sign with.
+PrivateKey: TypeAlias = (
+    rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey
+)
 
 _CURVES = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
 
@@ -34,6 +40,54 @@ _NEW_KEY = (
     "Make a new key (openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out privkey.pem) "
     "and have a certificate issued for it"
 )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadKey:
+    """A private key as it was read.
+
+    Arguments:
+        kind: its type, as people write it.
+        key: parsed; None for a kind that OpenSSL alone deals with.
+        stored: PKCS #8 in DER as it stands in the file; None where it was encrypted, or in an older format.
+    """
+
+    kind: str
+    key: PrivateKey | None = field(default=None, repr=False)
+    stored: bytes | None = field(default=None, repr=False)
+
+    @property
+    def spki(self) -> bytes:
+        """The public half in DER, to compare; empty for a kind that OpenSSL alone deals with."""
+        return b"" if self.key is None else key_spki(self.key)
+
+    def fits(self, certificate: x509.Certificate) -> bool:
+        """Whether it may be the key that a certificate is for."""
+        if self.key is None:
+            return algorithms.name_of(algorithms.public_algorithm(certificate)) == self.kind
+        return certificate_spki(certificate) == self.spki
+
+    def same_kind(self, certificate: x509.Certificate) -> bool:
+        """Whether both are for the same algorithm; of a key that was encrypted, nothing else is known."""
+        if self.stored is None:
+            return True
+        own = algorithms.name_of(algorithms.private_algorithm(self.stored))
+        return own == algorithms.name_of(algorithms.public_algorithm(certificate))
+
+    def pem(self, certificate: x509.Certificate) -> bytes:
+        """Unencrypted PKCS #8 PEM, of the same type that it had, as is the certificate's."""
+        algorithm = algorithms.public_algorithm(certificate)
+        if self.key is not None and algorithms.name_of(algorithm) is None:
+            return key_pem(self.key)
+        if self.stored is not None:
+            return _pem_of(self.stored)
+        # The library took it for plain RSA; what it was is written on it again.
+        written = b"" if self.key is None else self.key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+        return _pem_of(algorithms.under(written, algorithm))
+
+
+def _pem_of(pkcs8: bytes) -> bytes:
+    return Block(label="PRIVATE KEY", body=base64.b64encode(pkcs8)).pem
 
 
 def key_type(key: object) -> str:
@@ -54,9 +108,13 @@ def key_type(key: object) -> str:
 def certificate_key_type(certificate: x509.Certificate) -> str:
     """The type of the key that a certificate is for; ``unknown`` when the library cannot tell."""
     try:
-        return key_type(certificate.public_key())
-    except (ValueError, UnsupportedAlgorithm):
+        name = algorithms.name_of(algorithms.public_algorithm(certificate))
+        if name is not None and name != algorithms.RSASSA_PSS:
+            return name
+        kind = key_type(certificate.public_key())
+    except (ValueError, IndexError, UnsupportedAlgorithm):
         return "unknown"
+    return kind if name is None else kind.replace("RSA", name)
 
 
 def certificate_spki(certificate: x509.Certificate) -> bytes:
@@ -82,7 +140,7 @@ def key_pem(key: PrivateKey) -> bytes:
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
-def read_key(source: Source, data: bytes, pem: Pem, password: bytes | None, findings: Findings) -> PrivateKey:
+def read_key(source: Source, data: bytes, pem: Pem, password: bytes | None, findings: Findings) -> ReadKey:
     """The one private key in ``data``, decrypted.
 
     Arguments:
@@ -111,7 +169,42 @@ def read_key(source: Source, data: bytes, pem: Pem, password: bytes | None, find
                 code="TLS114",
             )
         )
-    return _usable(source, _decrypt(source, block, password if block.is_encrypted else None))
+    stored = _pkcs8(block)
+    name = None if stored is None else algorithms.name_of(algorithms.private_algorithm(stored))
+    key: object = None
+    if name in (None, algorithms.RSASSA_PSS):
+        key = _decrypt(source, block, password if block.is_encrypted else None)
+        if stored is None and (stored := _of_openssl_alone(key)) is not None:
+            name = algorithms.name_of(algorithms.private_algorithm(stored))
+    if name is not None and name != algorithms.RSASSA_PSS:
+        return _for_openssl(source, name, stored)
+    usable = _usable(source, key)
+    kind = key_type(usable) if name is None else key_type(usable).replace("RSA", name)
+    return ReadKey(kind=kind, key=usable, stored=stored)
+
+
+def _pkcs8(block: Block) -> bytes | None:
+    """A key as it stands in the file; None for one that is encrypted, damaged, or in an older format."""
+    if block.label != "PRIVATE KEY":
+        return None
+    with contextlib.suppress(ValueError):
+        return block.der
+    return None
+
+
+def _of_openssl_alone(key: object) -> bytes | None:
+    """PKCS #8 in DER of a key that was encrypted and is of a kind that OpenSSL alone deals with; None for others."""
+    if type(key).__name__.startswith(("MLDSA", "SLHDSA")) and hasattr(key, "private_bytes"):
+        written: bytes = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+        return written
+    return None
+
+
+def _for_openssl(source: Source, name: str, stored: bytes | None) -> ReadKey:
+    if not name.startswith("ML-DSA"):
+        what = f"the private key in {source.name} is {name}, which TLS has no use for"
+        raise _problem(source, what, _NEW_KEY, "TLS119")
+    return ReadKey(kind=name, stored=stored)
 
 
 def _problem(source: Source, what: str, remedy: str, code: str) -> CertificateError:
@@ -169,6 +262,6 @@ def _usable(source: Source, key: object) -> PrivateKey:
         return key
     if isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.name in _CURVES:
         return key
-    if isinstance(key, ed25519.Ed25519PrivateKey):
+    if isinstance(key, (ed25519.Ed25519PrivateKey, ed448.Ed448PrivateKey)):
         return key
     raise _problem(source, f"{what}, which TLS clients do not accept (ECDSA P-256 and RSA they do)", _NEW_KEY, "TLS119")

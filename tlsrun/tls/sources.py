@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import sys
 from dataclasses import dataclass, field
@@ -17,6 +18,22 @@ if sys.platform != "win32":
 
 #: No certificate file is larger; a device or a database given by mistake is not read into memory.
 LARGEST = 8 * 1024 * 1024
+
+
+#: A scheme (RFC 3986, section 3.1); one letter would be a drive of Windows.
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
+_IN_DEVICE = (
+    "Keys in tokens (PKCS #11, TPM) are not supported: name a key in a file, "
+    "or let a proxy that can use the token end TLS"
+)
+_URI_REMEDIES = {
+    "pkcs11": _IN_DEVICE,
+    "engine": _IN_DEVICE,
+    "handle": _IN_DEVICE,
+    "tpmkey": _IN_DEVICE,
+    "file": "Name the file by its path alone",
+    "data": "Give the PEM text itself",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,6 +133,9 @@ def _refuse_missing(source: Source, path: Path) -> NoReturn:
     if path.is_symlink():
         what = f"{source.name} is a link to {os.path.realpath(path)}, which does not exist"
         _refuse(source, what, "Mend the link, or name the file itself", "TLS101")
+    if scheme := _SCHEME.match(str(path)):
+        what = f"{path} is a URI ({scheme[1]}:), and certificates and keys are read from files alone"
+        _refuse(source, what, _URI_REMEDIES.get(scheme[1].lower(), "Name a file in PEM"), "TLS124")
     remedy = "Check the path"
     if not path.is_absolute():
         remedy += f"; a relative path starts at the working directory, which is {os.getcwd()}"

@@ -8,22 +8,14 @@ from __future__ import annotations
 
 import datetime
 import functools
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+
+from tlsrun.tls.asn1 import Element, content_of, elements
 
 INTEGER, OID, UTC_TIME, GENERALIZED_TIME = 0x02, 0x06, 0x17, 0x18
 OCTET_STRING, VERSION, EXTENSIONS, EMAIL, DNS = 0x04, 0xA0, 0xA3, 0x81, 0x82
 
 _SUBJECT_ALT_NAME = bytes.fromhex("551d11")
-
-
-class Element(NamedTuple):
-    """One encoded value (X.690, section 8.1): its tag, its content, and the whole with tag and length."""
-
-    tag: int
-    content: bytes
-    whole: bytes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,39 +36,6 @@ class CertificateFields:
     not_after: datetime.datetime
     emails: tuple[bytes, ...] = ()
     dns: tuple[bytes, ...] = ()
-
-
-def elements(data: bytes) -> Iterator[Element]:
-    """The values that stand one behind the other in ``data``.
-
-    Raises:
-        ValueError: it is not DER.
-    """
-    position = 0
-    while position < len(data):
-        element = _read(data, position)
-        yield element
-        position += len(element.whole)
-
-
-def _read(data: bytes, position: int) -> Element:
-    if len(data) - position < 2:
-        raise ValueError("DER ends in the middle of a value")
-    tag, length, start = data[position], data[position + 1], position + 2
-    if tag & 0x1F == 0x1F or length == 0x80:
-        raise ValueError("neither long tags nor indefinite lengths occur in a certificate")
-    if length > 0x80:
-        start += length - 0x80
-        length = int.from_bytes(data[position + 2 : start], "big")
-    end = start + length
-    if end > len(data):
-        raise ValueError("DER ends in the middle of a value")
-    return Element(tag, data[start:end], data[position:end])
-
-
-def content_of(data: bytes) -> list[Element]:
-    """The values inside the one value (a SEQUENCE, mostly) that ``data`` begins with."""
-    return list(elements(_read(data, 0).content))
 
 
 @functools.lru_cache(maxsize=128)
@@ -127,17 +86,3 @@ def _time(element: Element) -> datetime.datetime:
         raise ValueError(f"not a date of a certificate: {text!r}")
     month, day, hour, minute, second = (int(text[at : at + 2]) for at in range(4, 14, 2))
     return datetime.datetime(int(text[:4]), month, day, hour, minute, second, tzinfo=datetime.timezone.utc)
-
-
-def dotted(oid: bytes) -> str:
-    """The content octets of an OBJECT IDENTIFIER in dots (X.690, section 8.19)."""
-    numbers, value = [], 0
-    for octet in oid:
-        value = value << 7 | octet & 0x7F
-        if not octet & 0x80:
-            numbers.append(value)
-            value = 0
-    if not numbers:
-        raise ValueError("an empty object identifier")
-    first = min(numbers[0] // 40, 2)
-    return ".".join(str(number) for number in (first, numbers[0] - 40 * first, *numbers[1:]))

@@ -8,8 +8,8 @@ All text here is WSGI's: UTF-8 octets, each a character of ISO 8859-1 (PEP 3333,
 
 from __future__ import annotations
 
+from tlsrun.tls.asn1 import content_of, dotted, elements
 from tlsrun.wsgi.attribute_names import SHORT_NAMES
-from tlsrun.wsgi.der import content_of, dotted, elements
 
 #: How octets become characters, by string type (X.680, section 8). Of what else OpenSSL accepts in a name (BIT STRING,
 #: SEQUENCE), it dumps the encoding.

@@ -189,6 +189,22 @@ CODES = (
         "server that sends no OCSP answer with its certificate. Neither Python's ssl nor Granian can send one.",
         "Have one issued without: with certbot, leave out `--must-staple`.",
     ),
+    error(
+        "TLS124",
+        "uri",
+        "A URI is given where a file is wanted",
+        "Certificates and keys are read from files, or given as PEM text. Keys in tokens (`pkcs11:`) and TPMs are not "
+        "supported.",
+        "Name a key in a file; or let a proxy that can use the token end TLS, and serve behind it.",
+    ),
+    error(
+        "TLS125",
+        "key-kind-here",
+        "OpenSSL here does not know this kind of key",
+        "ML-DSA (FIPS 204) is known from OpenSSL 3.5 on. What counts is the OpenSSL that Python's ssl has: "
+        "`python -c 'import ssl; print(ssl.OPENSSL_VERSION)'`.",
+        "Use a Python with a newer OpenSSL, or have a certificate issued for an ECDSA P-256 key.",
+    ),
     warning(
         "TLS130",
         "glued",
