@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tlsrun.choosing import honours, http_words, limits_of, unmet
+from tlsrun.choosing import honours, http_words, limits_of, spoken, unmet
 from tlsrun.endpoint import Endpoint
 from tlsrun.errors import Problem
 from tlsrun.facts import Facts
@@ -25,6 +25,7 @@ def objections(resolution: Resolution, facts: Facts, endpoint: Endpoint) -> Iter
     yield from _unsupported(resolution, facts)
     yield from _policy_problems(resolution, facts)
     yield from _identity_problems(resolution, facts, endpoint)
+    yield from _http3_problems(resolution, facts)
     yield from (*facts.named.problems, *facts.clients.problems)
     yield from (*facts.account_problems, *facts.hook_problems, *facts.groups_problems)
     yield from _client_problems(resolution)
@@ -131,6 +132,22 @@ def _validity(facts: Facts) -> Problem | None:
     if loaded.identity is None or loaded.sources is None:
         return None
     return validity_problem(loaded.identity, facts.now, loaded.sources.cert)
+
+
+def _http3_problems(resolution: Resolution, facts: Facts) -> Iterator[Problem]:
+    """Keys that aioquic 1.7 has no signature scheme for (RFC 8446, section 4.2.3): P-521 and ML-DSA; and RSASSA-PSS,
+    which it takes for plain RSA, and clients refuse."""
+    if facts.server.missing or "3" not in spoken(resolution.settings, facts.server):
+        return
+    identities = (*([facts.loaded.identity] if facts.loaded.identity else []), *facts.named.identities)
+    for kind in dict.fromkeys(one.key_type for one in identities):
+        if kind.startswith(("RSASSA-PSS", "ML-DSA", "ECDSA P-521")):
+            yield Problem(
+                where=resolution.spelling("http"),
+                what=f"{facts.server.title}'s HTTP/3 cannot sign with a key of the kind {kind}",
+                remedy="Set TLS_HTTP (--http) to 2,1.1, or have a certificate issued for an ECDSA P-256 key",
+                code="TLS219",
+            )
 
 
 def _client_problems(resolution: Resolution) -> Iterator[Problem]:

@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from tests.check.examining import check, codes, only
+from tests.check.horrors import openssl
 from tests.support.certs import Authority, Paths
 from tests.support.clients import free_port
 from tests.support.process import Server
+from tests.support.servers import need
 from tlsrun.check.code import Severity
 from tlsrun.status import running
 
@@ -214,3 +216,16 @@ def test_the_unix_socket_of_the_server_itself_is_no_obstacle(localhost_cert: Pat
         other.bind(str(tmp_path / "s"))
         other.listen()
         assert "taken" in only(check(**good), "TLS211").what  # type: ignore[arg-type]
+
+
+def test_http3_with_a_key_that_it_cannot_sign_with(tmp_path: Path) -> None:
+    """RSASSA-PSS: HTTP/2 and HTTP/1.1 can."""
+    need("hypercorn")
+    openssl("req", "-x509", "-newkey", "rsa-pss", "-pkeyopt", "rsa_keygen_bits:2048", "-nodes", "-keyout", "pss.key",
+            "-out", "pss.pem", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
+            cwd=tmp_path)  # fmt: skip
+    pair = {"cert": str(tmp_path / "pss.pem"), "key": str(tmp_path / "pss.key"), "server": "hypercorn"}
+    assert "RSASSA-PSS 2048" in only(check(**pair), "TLS219").what
+    report = check(**pair, http="2,1.1")
+    assert "TLS219" not in codes(report)
+    assert "an RSASSA-PSS key, which no browser accepts" in only(report, "TLS208").what

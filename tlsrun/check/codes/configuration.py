@@ -135,6 +135,14 @@ CODES = (
         "Correct it; the server's own manual lists them.",
     ),
     error(
+        "TLS219",
+        "http3-key",
+        "HTTP/3 cannot be served with this kind of key",
+        "Hypercorn's HTTP/3 (aioquic) has no signature for ECDSA on P-521, for keys for RSASSA-PSS alone, nor for "
+        "ML-DSA: clients would refuse the handshake. Over TCP, OpenSSL signs with the first two.",
+        "Set TLS_HTTP (`--http`) to `2,1.1`, or have a certificate issued for an ECDSA P-256 key.",
+    ),
+    error(
         "TLS221",
         "underscores",
         "Behind a proxy, the server takes names with underscores for the proxy's headers",

@@ -15,6 +15,9 @@ from typing import NoReturn
 
 _PATIENCE = 15.0  # seconds
 
+#: How lines begin that a panic of Rust writes around its message.
+_BESIDE = ("note:", "thread ", "stack backtrace:")
+
 
 def objection_to(attempt: Callable[[], object]) -> str | None:
     """Call ``attempt`` in a child process.
@@ -73,5 +76,5 @@ def _read(reading: int) -> tuple[str, bool]:
 
 def _words(said: str) -> str:
     """The message of a panic or an exception, in one line."""
-    lines = [line.strip() for line in said.splitlines() if line.strip() and not line.startswith(("note:", "thread "))]
-    return " ".join(lines)[:300]
+    lines = [line.strip() for line in said.splitlines() if line.strip() and not line.startswith(_BESIDE)]
+    return " ".join(lines).removeprefix("called `Result::unwrap()` on an `Err` value: ")[:300]
