@@ -194,6 +194,14 @@ def test_every_python_decides_the_same(policy: Policy, localhost_cert: Paths, ca
     assert ask(deep.intermediate_pems[0], beside) == "refused"
 
 
+def test_with_lists_a_path_goes_up_to_a_root(clients_ca: Authority, localhost_cert: Paths) -> None:
+    """On every Python: else it would end below an authority that a list speaks against."""
+    revoked = clients_ca.leaf("mallory", client=True).certificate
+    auth = ClientAuth(ca=clients_ca.root_pem, crl=_crl(clients_ca, revoked))
+    context = create_context(identity(localhost_cert.pair), Policy(), client_auth=auth)
+    assert not context.verify_flags & ssl.VERIFY_X509_PARTIAL_CHAIN
+
+
 def test_says_that_a_client_ca_is_none(localhost_cert: Paths) -> None:
     """A client CA that is no PEM is a problem in words."""
     with pytest.raises(CertificateError, match="client CA: no PEM"):

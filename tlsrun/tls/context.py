@@ -200,6 +200,8 @@ def apply_client_auth(context: ssl.SSLContext, client_auth: ClientAuth, rejected
         _trust(context, client_auth.crl, "client CRL")
         # The leaf alone: with VERIFY_CRL_CHECK_CHAIN every authority needs a list (see `tlsrun.tls.authorities`).
         context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
+        # A path that ended at a trusted intermediate would not reach the one above that a list speaks against.
+        context.verify_flags &= ~ssl.VERIFY_X509_PARTIAL_CHAIN
         context.options |= _NO_COMPRESSED_CERTIFICATES
 
 
