@@ -245,7 +245,24 @@ def test_what_it_prints_does_not_matter(project: Path) -> None:
         FLASK + "import sys, threading\nprint('{}')\nsys.stdout.flush()\n"
         "threading.Thread(target=threading.Event().wait).start()\n"
     )
-    assert findings("main:app").keys() == {"TLS510"}
+    assert findings("main:app").keys() == {"TLS510", "TLS517"}
+
+
+def test_threads_of_the_import(project: Path) -> None:
+    """They are named, for they will not be in the workers; no threads, no word."""
+    started = "import threading\nthreading.Thread(target=threading.Event().wait, name='my-scheduler').start()\n"
+    (project / "main.py").write_text(FLASK + started)
+    assert findings("main:app")["TLS517"].what.endswith(": my-scheduler")
+    (project / "quiet.py").write_text(FLASK)
+    assert "TLS517" not in findings("quiet:app")
+
+
+def test_a_patched_application(project: Path) -> None:
+    """gevent in the place of Python's threads and sockets is an error, for no server starts."""
+    pytest.importorskip("gevent")
+    (project / "main.py").write_text("from gevent import monkey\nmonkey.patch_all()\n" + FLASK)
+    finding = findings("main:app")["TLS516"]
+    assert (finding.where, finding.severity) == ("gevent", Severity.ERROR)
 
 
 def test_debug_comes_from_the_application(project: Path) -> None:

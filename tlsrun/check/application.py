@@ -71,7 +71,7 @@ def check_application(
         layers=tuple(_layer(one) for one in library["layers"]),
         debug=library["debug"],
         file=Path(library["file"]) if library["file"] else None,
-        findings=(*_both_ways(library, script), *_runs(library), *_sight(library)),
+        findings=(*_both_ways(library, script), *_runs(library), *_at_import(library), *_sight(library)),
     )
 
 
@@ -200,6 +200,14 @@ def _runs(library: Mapping[str, Any]) -> Iterator[Finding]:
     for call in library["cookies"]:
         where = f"{_short(call['file'])}:{call['line']}"
         yield found("set-cookie", where, "set_cookie() is called without secure=True")
+
+
+def _at_import(library: Mapping[str, Any]) -> Iterator[Finding]:
+    if library["patched"] is not None:
+        yield from_problem(Problem(**library["patched"]), "patched")
+    if library["threads"]:
+        what = f"its import starts threads, which are not in workers that are forked: {', '.join(library['threads'])}"
+        yield found("import-threads", library["target"], what)
 
 
 def _sight(library: Mapping[str, Any]) -> Iterator[Finding]:

@@ -15,10 +15,11 @@ from tlsrun import servers
 from tlsrun.behind import SERVER, decide_plain
 from tlsrun.cli.banner import banner_lines, plain_banner_lines
 from tlsrun.cli.console import fail, say, warn
-from tlsrun.errors import Problem, TLSRunError
+from tlsrun.errors import ConfigurationError, Problem, TLSRunError
 from tlsrun.facts import gather
 from tlsrun.plan import Development, Plan, decide
 from tlsrun.platform import Platform, find_platform, resolve_behind
+from tlsrun.process import patch_problem
 from tlsrun.settings.derived import may_use_development_certificate
 from tlsrun.settings.layers import Layer, Resolution, resolve
 from tlsrun.wsgi import application as with_facts
@@ -59,6 +60,9 @@ def serve(job: Job) -> int:
     Raises:
         ConfigurationError: something given cannot be served; nothing was started.
     """
+    if (problem := patch_problem()) is not None:
+        # Before anything is read: our own contexts would not work either.
+        raise ConfigurationError([problem])
     platform = find_platform()
     if platform is not None and (resolution := resolve_behind(platform, job.layers)) is not None:
         return _serve_plain(job, platform, resolution)

@@ -22,6 +22,7 @@ from tlsrun.errors import CertificateError, ConfigurationError, Problem
 from tlsrun.export.material import unfit
 from tlsrun.facts import Facts, gather
 from tlsrun.plan import Plan, decide
+from tlsrun.process import patch_problem
 from tlsrun.servers import load, probe_all
 from tlsrun.servers.option_trial import read_options
 from tlsrun.settings.layers import Resolution
@@ -76,6 +77,9 @@ def plan_for(target: str, resolution: Resolution, *, form: str, app: App | None,
     if needs_certificate and not named:
         raise ConfigurationError([*resolution.problems, _no_certificate(target, resolution)])
     ours = export.runs_tlsrun(target, form)
+    # gunicorn's own threads answer nobody then; its other workers' TLS fails on a context that was made before.
+    if (ours or target == "gunicorn-conf") and (problem := patch_problem()) is not None:
+        raise ConfigurationError([problem])
     instead = _IN_PRODUCTION if ours else _BEHIND_A_FRONT
     server = instead.get(settings.server, settings.server)
     # What `tlsrun run` would be asked is asked of its server, by the same table; all else of the target's own.

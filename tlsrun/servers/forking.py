@@ -6,6 +6,7 @@ import logging
 import threading
 
 from tlsrun.errors import ConfigurationError, Problem
+from tlsrun.process import other_threads
 
 
 def need_the_main_thread(name: str, title: str) -> None:
@@ -21,7 +22,10 @@ def need_the_main_thread(name: str, title: str) -> None:
     if threading.current_thread() is not threading.main_thread():
         what = "it runs in the main thread only, and this is another"
         raise ConfigurationError([Problem(where=name, what=what, remedy="Start it there")])
-    others = [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
-    if others:
-        log = logging.getLogger(f"tlsrun.{name}")
-        log.warning("threads that run already will not run in %s's workers: %s", title, ", ".join(others))
+    if others := other_threads():
+        logging.getLogger(f"tlsrun.{name}").warning(
+            "threads that run already will not run in %s's workers: %s. Start them with the first request of "
+            "each worker, or in a process of their own",
+            title,
+            ", ".join(others),
+        )

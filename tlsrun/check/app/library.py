@@ -20,6 +20,7 @@ from tlsrun.check.app.runs import recording_runs
 from tlsrun.check.app.sight import sight
 from tlsrun.check.app.task import Task
 from tlsrun.errors import AppNotFound, Problem
+from tlsrun.process import other_threads, patch_problem
 from tlsrun.settings.layers import Layer
 
 _FOLDERS_OF_OTHERS = ("site-packages", "dist-packages")
@@ -80,6 +81,8 @@ def _described(app: App) -> dict[str, Any]:
         "layers": [layer_as_json(layer) for layer in app_layers(app)],
         "routes": routes(framework, inside),
         "debug": _debug(framework, inside),
+        "patched": _problem(patch_problem()),
+        "threads": other_threads(),
         "twice": _problem(twice),
         "differences": [_problem(one) for one in (import_differences(Path(file)) if file else ())],
         "cookies": insecure_cookies(_own_files()),

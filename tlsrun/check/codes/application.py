@@ -117,4 +117,23 @@ CODES = (
         "Write them into the application's configuration, where every way to start it reads them; or check with the "
         "same flags.",
     ),
+    error(
+        "TLS516",
+        "patched",
+        "gevent or eventlet has replaced Python's threads and sockets",
+        "The servers here are made of Python's own when they are imported, and no longer fit what has been put in "
+        "their place afterwards: a context calls itself without an end, a lock is of another kind. So none of them "
+        "starts.",
+        "Leave the call out: a thread for each request does what it was for, until there are thousands at a time. Or "
+        "serve with gevent behind a front that ends TLS: docs/how-to/imported-once.md shows how.",
+    ),
+    info(
+        "TLS517",
+        "import-threads",
+        "The import starts threads",
+        "gunicorn, uWSGI, Granian and Hypercorn fork their workers from the process that has imported the application, "
+        "and a fork takes no thread along but its own: a scheduler, a cache or a queue that is started by the import "
+        "does nothing where requests are answered, unless its library starts it again.",
+        "Start them in each worker, or in a process of their own: docs/how-to/imported-once.md.",
+    ),
 )

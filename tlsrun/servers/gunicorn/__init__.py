@@ -10,6 +10,7 @@ from tlsrun.errors import ConfigurationError, Problem
 from tlsrun.facts import ServerFacts
 from tlsrun.optional import install_command, require, version_of
 from tlsrun.plan import Plan
+from tlsrun.servers.forking import need_the_main_thread
 from tlsrun.servers.gunicorn.options import gunicorn_settings, where
 from tlsrun.settings.mapping import Cell, Ours, To, Unsupported
 
@@ -114,8 +115,10 @@ def launch(plan: Plan, application: Callable[..., Any]) -> int:
         the master's exit code. In the workers, which are forked from here, SystemExit passes through.
 
     Raises:
-        ConfigurationError: ``server_options`` has what gunicorn has not, refuses, or what fights with ours.
+        ConfigurationError: ``server_options`` has what gunicorn has not, refuses, or what fights with ours; or this is
+            not the main thread.
     """
+    need_the_main_thread(NAME, TITLE)
     settings = gunicorn_settings(plan, option_targets())
     # Only now: gunicorn cannot be imported everywhere.
     from tlsrun.servers.gunicorn import application as embedded

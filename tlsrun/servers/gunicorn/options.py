@@ -69,6 +69,12 @@ _MEANINGLESS = {
 #: Options of which only some values fight with us: option -> (values that do not, why, what to do).
 _PARTLY = {
     "protocol": (("http",), "only HTTP is spoken over TLS", "Leave it out"),
+    "preload_app": (
+        (True, "true", "True", "TRUE", "1", "yes", "on"),
+        "the application is imported once, before the workers are forked",
+        "Leave it out; what each worker is to have for itself (threads, connections) begins in post_fork, or with the "
+        "first request: docs/how-to/imported-once.md",
+    ),
     "http_protocols": (
         ("h1",),
         "HTTP/2 under gunicorn holds a thread for each idle connection",

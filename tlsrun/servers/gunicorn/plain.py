@@ -8,7 +8,8 @@ from typing import Any
 from gunicorn.app.base import BaseApplication
 
 from tlsrun.behind import PlainPlan
-from tlsrun.servers.gunicorn import check_values, option_targets
+from tlsrun.servers.forking import need_the_main_thread
+from tlsrun.servers.gunicorn import NAME, TITLE, check_values, option_targets
 from tlsrun.servers.gunicorn.application import exit_code
 from tlsrun.servers.gunicorn.body import with_bodies
 from tlsrun.servers.gunicorn.options import gunicorn_settings
@@ -44,10 +45,12 @@ def launch_plain(plan: PlainPlan, application: Callable[..., Any]) -> int:
         the master's exit code. In the workers, which are forked from here, SystemExit passes through.
 
     Raises:
-        ConfigurationError: ``server_options`` has what gunicorn has not, refuses, or what fights with ours.
+        ConfigurationError: ``server_options`` has what gunicorn has not, refuses, or what fights with ours; or this
+            is not the main thread.
     """
     from gunicorn.config import Config
 
+    need_the_main_thread(NAME, TITLE)
     settings = gunicorn_settings(plan, option_targets())
     check_values(settings, Config)
     return exit_code(HTTPApplication(with_bodies(application, plan.framework), settings))

@@ -10,11 +10,10 @@ import contextlib
 import logging
 import os
 import sys
-import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tlsrun.errors import ConfigurationError, Problem
+from tlsrun.errors import Problem
 from tlsrun.facts import ServerFacts
 from tlsrun.listening.address import url_of
 from tlsrun.listening.inherited import keep
@@ -23,6 +22,7 @@ from tlsrun.optional import install_command, is_installed, require, version_of
 from tlsrun.plan import Plan
 from tlsrun.servers.certificates import certificates_of
 from tlsrun.servers.duties import Duties
+from tlsrun.servers.forking import need_the_main_thread
 from tlsrun.settings.mapping import Cell, Ours, To, Unsupported
 
 _log = logging.getLogger("tlsrun.uwsgi")
@@ -121,11 +121,7 @@ def launch(plan: Plan, application: Callable[..., Any]) -> int:
     from tlsrun.servers.uwsgi.place import settle
     from tlsrun.servers.uwsgi.service import Service, hand_over
 
-    if threading.current_thread() is not threading.main_thread():
-        raise ConfigurationError(
-            [Problem(where=NAME, what="it runs in the main thread only, and this is another", remedy="Start it there")]
-        )
-    _warn_of_threads()
+    need_the_main_thread(NAME, TITLE)
     options = user_options(plan.server_options, option_targets())
     if plan.account is not None:
         options = {"uid": str(plan.account.uid), "gid": str(plan.account.gid), **options}
@@ -164,12 +160,6 @@ def launch(plan: Plan, application: Callable[..., Any]) -> int:
     sys.stdout.flush()
     pyuwsgi.run(command_line(plan, place, options, edges=edges))
     return 0
-
-
-def _warn_of_threads() -> None:
-    others = [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
-    if others:
-        _log.warning("threads that run already will not run in uWSGI's workers: %s", ", ".join(others))
 
 
 def _edges(workers: int) -> int:
