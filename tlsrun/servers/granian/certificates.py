@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeAlias
 
-from tlsrun.errors import CertificateError, Problem
+from tlsrun.errors import CertificateError, ConfigurationError, Problem
 from tlsrun.listening.address import spell_all
 from tlsrun.plan import Plan
 from tlsrun.servers.granian.pem import PemFiles, PemFolder
@@ -41,6 +41,7 @@ class Keeper:
 
     Raises:
         CertificateError: Granian cannot serve them.
+        ConfigurationError: the folder cannot be written.
     """
 
     def __init__(self, plan: Plan, certificates: Certificates, folder: PemFolder, trial: Trial) -> None:
@@ -54,7 +55,12 @@ class Keeper:
         self._refusal: Status | None = None
         self._plan = plan
         self._seen = self._look()
-        self.files = folder.write(*self._handed())
+        try:
+            self.files = folder.write(*self._handed())
+        except OSError as error:
+            what = f"certificate and key cannot be written to {folder.path}: {error.strerror or error}"
+            remedy = "Make room there, or set XDG_RUNTIME_DIR or TMPDIR to a folder that has some"
+            raise ConfigurationError([Problem(where="granian", what=what, remedy=remedy)]) from error
         objection = trial(self.files)
         if objection is not None:
             raise CertificateError([_problem(plan, objection)])

@@ -175,11 +175,16 @@ def _numeric(endpoint: Endpoint) -> str:
 
 
 def _make_folder(user: Any, group: Any) -> Path:
-    parent = tempfile.gettempdir()
-    if len(parent) > _LONGEST:
-        parent = "/tmp"  # noqa: S108
-    _sweep(Path(parent))
-    made = tempfile.mkdtemp(prefix=_PREFIX, dir=parent)
+    try:
+        parent = tempfile.gettempdir()
+        if len(parent) > _LONGEST:
+            parent = "/tmp"  # noqa: S108
+        _sweep(Path(parent))
+        made = tempfile.mkdtemp(prefix=_PREFIX, dir=parent)
+    except OSError as error:
+        what = f"no private folder can be made for the workers' socket: {error}"
+        remedy = "Set TMPDIR to a folder that this user may write"
+        raise ConfigurationError([Problem(where="uwsgi", what=what, remedy=remedy)]) from error
     if user is not None or group is not None:
         try:
             shutil.chown(made, _number(user), _number(group))
