@@ -162,6 +162,29 @@ def test_a_folder_of_a_hundred(serve: Serve, hundred: tuple[Path, dict[str, Pair
             assert "tlsv1 unrecognized name" in refused.errors
             assert "SSL alert number 112" in refused.errors
         assert "no certificate for the name that the client asked for" in site.server.log()
+        for number in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+            check_resumed_names(site, number)
+
+
+def check_resumed_names(site: Site, version: ssl.TLSVersion) -> None:
+    """The name is the one that this connection asks for, not the one that its session began with."""
+    context = client_context(site.ca)
+    context.check_hostname = False
+    context.minimum_version = context.maximum_version = version
+
+    def asks(name: str, session: ssl.SSLSession | None) -> tuple[str | None, bool, ssl.SSLSession | None]:
+        with tls_connect(site.address, None, name=name, context=context, session=session) as tls:
+            tls.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            answer = b"".join(iter(lambda: tls.recv(65536), b""))
+            told = json.loads(answer.partition(b"\r\n\r\n")[2])
+            return told.get("SSL_TLS_SNI"), bool(tls.session_reused), tls.session
+
+    name, _, session = asks("site1.test", None)
+    again, resumed, _ = asks("site1.test", session)
+    assert (name, again, resumed) == ("site1.test", "site1.test", True)
+    assert asks("site2.test", session)[0] == "site2.test"
+    with pytest.raises(ssl.SSLError, match="UNRECOGNIZED_NAME"):
+        asks("unknown.test", session)
 
 
 def test_a_mapping_in_flasks_configuration(serve: Serve, ca: Authority, tmp_path: Path) -> None:
