@@ -58,6 +58,7 @@ class Authorities:
         clock: Callable[[], datetime.datetime] = utc_now,
     ) -> None:
         self._trusted = {der: x509.load_der_x509_certificate(der) for der in trusted}
+        self._subjects = {der: _subject(one) for der, one in self._trusted.items()}
         self._lists = tuple(lists)
         self._clock = clock
         self._moments = sorted({moment for one in lists for moment in one.moments})
@@ -105,7 +106,7 @@ class Authorities:
             if len(self._kept) >= _KEPT:
                 self._kept = {}
             self._kept_until = self._next_moment(now)
-            found = self._kept[key] = MappingProxyType(dict(self._find(key, now)))
+            found = self._kept[key] = MappingProxyType(self._find(key, now))
         return found
 
     def faults(self, now: datetime.datetime) -> Iterator[tuple[str, str]]:
@@ -132,27 +133,70 @@ class Authorities:
     def _next_moment(self, now: datetime.datetime) -> datetime.datetime | None:
         return next((moment for moment in self._moments if moment > now), None)
 
-    def _find(self, shown: tuple[bytes, ...], now: datetime.datetime) -> Iterator[tuple[bytes, str]]:
-        candidates = dict(self._trusted)
-        for der in shown:
-            candidates.setdefault(der, x509.load_der_x509_certificate(der))
-        for der, certificate in candidates.items():
-            words = self._objection(certificate, tuple(candidates.values()), now)
+    def _find(self, shown: tuple[bytes, ...], now: datetime.datetime) -> dict[bytes, str]:
+        # What is trusted is judged among itself: it does not depend on what a client shows besides.
+        looked_at = self._trusted
+        if shown:
+            looked_at = {der: x509.load_der_x509_certificate(der) for der in shown if der not in self._trusted}
+        found = dict(self.objections()) if shown else {}
+        by_subject = _by_subject({**self._subjects, **{der: _subject(one) for der, one in looked_at.items()}})
+        certificates = {**self._trusted, **looked_at}
+        issuers = {
+            der: tuple(
+                above
+                for above in by_subject.get(one.issuer.public_bytes(), ())
+                if is_signed_by(one, certificates[above])
+            )
+            for der, one in looked_at.items()
+        }
+        for der, certificate in looked_at.items():
+            words = self._objection(certificate, [certificates[one] for one in issuers[der]], now)
+            if words is None and shown and not issuers[der]:
+                words = self._unsigned(certificate, certificates)
             if words is not None:
                 serial = f"{certificate.serial_number:X}"
-                yield der, f"the authority {shown_name(certificate.subject)} (serial number {serial}): {words}"
+                found[der] = f"the authority {shown_name(certificate.subject)} (serial number {serial}): {words}"
+        _hand_down(found, issuers)
+        return found
 
     def _objection(
-        self, certificate: x509.Certificate, candidates: Sequence[x509.Certificate], now: datetime.datetime
+        self, certificate: x509.Certificate, issuers: Sequence[x509.Certificate], now: datetime.datetime
     ) -> str | None:
-        issuer_name = comparable(certificate.issuer)
-        lists = [one for one in self._lists if one.issuer == issuer_name]
-        named = [one for one in candidates if comparable(one.subject) == issuer_name]
-        if not lists or not named:
-            # Without its issuer it can only be the end of the path, and trusted for its own sake.
-            return None
-        issuers = [one for one in named if is_signed_by(certificate, one)]
-        if not issuers:
-            return f"none of the certificates of its issuer {shown_name(certificate.issuer)} has signed it"
-        found = (objection(certificate, issuer, lists, now) for issuer in issuers)
+        found = (objection(certificate, issuer, self._lists, now) for issuer in issuers)
         return next((words for words in found if words is not None), None)
+
+    def _unsigned(self, certificate: x509.Certificate, candidates: Mapping[bytes, x509.Certificate]) -> str | None:
+        """Of one that stands on a list perhaps, and whose signature nobody here can verify."""
+        name = comparable(certificate.issuer)
+        if not any(one.issuer == name for one in self._lists):
+            return None
+        if not any(comparable(one.subject) == name for one in candidates.values()):
+            return None
+        return f"none of the certificates of its issuer {shown_name(certificate.issuer)} has signed it"
+
+
+def _subject(certificate: x509.Certificate) -> bytes:
+    return certificate.subject.public_bytes()
+
+
+def _by_subject(subjects: Mapping[bytes, bytes]) -> dict[bytes, list[bytes]]:
+    found: dict[bytes, list[bytes]] = {}
+    for der, subject in subjects.items():
+        found.setdefault(subject, []).append(der)
+    return found
+
+
+def _hand_down(found: dict[bytes, str], issuers: Mapping[bytes, Sequence[bytes]]) -> None:
+    """What is said against an authority counts for those below it, unless another one has signed them too.
+
+    OpenSSL would end a path at the first authority that is trusted, and not look above it.
+    """
+    for _ in issuers:
+        below = {
+            der: found[above[0]]
+            for der, above in issuers.items()
+            if der not in found and above and all(one in found for one in above)
+        }
+        if not below:
+            return
+        found.update(below)
