@@ -15,7 +15,7 @@ from tlsrun.places import bind_problems
 from tlsrun.plan import Development, development_problems
 from tlsrun.platform import Platform
 from tlsrun.settings.layers import Resolution
-from tlsrun.settings.proxies import headers_of
+from tlsrun.settings.proxies import headers_of, may_be_nginx
 from tlsrun.wsgi.front import Front
 
 #: The only server that does it here: it is made for it, and what our own TLS adds to the others is not needed.
@@ -106,6 +106,7 @@ def decide_plain(
             exempt=settings.redirect_exempt,
             hosts=settings.hosts,
             hsts=settings.hsts,
+            holds_back=bool(facts.peers) and may_be_nginx(settings.proxy),
         ),
         workers=settings.workers,
         threads=settings.threads,

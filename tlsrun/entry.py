@@ -40,6 +40,10 @@ def _with_bodies(application: Callable[..., Any], framework: str) -> Callable[..
         from tlsrun.servers.gunicorn.body import with_bodies
 
         return with_bodies(application, framework)
+    if "mod_wsgi" in sys.modules:
+        from tlsrun.wsgi.mod_wsgi import with_path
+
+        application = with_path(application)
     return for_bottle(application) if framework == "bottle" else application
 
 

@@ -20,7 +20,7 @@ from tlsrun.objections import objections, oddities
 from tlsrun.places import endpoint_of
 from tlsrun.settings.derived import policy_of
 from tlsrun.settings.layers import Resolution
-from tlsrun.settings.proxies import headers_of
+from tlsrun.settings.proxies import headers_of, may_be_nginx
 from tlsrun.settings.table import Settings
 from tlsrun.tls.client import ClientSources
 from tlsrun.tls.identity import Identity, IdentitySources
@@ -203,6 +203,7 @@ def decide(
             exempt=settings.redirect_exempt,
             hosts=settings.hosts,
             hsts=settings.hsts,
+            holds_back=bool(facts.peers) and may_be_nginx(settings.proxy),
         ),
         proxy_protocol=settings.proxy_protocol,
         account=facts.account,

@@ -255,3 +255,40 @@ def test_flask_tls_export(project: Path, localhost_cert: Paths) -> None:
     assert 'max-age=300"' in done.stdout
     assert "TLSRUN_APP=hello:app " in done.stdout
     assert "Written by: flask --app hello tls export nginx --upstream uwsgi" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("version", "newer"),
+    [("1.18", False), ("1.25.0", False), ("1.25.1", True), ("1.26", True), ("1.29.4", True), ("2.0", True)],
+)
+def test_nginx_version(typed: Type, version: str, newer: bool) -> None:
+    """The file is in the language of the nginx that it is for; without HTTP/2 there is none of it."""
+    text = typed("nginx", "hello:app", "--nginx-version", version).stdout
+    assert ("    http2 on;" in text, " ssl http2;" in text) == (newer, not newer)
+    assert "http2" not in typed("nginx", "hello:app", "--nginx-version", version, "--http", "1.1").stdout
+
+
+def test_the_installed_nginx(typed: Type, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the option it is the one on this machine; where there is none, the older form, which all know."""
+    monkeypatch.setattr("tlsrun.export.versions._PLACES", ())
+    program = tmp_path / "bin" / "nginx"
+    program.parent.mkdir()
+    monkeypatch.setenv("PATH", str(program.parent))
+    assert " ssl http2;" in typed("nginx", "hello:app").stdout
+    for said, newer in (("nginx version: nginx/1.27.3", True), ("nginx version: nginx/1.22.1 (Ubuntu)", False),
+                        ("nginx version: openresty/1.27.1.2", True), ("", False)):  # fmt: skip
+        program.write_text(f"#!/bin/sh\necho '{said}' >&2\n")
+        program.chmod(0o755)
+        assert ("    http2 on;" in typed("nginx", "hello:app").stdout) is newer, said
+
+
+@pytest.mark.parametrize(
+    ("target", "version", "words"),
+    [("nginx", "new", "is no version"), ("nginx", "1", "is no version"), ("caddy", "1.26", "no file of nginx")],
+)
+def test_no_nginx_version(typed: Type, target: str, version: str, words: str) -> None:
+    """One line, and nothing is written."""
+    done = typed(target, "hello:app", "--nginx-version", version)
+    assert done.exit_code == 2
+    assert words in done.stderr
+    assert done.stdout == ""

@@ -48,6 +48,34 @@ def empty(status):
     return ""
 """
 
+_WSGI = """\
+import json
+import os
+import time
+
+
+def app(environ, start_response):
+    if environ["PATH_INFO"] == "/events":
+        start_response("200 OK", [("Content-Type", "text/event-stream; charset=utf-8"), ("Cache-Control", "no-cache")])
+        return events(environ["QUERY_STRING"])
+    if environ["PATH_INFO"] == "/upload":
+        length = sum(map(len, iter(lambda: environ["wsgi.input"].read(65536), b"")))
+        body = str(length)
+        start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
+        return [body.encode()]
+    body = json.dumps({"path": environ.get("SCRIPT_NAME", "") + environ["PATH_INFO"], "query": environ["QUERY_STRING"]})
+    start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
+    return [body.encode()]
+
+
+def events(seen):
+    yield b"data: 1\\n\\n"
+    deadline = time.monotonic() + 20
+    while not os.path.exists(seen) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    yield b"data: 2\\n\\n"
+"""
+
 
 @pytest.fixture(scope="session")
 def project() -> Iterator[Path]:
@@ -55,6 +83,7 @@ def project() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="export-"))
     folder.chmod(0o755)
     (folder / "inflask.py").write_text(_FLASK.format(seen=_SEEN))
+    (folder / "inwsgi.py").write_text(_WSGI)
     (folder / "inbottle.py").write_text(_BOTTLE.format(seen=_SEEN))
     yield folder
     shutil.rmtree(folder)

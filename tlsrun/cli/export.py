@@ -27,6 +27,7 @@ from tlsrun.export.notes import notes
 from tlsrun.export.paths import awkward
 from tlsrun.export.planning import Decided, plan_for
 from tlsrun.export.site import Site
+from tlsrun.export.versions import nginx_version
 from tlsrun.plan import Plan
 from tlsrun.settings.layers import Layer, default_layer, environment_layer, resolve
 
@@ -44,6 +45,8 @@ def export_options(function: Decorated) -> Decorated:
         click.option("--name", metavar="NAME", help="Of sockets, units and upstreams.  [default: the module's]"),
         click.option("--machine", "machines", metavar="HOST:PORT", multiple=True,
                      help="A machine that TLS is passed through to (haproxy --upstream tls); may be repeated."),
+        click.option("--nginx-version", metavar="VERSION",
+                     help="Of the nginx that the file is for.  [default: of the one that is installed here]"),
         click.option("--certificates", metavar="FOLDER", default="/etc/haproxy/certs", show_default=True,
                      help="Where HAProxy's own files of certificate and key are."),
         click.option("-o", "--output", type=click.Path(allow_dash=True, path_type=Path), default="-", metavar="FILE",
@@ -182,6 +185,7 @@ def _site(target: str, app: App | None, values: dict[str, Any], form: str, decid
         folder=Path.cwd(),
         environment=Path(sys.prefix),
         server=decided.server,
+        version=nginx_version(target, values["nginx_version"]),
         form=form,
         socket=_socket(values["socket"] or f"/run/{name}/app.sock"),
         machines=tuple(_address("--machine", one) for one in values["machines"]),

@@ -118,9 +118,14 @@ def _redirect(plan: Plan) -> str:
             "</Directory>",
             "",
         ]
+    lines += [*_as_sent("NoDecode"), "RewriteEngine On"]
+    lines.append(
+        "# The path as it stands in the request: what Apache has of it is decoded. The query is added by itself;"
+    )
+    lines.append("# one in the target would have Apache 2.4.60 and later refuse a path with %3F.")
+    lines.append(r'RewriteCond %{THE_REQUEST} "^\S+ (?:[Hh][Tt][Tt][Pp]://[^/?\s]*)?(/[^?\s]*)"')
     # 308 keeps the method and the body of a request (RFC 9110, section 15.4.9).
-    target = f"https://%{{SERVER_NAME}}{origin_port(plan.endpoint.port)}%{{REQUEST_URI}}"
-    lines += ["RewriteEngine On", f"RewriteRule {path} {target} [R=308,L]"]
+    lines.append(f"RewriteRule {path} https://%{{SERVER_NAME}}{origin_port(plan.endpoint.port)}%1 [R=308,NE,L]")
     return "# Plain HTTP is sent to HTTPS.\n" + _host(plan, plan.redirect_port) + block(lines) + "</VirtualHost>\n"
 
 
@@ -133,8 +138,23 @@ def _https(plan: Plan, site: Site, names: tuple[str, ...], identities: list[Iden
         lines += ["# One header, whatever the application sends.",
                   "Header onsuccess unset Strict-Transport-Security",
                   f'Header always set Strict-Transport-Security "max-age={plan.hsts}"', ""]  # fmt: skip
+    lines += [
+        "# Paths reach the application as they were sent.",
+        *_as_sent("On" if site.form == "wsgi" else "NoDecode"),
+        "",
+    ]
     lines += _wsgi(site) if site.form == "wsgi" else _proxy(plan, site)
     return _host(plan, plan.endpoint.port) + block(lines) + "</VirtualHost>\n"
+
+
+def _as_sent(slashes: str) -> Iterator[str]:
+    """Paths with a slash in a segment are no 404, and empty segments stay: what a path means is the application's word.
+
+    Arguments:
+        slashes: whether %2F is decoded with the rest (On), for who is given the path decoded.
+    """
+    yield f"AllowEncodedSlashes {slashes}"
+    yield "MergeSlashes Off"
 
 
 def _policy(plan: Plan) -> Iterator[str]:
@@ -210,7 +230,10 @@ def _proxy(plan: Plan, site: Site) -> Iterator[str]:
         yield f'RequestHeader set X-SSL-Client-Cert "expr=%{{escape:%{{SSL_CLIENT_CERT}}}}" {shown}'
         yield 'RequestHeader set X-SSL-Client-Verify "%{SSL_CLIENT_VERIFY}s"'
     yield ""
-    target = f"unix:{site.socket}|http://{site.name}/" if site.is_unix else f"http://{site.socket}/"
+    upstream = f"unix:{site.socket}|http://{site.name}" if site.is_unix else f"http://{site.socket}"
     yield "ProxyRequests Off"
     yield "ProxyPreserveHost On"
-    yield f'ProxyPass "/" "{target}" ttl={serving.REUSE} timeout=60 retry=0'
+    options = f"nocanon enablereuse=on ttl={serving.REUSE} timeout=60 retry=0"
+    yield "# ProxyPass takes several slashes at the begin for one; ProxyPassMatch cannot hand on the shortest paths."
+    yield f'ProxyPassMatch "^/(..+)$" "{upstream}/$1" {options}'
+    yield f'ProxyPass "/" "{upstream}/" {options}'

@@ -107,10 +107,11 @@ def _global(plan: Plan) -> str:
         f"https_port {plan.endpoint.port}",
         "servers {",
         f"    protocols {' '.join(_TAKES[one] for one in reversed(plan.http))}",
-        "    # Slow clients wait here, not in the application.",
+        "    # Clients that are slow in the handshake or the head wait here, not in the application.",
         "    timeouts {",
         f"        read_header {plan.handshake_timeout:g}s",
-        "        read_body 30s",
+        "        # For a whole body: Caddy has no time between two reads. The largest that is taken needs 4.7 kB/s.",
+        "        read_body 1h",
         f"        idle {serving.KEEP_ALIVE}s",
         "    }",
         "}",
@@ -127,10 +128,15 @@ def _redirect(plan: Plan) -> str:
         return ""
     port = "" if plan.redirect_port == 80 else f":{plan.redirect_port}"
     names = dict.fromkeys((*server_names(plan), *plan.sni))
-    target = f"https://{{host}}{origin_port(plan.endpoint.port)}{{uri}}"
-    shown = ", ".join(f"http://{_host(name)}{port}" for name in names)
-    # 308 keeps the method and the body of a request (RFC 9110, section 15.4.9).
-    return f"# Plain HTTP is sent to HTTPS.\n{shown} {{\n" + block([f"redir {target} 308"], indent="\t") + "}\n"
+    # Caddy has the host of an IPv6 URL without its brackets.
+    hosts = {name: f"[{name}]" if ":" in name else "{host}" for name in names}
+    parts = []
+    for host in dict.fromkeys(hosts.values()):
+        shown = ", ".join(f"http://{_host(name)}{port}" for name in names if hosts[name] == host)
+        # 308 keeps the method and the body of a request (RFC 9110, section 15.4.9).
+        target = f"redir https://{host}{origin_port(plan.endpoint.port)}{{uri}} 308"
+        parts.append(f"{shown} {{\n" + block([target], indent="\t") + "}\n")
+    return "# Plain HTTP is sent to HTTPS.\n" + "\n".join(parts)
 
 
 def _host(name: str) -> str:

@@ -144,7 +144,8 @@ def _redirect(plan: Plan) -> str:
         *_bind(plan, plan.redirect_port),
         "timeout http-request 10s",
         # 308 keeps the method and the body of a request (RFC 9110, section 15.4.9).
-        f"http-request redirect location https://%[req.hdr(host),field(1,:)]{origin_port(plan.endpoint.port)}%[capture.req.uri]"
+        "http-request redirect location https://%[req.hdr(host),regsub(:[0-9]*$,)]"
+        f"{origin_port(plan.endpoint.port)}%[capture.req.uri]"
         " code 308",
     ]
     return "# Plain HTTP is sent to HTTPS.\nfrontend plain\n" + block(lines)
@@ -158,7 +159,8 @@ def _ending(plan: Plan, site: Site) -> Iterator[str]:
         "# Slow clients wait here, not in the application.",
         f"timeout http-request {duration(plan.handshake_timeout)}",
         f"timeout http-keep-alive {serving.KEEP_ALIVE}s",
-        "option http-buffer-request",
+        "# A body that fits into the buffer is awaited, however slowly it comes; between two reads: `timeout client`.",
+        "http-request wait-for-body time 10m",
         "",
         "# Set, never appended to: what a client says in these headers is not passed on.",
         *(f"http-request del-header {name}" for name in STRIPPED),

@@ -1,4 +1,4 @@
-"""Whether the files of a certificate are such as another program reads them; the only part of this package that reads.
+"""Whether the files of a certificate are such as another program reads them; the room reads here and in `versions`.
 
 Our own servers mend what they are given: DER, PKCS #12, text, a chain in the wrong order. A configuration file of
 somebody else's names the files as they are.

@@ -93,20 +93,28 @@ def _default(plan: Plan, site: Site) -> str:
     return "# Names that no certificate is for are refused in the handshake.\nserver {\n" + block(lines) + "}\n"
 
 
-def _http2(plan: Plan) -> Iterator[str]:
-    if "2" in plan.http:
-        yield "# nginx 1.25.1 and later say `http2 on;` instead, and warn of this form; older ones know this form only."
+def _http2(plan: Plan, site: Site) -> Iterator[str]:
+    """HTTP/2 beside `listen`. nginx 1.25.1 and later warn of the older form; before, only that one was known."""
+    if "2" in plan.http and _newer(site):
+        yield "http2 on;"
+    elif "2" in plan.http:
+        yield "# nginx 1.25.1 and later say `http2 on;` instead (--nginx-version 1.26), and warn of this form."
+
+
+def _newer(site: Site) -> bool:
+    return site.version is not None and site.version >= (1, 25, 1)
 
 
 def _words(plan: Plan, site: Site) -> list[str]:
-    """What stands behind the port. `http2 on` of nginx 1.25.1 and later says the same, and older ones do not know "
-    "it."""
-    return ["ssl", *(["http2"] if "2" in plan.http else []), *(["proxy_protocol"] if site.introducers else [])]
+    """What stands behind the port."""
+    older = "2" in plan.http and not _newer(site)
+    return ["ssl", *(["http2"] if older else []), *(["proxy_protocol"] if site.introducers else [])]
 
 
 def _https(plan: Plan, site: Site, names: tuple[str, ...], identities: list[IdentitySources]) -> str:
-    lines = [*_http2(plan), *_listen(plan, plan.endpoint.port, *_words(plan, site))]
-    lines += [f"server_name {' '.join(names)};", ""]
+    lines = [*_http2(plan, site), *_listen(plan, plan.endpoint.port, *_words(plan, site))]
+    lines.append(f"server_name {' '.join(names)};")
+    lines += ["# PATH_INFO keeps empty segments.", "merge_slashes off;", ""] if site.form == "uwsgi" else [""]
     for sources in identities:
         lines += [f"ssl_certificate     {path_of(sources.cert)};", f"ssl_certificate_key {key_path(sources)};"]
     lines += ["", *_policy(plan)]
@@ -167,11 +175,19 @@ def _pass(plan: Plan, site: Site) -> Iterator[str]:
     yield from _uwsgi(plan, site) if site.form == "uwsgi" else _http(plan, site)
 
 
+#: Of `tlsrun.wsgi.events`.
+_EVENTS = (
+    "# Answers are buffered, but for those with X-Accel-Buffering: no. tlsrun says so of server-sent events",
+    "# (text/event-stream); another stream that is not to be held back says it itself.",
+)
+
+
 def _uwsgi(plan: Plan, site: Site) -> Iterator[str]:
     yield f"uwsgi_pass {site.name};"
     yield "uwsgi_read_timeout 60s;"
     yield "uwsgi_buffers 16 16k;"
     yield "uwsgi_buffer_size 16k;"
+    yield from _EVENTS
     if plan.hsts:
         yield "uwsgi_hide_header Strict-Transport-Security;"
     yield ""
@@ -217,6 +233,7 @@ def _http(plan: Plan, site: Site) -> Iterator[str]:
     yield "proxy_read_timeout 60s;"
     yield "proxy_buffers 16 16k;"
     yield "proxy_buffer_size 16k;"
+    yield from _EVENTS
     if plan.hsts:
         yield "proxy_hide_header Strict-Transport-Security;"
     yield ""

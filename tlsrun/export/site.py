@@ -23,6 +23,7 @@ class Site:
         folder: the project's; the application is started there.
         environment: the virtual environment's folder.
         server: which server runs the application: ``gunicorn``, ``uwsgi`` or ``granian``.
+        version: of the front, where it matters and is known.
         form: which form of the file (``Target.FORMS``); empty where there is one only.
         socket: where the application listens: the path of a Unix socket, or ``host:port``.
         machines: ``host:port`` of the machines that TLS is passed through to.
@@ -43,6 +44,7 @@ class Site:
     folder: Path
     environment: Path
     server: str = "gunicorn"
+    version: tuple[int, ...] | None = None
     form: str = ""
     socket: str = ""
     machines: tuple[str, ...] = ()

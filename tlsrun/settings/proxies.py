@@ -138,6 +138,12 @@ def mixed_up(title: str, where: str) -> Problem:
     )
 
 
+def may_be_nginx(words: Iterable[str]) -> bool:
+    """Whether the proxy that ``words`` of the setting name is nginx, or not named at all."""
+    presets = [word for word in words if word in PRESETS]
+    return not presets or not {"nginx", "kubernetes-ingress"}.isdisjoint(presets)
+
+
 def presets_table() -> str:
     """The presets, in Markdown."""
     rows = ["| `proxy` | headers that it sets, and that are believed | for client certificates, add |", "|---|---|---|"]

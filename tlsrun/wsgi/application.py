@@ -7,6 +7,7 @@ from typing import Any
 
 from tlsrun.tls.peers import unmapped
 from tlsrun.wsgi.claims import ALL
+from tlsrun.wsgi.events import with_events
 from tlsrun.wsgi.external import front_of_environment
 from tlsrun.wsgi.facts import Facts, connection_facts
 from tlsrun.wsgi.front import NOBODY, Front, Heard, hear
@@ -73,7 +74,8 @@ class Application:
 
     def _know(self) -> Front:
         front = self._front if isinstance(self._front, Front) else self._front()
-        object.__setattr__(self, "_promising", with_hsts(self.__wrapped__, front.hsts))
+        promising = with_hsts(self.__wrapped__, front.hsts)
+        object.__setattr__(self, "_promising", with_events(promising) if front.holds_back else promising)
         object.__setattr__(self, "_known", front)
         return front
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from tlsrun.errors import ConfigurationError
-from tlsrun.settings.proxies import dropping, headers_of, mixed_up
+from tlsrun.settings.proxies import dropping, headers_of, may_be_nginx, mixed_up
 from tlsrun.tls.peers import read_peers
 from tlsrun.wsgi.front import Front
 
@@ -49,6 +49,8 @@ def front_of(layers: Sequence[Layer]) -> Front:
         exempt=settings.redirect_exempt,
         hosts=settings.hosts,
         hsts=settings.hsts,
+        # uWSGI by its own command is mostly asked over its own protocol, by nginx, whose word needs no trust.
+        holds_back=(bool(peers) or "uwsgi" in sys.modules) and may_be_nginx(settings.proxy),
     )
 
 

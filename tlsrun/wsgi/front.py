@@ -44,6 +44,7 @@ class Front:
         exempt: paths that are not redirected to https; ``/x/*`` is all below ``/x/``, and ``/x`` itself.
         hosts: names that are redirected for; empty for every name that a trusted proxy hands on.
         hsts: seconds of Strict-Transport-Security.
+        holds_back: whether the nearest proxy may be nginx, which holds answers back (`tlsrun.wsgi.events`).
     """
 
     peers: Peers = Peers()
@@ -51,6 +52,7 @@ class Front:
     exempt: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
     hsts: int = 0
+    holds_back: bool = False
 
     @functools.cached_property
     def trusts(self) -> bool:
