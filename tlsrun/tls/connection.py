@@ -1,32 +1,47 @@
 """One client on its way through TLS to a whole request head: what it did, and what it waits for next; never blocks.
 
-    (PROXY ──►) HELLO ──► HANDSHAKE ──► HEAD ──► RUNNING (the server's) ──► IDLE ──► HEAD …
-                  └─► PLAIN ─► CLOSING
+    (PROXY ──►) HELLO ──► HANDSHAKE ──► HEAD ──► (BODY ──►) RUNNING (the server's) ──► (FLUSHING ──►) IDLE ──► HEAD …
+                  └─► PLAIN ─► CLOSING                                                     └─► CLOSING
 
 PROXY (the header by which a trusted proxy says who the client is), HELLO, HANDSHAKE and PLAIN share one deadline,
 counted from the connection's begin; HEAD has its own, counted from the handshake's end or, later, from the first byte
-of a request. A client that drips bytes stretches neither.
+of a request. A client that drips bytes stretches neither. In BODY and FLUSHING a client has ``patience`` seconds to
+send, or to take, some more.
 """
 
 from __future__ import annotations
 
 import contextlib
 import enum
+import functools
 import logging
+import math
 import socket
 import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
+from tlsrun.spool import Room, Spool
 from tlsrun.tls import plain, proxy_protocol
 from tlsrun.tls.handshake import FAILURES, reason
 from tlsrun.tls.introduction import is_introduced, take
+from tlsrun.tls.outbox import Outlet
 from tlsrun.tls.remains import Remains
-from tlsrun.tls.request_socket import RequestSocket
+from tlsrun.tls.request_socket import MIN_RATE, RequestSocket
 from tlsrun.tls.server_context import ServerContext
 from tlsrun.tls.sockets import FIRST_BYTES, nobody
+
+
+class Awaited(Protocol):
+    """The rest of a request's body, which is waited for before the request is handed over."""
+
+    expects: bool
+    """Whether the client waits to be told to send it."""
+
+    def feed(self, data: bytes) -> bool:
+        """More has come; whether nothing more is to be waited for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +54,10 @@ class Limits:
         patience: seconds a running request may wait for its client (see `RequestSocket`); None for ever.
         linger: seconds for a client to close after it was told goodbye.
         max_head: bytes of a request head; a longer one is handed over as it is, for the server to refuse.
+        awaited: says, from a head and what came behind it, what of a body is to be waited for; None for nothing.
+        max_body: bytes of a body that are waited for; the thread reads the others.
+        max_answer: bytes of an answer that the loop sends when its client is slow; the thread waits for the others.
+        room: bytes of all bodies, and as many of all answers, that wait at once.
     """
 
     handshake_timeout: float = 10.0
@@ -46,6 +65,10 @@ class Limits:
     patience: float | None = 30.0
     linger: float = 2.0
     max_head: int = 1 << 20
+    awaited: Callable[[bytes], Awaited | None] | None = None
+    max_body: int = 1 << 23
+    max_answer: int = 1 << 24
+    room: int = 1 << 28
 
 
 class State(enum.Enum):
@@ -56,8 +79,10 @@ class State(enum.Enum):
     HANDSHAKE = "in the handshake"
     PLAIN = "sending a request without TLS"
     HEAD = "sending a request head"
+    BODY = "sending the body of a request"
     IDLE = "kept alive"
     RUNNING = "handed over"
+    FLUSHING = "taking the rest of an answer"
     CLOSING = "being seen off"
 
 
@@ -70,11 +95,28 @@ class Next(enum.Enum):
     END = "nothing: it is over"
 
 
+class Loop(Protocol):
+    """What moves connections on; see `tlsrun.tls.reactor.Reactor`."""
+
+    bodies: Room
+    answers: Room
+
+    def see_off(self, descriptor: int) -> None:
+        """Wait for the client of a connection that was shut down to close it."""
+
+    def flow(self, connection: Connection, flows: bool) -> None:
+        """Begin, or cease, to send what waits of an answer."""
+
+    def leave(self, connection: Connection) -> bool:
+        """See the client off once nothing of its answer waits; False when nothing does now."""
+
+
 #: What a client may still send after the end, in bytes, before it is cut off: an upload that nobody reads, and whose
 #: client reads no answer before it has sent all. A reset would take the answer away.
 _LAST_WORDS = 1 << 24
-#: Reads of them before others have their turn.
+#: Reads of them, or of a body, before others have their turn.
 _AT_ONCE = 16
+_IN_MEMORY = 131072  # bytes of a body that was read ahead; more of them are in a file
 _BEFORE_TLS = frozenset({State.PROXY, State.HELLO, State.HANDSHAKE, State.PLAIN})
 
 
@@ -86,7 +128,7 @@ class Connection:
         address: the client's; a proxy's until it has said whose it is.
         listener: where it came in.
         context: makes the `RequestSocket`.
-        retire: takes the descriptor over when the server has closed the socket, to see the client off.
+        loop: takes the descriptor over when the server has closed the socket, to see the client off, and sends answers.
 
     Attributes:
         deadline: on the monotonic clock.
@@ -94,8 +136,8 @@ class Connection:
     """
 
     __slots__ = (
-        "_context", "_first", "_head_in_plain", "_introduction", "_limits", "_rest", "_retire",
-        "address", "deadline", "listener", "sock", "state", "tag", "watched",
+        "_awaited", "_body", "_context", "_first", "_head_in_plain", "_introduction", "_keep", "_limits", "_loop",
+        "_rest", "address", "deadline", "listener", "sock", "state", "tag", "watched",
     )  # fmt: skip
 
     def __init__(
@@ -105,7 +147,7 @@ class Connection:
         listener: Any,
         context: ServerContext | None,
         limits: Limits,
-        retire: Callable[[int], None] | None,
+        loop: Loop | None,
     ) -> None:
         self.sock: Any = sock
         self.address = address
@@ -116,7 +158,10 @@ class Connection:
         self.watched = 0
         self._context = context
         self._limits = limits
-        self._retire = retire
+        self._loop = loop
+        self._awaited: Awaited | None = None
+        self._body: Spool | None = None
+        self._keep: float | None = None
         self._first = b""
         self._introduction = b""
         self._head_in_plain = b""
@@ -146,12 +191,36 @@ class Connection:
         sock: RequestSocket = self.sock
         sock.setblocking(False)
         if sock.has_head(self._limits.max_head):
-            return self._ready()
+            return self._begin_body()
         if sock.pending():
             return self._expect_head()
         self.state = State.IDLE
         self.deadline = time.monotonic() + seconds
         return Next.READ
+
+    def flush(self, keep: float | None) -> None:
+        """The request is answered, but its client has not taken all of it.
+
+        Arguments:
+            keep: seconds in which another request may begin then; None to say goodbye instead.
+        """
+        self.state = State.FLUSHING
+        self._keep = keep
+        self._allow()
+        self.sock.setblocking(False)
+
+    def hurry(self, seconds: float) -> None:
+        """It has ``seconds`` at most, unless it takes an answer."""
+        if self.state is State.FLUSHING:
+            self._keep = None if self._keep is None else min(self._keep, seconds)
+        else:
+            self.deadline = min(self.deadline, time.monotonic() + seconds)
+
+    def drop(self) -> None:
+        """Close; nobody shall take for whole what is not."""
+        if self.state is State.FLUSHING:
+            self.sock.abort()
+        self.sock.close()
 
     def expire(self) -> None:
         """The deadline has passed: say so, if it was the handshake's."""
@@ -183,7 +252,7 @@ class Connection:
             return self._plain()
         assert self._context is not None  # noqa: S101 -- for the type checker: only `closing` goes without
         sock = cast(RequestSocket, self._context.wrap_accepted(self.sock))
-        sock.begin(self._limits.patience, self._retire)
+        sock.begin(self._limits.patience, None if self._loop is None else self._loop.see_off, self._outlet())
         self.sock = sock
         self.state = State.HANDSHAKE
         sock.do_handshake()
@@ -210,12 +279,66 @@ class Connection:
         while not sock.has_head(self._limits.max_head):
             if not sock.read_ahead():
                 return Next.END
-        return self._ready()
+        return self._begin_body()
+
+    def _begin_body(self) -> Next:
+        sock: RequestSocket = self.sock
+        self._awaited = self._limits.awaited and self._limits.awaited(sock.seen)
+        if self._awaited is None:
+            return self._ready()
+        self.state = State.BODY
+        self._body = Spool(_IN_MEMORY, most=self._limits.max_body, room=self._loop.bodies if self._loop else None)
+        self._allow()
+        if self._awaited.expects:
+            sock.say_continue()
+        return self._receive_body()
+
+    def _receive_body(self) -> Next:
+        assert self._awaited is not None and self._body is not None  # noqa: S101, PT018 -- `_begin_body` made them
+        for _ in range(_AT_ONCE):
+            data = self.sock.collect(self._body)
+            now = time.monotonic()
+            self.deadline = min(now + (self._limits.patience or math.inf), self.deadline + len(data) / MIN_RATE)
+            # At the end of the stream it is the server's to say that the body broke off.
+            if not data or self._awaited.feed(data) or self._body.full:
+                self._awaited = self._body = None
+                return self._ready()
+        return Next.READ
 
     def _ready(self) -> Next:
         self.state = State.RUNNING
         self.sock.hand_over()
         return Next.NOTHING
+
+    def _flush(self) -> Next:
+        """Send what waits of an answer."""
+        sock: RequestSocket = self.sock
+        outbox = sock.outbox
+        assert outbox is not None  # noqa: S101 -- what waits is in there
+        before = outbox.moved
+        try:
+            if not outbox.pour():
+                return Next.WRITE
+        finally:
+            if outbox.moved > before:
+                self._allow()
+        if self._keep is not None:
+            return self.reuse(self._keep)
+        sock.close_notify()
+        return self._leave()
+
+    def _allow(self) -> None:
+        """The client has ``patience`` seconds from now."""
+        self.deadline = time.monotonic() + (self._limits.patience or math.inf)
+
+    def _outlet(self) -> Outlet | None:
+        loop = self._loop
+        if loop is None:
+            return None
+        return Outlet(
+            flow=functools.partial(loop.flow, self), leave=functools.partial(loop.leave, self),
+            most=self._limits.max_answer, room=loop.answers,
+        )  # fmt: skip
 
     def _idle(self) -> Next:
         # Not every TLS record is part of a request (KeyUpdate: RFC 8446, section 4.6.3).
@@ -290,6 +413,8 @@ _MOVES: dict[State, Callable[[Connection], Next]] = {
     State.HANDSHAKE: Connection._handshake,
     State.PLAIN: Connection._plain,
     State.HEAD: Connection._head,
+    State.BODY: Connection._receive_body,
+    State.FLUSHING: Connection._flush,
     State.IDLE: Connection._idle,
     State.CLOSING: Connection._closing,
 }

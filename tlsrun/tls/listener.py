@@ -164,12 +164,17 @@ class TLSListener:
                 yield connection.sock, connection.address
         self._take_back()
 
-    def close(self, seconds: float = 0.0, alive: Callable[[], None] = lambda: None) -> None:
+    def close(self, seconds: float = 0.0, alive: Callable[[], None] = lambda: None, *, flushing: float = 0.0) -> None:
         """Close, after up to ``seconds`` for clients to read their last answers; wait for the lookout's end.
 
         Arguments:
             alive: called again and again meanwhile.
+            flushing: seconds for clients to take answers that are not sent yet; ``seconds`` begin then.
         """
+        latest = time.monotonic() + flushing
+        while self._reactor.flushing and time.monotonic() < latest and self._error is None:
+            alive()
+            self._step(min(_POLL, latest - time.monotonic()))
         deadline = time.monotonic() + seconds
         while self._reactor.leaving and time.monotonic() < deadline and self._error is None:
             alive()

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from tlsrun.spool import Room
 from tlsrun.tls.connection import Connection, Limits, Next, State
 from tlsrun.tls.poller import READ, WRITE, new_poller
 from tlsrun.tls.request_socket import RequestSocket
@@ -22,6 +23,9 @@ from tlsrun.tls.waker import Waker
 
 _log = logging.getLogger("tlsrun.reactor")
 
+_AFTER = frozenset({State.FLUSHING, State.CLOSING})
+#: A request's body or answer is on its way: these make room for others last.
+_MOVING = frozenset({State.BODY, State.FLUSHING})
 _EVENTS = {Next.READ: READ, Next.WRITE: WRITE}
 _TICK = 0.5
 _DEFERRAL = 0.003  # seconds that a process with fewer connections has to take a new one
@@ -62,6 +66,8 @@ class Reactor:
         self._max_waiting = max_waiting
         self._lock = threading.Lock()
         self._waiting: dict[Connection, None] = {}  # a set that knows which is the oldest
+        self._flowing: dict[Connection, None] = {}  # those that run, and a part of whose answer waits
+        self.bodies, self.answers = Room(limits.room), Room(limits.room)
         self._running = 0
         self._accepting = self._taking = False
         self._stopped = False
@@ -108,6 +114,8 @@ class Reactor:
             self._closed = True
         for connection in self._snapshot():
             self._drop(connection)
+        for connection in list(self._flowing):
+            connection.sock.abort()
         self._poller.close()
         self._waker.close()
 
@@ -129,10 +137,9 @@ class Reactor:
         self.wake()
 
     def hurry(self, seconds: float) -> None:
-        """What waits now has ``seconds`` left at most."""
-        latest = time.monotonic() + seconds
+        """What waits now has ``seconds`` left at most, but for the clients of answers."""
         for connection in self._snapshot():
-            connection.deadline = min(connection.deadline, latest)
+            connection.hurry(seconds)
 
     @property
     def running(self) -> int:
@@ -149,7 +156,12 @@ class Reactor:
     @property
     def coming(self) -> int:
         """Connections that may still become requests."""
-        return sum(connection.state is not State.CLOSING for connection in self._snapshot())
+        return sum(connection.state not in _AFTER for connection in self._snapshot())
+
+    @property
+    def flushing(self) -> int:
+        """Connections whose clients have not taken their whole answer."""
+        return sum(connection.state is State.FLUSHING for connection in self._snapshot())
 
     @property
     def leaving(self) -> int:
@@ -158,6 +170,9 @@ class Reactor:
 
     def park(self, connection: Connection, seconds: float) -> None:
         """The request is answered, and its client may send another within ``seconds``."""
+        if self._flushes(connection, seconds):
+            self.release()
+            return
         try:
             then = connection.reuse(seconds)
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
@@ -194,6 +209,61 @@ class Reactor:
         (RFC 9112, section 9.6).
         """
         self._wait_for(Connection.closing(descriptor, self._limits), Next.READ)
+
+    # -- answers whose clients are slow ------------------------------------------------------------------------
+
+    def flow(self, connection: Connection, flows: bool) -> None:
+        """Begin, or cease, to send what waits of an answer while its request runs; under the outbox's lock."""
+        with self._lock:
+            if flows and not self._closed:
+                self._flowing[connection] = None
+                self._watch(connection, WRITE)
+            elif connection in self._flowing:
+                del self._flowing[connection]
+                self._poller.forget(connection.sock.fileno())
+                connection.watched = 0
+        if not self._poller.live:
+            self.wake()
+
+    def leave(self, connection: Connection) -> bool:
+        """The server has closed the connection: see its client off when it has taken the answer.
+
+        Returns:
+            False when it has.
+        """
+        return self._flushes(connection, None)
+
+    def _flushes(self, connection: Connection, keep: float | None) -> bool:
+        outbox = connection.sock.outbox
+        if outbox is None or not outbox.held:
+            return False
+        with outbox.changed:
+            if not outbox.held:
+                return False
+            with self._lock:
+                if self._closed:
+                    return False
+                self._flowing.pop(connection, None)
+                self._waiting[connection] = None
+            connection.flush(keep)
+        return True
+
+    def _pour(self, connection: Connection) -> None:
+        outbox = connection.sock.outbox
+        with outbox.changed:
+            if connection not in self._flowing:
+                return
+            try:
+                if outbox.pour():
+                    self.flow(connection, False)
+                else:
+                    self._watch(connection, WRITE)
+            except ssl.SSLWantReadError:
+                self._watch(connection, READ)
+            except ssl.SSLWantWriteError:
+                self._watch(connection, WRITE)
+            except (OSError, ValueError) as error:
+                outbox.fail(error)
 
     # -- the listening sockets --------------------------------------------------------------------------------
 
@@ -235,7 +305,7 @@ class Reactor:
         sock.setblocking(False)
         if len(self._waiting) >= self._max_waiting:
             self._evict()
-        connection = Connection(sock, address, listener, self._context, self._limits, self.see_off)
+        connection = Connection(sock, address, listener, self._context, self._limits, self)
         with self._lock:
             self._waiting[connection] = None
         self._tell()
@@ -260,7 +330,9 @@ class Reactor:
 
     def _advance(self, connection: Connection) -> None:
         if connection not in self._waiting:
-            return  # closed a moment ago, to make room
+            if connection in self._flowing:
+                self._pour(connection)
+            return  # or it was closed a moment ago, to make room
         try:
             then = connection.advance()
         except Exception:
@@ -304,7 +376,7 @@ class Reactor:
 
     def _drop(self, connection: Connection) -> None:
         self._forget(connection)
-        connection.sock.close()
+        connection.drop()
 
     def _snapshot(self) -> list[Connection]:
         with self._lock:
@@ -322,8 +394,10 @@ class Reactor:
             self._drop(heads.pop(0))
 
     def _evict(self) -> bool:
-        for connection in self._snapshot()[:1]:
-            connection.give_way()
-            self._drop(connection)
-            return True
-        return False
+        waiting = self._snapshot()
+        if not waiting:
+            return False
+        oldest = next((one for one in waiting if one.state not in _MOVING), waiting[0])
+        oldest.give_way()
+        self._drop(oldest)
+        return True

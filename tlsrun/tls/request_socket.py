@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import select
 import socket
 import ssl
@@ -11,6 +12,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from tlsrun.spool import PART, Spool
+from tlsrun.tls.outbox import Outbox, Outlet
 from tlsrun.tls.sockets import ServerSocket
 
 if TYPE_CHECKING:
@@ -24,7 +27,15 @@ _RECORD = 16384
 _CORK: int | None = getattr(socket, "TCP_CORK", None)
 
 #: Bytes each second that a client must send in the long run for its reads to be waited for.
-_MIN_RATE = 500
+MIN_RATE = 500
+
+#: Seconds that an answer's thread waits for its client before it leaves the rest to the loop: a client that is only a
+#: bit slower than the application costs no file then.
+_GRACE = 0.1
+
+_AT_ONCE = 65536  # bytes that OpenSSL is given at once; less than a part of a spool
+
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class RequestSocket(ServerSocket):
@@ -36,18 +47,25 @@ class RequestSocket(ServerSocket):
     - "Wait for ever", which servers say (``setblocking(True)``), means ``patience`` seconds here.
     - The head of a response waits for the first bytes of its body, to share a TLS record with them.
     - What was written at the end of the handshake may wait for the answer, to share a packet with it (`gather`).
+    - What the client of an answer does not take is left to the loop, up to a bound; so is the goodbye then.
     - An answer that breaks off ends in a reset, so that no client takes it for whole.
 
     Attributes:
         patience: seconds one read or write may wait, and seconds that all reads of a request may wait together
             beyond what 500 bytes each second take; None for ever. A slower client is one that went away
             (ConnectionResetError).
+        outbox: the part of the answers that is left to the loop; None as long as nothing was.
         retire: takes the connection's descriptor over from `close` once it was shut down, to see the client off
             without keeping a thread; None to close at once.
     """
 
     patience: float | None = None
     retire: Callable[[int], None] | None = None
+    outbox: Outbox | None = None
+    _outlet: Outlet | None = None
+    _grace = _GRACE
+    _body: Spool | None = None
+    _continued = _owes_goodbye = False
     _timeout: float | None = 0.0
     _ahead: bytearray | None = None
     _searched = 0
@@ -56,10 +74,11 @@ class RequestSocket(ServerSocket):
     _parts = _gathers = False
     _answering = _begun = _broken = _finished = False
 
-    def begin(self, patience: float | None, retire: Callable[[int], None] | None) -> None:
-        """To be called once, before the handshake."""
+    def begin(self, patience: float | None, retire: Callable[[int], None] | None, outlet: Outlet | None = None) -> None:
+        """To be called once, before the handshake; without an ``outlet`` threads wait for the clients of answers."""
         self.patience = patience
         self.retire = retire
+        self._outlet = outlet
         super().settimeout(0)
 
     # -- read ahead, by who waits for the request -------------------------------------------------------------
@@ -82,6 +101,39 @@ class RequestSocket(ServerSocket):
             self._ahead += data
         return len(data)
 
+    @property
+    def seen(self) -> bytes:
+        """What was read ahead."""
+        return bytes(self._ahead or b"")
+
+    def collect(self, body: Spool) -> bytes:
+        """Take a part of a body that has come, without waiting; `read` finds it behind what was read ahead.
+
+        Arguments:
+            body: where it is kept.
+
+        Returns:
+            the part; b"" at the end of the stream.
+
+        Raises:
+            as `read_ahead`.
+        """
+        data: bytes = super().read(_RECORD)
+        self._parts = False
+        self._body = body
+        body.keep(data)
+        return data
+
+    def say_continue(self) -> None:
+        """Have the client send its body; what the server says to that end later is left out.
+
+        Raises:
+            OSError: as the ssl module's.
+        """
+        super().send(_CONTINUE)
+        self.let_go()
+        self._continued = True
+
     def unread(self, data: bytes) -> None:
         """Put back what belongs to the next request."""
         if data:
@@ -90,7 +142,7 @@ class RequestSocket(ServerSocket):
     @property
     def ahead(self) -> int:
         """How many bytes were read ahead."""
-        return len(self._ahead) if self._ahead else 0
+        return (len(self._ahead) if self._ahead else 0) + (self._body.held if self._body else 0)
 
     def has_head(self, limit: int) -> bool:
         """Whether what was read ahead holds a whole request head, or so much that no more shall be waited for.
@@ -100,6 +152,9 @@ class RequestSocket(ServerSocket):
         Arguments:
             limit: bytes that a head may have.
         """
+        if self._body is not None:  # of the request before: all of it was read, but for what lies behind it
+            while self._next_of_body():
+                pass
         ahead = self._ahead
         if not ahead:
             return False
@@ -113,6 +168,18 @@ class RequestSocket(ServerSocket):
         """The request begins: what its client may keep a thread waiting is counted from here."""
         self._searched = 0
         self._credit = self.patience or 0.0
+        self._grace = _GRACE
+
+    def _next_of_body(self) -> bool:
+        """Have more of what was collected among what was read ahead; whether there was any."""
+        body = self._body
+        if body is None:
+            return False
+        self._ahead = (self._ahead or bytearray()) + body.take(PART)
+        if not body.held:
+            body.close()
+            self._body = None
+        return True
 
     def gather(self) -> None:
         """Send no packet that is not full until something of the answer is written, or the client is waited for.
@@ -174,12 +241,12 @@ class RequestSocket(ServerSocket):
         Raises:
             ConnectionResetError: the client is too slow.
         """
-        if self._ahead:
+        if self._ahead or (self._body is not None and self._next_of_body() and self._ahead):
             return self._take(self._ahead, len, buffer)
         # OpenSSL may hold the rest of a record that was read in part.
         self._parts = True
         try:
-            return super().read(len, buffer)
+            return self._read_at_once(len, buffer)
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
             if self._timeout == 0:
                 raise
@@ -206,14 +273,20 @@ class RequestSocket(ServerSocket):
             seconds = min(seconds, self._credit)
         while True:
             try:
-                data = super().read(size, buffer)
+                data = self._read_at_once(size, buffer)
                 break
             except (ssl.SSLWantReadError, ssl.SSLWantWriteError) as want:
                 self._wait(want, None if seconds is None else began + seconds, "sent")
         count = data if isinstance(data, int) else len(data)
-        earned = count / _MIN_RATE - (time.monotonic() - began)
+        earned = count / MIN_RATE - (time.monotonic() - began)
         self._credit = min(self.patience or 0.0, self._credit + earned)
         return data
+
+    def _read_at_once(self, size: int, buffer: WriteableBuffer | None) -> Any:
+        if self.outbox is None:
+            return super().read(size, buffer)
+        with self.outbox.changed:
+            return super().read(size, buffer)
 
     # -- writing ----------------------------------------------------------------------------------------------
 
@@ -226,13 +299,57 @@ class RequestSocket(ServerSocket):
             self._held = whole
             self._begun = True
             return
-        super().sendall(whole, flags)
+        elif self._held:
+            self.flush()
+        self._send_all(memoryview(whole), flags)
+
+    def _send_all(self, data: memoryview, flags: int) -> None:
+        """Send, and leave what the client does not take soon to the loop."""
+        outbox = self.outbox
+        if outbox is None or not outbox.held:
+            while data:
+                try:
+                    # OpenSSL wants to be given all of it again when it cannot send it: the outbox does.
+                    data = data[self._send_at_once(data[:_AT_ONCE], flags) :]
+                except (ssl.SSLWantReadError, ssl.SSLWantWriteError) as want:
+                    if self._outlet is None or self._timeout == 0:
+                        data = data[self.send(data, flags) :]
+                    elif not self._wait_a_moment(want):
+                        break
+        if data:
+            self.let_go()
+            if self.outbox is None:
+                assert self._outlet is not None  # noqa: S101 -- else all was sent
+                send = functools.partial(ssl.SSLSocket.send, self)
+                self.outbox = Outbox(send, self._outlet, self.patience)
+            self.outbox.add(data)
+
+    def _send_at_once(self, data: ReadableBuffer, flags: int) -> int:
+        if self.outbox is None:
+            sent = super().send(data, flags)
+        else:
+            with self.outbox.changed:
+                sent = super().send(data, flags)
+        if self._gathers:
+            self.let_go()
+        return sent
+
+    def _wait_a_moment(self, want: Exception) -> bool:
+        """Whether the client is only a bit slower than the application."""
+        began = time.monotonic()
+        try:
+            self._wait(want, began + self._grace, "read")
+        except OSError:
+            return False
+        finally:
+            self._grace = max(0.0, self._grace - (time.monotonic() - began))
+        return True
 
     def flush(self) -> None:
         """Send what was held back."""
         if self._held:
             held, self._held = self._held, b""
-            super().sendall(held)
+            self._send_all(memoryview(held), 0)
 
     def send(self, data: ReadableBuffer, flags: int = 0) -> int:
         """As ssl.SSLSocket.send.
@@ -240,14 +357,18 @@ class RequestSocket(ServerSocket):
         Raises:
             ConnectionResetError: the client took nothing for ``patience`` seconds.
         """
+        if self._continued and data == _CONTINUE:
+            self._continued = False
+            return len(_CONTINUE)
         self.flush()
+        if self.outbox is not None and self.outbox.held:
+            whole = memoryview(data).cast("B")
+            self.outbox.add(whole)
+            return len(whole)
         began: float | None = None
         while True:
             try:
-                sent = super().send(data, flags)
-                if self._gathers:
-                    self.let_go()
-                return sent
+                return self._send_at_once(data, flags)
             except (ssl.SSLWantReadError, ssl.SSLWantWriteError) as want:
                 if self._timeout == 0:
                     raise
@@ -274,15 +395,38 @@ class RequestSocket(ServerSocket):
             self.abort()
             return
         self.flush()
+        if how != socket.SHUT_RD and self._is_held():
+            self._finished = self._owes_goodbye = True
+            return
         super().shutdown(how)
         self._finished = self._finished or (self.retire is not None and how != socket.SHUT_RD)
 
     def close(self) -> None:
-        """As socket.close, or hand the connection to ``retire`` after a shutdown."""
+        """As socket.close, or hand the connection to the loop, or to ``retire`` after a shutdown."""
+        if not self._broken and self._is_held() and self._outlet is not None and self._outlet.leave():
+            return  # it says goodbye
+        if self._owes_goodbye:
+            self._owes_goodbye = False
+            with contextlib.suppress(OSError):
+                super().shutdown(socket.SHUT_WR)
+        if self._body is not None:
+            self._body.close()
+            self._body = None
         if self._finished and not self._broken and self.retire is not None and self.fileno() >= 0:
             self.retire(self.detach())
             return
         super().close()
+
+    def abort(self) -> None:
+        """As `ServerSocket.abort`; nothing that waits is sent any more."""
+        self._broken = True
+        if self.outbox is not None:
+            self.outbox.discard()
+        super().abort()
+
+    def _is_held(self) -> bool:
+        """Whether a part of an answer waits for the client."""
+        return self.outbox is not None and self.outbox.held > 0
 
     def farewell(self) -> None:
         """Say goodbye and close: nothing more is sent, and nothing of the client's is lost to a reset."""

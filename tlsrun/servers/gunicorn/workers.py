@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import os
 import resource
@@ -13,6 +14,7 @@ from gunicorn.workers.gthread import TConn, ThreadWorker
 from gunicorn.workers.sync import SyncWorker
 
 from tlsrun.account import Account
+from tlsrun.servers.gunicorn.awaited import awaited
 from tlsrun.servers.gunicorn.pool import Pool
 from tlsrun.tls.connection import Connection, Limits
 from tlsrun.tls.listener import TLSListener
@@ -191,11 +193,14 @@ class TLSSyncWorker(SyncWorker):  # type: ignore[misc]  # gunicorn ships no type
         client.answer(super().handle_request, listener, req, client, addr)
 
     def _finish(self, listener: TLSListener) -> None:
+        began = time.monotonic()
         listener.stop_accept()
         for sock, address in listener.drain(_STOP_LINGER, self.notify):
             sock.setblocking(True)
             self.handle(listener, sock, address)
-        listener.close(_STOP_LINGER, self.notify)
+        listener.close(
+            _STOP_LINGER, self.notify, flushing=max(0.0, began + self.cfg.graceful_timeout - time.monotonic())
+        )
         self.app.duties.stop()
 
 
@@ -213,8 +218,9 @@ def _leave_roots_group(account: Account | None) -> None:
 def _limits(worker: Any, *, patience: float) -> Limits:
     seconds = worker.app.plan.handshake_timeout
     return Limits(
-        handshake_timeout=seconds, head_timeout=seconds, patience=patience or None, max_head=_max_head(worker.cfg)
-    )
+        handshake_timeout=seconds, head_timeout=seconds, patience=patience or None, max_head=_max_head(worker.cfg),
+        awaited=functools.partial(awaited, most=Limits.max_body),
+    )  # fmt: skip
 
 
 def _max_head(cfg: Any) -> int:

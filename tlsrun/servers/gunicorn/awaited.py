@@ -1,0 +1,65 @@
+"""What of a request's body is waited for before a thread is asked: looked up in its head, purely.
+
+gunicorn reads the same bytes later, and it alone decides what they mean. A mistake here could only have it asked too
+early or too late.
+"""
+
+from __future__ import annotations
+
+import re
+
+from tlsrun.edge.chunks import Chunked
+
+_LENGTH = re.compile(rb"\ncontent-length:[ \t]*([0-9]{1,18})[ \t]*\r\n")
+_CODING = re.compile(rb"\ntransfer-encoding:[ \t]*chunked[ \t]*\r\n")
+_EXPECTS = re.compile(rb"\nexpect:[ \t]*100-continue[ \t]*\r\n")
+
+
+class Awaited:
+    """The rest of a body.
+
+    Arguments:
+        left: its bytes; None for one in chunks.
+        expects: its client waits for ``100 Continue``.
+    """
+
+    __slots__ = ("_chunks", "_left", "expects")
+
+    def __init__(self, left: int | None, *, expects: bool) -> None:
+        self._left = left or 0
+        self._chunks = Chunked(ValueError) if left is None else None
+        self.expects = expects
+
+    def feed(self, data: bytes) -> bool:
+        """More has come; whether nothing more is to be waited for."""
+        if self._chunks is None:
+            self._left -= len(data)
+            return self._left <= 0
+        try:
+            self._chunks.feed(data)
+        except ValueError:  # gunicorn refuses it
+            return True
+        return self._chunks.done
+
+
+def awaited(data: bytes, most: int) -> Awaited | None:
+    """What is to be waited for.
+
+    Arguments:
+        data: a whole head, and what has come behind it.
+        most: bytes of a body; a longer one is not waited for, as there would be no room for it.
+
+    Returns:
+        None for nothing.
+    """
+    end = data.find(b"\r\n\r\n") + 4
+    head = data[:end].lower()
+    if end < 4 or b"\ncontent-length:" not in head and b"\ntransfer-encoding:" not in head:
+        return None
+    length, chunked = _LENGTH.findall(head), _CODING.search(head)
+    if len(length) + (chunked is not None) != 1 or (length and int(length[0]) > most):
+        return None
+    begun = len(data) > end
+    expects = not begun and b" http/1.1\r\n" in head and _EXPECTS.search(head) is not None
+    rest = Awaited(None if chunked else int(length[0]), expects=expects)
+    return None if (begun or length == [b"0"]) and rest.feed(data[end:]) else rest
