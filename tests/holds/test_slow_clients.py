@@ -32,15 +32,11 @@ _DATA, _WINDOW_UPDATE = 0, 8
 #: What is started: its flags, and how many requests it runs at once.
 CASES = {
     "builtin": ("builtin", (), 4),
-    "builtin, a few threads": ("builtin", ("--threads", "4"), 4),
-    "builtin, one thread": ("builtin", ("--threads", "1"), 1),
     "gunicorn": ("gunicorn", ("--threads", str(_THREADS)), _WORKERS * _THREADS),
     "gunicorn sync": ("gunicorn", ("--server-options", "worker_class=sync"), _WORKERS),
     "uwsgi": ("uwsgi", ("--threads", str(_THREADS)), _WORKERS * _THREADS),
     "granian": ("granian", ("--threads", str(_THREADS)), _WORKERS * _THREADS),
-    "granian, one thread": ("granian", ("--threads", "1"), _WORKERS),
     "hypercorn": ("hypercorn", ("--threads", str(_THREADS)), _WORKERS * _THREADS),
-    "hypercorn, one thread": ("hypercorn", ("--threads", "1"), _WORKERS),
 }
 
 
