@@ -13,6 +13,7 @@ from flask.cli import ScriptInfo, SeparatedPathType, pass_script_info
 from flask.helpers import get_debug_flag
 
 from flask_tlsrun.extension import app_layers, prefer_https
+from flask_tlsrun.run_variables import run_layer
 from tlsrun.apps import import_hint, second_import_warning
 from tlsrun.cli.console import fail_import
 from tlsrun.cli.launching import Job, serve_or_exit
@@ -63,17 +64,19 @@ def tlsrun_command(
     flask --app pkg.main:create_app tlsrun --port 8443 --debug
     flask tlsrun --host 0.0.0.0 --port 443 --cert fullchain.pem --key privkey.pem
 
-    Settings that are not given here come from the environment (FLASK_TLSRUN_*, TLSRUN_*), then from app.config.
+    Settings that are not given here come from the environment (FLASK_TLSRUN_*, TLSRUN_*), then from app.config; host,
+    port, certificate and key at last from FLASK_RUN_HOST, FLASK_RUN_PORT, FLASK_RUN_CERT and FLASK_RUN_KEY.
     """
     app, broken = _load(info)
     layers = command_line_layers(context, values)
     if not with_threads:
         layers.insert(0, Layer(name="command line", given={"threads": Given(value=1, spelling="--without-threads")}))
+    layers += app_layers(app) if app else [environment_layer()]
     warning = second_import_warning(app.import_name) if app else None
     job = Job(
         application=app or broken,
         framework="flask",
-        layers=[*layers, *(app_layers(app) if app else [environment_layer()])],
+        layers=[*layers, run_layer(os.environ, layers)],
         name=info.app_import_path or (app.import_name if app else ""),
         development=Development(
             reload=reload,
