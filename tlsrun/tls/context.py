@@ -18,8 +18,8 @@ _VERIFY_MODES = {"none": ssl.CERT_NONE, "optional": ssl.CERT_OPTIONAL, "required
 
 #: X509_CERT_AUX: SEQUENCE { reject [0] SEQUENCE OF { id-kp-clientAuth } }, which stands behind a certificate.
 _REJECT = bytes.fromhex("300ca00a06082b06010505070302")
-#: SSL_OP_NO_RX_CERTIFICATE_COMPRESSION, which OpenSSL has since 3.2, and the ssl module has no name for.
-_NO_COMPRESSED_CERTIFICATES = 1 << 32 if ssl.OPENSSL_VERSION_INFO >= (3, 2) else 0
+#: SSL_OP_NO_RX_CERTIFICATE_COMPRESSION (bit 33 in OpenSSL's ssl.h, since 3.2), for which the ssl module has no name.
+_NO_COMPRESSED_CERTIFICATES = 1 << 33 if ssl.OPENSSL_VERSION_INFO >= (3, 2) else 0
 
 #: So that `client_ca` decides the same on every Python. Its defaults have both and strictness since 3.13: an authority
 #: that is trusted ends the path, whoever signed it. Strictness is cleared: it refuses the clients of authorities
