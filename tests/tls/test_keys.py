@@ -147,6 +147,15 @@ def test_ml_dsa_is_named(ca: Authority, number: int, password: bytes | None) -> 
     assert problem(ca.leaf().fullchain_pem, data, password=password).code == "TLS111"
 
 
+@pytest.mark.skipif(ssl.OPENSSL_VERSION_INFO < (3, 5), reason="this OpenSSL does not know ML-DSA")
+def test_ml_dsa_is_served_as_it_is(tmp_path: Path) -> None:
+    """Where OpenSSL knows it, the key is handed on as OpenSSL wrote it, and the pair is proved."""
+    cert, key = self_signed(tmp_path, "-algorithm", "ML-DSA-65")
+    identity, _ = load_identity(sources(cert.read_bytes(), key.read_bytes()))
+    assert identity.key == key.read_bytes()
+    assert identity.key_type == "ML-DSA-65"
+
+
 #: How openssl encrypts keys, new ways and old.
 ENCRYPTIONS = {
     "PKCS #8, PBES2 AES-256": ["pkcs8", "-topk8", "-v2", "aes-256-cbc"],

@@ -243,7 +243,8 @@ def _decrypt(source: Source, block: Block, password: bytes | None) -> object:
                 source,
                 f"the password does not open the private key in {source.name}",
                 f"Give the right one ({WAYS}); this asks for it and tries it: "
-                f"openssl pkey -in {source.argument} -noout",
+                f"openssl pkey -in {source.argument} -noout; if it opens it, the key is of a kind that is read here "
+                "unencrypted only (ML-DSA as OpenSSL writes it)",
                 "TLS113",
             ) from None
         raise _problem(
