@@ -102,8 +102,10 @@ def become(account: Account) -> None:
     """Give up root for ``account``: its groups first, the user last, since afterwards there is no right to.
 
     Raises:
-        PermissionError: this process is not root's.
+        PermissionError: this process is not root's, and not that account's.
     """
+    if os.geteuid() != 0 and (os.getuid(), os.getgid()) == (account.uid, account.gid):
+        return  # it has become so before: it was executed anew since
     os.initgroups(account.user, account.gid)
     os.setgid(account.gid)
     os.setuid(account.uid)

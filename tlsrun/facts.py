@@ -21,6 +21,7 @@ from tlsrun.endpoint import Endpoint
 from tlsrun.errors import CertificateError, ConfigurationError, Problem
 from tlsrun.listening.address import Listener, Place, hosts_of
 from tlsrun.listening.finding import find_listeners
+from tlsrun.listening.kept import is_kept
 from tlsrun.listening.probing import probe
 from tlsrun.settings.layers import Resolution
 from tlsrun.settings.table import Settings
@@ -187,7 +188,8 @@ def _hosts(settings: Settings, listeners: Iterable[Listener]) -> tuple[str, ...]
 def _bind_errnos(listeners: Iterable[Listener]) -> dict[Place, int]:
     listeners = tuple(listeners)
     places = [listener.place for listener in listeners]
-    tried = {one.place: probe(one.place, places) for one in listeners if one.descriptor is None}
+    ours = [one.place for one in listeners if one.descriptor is None and not is_kept(one.place)]
+    tried = {place: probe(place, places) for place in ours}
     return {place: number for place, number in tried.items() if number is not None}
 
 
@@ -196,7 +198,7 @@ def _redirect_facts(settings: Settings, listeners: Iterable[Listener]) -> dict[s
         return {}
     places = [Endpoint(host=host, port=settings.redirect_port) for host in _hosts(settings, listeners)]
     for place in places:
-        if (number := probe(place, places)) is not None:
+        if not is_kept(place) and (number := probe(place, places)) is not None:
             return {"redirect_errno": number, "redirect_host": place.host}
     return {}
 

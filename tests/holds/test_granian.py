@@ -149,7 +149,7 @@ def test_http_2_while_workers_are_replaced(serve: Serve) -> None:
             thread.start()
         for number in range(1, 7):
             site.server.signal(signal.SIGHUP)
-            ended = lambda seen=number: site.server.log().count("Stopped worker-2") == seen  # noqa: E731
+            ended = lambda seen=number: site.server.log().count("before has ended") == 2 * seen  # noqa: E731
             site.server.wait_for(ended, what="the end of the old workers")
         stop.set()
         for thread in threads:

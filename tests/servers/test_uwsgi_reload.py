@@ -30,7 +30,10 @@ def test_no_request_is_lost(kept: bool, localhost_cert: Paths, ca_file: Path, tm
                 count = asked.answers
                 eventually(lambda: asked.answers > count + 100)  # noqa: B023 -- called at once
         assert not asked.failures
-        assert imports.read_text().split() == [str(site.server.pid)] * 3
+        # Each reload is tried first, in a process of its own.
+        pids = imports.read_text().split()
+        assert pids.count(str(site.server.pid)) == 3
+        assert len(pids) == 5
 
 
 def test_requests_in_flight_finish(localhost_cert: Paths, ca_file: Path, tmp_path: Path) -> None:
@@ -78,7 +81,7 @@ def test_a_broken_certificate_prevents_it(own_cert: Paths, ca: Authority, ca_fil
         whole = own_cert.fullchain.read_bytes()
         own_cert.fullchain.write_bytes(whole[:200])
         site.server.signal(signal.SIGHUP)
-        site.server.until_logged("not reloaded: a certificate cannot be served")
+        site.server.until_logged("not reloaded, what runs goes on")
         assert str(own_cert.fullchain) in site.server.log()
         assert site.ask().tls.certificate == own_cert.pair.der
         assert site.children() == before

@@ -17,9 +17,11 @@ from tlsrun.cli.banner import banner_lines, plain_banner_lines
 from tlsrun.cli.console import fail, say, warn
 from tlsrun.errors import ConfigurationError, Problem, TLSRunError
 from tlsrun.facts import gather
+from tlsrun.handover import is_anew, is_trial
 from tlsrun.plan import Development, Plan, decide
 from tlsrun.platform import Platform, find_platform, resolve_behind
 from tlsrun.process import patch_problem
+from tlsrun.reloading.trial import Passed, check_server
 from tlsrun.settings.derived import may_use_development_certificate
 from tlsrun.settings.layers import Layer, Resolution, resolve
 from tlsrun.wsgi import application as with_facts
@@ -60,6 +62,15 @@ def serve(job: Job) -> int:
     Raises:
         ConfigurationError: something given cannot be served; nothing was started.
     """
+    try:
+        return _serve(job)
+    except Passed:
+        # Not by returning: what a script does after its server would be done, and its threads be waited for.
+        logging.shutdown()
+        os._exit(0)
+
+
+def _serve(job: Job) -> int:
     if (problem := patch_problem()) is not None:
         # Before anything is read: our own contexts would not work either.
         raise ConfigurationError([problem])
@@ -82,8 +93,9 @@ def serve(job: Job) -> int:
         quiet=job.quiet,
         warnings=job.warnings,
     )
+    check_server(plan.server)
     show_log(quiet=plan.quiet)
-    if not any(name in os.environ for name in _STARTED_AGAIN):
+    if not _is_started_again():
         announce(plan, job, facts.now)
     return servers.load(plan.server).launch(plan, with_facts(job.application, plan.front))
 
@@ -103,12 +115,16 @@ def _serve_plain(job: Job, platform: Platform, resolution: Resolution) -> int:
     from tlsrun.servers.gunicorn.plain import launch_plain
 
     show_log(quiet=plan.quiet)
-    if not any(name in os.environ for name in _STARTED_AGAIN):
+    if not _is_started_again():
         warn(plan.warnings)
         if not plan.quiet:
             for line in plain_banner_lines(plan, facts.servers[SERVER], job.name):
                 say(f" * {line}")
     return launch_plain(plan, with_facts(job.application, plan.front))
+
+
+def _is_started_again() -> bool:
+    return is_anew() or is_trial() or any(name in os.environ for name in _STARTED_AGAIN)
 
 
 def announce(plan: Plan, job: Job, now: Any) -> None:

@@ -125,6 +125,10 @@ def _head(plan: Plan, site: Site) -> str:
             f"takes a restart: certbot renew --deploy-hook 'systemctl restart {site.name}.service'"
             + (". The socket stays open meanwhile: connections wait, none is refused." if _has_socket(site) else "")
         )
+        paragraphs.append(
+            f"New code and settings: systemctl reload {site.name}.service. What fails to load leaves the old code "
+            "serving; the journal says why."
+        )
     elif site.form == "http":
         paragraphs.append(
             "TLSRUN_PROXY says which front is believed on who the client is: nginx, apache, haproxy or caddy, each "

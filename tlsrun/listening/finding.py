@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from tlsrun.endpoint import Endpoint
 from tlsrun.errors import ConfigurationError, Problem
 from tlsrun.listening.address import LONGEST, Descriptor, Handed, Listener, UnixSocket, parse_bind, spell
-from tlsrun.listening.inherited import handed_over, listener_of
+from tlsrun.listening.inherited import at_hand, handed_over, listener_of
 
 
 def find_listeners(
@@ -91,7 +91,7 @@ def _exists(name: str, look_up: Callable[[str], object]) -> bool:
 
 def _asked_for(asked: Handed | Descriptor, handed: dict[int, str], where: str) -> Iterator[int]:
     if isinstance(asked, Descriptor):
-        yield asked.number
+        yield at_hand(asked.number)
         return
     found = [number for number, name in handed.items() if asked.name in (None, name)]
     if not found:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping
 
 from tlsrun.endpoint import Endpoint
+from tlsrun.handover import received, server_pid
 from tlsrun.listening.address import Listener, Place, UnixSocket
 
 _FIRST = 3  # SD_LISTEN_FDS_START
@@ -16,10 +18,10 @@ _KEPT = "_TLSRUN_"
 
 
 def handed_over(environ: Mapping[str, str] = os.environ) -> dict[int, str]:
-    """The descriptors that systemd has handed to this very process, with their names."""
+    """The descriptors that systemd has handed to this very process, with their names; in a trial, to the server."""
     for prefix in ("", _KEPT):
         pid, fds, names = (environ.get(prefix + name, "") for name in _VARIABLES)
-        if pid == str(os.getpid()) and fds.isdigit():
+        if pid == str(server_pid()) and fds.isdigit():
             return _named(int(fds), names.split(":"))
     return {}
 
@@ -34,7 +36,30 @@ def keep(environ: MutableMapping[str, str] = os.environ) -> None:
 
 def _named(number: int, names: list[str]) -> dict[int, str]:
     names += ["unknown"] * (number - len(names))
-    return {_FIRST + index: names[index] or "unknown" for index in range(number)}
+    return {at_hand(_FIRST + index): names[index] or "unknown" for index in range(number)}
+
+
+#: Device and inode of sockets that were handed over -> the number by which.
+_numbers: dict[tuple[int, int], int] = {}
+
+
+def at_hand(number: int) -> int:
+    """Where a socket is now that was handed over by ``number``: after a reload, perhaps elsewhere."""
+    now = dict(received().moved).get(number, number)
+    with contextlib.suppress(OSError):
+        _numbers[_identity(now)] = number
+    return now
+
+
+def moved(descriptors: Iterable[int]) -> tuple[tuple[int, int], ...]:
+    """Of those descriptors that are sockets which were handed over: the number by which, and where they are now."""
+    found = ((_numbers.get(_identity(descriptor)), descriptor) for descriptor in descriptors)
+    return tuple((number, descriptor) for number, descriptor in found if number is not None)
+
+
+def _identity(descriptor: int) -> tuple[int, int]:
+    found = os.fstat(descriptor)
+    return found.st_dev, found.st_ino
 
 
 def listener_of(descriptor: int) -> Listener:

@@ -14,6 +14,15 @@ STOPPING = "STOPPING=1"
 ALIVE = "WATCHDOG=1"
 
 
+def reloading(microseconds: int) -> str:
+    """The word that a reload begins, which READY ends (sd_notify(3)).
+
+    Arguments:
+        microseconds: of CLOCK_MONOTONIC, now.
+    """
+    return f"RELOADING=1\nMONOTONIC_USEC={microseconds}"
+
+
 def notify(state: str, environ: Mapping[str, str] = os.environ) -> bool:
     """Tell the service manager; without one, or when it does not listen, nothing happens.
 

@@ -13,6 +13,8 @@ from types import TracebackType
 
 from tlsrun.endpoint import Endpoint
 from tlsrun.errors import ConfigurationError, Problem
+from tlsrun.handover import is_trial
+from tlsrun.listening import kept
 from tlsrun.listening.address import Listener, Place, UnixSocket, spell, takes_both_families
 from tlsrun.listening.inherited import place_of
 from tlsrun.listening.probing import is_alive
@@ -82,7 +84,7 @@ def adopt(sockets: Sequence[socket.socket], listeners: Sequence[Listener]) -> Li
 def open_all(
     listeners: Sequence[Listener], *, backlog: int, where: str = "address", several: bool = False
 ) -> Listening:
-    """Listen at all places, or at none.
+    """Listen at all places, or at none; at a reload, by the sockets that are there.
 
     Arguments:
         backlog: connections that may wait at each (listen(2)).
@@ -100,7 +102,7 @@ def open_all(
     try:
         for listener in listeners:
             try:
-                sock = _open(listener, places, files, backlog, several)
+                sock = _taken(listener, files, backlog, several) or _open(listener, places, files, backlog, several)
             except (OSError, LookupError, ValueError, OverflowError) as error:
                 raise _refused(listener.place, error, where) from error
             opened.append(sock)
@@ -123,6 +125,23 @@ def _refused(place: Place, error: Exception, where: str) -> ConfigurationError:
     if isinstance(place, UnixSocket):
         remedy = "Choose another path, mode or owner, or stop what listens there (`ss -lxp` shows what)"
     return ConfigurationError([Problem(where=f"{where} ({spell(place)})", what=what, remedy=remedy, code="TLS211")])
+
+
+def _taken(listener: Listener, files: dict[str, tuple[int, int]], backlog: int, several: bool) -> socket.socket | None:
+    """What the program before this one has left open there."""
+    found = kept.take(listener)
+    if found is None or is_trial():
+        return found
+    if listener.descriptor is not None:
+        return prepared(found)
+    found.listen(backlog)
+    if isinstance(listener.place, UnixSocket):
+        with contextlib.suppress(OSError):
+            files[listener.place.path] = _identity(listener.place.path)
+    elif several:
+        # Linux looks at it when the next one is bound.
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    return prepared(found)
 
 
 def _open(

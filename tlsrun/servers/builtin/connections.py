@@ -43,7 +43,7 @@ class Connections:
         self._limit = limit
         self._changed = threading.Condition()
         self._places: dict[ServerSocket, _Place] = {}
-        self._stopping = False
+        self._stopping = self._lingers = False
 
     @property
     def stopping(self) -> bool:
@@ -79,7 +79,7 @@ class Connections:
     def _move_at_stop(self, phase: Phase) -> bool:
         with self._changed:
             self._changed.notify_all()
-        return phase is not Phase.IDLE
+        return phase is not Phase.IDLE or self._lingers
 
     def remove(self, sock: ServerSocket) -> None:
         """A connection is over."""
@@ -139,6 +139,22 @@ class Connections:
                 lambda: all(place.phase is not Phase.FRESH for place in self._places.values()), seconds
             )
             self._wake(Phase.FRESH)
+
+    def linger(self, seconds: float) -> None:
+        """Want one further request of each client at most, and tell so with its answer; to be called before `stop`.
+
+        A client whose connection is kept may have a request on its way. Who is answered without that word may ask once
+        more; who says nothing has until then.
+
+        Arguments:
+            seconds: for them to ask.
+        """
+        with self._changed:
+            self._stopping = self._lingers = True
+            self._changed.wait_for(
+                lambda: all(place.phase is not Phase.IDLE for place in self._places.values()), seconds
+            )
+            self._lingers = False
 
     def _wake(self, phase: Phase) -> None:
         for sock, place in self._places.items():

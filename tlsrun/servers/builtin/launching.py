@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import threading
 from collections.abc import Callable
 from typing import Any
 
 from tlsrun.account import become
 from tlsrun.listening.address import url_of
+from tlsrun.listening.kept import close_others
 from tlsrun.listening.opening import adopt, open_all, open_redirecting
 from tlsrun.optional import is_installed
 from tlsrun.plan import Plan
+from tlsrun.reloading.predecessors import Predecessors
+from tlsrun.reloading.trial import ends_here
 from tlsrun.servers.broken import broken_for
 from tlsrun.servers.builtin import development, lifecycle
 from tlsrun.servers.builtin.options import Options, read_options
@@ -27,6 +31,7 @@ _log = logging.getLogger("tlsrun.builtin")
 def run(plan: Plan, application: Callable[..., Any]) -> int:
     """As `tlsrun.servers.builtin.launch`."""
     options = read_options(plan.server_options)
+    ends_here(lambda: certificates_of(plan))
     # Bottle's reloader is its own: this process is its child already.
     watched = plan.development.reloads and plan.framework != "bottle"
     with contextlib.ExitStack() as stack:
@@ -34,6 +39,7 @@ def run(plan: Plan, application: Callable[..., Any]) -> int:
         if inherited is None:
             listening = stack.enter_context(open_all(plan.listeners, backlog=options.backlog))
             redirecting = stack.enter_context(open_redirecting(plan.redirect_listeners))
+            close_others()
             plan = plan.settled(listening)
             _log.info("listening on %s", ", ".join(url_of(listener) for listener in plan.listeners))
             if watched:
@@ -58,7 +64,11 @@ def run(plan: Plan, application: Callable[..., Any]) -> int:
             become(plan.account)
         if watched:
             return development.serve_watched(server, duties, plan, options)
-        return lifecycle.serve(server, duties)
+        predecessors = Predecessors()  # of another server, which the settings named before
+        if predecessors.living:
+            predecessors.retire()
+            threading.Thread(target=predecessors.see_off, name="tlsrun-predecessors", daemon=True).start()
+        return lifecycle.serve(server, duties, (*listening.sockets, *redirecting.sockets))
 
 
 def _wrapped(application: Callable[..., Any], plan: Plan, options: Options) -> Callable[..., Any]:

@@ -1,24 +1,38 @@
-"""From start to stop: signals, the main thread's part, and the end that lets running requests finish."""
+"""From start to stop: signals, the main thread's part, and the end that lets running requests finish.
+
+At a reload (SIGHUP) this one process has to end what it does before it can be executed anew. Until then it accepts, and
+tells who is answered to come anew; then who comes waits in the sockets, which stay open, for the time of an import.
+"""
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
+import socket
 import threading
+from collections.abc import Sequence
 
 from tlsrun.listening.notify import READY, STOPPING, notify
+from tlsrun.reloading.reload import LOOK, Reload
 from tlsrun.servers.builtin.server import Server
-from tlsrun.servers.builtin.signals import HeardSignals
+from tlsrun.servers.builtin.signals import RELOAD, HeardSignals
 from tlsrun.servers.duties import Duties
 
 #: Seconds that running requests get when a reloader starts the program anew: a person is waiting for it.
 RELOAD_GRACE = 1.0
 
+#: Seconds that clients of kept connections get at a reload to send what they have on its way.
+_LINGER = 1.0
+
 _INTERRUPTED = 130  # as shells have it: 128 and the number of SIGINT
 
 
-def serve(server: Server, duties: Duties) -> int:
+def serve(server: Server, duties: Duties, sockets: Sequence[socket.socket] = ()) -> int:
     """Serve until SIGTERM or Ctrl-C, then let running requests finish; a second Ctrl-C does not wait for them.
+
+    Arguments:
+        sockets: what the program that a reload executes anew is to have.
 
     Bottle's reloader interrupts the main thread as Ctrl-C does, when a file has changed: then the program is
     wanted anew at once, and KeyboardInterrupt is passed on when all is closed.
@@ -31,8 +45,8 @@ def serve(server: Server, duties: Duties) -> int:
         KeyboardInterrupt: under Bottle's reloader.
     """
     reloading = "BOTTLE_CHILD" in os.environ
-    with HeardSignals() as signals:
-        end = _End(server, duties, signals, RELOAD_GRACE if reloading else None)
+    with HeardSignals(reload=not reloading) as signals:
+        end = _End(server, duties, signals, sockets, RELOAD_GRACE if reloading else None)
         threading.Thread(target=end.listen, name="tlsrun-signals", daemon=True).start()
         try:
             start(server, duties)
@@ -42,6 +56,11 @@ def serve(server: Server, duties: Duties) -> int:
             if not end.over:
                 stop(server, duties, 0)
                 return _INTERRUPTED
+        if end.anew:
+            # As at every end of a program; exec(2) does none of it.
+            atexit._run_exitfuncs()
+            end.reload.execute()
+            return 1
     if reloading and end.last == signal.SIGINT:
         raise KeyboardInterrupt
     return _INTERRUPTED if end.hurried else 0
@@ -51,25 +70,40 @@ class _End:
     """The end of a server, in threads of its own: the main thread may be in a request.
 
     Arguments:
+        sockets: for the program that a reload executes anew.
         after_interrupt: seconds that running requests get when SIGINT came first, at most; None for no such limit.
 
     Attributes:
         last: the signal that came last; None before one came.
         hurried: whether somebody pressed Ctrl-C twice.
         over: whether running requests have had their time.
+        anew: whether the program is to be executed anew, by the main thread.
+        reload: what does it.
     """
 
-    def __init__(self, server: Server, duties: Duties, signals: HeardSignals, after_interrupt: float | None) -> None:
+    def __init__(
+        self,
+        server: Server,
+        duties: Duties,
+        signals: HeardSignals,
+        sockets: Sequence[socket.socket],
+        after_interrupt: float | None,
+    ) -> None:
         self._server = server
         self._duties = duties
         self._signals = signals
         self._after_interrupt = after_interrupt
         self.last: int | None = None
-        self.hurried = self.over = False
+        self.hurried = self.over = self.anew = False
+        self.reload = Reload(lambda: sockets, otherwise=duties.reload)
+        self._reloading: threading.Thread | None = None
 
     def listen(self) -> None:
         """Begin the end at the first signal; hurry at a second SIGINT."""
         while (number := self._signals.next()) is not None:
+            if number == RELOAD:
+                self._ask_for_reload()
+                continue
             before, self.last = self.last, number
             if before is None:
                 threading.Thread(target=self._stop, args=(number,), name="tlsrun-stop", daemon=True).start()
@@ -77,7 +111,31 @@ class _End:
                 self.hurried = True
                 self._leave()
 
+    def _ask_for_reload(self) -> None:
+        self.reload.ask()
+        if self.last is None and (self._reloading is None or not self._reloading.is_alive()):
+            self._reloading = threading.Thread(target=self._reload, name="tlsrun-reload", daemon=True)
+            self._reloading.start()
+
+    def _reload(self) -> None:
+        tick = threading.Event()
+        while self.last is None and not self.reload.step():
+            if not self.reload.is_trying and not self.reload.asked:
+                return
+            tick.wait(LOOK)
+        if self.last is not None:
+            self.reload.stop()
+            return
+        self._server.make_way(_LINGER)
+        if self.last is None:
+            self._duties.stop()
+            self._server.finish(self._server.options.grace)
+            self.anew = self.last is None
+            self._server.work.wake()
+
     def _stop(self, number: int) -> None:
+        if self._reloading is not None:
+            self._reloading.join()
         grace = self._server.options.grace
         if self._after_interrupt is not None and number == signal.SIGINT:
             grace = min(grace, self._after_interrupt)

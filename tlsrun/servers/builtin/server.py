@@ -86,12 +86,25 @@ class Server:
     def close(self) -> None:
         """Accept no more."""
         self._leave()
-        self._waker.wake()  # nothing when this is the second call, after a second Ctrl-C
-        if self._accepting.ident is not None:  # it was started
-            self._accepting.join()
+        self.leave_waiting()
         for listener in self._listeners:
             listener.close()
         self._waker.close()
+
+    def make_way(self, seconds: float) -> None:
+        """For a program that is executed in place of this one: have clients come anew, then accept no more.
+
+        Arguments:
+            seconds: that those have who are kept, to ask once more.
+        """
+        self.connections.linger(seconds)
+        self.leave_waiting()
+
+    def leave_waiting(self) -> None:
+        """Accept no more; who comes now waits for whoever has the sockets next."""
+        self._waker.wake()  # nothing when this is the second call, after a second Ctrl-C
+        if self._accepting.ident is not None:  # it was started
+            self._accepting.join()
 
     def finish(self, grace: float) -> bool:
         """Let running requests finish; connections that wait for a request are closed at once.

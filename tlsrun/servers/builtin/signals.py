@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT, heard at once whatever the main thread is at."""
+"""SIGTERM, SIGINT and SIGHUP, heard at once whatever the main thread is at."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ import signal
 import socket
 import struct
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import FrameType, TracebackType
 from typing import Any
 
+from tlsrun import held
+
 _STOPS = (signal.SIGTERM, signal.SIGINT)
+#: What asks for a reload; None on Windows.
+RELOAD: int | None = getattr(signal, "SIGHUP", None)
 _CREDENTIALS: int | None = getattr(socket, "SO_PASSCRED", None)  # Linux tells who wrote
 _UCRED = struct.Struct("3i")
 _REPEAT = 0.1  # seconds after which a main thread that did not hear is called again
@@ -54,7 +58,10 @@ class StopSignals:
 
 
 class HeardSignals:
-    """SIGTERM and SIGINT, as long as the block runs, for a thread that waits for them.
+    """SIGTERM, SIGINT and SIGHUP, as long as the block runs, for a thread that waits for them.
+
+    SIGHUP asks for a reload; but where the terminal has gone that this program was started at, it means the end, as it
+    does for every program that is started there.
 
     CPython runs handlers in the main thread, between two of its instructions. A signal that comes just before that
     thread goes to sleep, or in the C code of a library, would wait until the application is done with what it does.
@@ -62,9 +69,14 @@ class HeardSignals:
     A process that the application forks has neither: its signals are not the server's.
 
     Outside the main thread, where Python takes no signals, none comes.
+
+    Arguments:
+        reload: whether SIGHUP is listened for.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, reload: bool = True) -> None:
+        self._numbers = (*_STOPS, *([RELOAD] if reload and RELOAD is not None else []))
+        self._had_terminal = _has_terminal()
         self._before: dict[int, Any] = {}
         self._reading, self._writing = socket.socketpair()
         self._writing.setblocking(False)
@@ -80,7 +92,8 @@ class HeardSignals:
         if threading.current_thread() is threading.main_thread():
             _present = self
             self._former = signal.set_wakeup_fd(self._writing.fileno(), warn_on_full_buffer=False)
-            self._before = _handled_by(self._handle)
+            self._before = _handled_by(self._handle, self._numbers)
+            held.release()
         return self
 
     def __exit__(
@@ -97,7 +110,9 @@ class HeardSignals:
     def next(self) -> int | None:
         """The next signal's number; waits for it. None when the block is over."""
         while data := self._read():
-            if data[0] in _STOPS:
+            if data[0] == RELOAD and self._had_terminal and not _has_terminal():
+                return signal.SIGTERM
+            if data[0] in self._numbers:
                 return data[0]
         self._reading.close()
         return None
@@ -155,8 +170,17 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forked)
 
 
-def _handled_by(handler: Callable[[int, FrameType | None], None]) -> dict[int, Any]:
+def _handled_by(handler: Callable[[int, FrameType | None], None], numbers: Iterable[int] = _STOPS) -> dict[int, Any]:
     """Install it, in the main thread; returns what was there."""
     if threading.current_thread() is not threading.main_thread():
         return {}
-    return {number: signal.signal(number, handler) for number in _STOPS}
+    return {number: signal.signal(number, handler) for number in numbers}
+
+
+def _has_terminal() -> bool:
+    """Whether this process has a controlling terminal (tty(4))."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | getattr(os, "O_NOCTTY", 0)))
+    except OSError:
+        return False
+    return True

@@ -47,7 +47,7 @@ MAPPING: Mapping[str, Cell] = {
     "ciphers": Unsupported("has its own suites, which cannot be chosen: those of the profile intermediate"),
     "groups": Unsupported("has its own key exchange groups, which cannot be chosen: X25519, P-256 and P-384"),
     "context_hook": Unsupported("does TLS with rustls, where there is no SSLContext"),
-    "reload": Ours("new workers take over, once Granian has been seen to take the files"),
+    "reload": Ours("new workers take over, once Granian has been seen to take the files; SIGHUP loads all anew"),
     "sni": _ONE,
     "sni_strict": Unsupported("does not look at the name that the client asks for", accepts=(False,)),
     "client_ca": To("ssl_ca"),
@@ -104,7 +104,7 @@ def option_targets() -> frozenset[str]:
 def launch(plan: Plan, application: Callable[..., Any]) -> int:
     """Serve until told to stop (SIGTERM, SIGINT); requests in flight finish.
 
-    SIGHUP reads the certificates again and replaces the workers, one after the other.
+    SIGHUP loads everything anew (`tlsrun.reloading`).
     To be called in the main thread, with no other thread running: Granian forks.
 
     Returns:

@@ -121,6 +121,11 @@ class Keeper:
         self._refusal = replace(self._refusal, last_error_at=utc_now())
         _log.warning("kept the certificate in service; not reloaded from %s: %s", files, objection)
 
+    @property
+    def folder(self) -> str:
+        """The private folder."""
+        return str(self._folder.path)
+
     def forget_others(self) -> None:
         """Remove the files of former certificates; every worker has started with `files`."""
         self._folder.keep_only(self.files)

@@ -16,8 +16,10 @@ from tlsrun.account import Account, become
 from tlsrun.endpoint import Endpoint
 from tlsrun.errors import ConfigurationError, Problem
 from tlsrun.listening.address import spell_all
+from tlsrun.listening.kept import close_others, take_others
 from tlsrun.listening.opening import Listening, open_all, open_redirecting
 from tlsrun.plan import Plan
+from tlsrun.reloading.trial import ends_here
 from tlsrun.servers import duties
 from tlsrun.servers.broken import broken_for
 from tlsrun.servers.certificates import certificates_of
@@ -49,6 +51,7 @@ def serve(plan: Plan, application: Callable[..., Any], parameters: dict[str, Any
     with contextlib.ExitStack() as stack:
         plan, listening, sockets = _sockets(plan, stack, parameters["backlog"])
         redirecting = stack.enter_context(open_redirecting(plan.redirect_listeners))
+        close_others()
         redirect = duties.redirecting(plan, certificates, redirecting.sockets)
         folder = _folder(plan.account)
         stack.callback(folder.remove)
@@ -71,6 +74,7 @@ def _run(plan: Plan, certificates: Certificates, folder: PemFolder, site: Site, 
     try:
         supervisor = Supervisor(site, **parameters)
         supervisor.keeper = Keeper(plan, certificates, folder, supervisor.objection_to)
+        ends_here()
         try:
             supervisor.serve()
         finally:
@@ -139,7 +143,11 @@ def _sockets(
         (*stack.enter_context(open_all(own, backlog=backlog, several=several)).sockets, *shared)
         for _ in range(plan.workers - 1)
     ]
-    return plan, listening, (listening.sockets, *more)
+    # At a reload there may be more of them than workers now: what waits there is not to be lost.
+    left = [sock for one in own for sock in take_others(one)]
+    for sock in left:
+        stack.enter_context(sock)
+    return plan, listening, ((*listening.sockets, *left), *more)
 
 
 def _beginning(account: Account | None, redirect: RedirectListener | None) -> Callable[[], None]:

@@ -15,13 +15,17 @@ from typing import Any
 from granian.log import logger
 from granian.server.mp import MPServer
 
+from tlsrun import held
+from tlsrun.handover import Old
 from tlsrun.listening.notify import READY, STOPPING, Watchdog, notify
+from tlsrun.reloading.predecessors import Predecessors
+from tlsrun.reloading.reload import LOOK, Reload
 from tlsrun.servers.granian import trial
 from tlsrun.servers.granian.certificates import Keeper
 from tlsrun.servers.granian.handle import WorkerHandle
 from tlsrun.servers.granian.pem import PemFiles
 from tlsrun.servers.granian.pool import Runtime
-from tlsrun.servers.granian.worker import Task, start
+from tlsrun.servers.granian.worker import RETIRE, Task, start
 
 _TICK = 1.0  # seconds between two looks at certificates and workers
 _PAUSE = 1.0  # seconds after its birth before a worker that died is replaced
@@ -73,6 +77,8 @@ class Supervisor(MPServer):  # type: ignore[misc]  # Granian's classes have no t
         self._rss_at = self._worn_at = time.monotonic()
         self._roll_at: float | None = None
         self._watchdog = Watchdog()
+        self._anew = Reload(self._sockets, otherwise=self._reload_as_it_is)
+        self._predecessors = Predecessors()
         super().__init__("the application", **parameters)
         self.ssl_ctx: Any = (True, *self.ssl_ctx[1:])
 
@@ -129,8 +135,8 @@ class Supervisor(MPServer):  # type: ignore[misc]  # Granian's classes have no t
         self._wake_up()
 
     def signal_handler_reload(self, *args: Any, **kwargs: Any) -> None:
-        """SIGHUP: certificates are read again, and all workers replaced."""
-        self.reload_signal = True
+        """SIGHUP: a reload."""
+        self._anew.ask()
         self._wake_up()
 
     @property
@@ -158,11 +164,14 @@ class Supervisor(MPServer):  # type: ignore[misc]  # Granian's classes have no t
         """And here."""
 
     def _serve_loop(self, spawn_target: Any, target_loader: Any) -> None:
-        if not self.interrupt_signal:
+        held.release()
+        if not self._failed:
+            self._predecessors.retire()
             notify(READY)
         while not self.interrupt_signal:
-            self._wait(self._watchdog.within(_TICK))
+            self._wait(LOOK if self._anew.is_trying else self._watchdog.within(_TICK))
             self._watchdog.feed()
+            self._reload_if_asked()
             self._reap()
             self._replace_the_dead()
             self._look_after_certificates()
@@ -179,14 +188,18 @@ class Supervisor(MPServer):  # type: ignore[misc]  # Granian's classes have no t
         self._site.leave()
         began, patience = time.monotonic(), self.workers_kill_timeout or _GRACE
         asked = self._interrupts
+        self._anew.stop()
+        self._predecessors.hurry(patience)
         for worker in self.family():
             worker.terminate()
-        while any(worker.is_alive() for worker in self.family()):
+        while any(worker.is_alive() for worker in self.family()) or self._predecessors.living:
+            self._predecessors.look()
             if time.monotonic() - began > patience or self._interrupts > asked:
                 logger.warning("Ending workers whose requests have not finished")
                 for worker in self.family():
                     worker.kill()
                     worker.join()
+                self._predecessors.kill()
             self._wait(0.1)
         for worker in self.family():
             self._bury(worker)
@@ -214,7 +227,30 @@ class Supervisor(MPServer):  # type: ignore[misc]  # Granian's classes have no t
         if self._wakes in ready:
             os.read(self._wakes, 4096)
 
+    def _reload_if_asked(self) -> None:
+        if self._anew.step():
+            self._call_hooks(self.hooks_reload)
+            self._anew.execute(old=self._old(), folders=[self.keeper.folder])
+
+    def _sockets(self) -> Iterable[socket.socket]:
+        listening = (sock for own in self._site.listeners for sock in own)
+        return dict.fromkeys([*listening, *self._site.redirect])
+
+    def _old(self) -> list[Old]:
+        """Those who serve on until the program that is executed anew does; they end with its process at the latest."""
+        patience, word = self.workers_kill_timeout or _RETIREMENT, RETIRE.decode()
+        workers = [
+            Old(pid=worker.inner.pid, link=worker.link.fileno(), word=word, patience=patience)
+            for worker in self.family()
+            if worker.inner.pid is not None and worker.is_alive()
+        ]
+        return [*self._predecessors.living, *workers]
+
+    def _reload_as_it_is(self) -> None:
+        self.reload_signal = True
+
     def _reap(self) -> None:
+        self._predecessors.look()
         now = time.monotonic()
         for worker, deadline in list(self._retired):
             if worker.is_alive() and now > deadline:
@@ -246,7 +282,7 @@ class Supervisor(MPServer):  # type: ignore[misc]  # Granian's classes have no t
         keeper = self.keeper
         asked, self.reload_signal = self.reload_signal, False
         if asked:
-            logger.info("HUP signal received, gracefully respawning workers..")
+            logger.info("HUP signal received, gracefully respawning workers..")  # as they are: see `_reload_as_it_is`
             self._call_hooks(self.hooks_reload)
         if keeper.renew(at_once=asked) or asked:
             self._roll_at = time.monotonic()
@@ -300,6 +336,7 @@ class Supervisor(MPServer):  # type: ignore[misc]  # Granian's classes have no t
     def _spawn(self, number: int) -> WorkerHandle:
         own = self._site.listeners[number]
         task = self._task(number, self.keeper.files, own, measured=self.metrics_enabled)
+        task.forget = self._predecessors.forget
         task.foreign = [sock for others in self._site.listeners for sock in others if sock not in own]
         worker = WorkerHandle(self, number, task, self.family())
         worker.start()

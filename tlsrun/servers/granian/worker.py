@@ -56,6 +56,7 @@ class Task:
         end: called in it when it has left the sockets.
         link: this worker's end of the connection to the supervisor; None for a trial.
         theirs: the supervisor's ends of all such connections, to be closed here.
+        forget: called in the worker, to let go of what else is none of its business.
         ipc: where Granian's metrics go; None without.
     """
 
@@ -71,6 +72,7 @@ class Task:
     foreign: list[socket.socket] = field(default_factory=list)
     link: socket.socket | None = None
     theirs: list[socket.socket] = field(default_factory=list)
+    forget: Callable[[], None] = lambda: None
     ipc: Any = None
 
 
@@ -207,6 +209,7 @@ def run(task: Task) -> None:
     assert task.link is not None  # noqa: S101 -- for the type checker: a trial has none, and is not run
     for other in (*task.theirs, *task.foreign):
         other.close()
+    task.forget()
     post = Post(task.link)
     post.heed(STOPS)
     # Not SIG_IGN, which programs that the application starts would inherit.

@@ -10,6 +10,8 @@ from tlsrun.errors import ConfigurationError, Problem
 from tlsrun.facts import ServerFacts
 from tlsrun.optional import install_command, require, version_of
 from tlsrun.plan import Plan
+from tlsrun.reloading.trial import ends_here
+from tlsrun.servers.certificates import certificates_of
 from tlsrun.servers.forking import need_the_main_thread
 from tlsrun.servers.gunicorn.options import gunicorn_settings, where
 from tlsrun.settings.mapping import Cell, Ours, To, Unsupported
@@ -50,7 +52,7 @@ MAPPING: Mapping[str, Cell] = {
     "ciphers": _CONTEXT,
     "groups": _CONTEXT,
     "context_hook": _CONTEXT,
-    "reload": Ours("a thread in each worker watches the files; SIGHUP reads them too, for new workers"),
+    "reload": Ours("a thread in each worker watches the files; SIGHUP loads all anew"),
     "sni": _CONTEXT,
     "sni_strict": _CONTEXT,
     "client_ca": _CONTEXT,
@@ -108,8 +110,8 @@ def option_targets() -> frozenset[str]:
 def launch(plan: Plan, application: Callable[..., Any]) -> int:
     """Serve until gunicorn is told to stop (SIGTERM, SIGINT).
 
-    SIGHUP reads the certificates again and replaces the workers, one generation by the next. ``gunicorn.conf.py``
-    and ``GUNICORN_CMD_ARGS`` are not read: ``server_options`` takes their place.
+    SIGHUP loads everything anew (`tlsrun.reloading`). ``gunicorn.conf.py`` and ``GUNICORN_CMD_ARGS`` are not read:
+    ``server_options`` takes their place.
 
     Returns:
         the master's exit code. In the workers, which are forked from here, SystemExit passes through.
@@ -127,6 +129,7 @@ def launch(plan: Plan, application: Callable[..., Any]) -> int:
     classes = {"gthread": workers.TLSThreadWorker, "sync": workers.TLSSyncWorker}
     settings["worker_class"] = classes[settings["worker_class"]]
     check_values(settings, embedded.TLSConfig)
+    ends_here(lambda: certificates_of(plan))
     taken_over = sockets.are_handed_over()
     plan, settings["bind"] = sockets.prepare(plan, settings["bind"], backlog=settings.get("backlog", 2048))
     try:

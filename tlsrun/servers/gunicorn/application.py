@@ -5,21 +5,20 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
-from gunicorn.arbiter import Arbiter
 from gunicorn.config import Config
 from gunicorn.sock import TCP6Socket
 
 from tlsrun.errors import ConfigurationError, Problem
-from tlsrun.listening.notify import STOPPING, Watchdog, notify
+from tlsrun.listening.kept import close_others
 from tlsrun.listening.opening import Listening, adopt, open_redirecting
 from tlsrun.plan import Plan
 from tlsrun.servers.certificates import certificates_of
 from tlsrun.servers.duties import Duties
+from tlsrun.servers.gunicorn.arbiter import Readiness, ReloadingArbiter
 from tlsrun.servers.gunicorn.body import with_bodies
 from tlsrun.servers.gunicorn.sockets import remove_files
 from tlsrun.tls.shares import Shares
@@ -53,18 +52,11 @@ class TLS6Socket(TCP6Socket):  # type: ignore[misc]  # gunicorn ships no types
         return f"https://[{host}]:{port}"
 
 
-class TLSArbiter(Arbiter):  # type: ignore[misc]  # gunicorn ships no types
+class TLSArbiter(ReloadingArbiter):
     """The master process, with some mends: an IPv6 listener is not called http, SIGUSR2 keeps the redirect port, a
-    worker that is told to stop while it starts does, Unix sockets of others are not removed, and systemd is told of
-    the end and of signs of life."""
+    worker that is told to stop while it starts does, and Unix sockets of others are not removed."""
 
     _listeners: list[Any] = []
-    _watchdog = Watchdog()
-
-    def __init__(self, app: HTTPSApplication) -> None:
-        super().__init__(app)
-        # By ``sys.argv`` alone, `python -m tlsrun` would be run as the file of that name in its own folder.
-        self.START_CTX["args"] = [sys.executable, *sys.orig_argv[1:]]
 
     @property
     def LISTENERS(self) -> list[Any]:
@@ -97,16 +89,8 @@ class TLSArbiter(Arbiter):  # type: ignore[misc]  # gunicorn ships no types
         self.cfg.env_orig[_REDIRECT_FDS] = ",".join(str(sock.fileno()) for sock in self.app.redirecting.sockets)
         super().reexec()
 
-    def wait_for_signals(self, timeout: float = 1.0) -> list[Any]:
-        """As gunicorn's; this is where the master waits."""
-        self._watchdog.feed()
-        found: list[Any] = super().wait_for_signals(self._watchdog.within(timeout))
-        return found
-
     def stop(self, graceful: bool = True) -> None:
         """As gunicorn's, which would remove every Unix socket, also one that is systemd's."""
-        if not self.reexec_pid:
-            notify(STOPPING)
         # The master before SIGUSR2 may be gone, and this one has not looked yet (`maybe_promote_master`).
         is_last = not self.reexec_pid and not (self.master_pid and self.master_pid == os.getppid())
         if is_last:
@@ -114,6 +98,9 @@ class TLSArbiter(Arbiter):  # type: ignore[misc]  # gunicorn ships no types
             remove_files(self.app.plan)
         self.systemd = True  # asked there for this alone
         super().stop(graceful)
+
+    def _handed_over(self) -> Iterable[socket.socket]:
+        return [*super()._handed_over(), *self.app.redirecting.sockets]
 
 
 class HTTPSApplication(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
@@ -131,6 +118,7 @@ class HTTPSApplication(BaseApplication):  # type: ignore[misc]  # gunicorn ships
         certificates: made here, in the master; the workers inherit its context, and with it the ticket keys.
         duties: what each worker starts.
         redirecting: the sockets of the plain-HTTP port.
+        readiness: how a worker says that it serves.
     """
 
     def __init__(self, plan: Plan, application: Callable[..., Any], settings: Mapping[str, Any]) -> None:
@@ -140,6 +128,8 @@ class HTTPSApplication(BaseApplication):  # type: ignore[misc]  # gunicorn ships
         self.certificates = certificates_of(plan)
         self.shares = Shares(plan.workers)
         self.redirecting = _redirecting(plan)
+        close_others()
+        self.readiness = Readiness()
         self.duties = Duties(plan, self.certificates, redirect=self.redirecting.sockets)
         super().__init__()
 
@@ -163,7 +153,8 @@ class HTTPSApplication(BaseApplication):  # type: ignore[misc]  # gunicorn ships
         return super().wsgi()  # type: ignore[no-any-return]
 
     def reload(self) -> None:
-        """SIGHUP: the master, which shakes no hands, reads the certificates for the workers that it forks next."""
+        """SIGHUP where the program cannot be executed anew: the master, which shakes no hands, reads the certificates
+        for the workers that it forks next."""
         self.certificates.reload()
         super().reload()
 

@@ -8,9 +8,13 @@ from typing import Any
 from gunicorn.app.base import BaseApplication
 
 from tlsrun.behind import PlainPlan
+from tlsrun.errors import ConfigurationError, Problem
+from tlsrun.listening.kept import take
+from tlsrun.reloading.trial import ends_here
 from tlsrun.servers.forking import need_the_main_thread
 from tlsrun.servers.gunicorn import NAME, TITLE, check_values, option_targets
 from tlsrun.servers.gunicorn.application import exit_code
+from tlsrun.servers.gunicorn.arbiter import Readiness, ReloadingArbiter
 from tlsrun.servers.gunicorn.body import with_bodies
 from tlsrun.servers.gunicorn.options import gunicorn_settings
 
@@ -21,11 +25,15 @@ class HTTPApplication(BaseApplication):  # type: ignore[misc]  # gunicorn ships 
     Arguments:
         application: the WSGI callable.
         settings: gunicorn's settings, checked.
+
+    Attributes:
+        readiness: how a worker says that it serves.
     """
 
     def __init__(self, application: Callable[..., Any], settings: Mapping[str, Any]) -> None:
         self.application = application
         self.settings = settings
+        self.readiness = Readiness()
         super().__init__()
 
     def load_config(self) -> None:
@@ -36,6 +44,19 @@ class HTTPApplication(BaseApplication):  # type: ignore[misc]  # gunicorn ships 
     def load(self) -> Callable[..., Any]:
         """The object itself; nothing is imported."""
         return self.application
+
+    def wsgi(self) -> Callable[..., Any]:
+        """What a worker serves, from now on."""
+        self.readiness.say()
+        return super().wsgi()  # type: ignore[no-any-return]
+
+    def run(self) -> None:
+        """Serve until told to stop; leaves by SystemExit, in the master as in the workers."""
+        try:
+            ReloadingArbiter(self).run()
+        except RuntimeError as error:
+            where = "gunicorn's settings (server_options)"
+            raise ConfigurationError([Problem(where=where, what=str(error), remedy="Correct them")]) from error
 
 
 def launch_plain(plan: PlainPlan, application: Callable[..., Any]) -> int:
@@ -53,4 +74,7 @@ def launch_plain(plan: PlainPlan, application: Callable[..., Any]) -> int:
     need_the_main_thread(NAME, TITLE)
     settings = gunicorn_settings(plan, option_targets())
     check_values(settings, Config)
+    ends_here()
+    kept = [take(listener) for listener in plan.listeners]
+    settings["bind"] = [f"fd://{sock.detach()}" for sock in kept if sock is not None] or settings["bind"]
     return exit_code(HTTPApplication(with_bodies(application, plan.framework), settings))

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from tlsrun.endpoint import Endpoint
 from tlsrun.listening.address import UnixSocket
 from tlsrun.listening.inherited import keep
+from tlsrun.listening.kept import is_kept
 from tlsrun.listening.opening import open_all
 from tlsrun.plan import Plan
 
@@ -33,6 +34,7 @@ def prepare(plan: Plan, bind: Sequence[str], *, backlog: int) -> tuple[Plan, lis
     keep()  # gunicorn takes all sockets of systemd, whatever it was told to bind
     first, *others = plan.listeners
     simple = not others and first.descriptor is None and isinstance(first.place, Endpoint)
+    simple = simple and not is_kept(first.place)
     if simple or are_handed_over():
         return plan, list(bind)
     listening = open_all(plan.listeners, backlog=backlog)

@@ -77,6 +77,7 @@ class TLSThreadWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no 
         # First what reads certificates that were renewed since the master read them: the pool accepts at once.
         self.app.duties.start()
         self.tpool.start(reactor.step, reactor.wake)
+        self.app.readiness.say()
         noted = 0.0
         while self.alive:
             # Two system calls, which under load would be two for each request.
@@ -173,6 +174,7 @@ class TLSSyncWorker(SyncWorker):  # type: ignore[misc]  # gunicorn ships no type
         self.sockets = [listener]
         self.app.duties.start()
         listener.start()
+        self.app.readiness.say()
         super().run()
         self._finish(listener)
         for one in plain:

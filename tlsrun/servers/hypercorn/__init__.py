@@ -46,7 +46,7 @@ MAPPING: Mapping[str, Cell] = {
     "ciphers": _CONTEXT,
     "groups": _CONTEXT,
     "context_hook": _CONTEXT,
-    "reload": Ours("a thread in each worker watches the files; SIGHUP reads them too"),
+    "reload": Ours("a thread in each worker watches the files; SIGHUP loads all anew"),
     "sni": _CONTEXT,
     "sni_strict": _CONTEXT,
     "client_ca": _CONTEXT,
@@ -106,8 +106,8 @@ def option_targets() -> frozenset[str]:
 def launch(plan: Plan, application: Callable[..., Any]) -> int:
     """Serve until told to stop (SIGTERM, SIGINT); requests in flight finish.
 
-    SIGHUP reads the certificates again. To be called in the main thread, with no other thread running: workers are
-    forked.
+    SIGHUP loads everything anew (`tlsrun.reloading`). To be called in the main thread, with no other thread running:
+    workers are forked.
 
     Returns:
         0; 1 when a worker could not be started.

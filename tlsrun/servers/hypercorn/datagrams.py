@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import socket
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 _BUFFER = 4 << 20  # bytes of datagrams that the system may hold
@@ -19,15 +19,23 @@ _AT_ONCE = 32  # datagrams that are read before it is the others' turn
 _WAITING = 4096  # datagrams that wait to be sent before more are lost
 
 
-def bind(host: str, port: int, family: int, *, workers: int) -> list[socket.socket]:
+def bind(host: str, port: int, family: int, *, workers: int, kept: Sequence[socket.socket] = ()) -> list[socket.socket]:
     """One UDP socket for each worker; the kernel keeps a client's address with one of them (SO_REUSEPORT, socket(7)).
+
+    Arguments:
+        kept: those that are bound there already, at a reload; those that are too many are closed.
 
     Raises:
         OSError: the port cannot be bound.
     """
-    sockets: list[socket.socket] = []
+    sockets = list(kept[:workers])
+    for one in kept[workers:]:
+        one.close()
+    for one in sockets:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, int(workers > 1))
+        one.setblocking(False)
     try:
-        for _ in range(workers):
+        for _ in range(workers - len(sockets)):
             made = socket.socket(family, socket.SOCK_DGRAM)
             sockets.append(made)
             if workers > 1:

@@ -18,7 +18,7 @@ import contextlib
 import hashlib
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from aioquic.quic.connection import QuicConnection
@@ -37,20 +37,40 @@ class Post:
     """Made before the workers are forked.
 
     Arguments:
-        seats: how many workers there may be at a time.
+        seats: how many workers of one program there may be at a time.
+        kept: what the program before, which a reload has replaced, had of `state`: its workers, who see their clients
+            off, have seats and boxes of their own.
 
     Attributes:
+        first: the seat from which on those of this program are.
         proof: makes and knows the tokens by which clients prove their address (RFC 9000, section 8.1.2).
     """
 
-    def __init__(self, seats: int) -> None:
-        self._secret = os.urandom(32)
+    def __init__(self, seats: int, kept: Mapping[str, Any] | None = None) -> None:
+        self._seats = seats
+        self._secret = bytes.fromhex(kept["secret"]) if kept else os.urandom(32)
         self.proof = Proof()
+        self._boxes = [(_found(one), _found(other)) for one, other in kept["boxes"]] if kept else []
+        self.first = 0
+        if kept and kept["first"] < seats:
+            self.first = kept["first"] + kept["seats"]
         # Of a pair, which is connected, the queue is bounded by its bytes; of other sockets by very few datagrams.
-        self._boxes = [socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM) for _ in range(seats)]
+        for _ in range(self.first + seats - len(self._boxes)):
+            self._boxes.append(socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM))
         for box in self._boxes:
             for end in box:
                 end.setblocking(False)
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """What a program that is executed anew is to find again."""
+        boxes = [[end.fileno() for end in box] for box in self._boxes]
+        return {"secret": self._secret.hex(), "boxes": boxes, "first": self.first, "seats": self._seats}
+
+    @property
+    def descriptors(self) -> list[int]:
+        """Those that are named in `state`."""
+        return [end.fileno() for box in self._boxes for end in box]
 
     def close(self) -> None:
         """Where nobody is forked any more."""
@@ -119,6 +139,12 @@ class Post:
             head, _, data = letter.partition(b"\n")
             host, *numbers = head.decode().split("\t")
             yield data, (host, *map(int, numbers))
+
+
+def _found(number: int) -> socket.socket:
+    end = socket.socket(fileno=number)
+    end.set_inheritable(False)
+    return end
 
 
 def name_in(data: bytes) -> bytes:

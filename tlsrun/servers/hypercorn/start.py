@@ -14,10 +14,13 @@ from typing import TYPE_CHECKING, Any
 from hypercorn.config import Config
 
 from tlsrun.errors import ConfigurationError, Problem
+from tlsrun.handover import received
 from tlsrun.listening.address import Listener, url_of
+from tlsrun.listening.kept import close_others, take_datagrams
 from tlsrun.listening.opening import Listening, open_all, open_redirecting
 from tlsrun.optional import is_installed
 from tlsrun.plan import Plan
+from tlsrun.reloading.trial import ends_here
 from tlsrun.servers.broken import broken_for
 from tlsrun.servers.certificates import certificates_of
 from tlsrun.servers.duties import Duties
@@ -42,6 +45,7 @@ def serve(plan: Plan, application: Callable[..., Any], options: dict[str, Any]) 
     """
     need_the_main_thread("hypercorn", "Hypercorn")
     certificates = certificates_of(plan)
+    ends_here(lambda: _config(options))
     with contextlib.ExitStack() as stack:
         listening = None
         if plan.policy.alpn:
@@ -59,6 +63,7 @@ def serve(plan: Plan, application: Callable[..., Any], options: dict[str, Any]) 
                 endpoint = replace(plan.endpoint, port=datagrams[0].getsockname()[1])
                 plan = replace(plan, endpoint=endpoint, listening=(Listener(place=endpoint),))
         redirecting = stack.enter_context(open_redirecting(plan.redirect_listeners))
+        close_others()
         site = Site(
             application=for_bottle(application) if plan.framework == "bottle" else application,
             broken=broken_for(plan.framework),
@@ -82,6 +87,8 @@ def serve(plan: Plan, application: Callable[..., Any], options: dict[str, Any]) 
             lambda number, link: run(site, number, link),
             workers=plan.workers,
             grace=options["graceful_timeout"],
+            sockets=(*(listening.sockets if listening else ()), *datagrams, *redirecting.sockets),
+            post=post,
             reload=certificates.reload,
             ready=lambda: _log.info("serving on %s", ", ".join(url_of(place) for place in plan.listeners)),
             # Who comes now is told at once that nobody is here.
@@ -128,7 +135,7 @@ def _post(plan: Plan) -> Post:
     # Only now: aioquic need not be there without HTTP/3.
     from tlsrun.servers.hypercorn.post import Post
 
-    return Post(SEATS * plan.workers)
+    return Post(SEATS * plan.workers, received().state.get("post"))
 
 
 def _datagrams(plan: Plan) -> list[socket.socket]:
@@ -136,7 +143,8 @@ def _datagrams(plan: Plan) -> list[socket.socket]:
 
     endpoint = plan.endpoint
     try:
-        return bind(endpoint.host, endpoint.port, endpoint.family, workers=plan.workers)
+        kept = take_datagrams(endpoint)
+        return bind(endpoint.host, endpoint.port, endpoint.family, workers=plan.workers, kept=kept)
     except OSError as error:
         where = f"port, by UDP, ({endpoint.authority})"
         what = f"it cannot be bound: {os.strerror(error.errno) if error.errno else error}"

@@ -19,11 +19,19 @@ import select
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import FrameType
+from typing import TYPE_CHECKING
 
+from tlsrun import held
+from tlsrun.handover import Old
 from tlsrun.listening.notify import READY, STOPPING, Watchdog, notify
-from tlsrun.servers.hypercorn.child import HANDLED, Child
+from tlsrun.reloading.predecessors import Predecessors
+from tlsrun.reloading.reload import LOOK, Reload
+from tlsrun.servers.hypercorn.child import HANDLED, LEAVE, Child
+
+if TYPE_CHECKING:
+    from tlsrun.servers.hypercorn.post import Post
 
 _log = logging.getLogger("tlsrun.hypercorn")
 
@@ -41,7 +49,9 @@ class Supervisor:
         run: what the worker in a seat does; the seat is its number (from 0), or that and ``workers``.
         workers: how many.
         grace: seconds that requests have to finish at a stop.
-        reload: called for SIGHUP, before the workers hear of it.
+        sockets: what the program that a reload executes anew is to have.
+        post: what it is to have of the workers' post; None without one.
+        reload: called for SIGHUP where that cannot be, before the workers hear of it: reads the certificates.
         ready: called when every worker serves.
         leave: called at a stop, before the workers hear of it.
         held: signals that a worker is not to get before it has handlers for them.
@@ -53,6 +63,8 @@ class Supervisor:
         *,
         workers: int,
         grace: float,
+        sockets: Sequence[socket.socket],
+        post: Post | None = None,
         reload: Callable[[], object],
         ready: Callable[[], object],
         leave: Callable[[], object],
@@ -61,7 +73,10 @@ class Supervisor:
         self._run = run
         self._number = workers
         self._grace = grace
-        self._reload = reload
+        self._reload_certificates = reload
+        self._reload = Reload(lambda: sockets, otherwise=self._reload_as_it_is)
+        self._post = post
+        self._predecessors = Predecessors()
         self._ready = ready
         self._watchdog = Watchdog()
         self._leave = leave
@@ -70,7 +85,6 @@ class Supervisor:
         self._heirs: dict[int, Child] = {}  # by number
         self._leaving: list[Child] = []
         self._stops = 0
-        self._reload_asked = False
         self._inbox, self._outbox = os.pipe()
         os.set_blocking(self._outbox, False)
         os.set_blocking(self._inbox, False)
@@ -85,15 +99,19 @@ class Supervisor:
         wakeup = signal.set_wakeup_fd(self._outbox, warn_on_full_buffer=False)
         for number in HANDLED:
             signal.signal(number, self._handle)
+        held.release()
         try:
             if not self._start():
                 return 1
+            self._predecessors.retire()
             self._ready()
             notify(READY)
             while not self._stops:
-                self._wait(self._watchdog.within(_TICK))
+                self._wait(LOOK if self._reload.is_trying else self._watchdog.within(_TICK))
                 self._watchdog.feed()
-                self._reload_if_asked()
+                self._predecessors.look()
+                if self._reload.step():
+                    self._execute_anew()
                 self._replace_the_dead()
                 self._relieve_the_weary()
             return 0
@@ -107,7 +125,7 @@ class Supervisor:
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if number == signal.SIGHUP:
-            self._reload_asked = True
+            self._reload.ask()
         elif number != signal.SIGCHLD:
             self._stops += 1
 
@@ -122,7 +140,12 @@ class Supervisor:
 
     def _spawn(self, seat: int) -> Child:
         links = [child.link for child in self._everybody() if child.link.fileno() >= 0]
-        return Child(seat, lambda link: self._run(seat, link), links, self._held)
+
+        def run(link: socket.socket) -> None:
+            self._predecessors.forget()
+            self._run(seat, link)
+
+        return Child(seat, run, links, self._held)
 
     def _everybody(self) -> list[Child]:
         return [*self._children, *self._heirs.values(), *self._leaving]
@@ -139,12 +162,22 @@ class Supervisor:
             with contextlib.suppress(BlockingIOError):
                 os.read(self._inbox, 4096)
 
-    def _reload_if_asked(self) -> None:
-        if self._reload_asked:
-            self._reload_asked = False
-            self._reload()
-            for child in self._everybody():
-                child.signal(signal.SIGHUP)
+    def _execute_anew(self) -> None:
+        state = {} if self._post is None else {"post": self._post.state}
+        lent = [] if self._post is None else self._post.descriptors
+        self._reload.execute(old=self._old(), state=state, lent=lent)
+
+    def _old(self) -> list[Old]:
+        """Those who serve on until the program that is executed anew does; they end with its process at the latest."""
+        patience, word = self._grace + _MERCY, LEAVE.decode()
+        alive = [child for child in self._everybody() if child.is_alive()]
+        workers = [Old(pid=one.pid, link=one.link.fileno(), word=word, patience=patience) for one in alive]
+        return [*self._predecessors.living, *workers]
+
+    def _reload_as_it_is(self) -> None:
+        self._reload_certificates()
+        for child in self._everybody():
+            child.signal(signal.SIGHUP)
 
     def _replace_the_dead(self) -> None:
         for number, child in enumerate(self._children):
@@ -192,12 +225,16 @@ class Supervisor:
         notify(STOPPING)
         asked, deadline = self._stops, time.monotonic() + self._grace + _MERCY
         self._leave()
+        self._reload.stop()
+        self._predecessors.hurry(self._grace + _MERCY)
         for child in self._everybody():
             child.signal(signal.SIGTERM)
-        while any([child.is_alive() for child in self._everybody()]):
+        while any([child.is_alive() for child in self._everybody()]) or self._predecessors.living:
+            self._predecessors.look()
             if time.monotonic() > deadline or self._stops > max(asked, 1):
                 for child in self._everybody():
                     child.signal(signal.SIGKILL)
+                self._predecessors.kill()
             self._wait(0.1)
         for child in self._everybody():
             child.bury()

@@ -176,7 +176,7 @@ class Worker:
         identity, _ = self._site.certificates.current()
         configuration = quic.configuration_of(identity, idle_timeout=max(self.config.keep_alive_timeout, _PATIENCE))
         sock = self._site.datagrams[self._seat % self._site.workers]
-        self._endpoint = quic.Endpoint(self, sock, configuration, post, self._seat)
+        self._endpoint = quic.Endpoint(self, sock, configuration, post, post.first + self._seat)
 
         async def renew() -> None:
             served = identity

@@ -20,6 +20,8 @@ from tlsrun.listening.inherited import keep
 from tlsrun.listening.notify import watchdog_interval
 from tlsrun.optional import install_command, is_installed, require, version_of
 from tlsrun.plan import Plan
+from tlsrun.reloading.program import remember_what_was_added
+from tlsrun.reloading.trial import ends_here
 from tlsrun.servers.certificates import certificates_of
 from tlsrun.servers.duties import Duties
 from tlsrun.servers.forking import need_the_main_thread
@@ -57,7 +59,9 @@ MAPPING: Mapping[str, Cell] = {
     "ciphers": _EDGE,
     "groups": _EDGE,
     "context_hook": _EDGE,
-    "reload": Ours("a thread in each edge watches the files, workers know no certificates; SIGHUP reads them too"),
+    "reload": Ours(
+        "a thread in each edge watches the files, workers know no certificates; SIGHUP loads everything anew"
+    ),
     "sni": _EDGE,
     "sni_strict": _EDGE,
     "client_ca": _EDGE,
@@ -104,8 +108,8 @@ def option_targets() -> frozenset[str]:
 def launch(plan: Plan, application: Callable[..., Any]) -> int:
     """Serve until uWSGI is told to stop (SIGTERM, SIGINT); requests in flight finish.
 
-    SIGHUP (and a file of ``touch-reload``) is uWSGI's reload: this interpreter is executed anew with the same command
-    line, in the same process, while connections wait; certificates that cannot be served prevent it.
+    SIGHUP (and a file of ``touch-reload``) loads everything anew (`tlsrun.reloading`) by uWSGI's own reload: this
+    interpreter is executed anew with the same command line, in the same process, while connections wait.
     To be called in the main thread, with no other thread running: uWSGI forks.
 
     Returns:
@@ -117,6 +121,7 @@ def launch(plan: Plan, application: Callable[..., Any]) -> int:
     """
     from tlsrun.servers.uwsgi.board import Board
     from tlsrun.servers.uwsgi.command import command_line, number
+    from tlsrun.servers.uwsgi.hold import write_down
     from tlsrun.servers.uwsgi.options import user_options
     from tlsrun.servers.uwsgi.place import settle
     from tlsrun.servers.uwsgi.service import Service, hand_over
@@ -127,6 +132,7 @@ def launch(plan: Plan, application: Callable[..., Any]) -> int:
         options = {"uid": str(plan.account.uid), "gid": str(plan.account.gid), **options}
     pyuwsgi = require("pyuwsgi", extra=NAME, wanted_by=NAME)
     certificates = certificates_of(plan)
+    ends_here()
     packet, mercy = number(options, "buffer-size"), number(options, "worker-reload-mercy")
     edges = _edges(plan.workers)
     with contextlib.suppress(ImportError):
@@ -157,8 +163,9 @@ def launch(plan: Plan, application: Callable[..., Any]) -> int:
             watchdog=watchdog_interval(),
         )
     )
+    remember_what_was_added()
     sys.stdout.flush()
-    pyuwsgi.run(command_line(plan, place, options, edges=edges))
+    pyuwsgi.run([*command_line(plan, place, options, edges=edges), *(f"--safe-fd={one}" for one in write_down())])
     return 0
 
 

@@ -10,9 +10,10 @@ from typing import Any, TypeAlias
 
 from tlsrun.errors import ConfigurationError, Problem
 from tlsrun.plan import Plan
+from tlsrun.reloading.program import start_folder
 from tlsrun.servers.uwsgi import entry, service
 from tlsrun.servers.uwsgi.options import items, where
-from tlsrun.servers.uwsgi.place import Place, start_folder
+from tlsrun.servers.uwsgi.place import Place
 
 #: Option -> value: True is a flag, a tuple stands on the command line once for each item.
 Options: TypeAlias = Mapping[str, Any]
@@ -60,6 +61,8 @@ def command_line(plan: Plan, place: Place, options: Options, *, edges: int) -> l
     if _LOGS_REQUESTS & users.keys():
         users.setdefault("disable-logging", False)
     defaults = {name: value for name, value in _DEFAULTS.items() if name not in users}
+    touched += [f"{place.hold} callint:uwsgi_block_signal {int(service.RELOAD)}"]
+    touched += [f"{place.let_go} callint:uwsgi_unblock_signal {int(service.RELOAD)}"]
     groups: tuple[Options, ...] = (_ours(plan, place, edges), defaults, {"hook-touch": touched}, users)
     return [word for group in groups for word in _words(group)]
 
@@ -96,15 +99,23 @@ def _ours(plan: Plan, place: Place, edges: int) -> Options:
         "socket": place.upstream,
         "safe-fd": tuple(place.descriptors),
         "mule": (f"{_ENTRY}:keeper", *[f"{_ENTRY}:edge"] * edges),
+        # See `tlsrun.servers.uwsgi.hold`.
+        "hook-asap": f"callint:uwsgi_block_signal {int(service.RELOAD)}",
         "hook-master-start": (
             *(f"unix_signal:{int(one)} uwsgi_route_signal" for one in (*service.STOP, service.RELOAD)),
             f"unix_signal:{int(service.STOP_NOW)} kill_them_all",
             f"unix_signal:{int(service.RELOAD_NOW)} grace_them_all",
             # Wakes it when a child ends; else it looks once in a second.
             f"unix_signal:{int(signal.SIGCHLD)} worker_wakeup",
+            # Now it is heard.
+            f"callint:uwsgi_unblock_signal {int(service.RELOAD)}",
         ),
         # A terminal and a service manager send these to all processes; a worker ends when the keeper says so.
-        "hook-accepting": tuple(f"unix_signal:{int(one)} worker_wakeup" for one in service.STOP),
+        # It says so by SIGHUP, which was blocked if it was forked meanwhile, and is heard now that it has a handler.
+        "hook-accepting": (
+            *(f"unix_signal:{int(one)} worker_wakeup" for one in service.STOP),
+            f"callint:uwsgi_unblock_signal {int(service.RELOAD)}",
+        ),
     }
 
 

@@ -8,6 +8,7 @@ import signal
 from tlsrun.edge.limits import Limits
 from tlsrun.edge.loop import serve
 from tlsrun.servers.uwsgi.board import Phase, Wish, wait
+from tlsrun.servers.uwsgi.hold import hear
 from tlsrun.servers.uwsgi.service import STOP, Service
 from tlsrun.tls import plain
 from tlsrun.wsgi.facts import connection_facts
@@ -27,6 +28,7 @@ def run(service: Service, number: int) -> None:
     board = service.board
     # uWSGI's own handlers would tear the interpreter down without holding its lock.
     _handle(signal.SIG_DFL, *STOP, signal.SIGHUP)
+    hear()
     if board.wish is Wish.SERVE:
         _serve(service, number)
     _handle(signal.SIG_IGN, *STOP)

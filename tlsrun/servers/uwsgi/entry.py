@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tlsrun.servers.uwsgi import edges
+from tlsrun.servers.uwsgi.hold import take_up
 from tlsrun.servers.uwsgi.keeper import Keeper, note
 from tlsrun.servers.uwsgi.service import RELOAD, STOP, handed_over
 
@@ -24,6 +25,7 @@ def application() -> Callable[..., Any]:
     """The live application; called once, in the master, before it forks."""
     import uwsgi
 
+    take_up()
     service = handed_over()
     sys.argv[:] = service.argv
     uwsgi.post_fork_hook = _after_fork

@@ -4,7 +4,7 @@ uWSGI alone tells workers and mules to end at the same moment: a request on its 
 any more. Here the edges go first::
 
     SIGTERM, SIGINT ─► master ─► keeper: edges drain ─► master: kill_them_all ─► keeper: workers end ─► exit 0
-    SIGHUP ──────────► master ─► keeper: certificates good? edges drain ─► master: grace_them_all ─► exec
+    SIGHUP ──────────► master ─► keeper: a trial; edges drain ─► master: grace_them_all ─► exec
 
 The master passes signals on through uWSGI's own signal framework (``uwsgi_route_signal``). A terminal or a service
 manager sends them to every process: workers ignore them, edges begin to drain, the keeper hears of them twice.
@@ -22,7 +22,9 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from tlsrun.listening.notify import READY, STOPPING, Watchdog, notify
+from tlsrun.reloading.reload import LOOK, Reload
 from tlsrun.servers.uwsgi.board import TICK, Phase, Wish, wait
+from tlsrun.servers.uwsgi.hold import Hold, hear
 from tlsrun.servers.uwsgi.service import RELOAD, RELOAD_NOW, STOP, STOP_NOW, Service
 
 _log = logging.getLogger("tlsrun.uwsgi")
@@ -47,11 +49,17 @@ class Keeper:
     """
 
     def __init__(self, service: Service) -> None:
+        import uwsgi
+
         self._service = service
         self._board = service.board
         self._told: set[int] = set()
         self._ready = False
         self._watchdog = Watchdog(service.watchdog) if service.watchdog else None
+        master = uwsgi.masterpid()
+        self._hold = Hold(service.place, master)
+        sockets = (*service.place.listening.sockets, *service.place.redirecting.sockets)
+        self._reload = Reload(lambda: sockets, server="uwsgi", main=master)
 
     def run(self) -> None:
         """Until the server stops."""
@@ -59,13 +67,17 @@ class Keeper:
         for number in STOP:
             signal.signal(number, note)
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        hear()
         signal.signal(signal.SIGALRM, lambda *_: None)
         while not _is_asked(*STOP):
             if _is_asked(RELOAD):
-                _noted[:] = [one for one in _noted if one[0] != RELOAD]
+                _forget(RELOAD)
+                self._reload.ask()
+            if self._reload.step():
                 self.reload()
             else:
-                _doze(self._live())
+                _doze(LOOK if self._reload.is_trying else self._live())
+        self._reload.stop()
         notify(STOPPING)
         self.stop()
 
@@ -103,19 +115,21 @@ class Keeper:
         self._service.place.remove()
 
     def reload(self) -> None:
-        """Let the master execute everything anew, unless that would end in a server that does not start."""
+        """Let the master execute everything anew: a trial has shown that it would serve."""
         import uwsgi
 
-        if not self._service.certificates.reload():
-            _log.error("not reloaded: a certificate cannot be served; this server goes on with the last good one")
-            return
+        master = uwsgi.masterpid()
         deadline = time.monotonic() + self._service.mercy
+        self._hold.begin()
         self._drain(lambda: time.monotonic() >= deadline or _is_asked(*STOP))
-        if _is_asked(*STOP):
-            return
-        os.kill(uwsgi.masterpid(), RELOAD_NOW)
-        # It answers with SIGHUP, which ends this process; if it does not, the server goes on.
-        wait(lambda: False, _ANSWER)
+        if not _is_asked(*STOP):
+            if _is_asked(RELOAD) or self._reload.asked:
+                # Who asked since the trial began may have changed something; it waits over exec(2).
+                os.kill(master, RELOAD)
+            os.kill(master, RELOAD_NOW)
+            # It answers with SIGHUP, which ends this process; if it does not, the server goes on.
+            wait(lambda: False, _ANSWER)
+        self._hold.end()
         self._told.clear()
         self._board.wish = Wish.SERVE
 
@@ -145,6 +159,10 @@ class Keeper:
 
 def _is_asked(*numbers: int) -> bool:
     return any(number in numbers for number, _ in _noted)
+
+
+def _forget(number: int) -> None:
+    _noted[:] = [one for one in _noted if one[0] != number]
 
 
 def _doze(seconds: float) -> None:

@@ -9,20 +9,16 @@ import contextlib
 import os
 import shutil
 import socket
-import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tlsrun import STARTED_IN
-from tlsrun.endpoint import Endpoint
 from tlsrun.errors import ConfigurationError, Problem
 from tlsrun.files import make_private_folder
 from tlsrun.listening.address import Listener, UnixSocket
-from tlsrun.listening.address import Place as Address
-from tlsrun.listening.inherited import place_of
+from tlsrun.listening.kept import take_from
 from tlsrun.listening.opening import Listening, adopt, open_all, prepared
 
 #: ``<pid>:<descriptor>,<descriptor>:<folder>`` in the environment. A process keeps its number over exec(2), which tells
@@ -32,6 +28,7 @@ _VARIABLE = "_TLSRUN_UWSGI"
 _RELOADS = "UWSGI_RELOADS"
 _PREFIX = "tlsrun-uwsgi-"
 _WORKERS = "workers"
+_HOLD, _LET_GO = "hold", "let-go"
 #: Characters of a folder in which a Unix socket can still be made (unix(7): 108; 104 on macOS), less what we add.
 _LONGEST = 60
 
@@ -54,6 +51,16 @@ class Place:
     def upstream(self) -> str:
         """The workers' Unix socket."""
         return str(self.folder / _WORKERS)
+
+    @property
+    def hold(self) -> str:
+        """A file: when it is touched, the master keeps SIGHUP waiting (`Hold`)."""
+        return str(self.folder / _HOLD)
+
+    @property
+    def let_go(self) -> str:
+        """A file: when it is touched, the master hears SIGHUP again."""
+        return str(self.folder / _LET_GO)
 
     @property
     def descriptors(self) -> list[int]:
@@ -102,25 +109,13 @@ def settle(
             redirecting=_listening(redirecting, inherited, backlog, "redirect_port", undo),
             folder=home,
         )
+        for path in (place.hold, place.let_go):
+            Path(path).touch(mode=0o600)
         undo.pop_all()
     for sock in inherited:  # what the settings no longer ask for
         sock.close()
     os.environ[_VARIABLE] = f"{os.getpid()}:{','.join(map(str, place.descriptors))}:{place.folder}"
     return place
-
-
-def start_folder() -> str:
-    """The working folder in which this program was started; there the words of its command line mean what they say.
-
-    The application may have left it since (``os.chdir`` at import).
-    """
-    main = getattr(sys.modules.get("__main__"), "__file__", None) or ""
-    script = _relative_script()
-    if script and main.endswith(os.sep + script):
-        return main[: -len(script) - 1] or os.sep
-    if "-m" in sys.orig_argv and os.path.isabs(sys.path[0]) and main.startswith(sys.path[0] + os.sep):
-        return sys.path[0]
-    return STARTED_IN or os.getcwd()
 
 
 def _inherited() -> tuple[Path | None, list[socket.socket]]:
@@ -140,7 +135,7 @@ def _listening(
     listeners: Sequence[Listener], inherited: list[socket.socket], backlog: int, where: str, undo: contextlib.ExitStack
 ) -> Listening:
     """Open what is not there yet; what is, is taken out of ``inherited``."""
-    taken = [_take(inherited, listener) for listener in listeners]
+    taken = [_taken(inherited, listener) for listener in listeners]
     missing = [listener for listener, sock in zip(listeners, taken, strict=True) if sock is None]
     opened = iter(undo.enter_context(open_all(missing, backlog=backlog, where=where)).sockets)
     listening = adopt([sock or next(opened) for sock in taken], listeners)
@@ -149,35 +144,15 @@ def _listening(
     return listening
 
 
-def _take(inherited: list[socket.socket], listener: Listener) -> socket.socket | None:
-    """The socket that listens there already; for port 0, the first one of that host."""
-    for sock in inherited:
-        if sock.fileno() == listener.descriptor or (listener.descriptor is None and _is_at(sock, listener.place)):
-            inherited.remove(sock)
-            return prepared(sock)
-    return None
-
-
-def _is_at(sock: socket.socket, place: Address) -> bool:
-    there = place_of(sock)
-    if isinstance(place, UnixSocket) or isinstance(there, UnixSocket):
-        return isinstance(place, UnixSocket) and isinstance(there, UnixSocket) and place.path == there.path
-    return there.host == _numeric(place) and place.port in (0, there.port)
-
-
-def _numeric(endpoint: Endpoint) -> str:
-    if not endpoint.host:
-        return "0.0.0.0"  # noqa: S104 -- what bind(2) makes of no host
-    with contextlib.suppress(OSError):
-        found = socket.getaddrinfo(endpoint.host, endpoint.port, endpoint.family, socket.SOCK_STREAM)
-        return str(found[0][4][0])
-    return endpoint.host
+def _taken(inherited: list[socket.socket], listener: Listener) -> socket.socket | None:
+    found = take_from(inherited, listener)
+    return None if found is None else prepared(found)
 
 
 def _make_folder(user: Any, group: Any) -> Path:
     try:
         parent = tempfile.gettempdir()
-        if len(parent) > _LONGEST:
+        if len(parent) > _LONGEST or " " in parent:  # a space ends the name of a file in uWSGI's hooks
             parent = "/tmp"  # noqa: S108
         _sweep(Path(parent))
         made = tempfile.mkdtemp(prefix=_PREFIX, dir=parent)
@@ -209,13 +184,3 @@ def _sweep(parent: Path) -> None:
 
 def _number(name: Any) -> Any:
     return int(name) if str(name).isdigit() else name
-
-
-def _relative_script() -> str | None:
-    """The script as it stands on the command line, when it is named by a relative path (python(1))."""
-    words = sys.orig_argv[1:]
-    while words and words[0].startswith("-"):
-        if words[0] in ("-m", "-c", "-"):
-            return None
-        words = words[2:] if words[0] in ("-W", "-X") else words[1:]
-    return words[0] if words and not os.path.isabs(words[0]) else None

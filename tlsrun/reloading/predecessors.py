@@ -1,0 +1,119 @@
+"""The processes of the program before, after a reload: they serve until the new ones do, then finish and end."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Iterable
+
+from tlsrun.handover import Old, received
+
+_log = logging.getLogger("tlsrun.reload")
+
+_LOOK = 0.5  # seconds between two looks at them
+
+
+class Predecessors:
+    """Looked after by the process that they were children of, and still are.
+
+    Arguments:
+        old: who they are; those that were handed over when nothing is said.
+    """
+
+    def __init__(self, old: Iterable[Old] | None = None) -> None:
+        self._living = list(received().old if old is None else old)
+        self._deadlines: dict[int, float] = {}
+        self._folders = received().folders if old is None else ()
+        for one in self._living:
+            if one.link is not None:
+                os.set_inheritable(one.link, False)
+
+    @property
+    def serve(self) -> bool:
+        """Whether there are some that have not been told to end."""
+        return any(one.pid not in self._deadlines for one in self._living)
+
+    @property
+    def living(self) -> tuple[Old, ...]:
+        """Those that have not ended."""
+        return tuple(self._living)
+
+    def retire(self) -> None:
+        """Tell them to end when they have finished what they are at; new ones serve, and need none of their files."""
+        now = time.monotonic()
+        for folder in self._folders:
+            shutil.rmtree(folder, ignore_errors=True)
+        for one in self._living:
+            if one.pid not in self._deadlines:
+                self._deadlines[one.pid] = now + one.patience
+                _tell(one)
+
+    def look(self) -> None:
+        """Reap those that have ended; end those that take too long."""
+        now = time.monotonic()
+        for one in list(self._living):
+            if not _is_alive(one.pid):
+                self._living.remove(one)
+                _log.info("reload: process %d of the program before has ended", one.pid)
+                self._deadlines.pop(one.pid, None)
+                _let_go(one)
+            elif now > self._deadlines.get(one.pid, now):
+                _signal(one.pid, signal.SIGKILL)
+
+    def hurry(self, seconds: float) -> None:
+        """At a stop: none gets more than so many seconds from now."""
+        self.retire()
+        end = time.monotonic() + seconds
+        for one in self._living:
+            self._deadlines[one.pid] = min(self._deadlines[one.pid], end)
+            _signal(one.pid, signal.SIGTERM)
+
+    def see_off(self) -> None:
+        """Wait until all have ended; in a thread of its own."""
+        tick = threading.Event()
+        while self._living:
+            self.look()
+            tick.wait(_LOOK)
+
+    def forget(self) -> None:
+        """In a process that was forked: they are none of its business, and are to notice when the server is gone."""
+        for one in self._living:
+            _let_go(one)
+        self._living.clear()
+
+    def kill(self) -> None:
+        """End them at once."""
+        for one in self._living:
+            _signal(one.pid, signal.SIGKILL)
+
+
+def _let_go(one: Old) -> None:
+    if one.link is not None:
+        with contextlib.suppress(OSError):
+            os.close(one.link)
+
+
+def _tell(one: Old) -> None:
+    if one.link is None or not one.word:
+        _signal(one.pid, signal.SIGTERM)
+        return
+    with contextlib.suppress(OSError):  # it has ended by itself
+        os.write(one.link, one.word.encode())
+
+
+def _signal(pid: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)
+
+
+def _is_alive(pid: int) -> bool:
+    """Whether a child still runs; what is dead is reaped. Who is no child of ours is nobody of ours."""
+    try:
+        return os.waitpid(pid, os.WNOHANG)[0] == 0
+    except ChildProcessError:
+        return False
