@@ -33,7 +33,7 @@ def test_a_reload(server: str, localhost_cert: Paths, ca_file: Path, tmp_path: P
             load.until_more()
             site.write("two")
             site.hang_up()
-            assert site.until_served_by_all("two") < 10
+            took = [site.until_served_by_all("two")]
             load.until_more()
 
             site.write("three", more="raise RuntimeError('this code is broken')\n")
@@ -49,7 +49,9 @@ def test_a_reload(server: str, localhost_cert: Paths, ca_file: Path, tmp_path: P
             load.until_more(5)
             site.write("five")
             site.hang_up()
-            site.until_served_by_all("five")
+            took.append(site.until_served_by_all("five"))
+            # A busy machine may take its own time once.
+            assert min(took) < 10, took
             load.until_more()
             # What the application adds to the environment does not pile up.
             assert site.ask().text.split()[2] == "once"
