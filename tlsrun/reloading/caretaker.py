@@ -36,8 +36,8 @@ def take_care() -> None:
     _log.error("the new program did not start (see above); the workers of before serve on, and SIGHUP tries again")
     notify(READY)
     predecessors = Predecessors()
-    reload = Reload(lambda: _sockets(handover.sockets))
     stops: list[int] = []
+    reload = Reload(lambda: _sockets(handover.sockets), waits=lambda: bool(stops))
     for number in held.SIGNALS:
         signal.signal(number, lambda number, _: stops.append(number))
     signal.signal(signal.SIGHUP, lambda *_: reload.ask())

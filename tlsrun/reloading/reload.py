@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from tlsrun import held
 from tlsrun.handover import Handover, Old
 from tlsrun.listening.inherited import moved
 from tlsrun.listening.notify import READY, notify, reloading
@@ -29,6 +30,7 @@ class Reload:
     Arguments:
         sockets: those that are lent to a trial, and handed over.
         otherwise: reads the certificates, where the program cannot be run again; None where they are watched alone.
+        waits: whether a signal has come that is to be acted on first, such as one that ends the server.
         server: the only server that the new program can be; "" for any.
         main: the number of the process that serves; 0 for this one.
     """
@@ -38,9 +40,12 @@ class Reload:
         sockets: Callable[[], Iterable[socket.socket]],
         otherwise: Callable[[], object] | None = None,
         *,
+        waits: Callable[[], bool] = lambda: False,
         server: str = "",
         main: int = 0,
     ) -> None:
+        self._waits = waits
+        self._passed = False
         self._sockets = sockets
         self._server, self._main = server, main
         self._otherwise = otherwise
@@ -64,6 +69,8 @@ class Reload:
 
     def step(self) -> bool:
         """Do what is to be done now; returns whether the time has come to execute the program anew."""
+        if self._passed:
+            return True
         if self._trial is None:
             if not self._asked:
                 return False
@@ -85,7 +92,10 @@ class Reload:
         state: Mapping[str, Any] | None = None,
         lent: Iterable[int] = (),
     ) -> None:
-        """Execute the program anew; in the main thread. Returns only when that is impossible, which is logged.
+        """Execute the program anew; in the main thread.
+
+        Returns only when that is impossible, which is logged; or when a signal came in the last moment, which would be
+        lost with this program. Then it is to be acted on, and `step` says the same again.
 
         Arguments:
             old: the processes that serve on until the new ones do.
@@ -94,9 +104,14 @@ class Reload:
             lent: the descriptors that are named there.
         """
         assert self._program is not None  # noqa: S101 -- `step` has found it
+        held.hold()
+        if self._waits():
+            self._passed = True
+            held.let_go()
+            return
+        self._passed = False
         if self._asked:
             # Who asked meanwhile may have changed something after the trial had read it. It waits over exec(2).
-            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP])
             os.kill(os.getpid(), signal.SIGHUP)
         handover = replace(
             self._handover(), old=tuple(old), folders=tuple(folders), state=state or {}, lent=tuple(lent)
@@ -105,6 +120,7 @@ class Reload:
 
     def stop(self) -> None:
         """End a trial that runs: the server is to stop."""
+        self._passed = False
         if self._trial is not None:
             self._trial.stop()
             self._trial = None

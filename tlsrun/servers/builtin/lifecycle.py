@@ -25,6 +25,8 @@ RELOAD_GRACE = 1.0
 #: Seconds that clients of kept connections get at a reload to send what they have on its way.
 _LINGER = 1.0
 
+_HEARING = 0.05  # seconds in which the thread that listens for signals hears of one
+
 _INTERRUPTED = 130  # as shells have it: 128 and the number of SIGINT
 
 
@@ -60,7 +62,7 @@ def serve(server: Server, duties: Duties, sockets: Sequence[socket.socket] = ())
             # As at every end of a program; exec(2) does none of it.
             atexit._run_exitfuncs()
             end.reload.execute()
-            return 1
+            return 0 if end.last is not None else 1
     if reloading and end.last == signal.SIGINT:
         raise KeyboardInterrupt
     return _INTERRUPTED if end.hurried else 0
@@ -95,7 +97,7 @@ class _End:
         self._after_interrupt = after_interrupt
         self.last: int | None = None
         self.hurried = self.over = self.anew = False
-        self.reload = Reload(lambda: sockets, otherwise=duties.reload)
+        self.reload = Reload(lambda: sockets, otherwise=duties.reload, waits=self._is_asked_to_stop)
         self._reloading: threading.Thread | None = None
 
     def listen(self) -> None:
@@ -110,6 +112,11 @@ class _End:
             elif before == number == signal.SIGINT:
                 self.hurried = True
                 self._leave()
+
+    def _is_asked_to_stop(self) -> bool:
+        # Signals are held back now; what came just before has still to be heard by the other thread.
+        threading.Event().wait(_HEARING)
+        return self.last is not None
 
     def _ask_for_reload(self) -> None:
         self.reload.ask()

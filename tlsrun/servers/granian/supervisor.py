@@ -77,7 +77,7 @@ class Supervisor(MPServer):  # type: ignore[misc]  # Granian's classes have no t
         self._rss_at = self._worn_at = time.monotonic()
         self._roll_at: float | None = None
         self._watchdog = Watchdog()
-        self._anew = Reload(self._sockets, otherwise=self._reload_as_it_is)
+        self._anew = Reload(self._sockets, otherwise=self._reload_as_it_is, waits=lambda: bool(self.interrupt_signal))
         self._predecessors = Predecessors()
         super().__init__("the application", **parameters)
         self.ssl_ctx: Any = (True, *self.ssl_ctx[1:])

@@ -52,7 +52,9 @@ class ReloadingArbiter(Arbiter):  # type: ignore[misc]  # gunicorn ships no type
         # By ``sys.argv`` alone, `python -m tlsrun` would be run as the file of that name in its own folder.
         self.START_CTX["args"] = [sys.executable, *sys.orig_argv[1:]]
         self._watchdog = Watchdog()
-        self._reload = Reload(self._handed_over, otherwise=self._reload_as_it_is)
+        self._reload = Reload(
+            self._handed_over, otherwise=self._reload_as_it_is, waits=lambda: not self.SIG_QUEUE.empty()
+        )
         self._predecessors = Predecessors()
         self._deadline = time.monotonic() + _START
 

@@ -74,7 +74,7 @@ class Supervisor:
         self._number = workers
         self._grace = grace
         self._reload_certificates = reload
-        self._reload = Reload(lambda: sockets, otherwise=self._reload_as_it_is)
+        self._reload = Reload(lambda: sockets, otherwise=self._reload_as_it_is, waits=lambda: self._stops > 0)
         self._post = post
         self._predecessors = Predecessors()
         self._ready = ready
