@@ -165,6 +165,30 @@ def test_the_last_answer_says_so(serve: Serve, version: str, tmp_path: Path) -> 
                 client.ask("/pid")
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=["stop", "reload"])
+def test_a_last_word_by_http_2(serve: Serve, number: int, tmp_path: Path) -> None:
+    """What comes just after a worker was told to leave, on a connection in use or on a new one, is answered.
+
+    Or it is said not to be taken; in no case is its stream reset as if something had failed.
+    """
+    with serve(workers=1) as site, contextlib.ExitStack() as stack:
+        busy, new = (stack.enter_context(Http2Client(site.address, site.ca)) for _ in range(2))
+        new.ping()  # it is this worker's
+        stream = busy.begin("/held/a")
+        eventually((tmp_path / "held-a").exists, what="the begin of the request")
+        site.server.signal(number)
+        seen = Counter[str]()
+        while not seen["not taken"]:
+            for client in (busy, new):
+                try:
+                    seen["answered"] += bool(client.ask("/pid"))
+                except NotTaken:
+                    seen["not taken"] += 1
+        (tmp_path / "let-go").touch()
+        assert busy.answer(stream) == b"a"
+        assert seen["answered"] >= 2
+
+
 def _reset(tls: socket.socket) -> None:
     """Go without a word."""
     tls.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -210,8 +210,8 @@ class Http2(H2Protocol):
             if isinstance(event, h2.events.DataReceived):
                 await self._data_received(event)
                 continue
-            if isinstance(event, h2.events.RequestReceived) and (code := self._refusal(event)) is not None:
-                self.connection.reset_stream(event.stream_id, code)
+            if isinstance(event, h2.events.RequestReceived):
+                await self._request_received(event)
                 continue
             if isinstance(event, h2.events.StreamEnded):
                 self._ended.add(event.stream_id)
@@ -223,6 +223,18 @@ class Http2(H2Protocol):
                     return
             await super()._handle_events([event])
         await self._flush()
+
+    async def _request_received(self, event: h2.events.RequestReceived) -> None:
+        """Take it as long as it was not said that none is taken.
+
+        Hypercorn (0.18) resets, with NO_ERROR, what comes after its worker was told to stop: a client takes that for a
+        failure, and asks nobody else.
+        """
+        if (code := self._refusal(event)) is not None:
+            self.connection.reset_stream(event.stream_id, code)
+            return
+        await self._create_stream(event)
+        await self.send(Updated(idle=False))
 
     async def _send_away(self) -> None:
         self.connection.close_connection(h2.errors.ErrorCodes.ENHANCE_YOUR_CALM)
