@@ -12,9 +12,22 @@ import pytest
 from tests.support.certs import Authority, Paths
 
 _SEEN = """
+import os
+import threading
+
+met = threading.Barrier(3)
+
 def seen(environ, url, body):
     told = {name: value for name, value in environ.items() if isinstance(value, str)}
-    return {"url": url, "length": str(len(body)), **told}
+    return {"url": url, "length": str(len(body)), "process": f"pid={os.getpid()}", **told}
+
+def together():
+    try:
+        met.wait(1)
+    except threading.BrokenBarrierError:
+        met.reset()
+        return "no"
+    return "yes"
 """
 
 _FLASK = """\
@@ -30,6 +43,10 @@ def index():
 @app.route("/empty/<int:status>")
 def empty(status):
     return "", status
+
+@app.route("/together")
+def meet():
+    return together()
 """
 
 _BOTTLE = """\

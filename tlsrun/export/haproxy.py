@@ -12,7 +12,7 @@ from tlsrun.export.material import EVERY_LIST, key_path, path_of, quoted
 from tlsrun.export.site import Site, addresses, by_certificate, origin_port
 from tlsrun.export.text import block, comment, duration
 from tlsrun.plan import Plan
-from tlsrun.settings.mapping import Ours
+from tlsrun.settings.mapping import Ours, Unsupported
 from tlsrun.tls.identity import IdentitySources
 
 TITLE = "HAProxy"
@@ -23,6 +23,8 @@ MAPPING = cells(
     reload=read_when_told("at the start and at a reload"),
     acme_webroot=no_option("files to serve; let certbot answer itself (--standalone --http-01-port)", None),
 )
+_UNSEEN = Unsupported("does not see what it passes through; set it on the machines behind it, where TLS ends",
+                      accepts=(None, "none", 0))  # fmt: skip
 _ELSEWHERE = Aside("HAProxy does not see what it passes through", "Set it on the machines behind it, where TLS ends")
 #: Where TLS is passed through, it has these parts alone: the port, the deadline, the redirect, the PROXY protocol.
 BY_FORM = {
@@ -43,6 +45,8 @@ BY_FORM = {
             _ELSEWHERE,
         ),
         **dict.fromkeys(("handshake_timeout", "redirect_port", "proxy_protocol"), Ours("in the file")),
+        # What somebody would rely on.
+        **dict.fromkeys(("client_ca", "client_auth", "client_crl", "sni", "hsts"), _UNSEEN),
     }
 }
 HTTP = ("2", "1.1")
@@ -55,11 +59,10 @@ def render(plan: Plan, site: Site) -> str:
     """``/etc/haproxy/haproxy.cfg``, whole.
 
     Raises:
-        ConfigurationError: TLS is to be passed through, and no machine is named, or what only TLS that ends here can do
-            is asked for.
+        ConfigurationError: TLS is to be passed through, and no machine is named.
     """
     if site.form == "tls":
-        _check_through(plan, site)
+        _check_through(site)
         parts = (_head_through(plan, site), _global(plan), _defaults("tcp"), _redirect(plan), *_through(plan, site))
     else:
         parts = (_head(plan, site), _global(plan), _defaults("http"), _redirect(plan), *_ending(plan, site))
@@ -220,19 +223,10 @@ def _policy(plan: Plan, site: Site) -> Iterator[str]:
     yield from _bind(plan, plan.endpoint.port, " ssl " + " ".join(words))
 
 
-def _check_through(plan: Plan, site: Site) -> None:
-    problems = []
+def _check_through(site: Site) -> None:
     if not site.machines:
-        problems.append(Problem(where="--upstream tls", what="no machine is named that TLS is passed through to",
-                                remedy="Add --machine HOST:PORT, once for each"))  # fmt: skip
-    asked = {"client_ca": plan.clients is not None, "sni": bool(plan.sni), "hsts": bool(plan.hsts)}
-    problems += [
-        Problem(where=f"{name} with --upstream tls", what="HAProxy does not see what it passes through",
-                remedy="Set it on the machines behind it, where TLS ends")
-        for name, given in asked.items() if given
-    ]  # fmt: skip
-    if problems:
-        raise ConfigurationError(problems)
+        what, remedy = "no machine is named that TLS is passed through to", "Add --machine HOST:PORT, once for each"
+        raise ConfigurationError([Problem(where="--upstream tls", what=what, remedy=remedy)])
 
 
 def _through(plan: Plan, site: Site) -> Iterator[str]:
