@@ -26,8 +26,8 @@ def together():
         met.wait(1)
     except threading.BrokenBarrierError:
         met.reset()
-        return "no"
-    return "yes"
+        return f"no {os.getpid()}"
+    return f"yes {os.getpid()}"
 """
 
 _FLASK = """\

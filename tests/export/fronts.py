@@ -19,6 +19,10 @@ from tests.support.process import Server, run
 _PLACES = f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin:/sbin"
 
 
+#: The programs in front of an application.
+FRONTS = ("nginx", "apache", "haproxy", "caddy")
+
+
 def need(name: str, package: str) -> str:
     """The program, or a skip with the command that installs it; in CI that is a failure."""
     found = shutil.which(name, path=_PLACES)

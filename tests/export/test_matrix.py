@@ -6,12 +6,12 @@ E: takes effect, seen with the program that reads the file. R: is refused, and n
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import datetime
 import json
 import re
 import socket
 import ssl
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -19,21 +19,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import tomllib
 from click.testing import CliRunner, Result
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from tests.export import fronts
+from tests.export import programs
 from tests.support.certs import NOW, Authority, Paths
-from tests.support.clients import Response, client_context, facts, free_port, https_get
-from tests.support.process import Server, eventually, run
+from tests.support.clients import client_hello, facts, free_port
+from tests.support.process import ROOT, Server, eventually, run
 from tlsrun import export
 from tlsrun.cli.main import tlsrun
 from tlsrun.export.notes import FRONTS
-from tlsrun.settings.layers import environment_layer, resolve
-from tlsrun.settings.table import SPECS, Settings, environment_variable, flag
+from tlsrun.settings.table import SPECS, environment_variable, flag
 
 #: target and form, as the columns of the table have them.
 COLUMNS = [(name, form) for name in export.TARGETS for form in (export.load(name).FORMS or [""])]
@@ -59,8 +57,8 @@ bind                   R R  R R  R R  R  R R R R  E N N  R R R R
 workers                E E  E E  E N  E  E E E E  E E E  E E E E
 threads                E E  E E  E N  E  E E E E  E E E  E E E E
 http                   E E  E E  E N  E  E E E E  E N N  R E E E
-profile                E E  E E  E N  E  E E E R  E N N  R E E E
-min_version            E E  E E  E N  E  E E E R  E N N  R E E E
+profile                E E  E E  E N  E  E R E R  E N N  R E E E
+min_version            E E  E E  E N  E  E R E R  E N N  R E E E
 max_version            E E  E E  E N  E  E R E R  E N N  R E E E
 ciphers                E E  E E  E N  E  E E E E  E N N  R E E E
 groups                 E E  E E  E N  E  E R R R  E N N  R E E E
@@ -72,7 +70,7 @@ client_ca              E E  E E  E R  E  E E E E  E E N  R E E E
 client_auth            E E  E E  E R  E  E E E E  E E N  R E E E
 client_crl             E E  E E  E R  R  E R E R  E N N  R E E R
 client_facts           E E  E E  E N  E  E E E R  E N N  N E E E
-redirect_port          E E  E E  E E  E  E E R R  E N N  R E E E
+redirect_port          E E  E E  E E  E  E R R R  E N N  R E E E
 hosts                  E E  E E  E N  E  E R R R  E E E  E E E E
 acme_webroot           E E  E E  R N  R  E R R R  E N N  R R E R
 hsts                   E E  E E  E R  E  E E E E  E E E  E E E E
@@ -82,7 +80,7 @@ redirect_exempt        N N  N N  N N  N  E E E E  E E E  E E E E
 proxy_protocol         E E  R R  E E  R  E R R R  E N N  R E E E
 user                   R R  R R  R N  R  E E E E  E E E  R R R R
 group                  R R  R R  R N  R  E E E E  E E E  R R R R
-handshake_timeout      E E  E E  E E  E  E R R E  E N N  R E E E
+handshake_timeout      E E  E E  N E  E  E R R E  E N N  R E E E
 server_options         R R  R R  R N  R  R R R R  E R R  R E E E
 """
 ANSWERS: Mapping[tuple[str, str], Mapping[str, str]] = {
@@ -205,7 +203,8 @@ def samples(column: tuple[str, str], files: Files) -> dict[str, list[str]]:
 #: What a setting says nothing without.
 _NEEDS: Mapping[str, tuple[str, ...]] = {
     "client_auth": ("client_ca",), "client_crl": ("client_ca",), "client_facts": ("client_ca",),
-    "acme_webroot": ("redirect_port",), "proxy": ("trusted_proxies",), "redirect_exempt": ("trusted_proxies",),
+    "acme_webroot": ("redirect_port",), "redirect_port": ("port",),
+    "proxy": ("trusted_proxies",), "redirect_exempt": ("trusted_proxies",),
     "proxy_protocol": ("trusted_proxies",), "key_password": ("cert", "key"), "key_password_file": ("cert", "key"),
     "key_password_command": ("cert", "key"), "chain": ("cert", "key"), "key": ("cert",), "cert": ("key",),
     "sni": ("user",), "group": ("user",),
@@ -283,3 +282,263 @@ def _assert_noted(column: tuple[str, str], names: list[str], files: Files) -> No
         spelled = flag(name) or f"{environment_variable(name)} in the environment"
         assert re.search(rf"{spelled}\b.{{0,40}}: ", head), (name, head)
         assert f"Warning: {spelled}" in done.stderr, (name, done.stderr)
+
+
+# -- in effect: fronts, and servers by their own commands --------------------------------------------------------------
+
+_SERVED = [column for column in COLUMNS if column[0] in (*FRONTS, "uwsgi-ini", "gunicorn-conf", "hypercorn-toml")
+           and column != ("haproxy", "tls")]  # fmt: skip
+#: Started twice: with most settings, and with those that contradict them.
+_SECOND = ("threads", "profile", "min_version", "proxy_protocol", "client_auth", "groups")
+_ALWAYS = ("cert", "key", "host", "port", "client_ca")
+
+
+def second(column: tuple[str, str]) -> list[str]:
+    """The settings of the second start: TLS 1.3 only, required client certificates, a proxy that introduces clients."""
+    names = [name for name in (*_ALWAYS, *_SECOND) if ANSWERS[column][name] == "E" and name != "client_auth"]
+    return [*names, "trusted_proxies"] if "proxy_protocol" in names else names
+
+
+def first(column: tuple[str, str]) -> list[str]:
+    """All others."""
+    more = settings_with(column, "E")
+    kept = [name for name in more if name not in (*_SECOND, "user", "group") or name == "client_auth"]
+    # Who is introduced is told by the second start.
+    alone = {"trusted_proxies"} if column[0] in FRONTS else set()
+    return [name for name in kept if name not in alone]
+
+
+@pytest.fixture(params=_SERVED, ids="-".join)
+def column(request: pytest.FixtureRequest) -> tuple[str, str]:
+    """Of a program that is started."""
+    found: tuple[str, str] = request.param
+    return found
+
+
+@contextlib.contextmanager
+def serving(
+    column: tuple[str, str], names: list[str], place: Path, project: Path, files: Files, ca_file: Path
+) -> Iterator[programs.Serving]:
+    """The program, with the samples of these settings."""
+    name, form = column
+    port, plain = free_port(), free_port()
+    words = samples(column, files) | {"port": ["--port", str(port)], "redirect_port": ["--redirect-port", str(plain)]}
+    given = [word for one in names for word in words[one]]
+    if name in FRONTS and "redirect_port" not in names:
+        given += words["redirect_port"]  # their own default is 80
+    if name == "hypercorn-toml":
+        given += ["--no-client-facts"]
+    upstream = ["--upstream", form] if form else []
+    asking = [programs.python_of(column), "-m", "tlsrun", "export", name, "inflask:app", *upstream, *given,
+              "--socket", place / "s", "--certificates", place]  # fmt: skip
+    done = run(asking, cwd=project, env={"PYTHONPATH": str(ROOT)})
+    assert done.returncode == 0, done.stderr
+    introduced = "proxy_protocol" in names
+
+    def ready(server: Server) -> programs.Serving:
+        return programs.Serving(port=port, plain=plain, text=done.stdout, program=server, ca=ca_file,
+                                client=files.alice, introduced=introduced)  # fmt: skip
+
+    with programs.started(column, done.stdout, place, project, ready) as made:
+        yield made
+
+
+Probe = Callable[[programs.Serving, Files], None]
+
+
+def seen(server: programs.Serving, path: str = "/", **headers: str) -> dict[str, str]:
+    """What the application sees."""
+    answer = server.ask(path, headers={name.replace("_", "-"): value for name, value in headers.items()})
+    assert answer.status == 200, (answer, server.program.log())
+    told: dict[str, str] = json.loads(answer.body)
+    return told
+
+
+def own_certificate(server: programs.Serving, files: Files) -> None:
+    assert server.ask().tls.certificate == files.own.pair.der
+
+
+def one_address(server: programs.Serving, files: Files) -> None:
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.3", server.port), timeout=5).close()
+
+
+def two_processes(server: programs.Serving, files: Files) -> None:
+    met: set[str] = set()
+
+    def both() -> bool:
+        # At once: a front keeps a connection to one of them.
+        with ThreadPoolExecutor(8) as pool:
+            met.update(pool.map(lambda _: server.ask("/together").text.partition(" ")[2], range(8)))
+        return len(met) == 2
+
+    eventually(both, what="an answer of each worker")
+
+
+def two_threads(server: programs.Serving, files: Files) -> None:
+    """Three requests never meet: the third waits until one of them is over."""
+    with ThreadPoolExecutor(3) as pool:
+        answers = [answer.text for answer in pool.map(lambda _: server.ask("/together"), range(3))]
+    assert all(answer.startswith("no ") for answer in answers), answers
+
+
+def only_http_1(server: programs.Serving, files: Files) -> None:
+    with server.connect() as tls:
+        assert tls.selected_alpn_protocol() in (None, "http/1.1")
+
+
+def no_tls_1_2(server: programs.Serving, files: Files) -> None:
+    def older(context: ssl.SSLContext) -> None:
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+
+    assert programs.refused(lambda: server.connect(adapt=older))
+    assert server.ask().tls.version == "TLSv1.3"
+
+
+def no_tls_1_3(server: programs.Serving, files: Files) -> None:
+    assert server.ask().tls.version == "TLSv1.2"
+
+
+def one_suite(server: programs.Serving, files: Files) -> None:
+    def twelve(context: ssl.SSLContext, suite: str = "ECDHE-ECDSA-AES256-GCM-SHA384") -> None:
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        context.set_ciphers(suite)
+
+    with server.connect(adapt=twelve) as tls:
+        assert facts(tls).cipher == "ECDHE-ECDSA-AES256-GCM-SHA384"
+    other = "ECDHE-ECDSA-AES128-GCM-SHA256"
+    assert programs.refused(lambda: server.connect(adapt=lambda context: twelve(context, other)))
+
+
+def one_group(server: programs.Serving, files: Files) -> None:
+    if not server.introduced:  # openssl says nothing before TLS
+        assert programs.speaks_group(server.port, "P-256")
+        assert not programs.speaks_group(server.port, "X25519")
+
+
+def shop_by_name(server: programs.Serving, files: Files) -> None:
+    with server.connect(name="shop.example") as tls:
+        assert facts(tls).certificate == files.shop.pair.der
+
+
+def no_other_name(server: programs.Serving, files: Files) -> None:
+    with pytest.raises(OSError, match=r"(?i)alert|unrecognized|eof|reset"):
+        server.connect(name="other.example").close()
+
+
+def asked_for(server: programs.Serving, files: Files) -> None:
+    """Who has a certificate of somebody else's does not come in."""
+    stranger = Authority().leaf("mallory@example.org", client=True).write(files.folder / "mallory")
+    assert programs.refused(lambda: server.ask(client=stranger))
+    assert server.ask().status == 200
+
+
+def optional(server: programs.Serving, files: Files) -> None:
+    assert dataclasses.replace(server, client=None).ask().status == 200
+
+
+def required(server: programs.Serving, files: Files) -> None:
+    assert programs.refused(lambda: dataclasses.replace(server, client=None).ask())
+
+
+def revoked(server: programs.Serving, files: Files) -> None:
+    assert programs.refused(lambda: server.ask(client=files.bob))
+    assert server.ask().status == 200
+
+
+def known(server: programs.Serving, files: Files) -> None:
+    assert seen(server)["SSL_CLIENT_S_DN"] == "CN=alice@example.org"
+
+
+def redirected(server: programs.Serving, files: Files) -> None:
+    status, location, _ = server.ask_plainly("/a?b=c", "example.org")
+    assert (status, location) == (308, f"https://example.org:{server.port}/a?b=c")
+
+
+def challenge(server: programs.Serving, files: Files) -> None:
+    assert server.ask_plainly("/.well-known/acme-challenge/token", "example.org")[::2] == (200, b"proof")
+
+
+def hsts(server: programs.Serving, files: Files) -> None:
+    answer = server.ask(name="example.org", headers={"Host": "example.org"})
+    assert answer.headers.get_all("Strict-Transport-Security") == ["max-age=300"]
+
+
+def believed(server: programs.Serving, files: Files) -> None:
+    told = seen(server, X_Forwarded_For="203.0.113.9", X_Forwarded_Proto="https", X_Forwarded_Host="evil.example")
+    assert told["REMOTE_ADDR"] == "203.0.113.9"
+    assert "evil.example" not in told["url"]
+
+
+def exempt(server: programs.Serving, files: Files) -> None:
+    plainly = {"X-Forwarded-Proto": "http", "Host": "localhost"}
+    assert server.ask("/", headers=plainly).status == 308
+    assert server.ask("/health", headers=plainly).status == 404
+
+
+def introduced(server: programs.Serving, files: Files) -> None:
+    assert seen(server)["REMOTE_ADDR"] == "203.0.113.9"
+    assert programs.refused(lambda: server.connect(introduced=False))
+
+
+def late(server: programs.Serving, files: Files) -> None:
+    """Who stalls in the handshake is let go after some two seconds, not ten. Of who says nothing at all, the system
+    may not even tell the program (TCP_DEFER_ACCEPT)."""
+    begun = time.monotonic()
+    with socket.create_connection(("127.0.0.1", server.port), timeout=8) as stalled:
+        stalled.sendall(client_hello()[:50])
+        with contextlib.suppress(ConnectionError):
+            while stalled.recv(100):
+                pass
+    assert time.monotonic() - begun < 8
+
+
+def granian(server: programs.Serving, files: Files) -> None:
+    assert "/bin/granian --interface wsgi" in server.text
+
+
+def unchanged(server: programs.Serving, files: Files) -> None:
+    """That certificates are watched, tests of renewal tell."""
+    assert "TLSRUN_RELOAD=yes" in server.text
+
+
+PROBES: Mapping[str, Probe] = {
+    "cert": own_certificate, "key": own_certificate, "server": granian, "host": one_address, "port": own_certificate,
+    "workers": two_processes, "http": only_http_1, "max_version": no_tls_1_3, "ciphers": one_suite,
+    "sni": shop_by_name, "sni_strict": no_other_name, "client_ca": asked_for, "client_auth": optional,
+    "client_crl": revoked, "client_facts": known, "redirect_port": redirected, "hosts": redirected,
+    "acme_webroot": challenge, "hsts": hsts, "trusted_proxies": believed, "proxy": believed,
+    "redirect_exempt": exempt, "handshake_timeout": late, "reload": unchanged,
+}  # fmt: skip
+SECOND_PROBES: Mapping[str, Probe] = {
+    "cert": own_certificate, "key": own_certificate, "host": one_address, "port": own_certificate,
+    "client_ca": required, "threads": two_threads, "profile": no_tls_1_2, "min_version": no_tls_1_2,
+    "proxy_protocol": introduced, "trusted_proxies": introduced, "groups": one_group,
+}  # fmt: skip
+#: Seen in the file, as its program reads it: another account may not reach the test's Python.
+_READ = ("user", "group")
+
+
+def test_every_setting_that_takes_effect_is_looked_at() -> None:
+    """A new one needs a probe."""
+    for column in _SERVED:
+        looked = {*first(column), *second(column), *_READ}
+        assert set(settings_with(column, "E")) <= looked, column
+        assert set(first(column)) <= set(PROBES), column
+        assert set(second(column)) <= set(SECOND_PROBES), column
+
+
+def test_in_effect(column: tuple[str, str], place: Path, project: Path, files: Files, ca_file: Path) -> None:
+    """With most settings at once."""
+    names = first(column)
+    with serving(column, names, place, project, files, ca_file) as server:
+        for probe in dict.fromkeys(PROBES[name] for name in names):
+            probe(server, files)
+
+
+def test_in_effect_too(column: tuple[str, str], place: Path, project: Path, files: Files, ca_file: Path) -> None:
+    """With those that contradict the others."""
+    names = second(column)
+    with serving(column, names, place, project, files, ca_file) as server:
+        for probe in dict.fromkeys(SECOND_PROBES[name] for name in names):
+            probe(server, files)

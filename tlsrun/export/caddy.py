@@ -173,7 +173,8 @@ def _tls(plan: Plan, site: Site, sources: IdentitySources) -> Iterator[str]:
     yield f"# Mozilla's {plan.profile} profile, guideline 6.0."
     yield f"tls{files} {{"
     newest = policy.max_version or "1.3"
-    yield f"    protocols tls{policy.min_version}{f' tls{newest}' if newest != policy.min_version else ''}"
+    # Both: one alone is the oldest, and TLS 1.3 the newest all the same.
+    yield f"    protocols tls{policy.min_version} tls{newest}"
     if policy.min_version == "1.2":
         yield f"    ciphers {' '.join(_SUITES[one] for one in policy.ciphers.split(':'))}"
     yield f"    curves {' '.join(_GROUPS[one] for one in policy.groups or ('X25519', 'prime256v1', 'secp384r1'))}"

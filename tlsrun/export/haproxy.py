@@ -21,6 +21,12 @@ DEFAULTS = {"host": "::", "port": 443, "redirect_port": 80}
 MAPPING = cells(
     FOREIGN,
     reload=read_when_told("at the start and at a reload"),
+    handshake_timeout=Aside(
+        "HAProxy ends a stalled handshake by `timeout client` alone, after 60 seconds; this bounds "
+        "the head of a request",
+        "Leave it at its default",
+        accepts=(10.0,),
+    ),
     acme_webroot=no_option("files to serve; let certbot answer itself (--standalone --http-01-port)", None),
 )
 _UNSEEN = Unsupported("does not see what it passes through; set it on the machines behind it, where TLS ends",

@@ -89,7 +89,12 @@ def _redirect(plan: Plan, site: Site) -> str:
 
 
 def _default(plan: Plan, site: Site) -> str:
-    lines = [*_listen(plan, plan.endpoint.port, *_words(plan, site), "default_server"), "ssl_reject_handshake on;"]
+    lines = [
+        *_listen(plan, plan.endpoint.port, *_words(plan, site), "default_server"),
+        "ssl_reject_handshake on;",
+        "# Of all handshakes on this port, whatever the name: it is not known before.",
+        f"client_header_timeout {duration(plan.handshake_timeout)};",
+    ]
     return "# Names that no certificate is for are refused in the handshake.\nserver {\n" + block(lines) + "}\n"
 
 

@@ -36,6 +36,8 @@ def _native_has_no(*accepts: object) -> Unsupported:
 BY_FORM = {
     "native": {
         "groups": _native_has_no(()),
+        "profile": _native_has_no("intermediate"),
+        "min_version": _native_has_no("1.2"),
         "max_version": _native_has_no(None, "1.3"),
         "sni_strict": _native_has_no(False),
         "client_crl": _native_has_no(None),
@@ -60,6 +62,11 @@ def render(plan: Plan, site: Site) -> str:
         ConfigurationError: uWSGI's own TLS is asked for several certificates of a name; or a setting cannot be
             written down.
     """
+    if site.form == "native" and plan.redirect_port is not None and plan.endpoint.port != 443:
+        what = "uWSGI's own redirect leads to port 443, and HTTPS is on another"
+        raise ConfigurationError(
+            [Problem(where="--redirect-port", what=what, remedy="End TLS in the edge (--upstream edge)")]
+        )
     if site.form == "native" and any(len(several) > 1 for several in plan.sni.values()):
         remedy = "Keep one of them, ECDSA, or end TLS in the edge (--upstream edge)"
         raise ConfigurationError(
@@ -163,9 +170,6 @@ def _native(plan: Plan) -> Iterator[str]:
     yield f"; Mozilla's {plan.profile} profile, guideline 6.0: address, certificate with chain, key, suites of TLS 1.2"
     if plan.clients is not None:
         yield "; and the authority that signs client certificates (! : they are required)."
-    if policy.min_version == "1.3":
-        yield "; SSL_OP_NO_TLSv1_2: TLS 1.3 only."
-        yield "ssl-option = 134217728"
     yield f"https = {','.join(words)}"
     yield "http-keepalive = true"
     yield "http-timeout = 60"
@@ -176,6 +180,6 @@ def _native(plan: Plan) -> Iterator[str]:
         clients = f",,{words[4]}" if plan.clients is not None else ""
         yield f"sni = {name} {path_of(several[0].cert)},{key_path(several[0])}{clients}"
     if plan.redirect_port is not None:
-        yield "; Plain HTTP is sent to HTTPS."
+        yield "; Plain HTTP is sent to HTTPS, with 301: a client may make a GET of a POST."
         host = plan.endpoint.authority.rpartition(":")[0]
         yield f"http-to-https = {host}:{plan.redirect_port}"
