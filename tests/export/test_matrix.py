@@ -24,14 +24,15 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from tests.export import programs
+from tests.export import programs, reading
 from tests.support.certs import NOW, Authority, Paths
 from tests.support.clients import client_hello, facts, free_port
 from tests.support.process import ROOT, Server, eventually, run
 from tlsrun import export
 from tlsrun.cli.main import tlsrun
 from tlsrun.export.notes import FRONTS
-from tlsrun.settings.table import SPECS, environment_variable, flag
+from tlsrun.settings.layers import environment_layer, resolve
+from tlsrun.settings.table import SPECS, Settings, environment_variable, flag
 
 #: target and form, as the columns of the table have them.
 COLUMNS = [(name, form) for name in export.TARGETS for form in (export.load(name).FORMS or [""])]
@@ -77,6 +78,7 @@ hsts                   E E  E E  E R  E  E E E E  E E E  E E E E
 trusted_proxies        E E  N N  E E  N  E E E E  E E E  E E E E
 proxy                  N N  N N  N N  N  E E E E  E E E  E E E E
 redirect_exempt        N N  N N  N N  N  E E E E  E E E  E E E E
+proxy_drops_underscores N N  N N  N N  N  E E E E  E E E  E E E E
 proxy_protocol         E E  R R  E E  R  E R R R  E N N  R E E E
 user                   R R  R R  R N  R  E E E E  E E E  R R R R
 group                  R R  R R  R N  R  E E E E  E E E  R R R R
@@ -196,7 +198,9 @@ def samples(column: tuple[str, str], files: Files) -> dict[str, list[str]]:
     words = {name: [str(flag(name)), value] for name, value in given.items() if not SPECS[name].secret}
     words["key_password"] = [f"{environment_variable('key_password')}=secret"]
     words |= {"reload": ["--reload-certificates"], "sni_strict": ["--sni-strict"],
-              "client_facts": ["--client-facts"], "proxy_protocol": ["--proxy-protocol"]}  # fmt: skip
+              "client_facts": ["--client-facts"],
+              "proxy_drops_underscores": ["--proxy-drops-underscores"],
+              "proxy_protocol": ["--proxy-protocol"]}  # fmt: skip
     return words
 
 
@@ -205,7 +209,8 @@ _NEEDS: Mapping[str, tuple[str, ...]] = {
     "client_auth": ("client_ca",), "client_crl": ("client_ca",), "client_facts": ("client_ca",),
     "acme_webroot": ("redirect_port",), "redirect_port": ("port",),
     "proxy": ("trusted_proxies",), "redirect_exempt": ("trusted_proxies",),
-    "proxy_protocol": ("trusted_proxies",), "key_password": ("cert", "key"), "key_password_file": ("cert", "key"),
+    "proxy_protocol": ("trusted_proxies",), "proxy_drops_underscores": ("trusted_proxies",),
+    "key_password": ("cert", "key"), "key_password_file": ("cert", "key"),
     "key_password_command": ("cert", "key"), "chain": ("cert", "key"), "key": ("cert",), "cert": ("key",),
     "sni": ("user",), "group": ("user",),
 }  # fmt: skip
@@ -494,7 +499,12 @@ def late(server: programs.Serving, files: Files) -> None:
 
 
 def granian(server: programs.Serving, files: Files) -> None:
-    assert "/bin/granian --interface wsgi" in server.text
+    assert "/bin/granian " in server.text
+
+
+def drops(server: programs.Serving, files: Files) -> None:
+    """These servers drop such names in any case."""
+    assert "6.6.6.6" not in seen(server, **{"X-Forwarded_For": "6.6.6.6"}).values()
 
 
 def unchanged(server: programs.Serving, files: Files) -> None:
@@ -508,7 +518,7 @@ PROBES: Mapping[str, Probe] = {
     "sni": shop_by_name, "sni_strict": no_other_name, "client_ca": asked_for, "client_auth": optional,
     "client_crl": revoked, "client_facts": known, "redirect_port": redirected, "hosts": redirected,
     "acme_webroot": challenge, "hsts": hsts, "trusted_proxies": believed, "proxy": believed,
-    "redirect_exempt": exempt, "handshake_timeout": late, "reload": unchanged,
+    "redirect_exempt": exempt, "proxy_drops_underscores": drops, "handshake_timeout": late, "reload": unchanged,
 }  # fmt: skip
 SECOND_PROBES: Mapping[str, Probe] = {
     "cert": own_certificate, "key": own_certificate, "host": one_address, "port": own_certificate,
@@ -542,3 +552,66 @@ def test_in_effect_too(column: tuple[str, str], place: Path, project: Path, file
     with serving(column, names, place, project, files, ca_file) as server:
         for probe in dict.fromkeys(SECOND_PROBES[name] for name in names):
             probe(server, files)
+
+
+# -- in effect: what starts `tlsrun run`, or a server that is told by its environment ----------------------------------
+
+_TOLD = [column for column in COLUMNS if column[0] in ("systemd", "procfile", *export.ELSEWHERE)]
+_ON_THE_LINE = {"workers": "--workers 2", "threads": "--threads 2"}
+
+
+def told(column: tuple[str, str], text: str, place: Path) -> tuple[dict[str, str], list[str]]:
+    """Environment and command, as the format's own reader has them."""
+    if column[0] == "systemd":
+        return reading.unit(text, place)
+    if column[0] == "procfile":
+        return reading.procfile(text)
+    if column[0] == "dockerfile":
+        return reading.dockerfile(text)
+    if column[0] == "kubernetes":
+        return reading.kubernetes(text)
+    service = reading.compose(text, place)
+    return service["environment"], service.get("command") or []
+
+
+@pytest.mark.parametrize("column", _TOLD, ids="-".join)
+@pytest.mark.usefixtures("in_project")
+def test_told(column: tuple[str, str], files: Files, place: Path) -> None:
+    """What the program is told is what was given, each setting that takes effect; none is lost on the way."""
+    runs = export.runs_tlsrun(*column)
+    names = [name for name in settings_with(column, "E") if runs or name not in ("user", "group", "server")]
+    for chosen in ([one for one in names if (one in _NARROW) is narrow] for narrow in (False, True)):
+        if not chosen or (chosen == ["bind"] and not runs):
+            continue
+        done = exported(column, chosen, files)
+        assert done.exit_code == 0, done.stderr
+        env, command = told(column, done.stdout, place)
+        settings = resolve([environment_layer(env)])
+        assert settings.problems == ()
+        for name in chosen:
+            _assert_told(column, name, samples(column, files)[name], settings.settings, done.stdout, command)
+
+
+def _assert_told(
+    column: tuple[str, str], name: str, words: list[str], settings: Settings, text: str, command: list[str]
+) -> None:
+    here, runs = getattr(settings, name), export.runs_tlsrun(*column)
+    if name in ("user", "group"):
+        assert f"\n{name.capitalize()}={words[1]}\n" in text
+    elif not runs and name in _ON_THE_LINE and (name, column[1]) != ("workers", "uwsgi"):
+        line = " ".join(command)
+        assert _ON_THE_LINE[name] in line or "${WEB_CONCURRENCY:-2}" in text, line
+    elif name == "workers" and not runs:
+        assert "--processes 2" in " ".join(command)
+    elif name in ("client_ca", "client_auth") and not runs:
+        assert "ssl-client-cert" in settings.proxy
+    elif name in ("cert", "key", "client_ca", "client_crl", "key_password_file", "bind") and here != words[-1]:
+        # Where the service, or the container, has it.
+        assert here is not None, name
+    elif name == "proxy":
+        assert "nginx" in here
+    elif name == "http" and not runs:
+        assert here == ()
+    else:
+        given = words[1] if len(words) == 2 else True
+        assert here == SPECS[name].kind.parse(given), name

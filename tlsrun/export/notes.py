@@ -86,6 +86,12 @@ def _of_a_front(target: str, resolution: Resolution, site: Site) -> Iterator[Pro
             what="the file takes whoever connects to this front for the client, and tells the application so",
             remedy="Leave it out, or where they stand in front and speak the PROXY protocol, set proxy_protocol",
         )
+    if settings.proxy_drops_underscores:
+        yield Problem(
+            where=resolution.spelling("proxy_drops_underscores"),
+            what=f"the proxy of the application's side is {target}, as this file has it",
+            remedy="Leave it out",
+        )
     strangers = [word for word in settings.proxy if word != target]
     if strangers and target not in settings.proxy:
         yield Problem(

@@ -60,7 +60,7 @@ def render(plan: Plan, site: Site) -> str:
             f"TLSRUN_PROXY={shlex.quote(proxy)}"]  # fmt: skip
     said += [
         shell(f"{environment_variable(name)}={site.carried[name]}")
-        for name in ("redirect_exempt", "hosts")
+        for name in ("redirect_exempt", "hosts", "proxy_drops_underscores")
         if name in site.carried
     ]
     if plan.hsts:

@@ -208,7 +208,7 @@ def _start(plan: Plan, site: Site) -> Iterator[str]:
         return
     words = serving.over_uwsgi(plan, site) if site.form == "uwsgi" else serving.over_http(plan, site)
     proxy = None if site.form == "uwsgi" else (site.proxy or ("nginx",))[0]
-    for variable in serving.variables(plan, site, proxy, carried=site.form == "http"):
+    for variable in serving.variables(plan, site, proxy, carried=True):
         yield f"Environment={unit(variable)}"
     yield f"ExecStart={' '.join(map(unit_word, words))}"
 
