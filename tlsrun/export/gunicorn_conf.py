@@ -5,7 +5,7 @@ from __future__ import annotations
 from tlsrun.export import serving
 from tlsrun.export.cells import FOREIGN, cells, no_option, read_when_told
 from tlsrun.export.material import EVERY_LIST, key_path, path_of, quoted
-from tlsrun.export.site import THREADS, Site, addresses
+from tlsrun.export.site import THREADS, Site, sockets
 from tlsrun.export.text import comment
 from tlsrun.plan import Plan
 from tlsrun.settings.mapping import Ours, Unsupported
@@ -79,7 +79,7 @@ def render(plan: Plan, site: Site) -> str:
 
 def _settings(plan: Plan, site: Site) -> list[str]:
     variables = dict(one.split("=", 1) for one in serving.variables(plan, site, carried=True))
-    binds = [f"{address}:{plan.endpoint.port}" for address in addresses(plan)]
+    binds = [f"{address}:{plan.endpoint.port}" for address in sockets(plan)]
     lines = ["import os", "import ssl", ""]
     lines += [f"os.environ.setdefault({name!r}, {value!r})" for name, value in variables.items()]
     lines += [

@@ -8,7 +8,7 @@ from tlsrun.export import serving
 from tlsrun.export.cells import FOREIGN, cells, no_option, read_when_told
 from tlsrun.export.material import key_path, path_of, quoted
 from tlsrun.export.quoting import toml
-from tlsrun.export.site import Site, addresses
+from tlsrun.export.site import Site, sockets
 from tlsrun.export.text import command, comment
 from tlsrun.plan import Plan
 from tlsrun.servers.hypercorn import BY_QUIC
@@ -73,7 +73,7 @@ def render(plan: Plan, site: Site) -> str:
         "off does not look complete, slow and hostile clients are bounded.",
     )  # fmt: skip
     values: dict[str, Any] = {
-        "bind": [f"{address}:{plan.endpoint.port}" for address in addresses(plan)],
+        "bind": [f"{address}:{plan.endpoint.port}" for address in sockets(plan)],
         "workers": plan.workers,
         "certfile": path_of(plan.sources.cert),
         "keyfile": key_path(plan.sources),

@@ -94,3 +94,9 @@ def addresses(plan: Plan) -> tuple[str, ...]:
 def origin_port(port: int) -> str:
     """A port as it stands in a URL: 443 is not written."""
     return "" if port == 443 else f":{port}"
+
+
+def sockets(plan: Plan) -> tuple[str, ...]:
+    """The same for servers whose socket for ``[::]`` takes IPv4 too, as Python's do: one for IPv4 beside it fails."""
+    found = addresses(plan)
+    return found[1:] if len(found) > 1 else found
