@@ -108,6 +108,8 @@ def test_an_unknown_form(typed: Type) -> None:
         (["systemd", "hello:app", "--upstream", "http", "--server-options", "max_requests=5"], "has none of them"),
         (["haproxy", "hello:app", "--upstream", "tls", "--hsts", "300"], "HAProxy does not see what it passes through"),
         (["haproxy", "hello:app", "--upstream", "tls"], "Add --machine HOST:PORT"),
+        (["apache", "hello:app", "--upstream", "proxy", "--server", "uwsgi"], "uWSGI takes it for X-Forwarded-For"),
+        (["uwsgi-ini", "hello:app", "--upstream", "native", "--trusted-proxies", "10.0.0.1"], "X_Forwarded_For for X-"),
         (["haproxy", "--upstream", "tls", "--machine", "a b:1"], "--machine a b:1: is no address"),
         (["nginx", "hello:app", "--socket", "localhost"], "Write HOST:PORT, or a path that begins with /"),
         (["nginx", "hello:app", "--name", "a b"], "--name a b: is no name for sockets and units"),

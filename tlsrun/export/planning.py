@@ -27,7 +27,7 @@ from tlsrun.servers import load, probe_all
 from tlsrun.servers.option_trial import read_options
 from tlsrun.settings.layers import Resolution
 from tlsrun.settings.mapping import Unsupported
-from tlsrun.settings.proxies import PRESETS, dropping
+from tlsrun.settings.proxies import PRESETS, dropping, mixed_up
 from tlsrun.tls.identity import IdentitySources, Source
 from tlsrun.tls.issue import issue_leaf, make_authority
 from tlsrun.tls.peers import Network
@@ -136,14 +136,20 @@ def _of_the_target(target: str, form: str, resolution: Resolution) -> Iterator[P
 
 def _of_the_pair(target: str, form: str, server: str, resolution: Resolution) -> Iterator[Problem]:
     """A front that passes names with underscores on, before a server that takes them for the front's own headers."""
-    if form not in _OVER_HTTP or target not in PRESETS or resolution.settings.proxy_drops_underscores:
+    settings = resolution.settings
+    if settings.proxy_drops_underscores:
         return
-    if probe_all()[server].mixes_up_underscores and dropping([target]) is None:
+    if (target, form) == ("uwsgi-ini", "native") and settings.trusted_proxies and dropping(settings.proxy) is None:
+        yield mixed_up("uWSGI's own HTTP", resolution.spelling("trusted_proxies"))
+    if form not in _OVER_HTTP or target not in PRESETS:
+        return
+    # uWSGI is asked over HTTP then, which is its own there: no edge drops such names.
+    if (probe_all()[server].mixes_up_underscores or server == "uwsgi") and dropping([target]) is None:
         title, behind = export.load(target).TITLE, probe_all()[server].title
         yield Problem(
             where=resolution.spelling("server"),
             what=f"{title} passes on a header X_Forwarded_For, and {behind} takes it for X-Forwarded-For",
-            remedy="Use another server behind it: gunicorn and uWSGI drop names with underscores",
+            remedy="Use another server behind it: gunicorn drops names with underscores",
             code="TLS221",
         )
 
