@@ -56,11 +56,10 @@ def export_command(context: click.Context, info: ScriptInfo, /, target: str, **v
     """Write the configuration as another program's own file.
 
     \b
-    flask tls export nginx                       nginx ends TLS and speaks HTTP to gunicorn
-    flask --app shop:create_app tls export nginx --upstream uwsgi -o shop.conf
-    flask tls export apache                      mod_wsgi; --upstream proxy for mod_proxy_http
-    flask tls export systemd -o /etc/systemd/system
-    flask tls export kubernetes --hosts example.org
+    flask tls export nginx --cert fullchain.pem --key privkey.pem      nginx speaks HTTP to gunicorn
+    flask --app shop:create_app tls export caddy --hosts example.org   with a certificate that Caddy obtains
+    flask tls export systemd --cert fullchain.pem --key privkey.pem -o units
+    flask tls export kubernetes --hosts example.org -o hello.yaml
 
     \b
     TARGET is one of
@@ -69,7 +68,8 @@ def export_command(context: click.Context, info: ScriptInfo, /, target: str, **v
       systemd, procfile                         a service; Heroku and its like
       dockerfile, compose, kubernetes           containers
 
-    What the target cannot say is an error, and nothing is written.
+    The certificate is what is set: TLS_CERT and TLS_KEY in app.config, or --cert and --key. What the target cannot say
+    is an error, and nothing is written.
     """
     export_file(context, values, target=target, app=info.app_import_path)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -153,6 +154,29 @@ def test_renewal_goes_on_where_the_user_may_read(server: str, ca: Authority, ca_
             return https_get(f"https://localhost:{port}/", ca_file, address=("127.0.0.1", port)).tls.certificate
 
         eventually(lambda: served() == new.der, what="the new certificate")
+
+
+@needs_root
+@pytest.mark.parametrize("server", ["gunicorn", "hypercorn"])
+def test_a_reload_reads_as_root(server: str, ca: Authority, ca_file: Path, folder: Path) -> None:
+    """Where root stays, SIGHUP has a renewed key of root's alone served, by nobody's processes as before."""
+    need(server)
+    live = ca.leaf().write(folder)
+    port = free_port()
+    command = [sys.executable, "-m", "tlsrun", "run", "whoami:app", "--server", server, "--port", str(port)]
+    command += ["--cert", str(live.fullchain), "--key", str(live.key), "--user", "nobody"]
+    with Server(command, cwd=folder, env={"PYTHONPATH": f"{folder}{os.pathsep}{ROOT}"}) as running:
+        running.until_tls(("127.0.0.1", port))
+        new = ca.leaf()
+        new.write(folder)
+        running.signal(signal.SIGHUP)
+
+        def served() -> bool:
+            answer = https_get(f"https://localhost:{port}/", ca_file, address=("127.0.0.1", port))
+            assert answer.text.startswith("65534 ")
+            return answer.tls.certificate == new.der
+
+        eventually(served, what="the new certificate")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may become anybody")

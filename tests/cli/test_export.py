@@ -177,13 +177,6 @@ def test_an_existing_file(typed: Type, project: Path) -> None:
     assert "listen" in path.read_text()
 
 
-def test_several_files_want_a_folder(typed: Type, project: Path) -> None:
-    """systemd's units are two files."""
-    done = typed("systemd", "hello:app", "-o", project / "hello.service")
-    assert done.exit_code == 2
-    assert "Name a folder that is there, such as /etc/systemd/system" in done.stderr
-
-
 def test_what_the_application_side_has_set_and_a_front_does_not_honour(typed: Type) -> None:
     """Is said in the file and as a warning; the file is written."""
     done = typed("nginx", "hello:app", "--trusted-proxies", "unix,203.0.113.7", "--proxy", "cloudflare",

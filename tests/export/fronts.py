@@ -22,6 +22,12 @@ _PLACES = f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin:/sbin"
 #: The programs in front of an application.
 FRONTS = ("nginx", "apache", "haproxy", "caddy")
 
+#: Each of them, and what it hands requests to.
+CASES = (
+    ("nginx", "http"), ("nginx", "uwsgi"), ("apache", "wsgi"), ("apache", "proxy"), ("haproxy", "http"),
+    ("caddy", "http"),
+)  # fmt: skip
+
 
 def need(name: str, package: str) -> str:
     """The program, or a skip with the command that installs it; in CI that is a failure."""
@@ -156,14 +162,6 @@ def _unprivileged(folder: Path) -> list[str]:
             rights]  # fmt: skip
 
 
-@contextlib.contextmanager
-def apache(folder: Path, text: str, address: Address, *, wsgi: bool) -> Iterator[Server]:
-    """Apache with the file as one of its sites; `apache2 -t` first."""
-    with Server(apache_words(folder, text, wsgi=wsgi)) as server:
-        server.until_tls(address)
-        yield server
-
-
 def haproxy_words(folder: Path, text: str) -> list[str | Path]:
     """HAProxy's command line with the file, once its own certificate file is made, and `haproxy -c` has taken it."""
     program = need("haproxy", "haproxy")
@@ -205,9 +203,38 @@ def _caddy_home(folder: Path) -> dict[str, str]:
     return {"XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
 
 
+def front_words(
+    target: str, form: str, text: str, folder: Path, project: Path
+) -> tuple[list[str | Path], dict[str, str]]:
+    """The command line and the environment of a front with its file.
+
+    Arguments:
+        folder: for its files.
+        project: the application's; mod_wsgi reads a file there.
+    """
+    if target == "nginx":
+        return nginx_words(folder, text), {}
+    if target == "haproxy":
+        return [*haproxy_words(folder, text), "-db"], {}
+    if target == "caddy":
+        return caddy_words(folder, text), _caddy_home(folder)
+    if form == "wsgi":
+        script = next(one for one in commands(text) if one.startswith("import os"))
+        (project / "wsgi.py").write_text(script)
+    return apache_words(folder, text, wsgi=form == "wsgi"), {}
+
+
 @contextlib.contextmanager
-def caddy(folder: Path, text: str, address: Address) -> Iterator[Server]:
-    """Start it."""
-    with Server(caddy_words(folder, text), env=_caddy_home(folder)) as server:
-        server.until_tls(address)
+def front(target: str, form: str, text: str, folder: Path, project: Path, port: int) -> Iterator[Server]:
+    """A front, and the application's side as the comment on top of its file says: its socket is ``s`` in the folder.
+
+    Arguments:
+        folder, project: see `front_words`.
+    """
+    with contextlib.ExitStack() as stack:
+        if form != "wsgi":
+            stack.enter_context(application(text, folder / "s"))
+        words, env = front_words(target, form, text, folder, project)
+        server = stack.enter_context(Server(words, env=env))
+        server.until_tls(("127.0.0.1", port))
         yield server

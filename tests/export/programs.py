@@ -116,17 +116,8 @@ def started(
         name, form = column
         if name in fronts.FRONTS and column != ("apache", "wsgi") and form != "tls":
             stack.enter_context(fronts.application(text, place / "s"))
-        if name == "nginx":
-            words = fronts.nginx_words(place, text)
-        elif name == "apache":
-            if form == "wsgi":
-                script = next(one for one in fronts.commands(text) if one.startswith("import os"))
-                (project / "wsgi.py").write_text(script)
-            words = fronts.apache_words(place, text, wsgi=form == "wsgi")
-        elif name == "haproxy":
-            words = [*fronts.haproxy_words(place, text), "-db"]
-        elif name == "caddy":
-            words, env = fronts.caddy_words(place, text), fronts._caddy_home(place)
+        if name in fronts.FRONTS:
+            words, env = fronts.front_words(name, form, text, place, project)
         elif name == "uwsgi-ini":
             (place / "site.ini").write_text(text)
             words = [_uwsgi(form), "--ini", place / "site.ini"]

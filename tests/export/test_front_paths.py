@@ -6,7 +6,7 @@ import json
 import shutil
 import socket
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ import pytest
 
 from tests.export import fronts
 from tests.support.certs import Paths
-from tests.support.clients import curl, free_port, tls_connect
+from tests.support.clients import free_port, tls_connect
 from tests.support.process import Server
 
 #: No client mends them: `curl --path-as-is` and scripts send them so.
@@ -46,11 +46,6 @@ PATHS = (
 #: Path segments that RFC 3986, section 6.2.2.3, has resolved; some fronts do so, the others leave them.
 DOTS = ("/a/./b", "/a/../b", "/a/%2E%2E/b")
 
-CASES = [
-    ("nginx", "http"), ("nginx", "uwsgi"), ("apache", "wsgi"), ("apache", "proxy"), ("haproxy", "http"),
-    ("caddy", "http"),
-]  # fmt: skip
-
 
 @dataclass(frozen=True, kw_only=True)
 class Front:
@@ -72,7 +67,7 @@ class Front:
     place: Path
 
 
-@pytest.fixture(scope="module", params=CASES, ids="-".join)
+@pytest.fixture(scope="module", params=fronts.CASES, ids="-".join)
 def front(request: pytest.FixtureRequest, project: Path, localhost_cert: Paths) -> Iterator[Front]:
     """One of them, with the application's side as the comment on top of the file says."""
     target, form = request.param
@@ -86,19 +81,8 @@ def front(request: pytest.FixtureRequest, project: Path, localhost_cert: Paths) 
     )  # fmt: skip
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, place)
-        if target == "apache" and form == "wsgi":
-            script = next(one for one in fronts.commands(text) if one.startswith("import os"))
-            (project / "wsgi.py").write_text(script)
-        else:
-            stack.enter_context(fronts.application(text, place / "s"))
-        address = ("127.0.0.1", port)
-        start: dict[str, Callable[[], Server]] = {
-            "nginx": lambda: stack.enter_context(fronts.nginx(place, text, address)),
-            "apache": lambda: stack.enter_context(fronts.apache(place, text, address, wsgi=form == "wsgi")),
-            "haproxy": lambda: stack.enter_context(fronts.haproxy(place, text, address)),
-            "caddy": lambda: stack.enter_context(fronts.caddy(place, text, address)),
-        }
-        yield Front(target=target, form=form, port=port, plain=plain, program=start[target](), place=place)
+        program = stack.enter_context(fronts.front(target, form, text, place, project, port))
+        yield Front(target=target, form=form, port=port, plain=plain, program=program, place=place)
 
 
 def said(sock: socket.socket, target: str, host: str) -> tuple[int, dict[str, str], bytes]:
@@ -178,18 +162,6 @@ def test_events(front: Front, ca_file: Path, version: str) -> None:
         seen.touch()
         assert client.wait() == 0
         assert "data: 2" in client.log()
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("version", ["--http1.1", "--http2"])
-@pytest.mark.parametrize(("size", "rate"), [(700_000, 20_000), (30_000, 900)], ids=["longer", "small"])
-def test_a_slow_upload(front: Front, ca_file: Path, version: str, size: int, rate: int) -> None:
-    """One that takes half a minute and keeps coming arrives whole."""
-    upload = front.place / f"upload-{size}"
-    upload.write_bytes(bytes(size))
-    answer = curl(f"https://localhost:{front.port}/upload", ca_file, version, "--limit-rate", str(rate),
-                  "--data-binary", f"@{upload}", deadline=90)  # fmt: skip
-    assert (answer.status, answer.body) == (200, str(size)), (answer, front.program.log()[-1500:])
 
 
 def test_dots(front: Front, ca_file: Path) -> None:

@@ -7,7 +7,7 @@ import re
 import shutil
 import ssl
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,14 +61,10 @@ class Front:
     program: Server
 
 
-CASES = [
-    ("nginx", "http"), ("nginx", "uwsgi"), ("apache", "wsgi"), ("apache", "proxy"), ("haproxy", "http"),
-    ("caddy", "http"),
-]  # fmt: skip
 APPS = ("inflask", "inbottle")
 
 
-@pytest.fixture(scope="module", params=[(*case, app) for case in CASES for app in APPS], ids="-".join)
+@pytest.fixture(scope="module", params=[(*case, app) for case in fronts.CASES for app in APPS], ids="-".join)
 def front(
     request: pytest.FixtureRequest, project: Path, localhost_cert: Paths, clients_ca: Path, clients_crl: Path
 ) -> Iterator[Front]:
@@ -86,19 +82,8 @@ def front(
     )  # fmt: skip
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, place)
-        if target == "apache" and form == "wsgi":
-            script = next(one for one in fronts.commands(text) if one.startswith("import os"))
-            (project / "wsgi.py").write_text(script)
-        else:
-            stack.enter_context(fronts.application(text, socket))
-        address = ("127.0.0.1", port)
-        start: dict[str, Callable[[], Server]] = {
-            "nginx": lambda: stack.enter_context(fronts.nginx(place, text, address)),
-            "apache": lambda: stack.enter_context(fronts.apache(place, text, address, wsgi=form == "wsgi")),
-            "haproxy": lambda: stack.enter_context(fronts.haproxy(place, text, address)),
-            "caddy": lambda: stack.enter_context(fronts.caddy(place, text, address)),
-        }
-        yield Front(target=target, form=form, app=app, port=port, plain=plain, program=start[target]())
+        program = stack.enter_context(fronts.front(target, form, text, place, project, port))
+        yield Front(target=target, form=form, app=app, port=port, plain=plain, program=program)
 
 
 def ask(front: Front, ca: Path, context: ssl.SSLContext | None = None, **headers: str) -> dict[str, str]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -51,14 +52,25 @@ def gunicorn(project: Path, place: Path, app: str, words: list[str | Path]) -> I
 
 @contextmanager
 def uwsgi(
-    project: Path, place: Path, app: str, words: list[str | Path], form: str = "edge", program: Path = BIN / "uwsgi"
+    project: Path,
+    place: Path,
+    app: str,
+    words: list[str | Path],
+    form: str = "edge",
+    program: Path = BIN / "uwsgi",
+    *,
+    socket: str | None = "s",
 ) -> Iterator[tuple[Server, int]]:
-    """uWSGI with its ini file; ``strict`` has it refuse what it does not know."""
+    """uWSGI with its ini file; ``strict`` has it refuse what it does not know.
+
+    Arguments:
+        socket: of workers and edge, in ``place``; None where the file says.
+    """
     need("uwsgi")
     port = free_port()
     exporting = [
         program.parent / "python", "-m", "tlsrun", "export", "uwsgi-ini", f"{app}:app", "--upstream", form, *words,
-        "--port", str(port), "--socket", place / "s", "--workers", "2",
+        "--port", str(port), "--workers", "2", *([] if socket is None else ["--socket", place / socket]),
     ]  # fmt: skip
     env = {"PYTHONPATH": str(ROOT)}
     done = run(exporting, cwd=project, env=env)
@@ -129,6 +141,24 @@ def test_uwsgi_ini_edge(
             server.until_logged("gracefully (RE)spawned uWSGI master")
             server.until_tls(("127.0.0.1", port))
             assert_seen(port, ca_file, client_cert)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="root makes folders in /run")
+def test_uwsgi_ini_makes_its_folder(
+    project: Path, place: Path, words: list[str | Path], ca_file: Path, client_cert: Paths
+) -> None:
+    """The socket of workers and edge is in a folder of /run that nobody need make; it stays over a reload."""
+    name = f"tlsrun-test-{os.getpid()}"
+    folder = Path("/run", name)
+    with ExitStack() as stack:
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        server, port = stack.enter_context(uwsgi(project, place, "inflask", [*words, "--name", name], socket=None))
+        assert_seen(port, ca_file, client_cert)
+        assert (folder / "app.sock").is_socket()
+        server.signal(signal.SIGHUP)
+        server.until_logged("gracefully (RE)spawned uWSGI master")
+        server.until_tls(("127.0.0.1", port))
+        assert_seen(port, ca_file, client_cert)
 
 
 @pytest.mark.parametrize("app", APPS)

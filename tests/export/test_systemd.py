@@ -14,7 +14,7 @@ from tests.support.clients import Address, curl, free_port
 from tests.support.process import Server, run
 from tlsrun.endpoint import Endpoint
 from tlsrun.errors import ConfigurationError
-from tlsrun.export import systemd
+from tlsrun.export.systemd_socket import listened_at
 from tlsrun.listening.address import UnixSocket
 
 CASES = [
@@ -108,13 +108,13 @@ def test_sockets_at_several_places(project: Path, place: Path, localhost_cert: P
 def test_the_lines_of_a_socket() -> None:
     """Both families by one socket or by two; rights that one unit cannot say are refused."""
     wildcard, v4 = Endpoint(host="::", port=443), Endpoint(host="0.0.0.0", port=443)  # noqa: S104
-    assert systemd._listened_at([wildcard]) == (["443"], ["BindIPv6Only=both", "NoDelay=yes"])
-    assert systemd._listened_at([v4, wildcard]) == (
+    assert listened_at([wildcard]) == (["443"], ["BindIPv6Only=both", "NoDelay=yes"])
+    assert listened_at([v4, wildcard]) == (
         ["0.0.0.0:443", "443"], ["BindIPv6Only=ipv6-only", "NoDelay=yes"],  # noqa: S104
     )  # fmt: skip
-    assert systemd._listened_at([Endpoint(host="::1", port=8443)]) == (["[::1]:8443"], ["NoDelay=yes"])
+    assert listened_at([Endpoint(host="::1", port=8443)]) == (["[::1]:8443"], ["NoDelay=yes"])
     with pytest.raises(ConfigurationError, match="the same mode, owner and group"):
-        systemd._listened_at([UnixSocket(path="/a"), UnixSocket(path="/b", mode=0o600)])
+        listened_at([UnixSocket(path="/a"), UnixSocket(path="/b", mode=0o600)])
 
 
 @pytest.mark.parametrize("form", ["http", "uwsgi"])

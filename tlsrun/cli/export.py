@@ -50,7 +50,8 @@ def export_options(function: Decorated) -> Decorated:
         click.option("--certificates", metavar="FOLDER", default="/etc/haproxy/certs", show_default=True,
                      help="Where HAProxy's own files of certificate and key are."),
         click.option("-o", "--output", type=click.Path(allow_dash=True, path_type=Path), default="-", metavar="FILE",
-                     help="What to write.  [default: standard output]"),
+                     help="What to write; for systemd the folder of its units, which is made.  [default: standard "
+                     "output]"),
         click.option("--force", is_flag=True, help="Write over another file."),
     )):  # fmt: skip
         function = option(function)
@@ -68,10 +69,11 @@ def export_command(context: click.Context, /, target: str, app: str | None, **va
 
     \b
     tlsrun export nginx hello:app --cert fullchain.pem --key privkey.pem
-    tlsrun export nginx hello:app --upstream uwsgi -o /etc/nginx/sites-enabled/hello
-    tlsrun export apache hello:app               mod_wsgi; --upstream proxy for mod_proxy_http
+    tlsrun export nginx hello:app --cert fullchain.pem --key privkey.pem --upstream uwsgi -o hello.conf
+    tlsrun export caddy hello:app --hosts example.org      with a certificate that Caddy obtains
     tlsrun export haproxy --upstream tls --machine 10.0.0.1:443 --machine 10.0.0.2:443
-    tlsrun export systemd hello:app              service and socket, with hardening
+    tlsrun export systemd hello:app --cert fullchain.pem --key privkey.pem -o units
+    tlsrun export procfile hello:app -o Procfile
 
     \b
     TARGET is one of
@@ -80,9 +82,10 @@ def export_command(context: click.Context, /, target: str, app: str | None, **va
       systemd, procfile                         a service; Heroku and its like
       dockerfile, compose, kubernetes           containers
 
-    APP and the settings are those of `tlsrun run`; a front listens on the ports 443 and 80 of
-    all addresses unless told otherwise. What the target cannot say is an error, and nothing is written. The comment on
-    top of the file says where it belongs and how the application's side is started.
+    APP and the settings are those of `tlsrun run`, and the certificate is what is set there: TLS_CERT and TLS_KEY in
+    the application's configuration, TLSRUN_CERT and TLSRUN_KEY in the environment, or --cert and --key. A front listens
+    on the ports 443 and 80 of all addresses unless told otherwise. What the target cannot say is an error, and nothing
+    is written. The comment on top of the file says where it belongs and how the application's side is started.
     """
     export_file(context, values, target=target, app=app)
 
@@ -112,7 +115,8 @@ def known_target(target: str) -> None:
     """
     if target in export.TARGETS:
         return
-    close = difflib.get_close_matches(target.lower(), export.TARGETS, n=1)
+    meant = export.MEANT.get(target.lower())
+    close = [meant] if meant else difflib.get_close_matches(target.lower(), export.TARGETS, n=1)
     remedy = f"Did you mean {close[0]}?" if close else f"There is {', '.join(export.TARGETS)}"
     fail(ConfigurationError([Problem(where=target, what="no such target", remedy=remedy)]))
 
@@ -193,6 +197,7 @@ def _site(target: str, app: App | None, values: dict[str, Any], form: str, decid
         has_certificate=decided.has_certificate,
         certificates=values["certificates"],
         command=shlex.join([_program(), *sys.argv[1:]]) if _is_ours() else f"tlsrun export {target}",
+        written="" if str(values["output"]) == "-" else str(values["output"]),
     )
 
 
@@ -230,14 +235,21 @@ def _write(output: Path, chosen: export.Target, plan: Plan, site: Site, *, force
         click.echo(chosen.render(plan, site), nl=False)
     elif several is None:
         _write_one(output, chosen.render(plan, site), force=force)
-    elif output.is_dir():
+    elif output.is_dir() or (not output.exists() and not output.suffix):
+        _make_folder(output)
         for name, text in several(plan, site).items():
             _write_one(output / name, text, force=force)
     else:
-        remedy = "Name a folder that is there, such as /etc/systemd/system"
-        raise ConfigurationError(
-            [Problem(where=f"-o {output}", what=f"{chosen.TITLE} are files of their own", remedy=remedy)]
-        )
+        what, remedy = f"{chosen.TITLE} has several files", "Name a folder, such as /etc/systemd/system"
+        raise ConfigurationError([Problem(where=f"-o {output}", what=what, remedy=remedy)])
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(exist_ok=True)
+    except OSError as error:
+        what = f"the folder cannot be made: {error.strerror or error}"
+        raise ConfigurationError([Problem(where=f"-o {path}", what=what, remedy="Name one that is there")]) from error
 
 
 def _write_one(path: Path, text: str, *, force: bool) -> None:

@@ -31,6 +31,14 @@ TARGETS = (
     "kubernetes",
 )
 
+#: What else people call them.
+MEANT = {
+    "heroku": "procfile", "dokku": "procfile", "docker": "dockerfile", "podman": "dockerfile",
+    "containerfile": "dockerfile", "docker-compose": "compose", "k8s": "kubernetes", "kubectl": "kubernetes",
+    "httpd": "apache", "apache2": "apache", "mod_wsgi": "apache", "caddyfile": "caddy", "uwsgi": "uwsgi-ini",
+    "gunicorn": "gunicorn-conf", "hypercorn": "hypercorn-toml", "service": "systemd",
+}  # fmt: skip
+
 #: Those that start `tlsrun run`, which mends certificates and chains itself.
 SERVED_BY_US = frozenset(("systemd", "procfile", "dockerfile", "compose", "kubernetes"))
 

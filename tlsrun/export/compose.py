@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from tlsrun.export import serving
 from tlsrun.export.cells import OURS, cells, no_option
 from tlsrun.export.dockerfile import ACCOUNT, PROBE
-from tlsrun.export.material import key_path, path_of
+from tlsrun.export.material import key_path, path_of, quoted
 from tlsrun.export.quoting import compose, yaml
 from tlsrun.export.site import Site
 from tlsrun.export.text import comment
@@ -66,7 +66,7 @@ def render(plan: Plan, site: Site) -> str:
         f"export dockerfile {site.app} -o Dockerfile",
         f"Written by: {site.command}",
         *site.notes,
-        "    docker compose up --build --detach",
+        f"    docker compose {_told(site)}up --build --detach",
         f"The account {ACCOUNT} of the image must be able to read the key: chgrp {ACCOUNT} and chmod g+r, for the "
         "key and, "
         "with g+x, for its folders. A renewed certificate is served within seconds: whole folders are mounted, since a "
@@ -102,6 +102,12 @@ services:
     security_opt:
       - no-new-privileges:true
 """
+
+
+def _told(site: Site) -> str:
+    """The option that names the file, where compose would not find it by itself."""
+    found = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
+    return "" if site.file(found[0]) in found else f"-f {quoted(site.written)} "
 
 
 def _files_of_clients(plan: Plan) -> tuple[str, str]:

@@ -6,6 +6,7 @@ import json
 
 from tlsrun.export import serving
 from tlsrun.export.cells import OURS, Aside, cells, no_option
+from tlsrun.export.material import quoted
 from tlsrun.export.quoting import docker
 from tlsrun.export.site import Site
 from tlsrun.export.text import after_options, comment
@@ -47,6 +48,11 @@ def _held(plan: Plan) -> str:
     return ", ".join(["tls.crt (the certificate with its chain)", "tls.key", *more])
 
 
+def _told(site: Site) -> str:
+    """The option that names the file, where Docker would not find it by itself."""
+    return "" if site.file("Dockerfile") == "Dockerfile" else f"-f {quoted(site.written)} "
+
+
 def _published(plan: Plan) -> str:
     """With a redirect the port outside is the port inside: that is where it sends to."""
     ports = ["443" if plan.redirect_port is None else str(plan.endpoint.port)]
@@ -69,7 +75,7 @@ def render(plan: Plan, site: Site) -> str:
         f"{site.app} over HTTPS, under {site.server}. Requirements are those of requirements.txt.",
         f"Written by: {site.command}",
         *site.notes,
-        f"    docker build -t {site.name} .\n"
+        f"    docker build {_told(site)}-t {site.name} .\n"
         f"    docker run {_published(plan)} -v /path/to/certificates:{MOUNTED}:ro {site.name}",
         f"The folder holds {_held(plan)}, which the account {ACCOUNT} must be able to read. A renewed "
         "certificate is served within seconds.",

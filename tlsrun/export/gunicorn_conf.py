@@ -69,7 +69,8 @@ def render(plan: Plan, site: Site) -> str:
         f"gunicorn serving {site.app} over HTTPS, by gunicorn's own command.",
         f"Written by: {site.command}",
         *site.notes,
-        f"    cd {quoted(str(site.folder))} && {quoted(f'{site.environment}/bin/gunicorn')} -c gunicorn.conf.py",
+        f"    cd {quoted(str(site.folder))} && {quoted(f'{site.environment}/bin/gunicorn')} "
+        f"-c {quoted(site.file('gunicorn.conf.py'))}",
         "A renewed certificate is read at a reload: certbot renew --deploy-hook 'systemctl reload NAME' (kill -HUP).",
         "What `tlsrun run --server gunicorn` does besides, and this file cannot: clients that stall in the handshake "
         "or in the head of a request hold no thread, and renewed certificates are served without a reload.",

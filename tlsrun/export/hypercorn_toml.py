@@ -63,7 +63,7 @@ def render(plan: Plan, site: Site) -> str:
         f"Written by: {site.command}",
         *site.notes,
         f"    cd {quoted(str(site.folder))}\n"
-        + command([f"{site.environment}/bin/hypercorn", "-c", "hypercorn.toml", f"asgi:{_ENTRY}"],
+        + command([f"{site.environment}/bin/hypercorn", "-c", site.file("hypercorn.toml"), f"asgi:{_ENTRY}"],
                   [*serving.variables(plan, site, carried=True), *_threads(plan)]),
         f"By {_ENTRY}, which is an ASGI application around the WSGI one, what Hypercorn's own WSGI adapter does wrong "
         "up to version 0.18 is put right: 500 for answers without a body (HEAD, 204, 304), cookies joined by commas, "

@@ -12,7 +12,7 @@ from tlsrun.export.site import Site
 from tlsrun.export.text import after_options, comment
 from tlsrun.plan import Plan
 
-TITLE = "Kubernetes' objects"
+TITLE = "A Kubernetes manifest"
 FORMS: dict[str, str] = {}
 DEFAULTS = {"host": "0.0.0.0", "port": 443}  # noqa: S104 -- text of a file
 MAPPING = cells(
@@ -72,7 +72,7 @@ def _head(plan: Plan, site: Site) -> str:
         f"The image is that of the Dockerfile: tlsrun export dockerfile {site.app} -o Dockerfile. Put its name in "
         "place of "
         f"registry.example/{site.name}:1, and that of your ClusterIssuer in place of letsencrypt. Then:",
-        "    kubectl apply -f FILE",
+        f"    kubectl apply -f {quoted(site.file('FILE'))}",
     ]
     if plan.by_udp:
         paragraphs.append(

@@ -36,6 +36,7 @@ class Site:
         carried: the settings that the command line and the environment give, as TLSRUN_* variables hold them.
         said: all settings that somebody gave, so.
         command: the command line that this file was made by.
+        written: the path that it is written to, as somebody gave it; empty for standard output.
         notes: what is set, and the file cannot say; for its first lines.
     """
 
@@ -57,12 +58,21 @@ class Site:
     carried: Mapping[str, str] = field(default_factory=dict)
     said: Mapping[str, str] = field(default_factory=dict)
     command: str = "tlsrun export"
+    written: str = ""
     notes: tuple[str, ...] = ()
 
     @property
     def is_unix(self) -> bool:
         """Whether the application listens on a Unix socket."""
         return self.socket.startswith("/")
+
+    def file(self, usual: str) -> str:
+        """The file's own path, for the commands in its comment.
+
+        Arguments:
+            usual: what it is called where nobody says.
+        """
+        return self.written or usual
 
     @property
     def trusted(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from tlsrun.endpoint import Endpoint
 from tlsrun.errors import ConfigurationError, Problem
@@ -12,12 +12,12 @@ from tlsrun.export.cells import OF_TLS, OURS, Aside, cells
 from tlsrun.export.material import key_path, path_of
 from tlsrun.export.quoting import unit, unit_word
 from tlsrun.export.site import Site
+from tlsrun.export.systemd_socket import socket_unit
 from tlsrun.export.text import after_options, comment
-from tlsrun.listening.address import Place, UnixSocket, takes_both_families
 from tlsrun.plan import Plan
 from tlsrun.settings.mapping import Ours, Unsupported
 
-TITLE = "systemd's units"
+TITLE = "A systemd service"
 FORMS = {
     "tls": "TLS ends in the service",
     "http": "a front ends TLS and speaks HTTP to a Unix socket",
@@ -30,7 +30,7 @@ _ONE_SOCKET = Aside("the service listens on its socket alone", "Name that by --s
 _BEHIND = {
     **dict.fromkeys(OF_TLS, _OF_THE_FRONT),
     **dict.fromkeys(("host", "port", "bind"), _ONE_SOCKET),
-    "server_options": Unsupported("run a command that has none of them; add them to ExecStart", accepts=({},)),
+    "server_options": Unsupported("runs a command that has none of them; add them to ExecStart", accepts=({},)),
 }
 #: Behind a front the server is started by its own command. Of client certificates the application is told by HTTP in
 #: a header that is believed; uWSGI's protocol has variables for that.
@@ -84,7 +84,7 @@ def files(plan: Plan, site: Site) -> dict[str, str]:
     """
     units = {f"{site.name}.service": _service(plan, site)}
     if _has_socket(site):
-        units[f"{site.name}.socket"] = _socket(plan, site)
+        units[f"{site.name}.socket"] = socket_unit(plan, site, _described(site))
     return units
 
 
@@ -244,64 +244,3 @@ def _tls(plan: Plan, site: Site) -> Iterator[str]:
         yield f"Environment={unit(f'{name}={value}', specifiers=name in _CREDENTIALS)}"
     words = [f"{site.environment}/bin/tlsrun", "run", *after_options(site.app)]
     yield f"ExecStart={' '.join(map(unit_word, words))}"
-
-
-def _listened_at(places: Sequence[Place]) -> tuple[list[str], list[str]]:
-    """The values of ListenStream=, and the lines that go with them (systemd.socket(5)).
-
-    Raises:
-        ConfigurationError: there are Unix sockets with different rights, which one unit cannot say.
-    """
-    streams, lines = [], []
-    unix = [place for place in places if isinstance(place, UnixSocket)]
-    for place in places:
-        if isinstance(place, UnixSocket):
-            streams.append(place.path)
-        elif place.host in ("", "::"):
-            streams.append(str(place.port))
-            both = not place.host or takes_both_families(place, places)
-            lines.append(f"BindIPv6Only={'both' if both else 'ipv6-only'}")
-        else:
-            streams.append(place.authority)
-    if len(unix) < len(places):
-        lines.append("NoDelay=yes")
-    rights = dict.fromkeys((place.mode, place.owner, place.group) for place in unix)
-    if len(rights) > 1:
-        raise ConfigurationError(
-            [
-                Problem(
-                    where="bind",
-                    what="one .socket unit gives all Unix sockets the same mode, owner and group",
-                    remedy="Give them the same, or write a unit for each",
-                )
-            ]
-        )
-    for mode, owner, group in rights:
-        lines += [f"SocketMode=0{mode:o}", *([f"SocketUser={owner}"] if owner else [])]
-        lines += [f"SocketGroup={group}"] if group else []
-    return streams, list(dict.fromkeys(lines))
-
-
-def _socket(plan: Plan, site: Site) -> str:
-    if site.form == "tls":
-        places, more = _listened_at([listener.place for listener in plan.listeners])
-        what = "HTTPS port"
-    else:
-        places = [site.socket]
-        what = "Socket"
-        more = ["# Who may connect: the account of the front.", "SocketMode=0660", "SocketGroup=www-data"]
-        if not site.is_unix:
-            more = ["NoDelay=yes"]
-    lines = [
-        "[Unit]",
-        f"Description={what} of {_described(site)}",
-        "",
-        "[Socket]",
-        *(f"ListenStream={place}" for place in places),
-        "Backlog=1024",
-        *more,
-        "",
-        "[Install]",
-        "WantedBy=sockets.target",
-    ]
-    return "\n".join(lines) + "\n"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 
 from tlsrun.errors import ConfigurationError, Problem
 from tlsrun.export import serving
 from tlsrun.export.cells import FOREIGN, cells, read_when_told
-from tlsrun.export.material import key_path, path_of
+from tlsrun.export.material import key_path, path_of, quoted
 from tlsrun.export.quoting import uwsgi, uwsgi_placeholders
 from tlsrun.export.site import THREADS, Site
 from tlsrun.export.text import comment
@@ -94,12 +95,42 @@ def _head(plan: Plan, site: Site) -> str:
         f"uWSGI serving {site.app} over HTTPS; for a uWSGI {kind}.",
         f"Written by: {site.command}",
         *site.notes,
-        f"Start it: {site.environment}/bin/uwsgi --ini {site.name}.ini",
+        "Start it:",
+        f"    {quoted(f'{site.environment}/bin/uwsgi')} --ini {quoted(_file(site))}",
+        *_folder_of_socket(plan, site),
         renewed,
         "What `tlsrun run --server uwsgi` does besides, and this file cannot: at a stop and a reload requests in "
         "flight are finished before workers and TLS end.",
         mark=";",
     )
+
+
+def _file(site: Site) -> str:
+    return str(site.folder / site.written) if site.written else f"{site.name}.ini"
+
+
+def _own_folder(site: Site) -> str | None:
+    """The folder in /run of the socket between edge and workers; None where somebody named a place for it."""
+    path = PurePosixPath(_socket(site))
+    return str(path.parent) if path.parent == PurePosixPath("/run", site.name) else None
+
+
+def _socket(site: Site) -> str:
+    return site.socket if site.is_unix else f"/run/{site.name}/app.sock"
+
+
+def _folder_of_socket(plan: Plan, site: Site) -> Iterator[str]:
+    if site.form == "native":
+        return
+    folder = _own_folder(site)
+    if folder is None:
+        yield f"The folder of {site.socket} must be there, and the account that uWSGI runs as must own it."
+        return
+    yield (
+        f"Started by root it makes {folder}, for the socket between edge and workers. For another account root makes "
+        f"that (in a unit of systemd's: RuntimeDirectory={site.name}), or the socket is somewhere else (--socket PATH):"
+    )
+    yield f"    install -d -o ACCOUNT {folder}"
 
 
 def _common(plan: Plan, site: Site) -> Iterator[str]:
@@ -135,9 +166,14 @@ def _common(plan: Plan, site: Site) -> Iterator[str]:
 
 
 def _edge(plan: Plan, site: Site) -> Iterator[str]:
-    socket = site.socket if site.is_unix else f"/run/{site.name}/app.sock"
+    folder = _own_folder(site)
+    if folder is not None:
+        account = plan.account
+        whose = f" -o {account.uid} -g {account.gid}" if account else ""
+        yield "; Before root's rights are gone."
+        yield f"exec-asap = install -d{whose} {folder}"
     yield "; Workers hear of requests on this socket; the edge tells them what the connection was."
-    yield f"socket = {socket}"
+    yield f"socket = {_socket(site)}"
     yield "chmod-socket = 600"
     yield "; TLS: the master keeps the port open, a mule ends TLS on it."
     yield f"shared-socket = {plan.endpoint.authority}"
