@@ -13,8 +13,9 @@ from tlsrun.settings.derived import may_use_development_certificate, policy_of
 from tlsrun.settings.layers import Resolution
 from tlsrun.settings.mapping import Unsupported
 from tlsrun.settings.proxies import dropping, mixed_up
-from tlsrun.tls.identity import validity_problem
 from tlsrun.tls.peers import EVERYBODY
+from tlsrun.tls.quic_keys import unfit_for_quic
+from tlsrun.tls.succession import objection
 
 
 def objections(resolution: Resolution, facts: Facts, endpoint: Endpoint) -> Iterator[Problem]:
@@ -131,20 +132,19 @@ def _validity(facts: Facts) -> Problem | None:
     loaded = facts.loaded
     if loaded.identity is None or loaded.sources is None:
         return None
-    return validity_problem(loaded.identity, facts.now, loaded.sources.cert)
+    return objection(None, loaded.identity, loaded.sources.cert, now=facts.now)
 
 
 def _http3_problems(resolution: Resolution, facts: Facts) -> Iterator[Problem]:
-    """Keys that aioquic 1.7 has no signature scheme for (RFC 8446, section 4.2.3): P-521 and ML-DSA; and RSASSA-PSS,
-    which it takes for plain RSA, and clients refuse."""
+    """Keys that HTTP/3 cannot sign with; a renewal asks the same (see `tlsrun.servers.certificates`)."""
     if facts.server.missing or "3" not in spoken(resolution.settings, facts.server):
         return
     identities = (*([facts.loaded.identity] if facts.loaded.identity else []), *facts.named.identities)
     for kind in dict.fromkeys(one.key_type for one in identities):
-        if kind.startswith(("RSASSA-PSS", "ML-DSA", "ECDSA P-521")):
+        if (why := unfit_for_quic(kind)) is not None:
             yield Problem(
                 where=resolution.spelling("http"),
-                what=f"{facts.server.title}'s HTTP/3 cannot sign with a key of the kind {kind}",
+                what=f"{facts.server.title}'s {why}",
                 remedy="Set TLS_HTTP (--http) to 2,1.1, or have a certificate issued for an ECDSA P-256 key",
                 code="TLS219",
             )
@@ -261,7 +261,7 @@ def oddities(resolution: Resolution, facts: Facts, endpoint: Endpoint) -> Iterat
     if endpoint.is_loopback and (problem := _validity(facts)) is not None:
         yield problem
     for identity, source in zip(facts.named.identities, facts.named.places, strict=True):
-        if (problem := validity_problem(identity, facts.now, source)) is not None:
+        if (problem := objection(None, identity, source, now=facts.now)) is not None:
             yield problem
     if EVERYBODY in settings.trusted_proxies and not endpoint.is_loopback:
         yield Problem(

@@ -159,7 +159,9 @@ def openssl_authority(folder: Path) -> Path:
     return folder / "root.pem"
 
 
-def openssl_leaf(folder: Path, *, begins: str = "", ends: str = "", days: int = 90) -> tuple[Path, Path]:
+def openssl_leaf(
+    folder: Path, *, begins: str = "", ends: str = "", days: int = 90, digest: str = "sha256"
+) -> tuple[Path, Path]:
     """leaf.pem and leaf.key for localhost, signed by the intermediate of `openssl_authority`."""
     openssl(
         "req",
@@ -192,6 +194,8 @@ def openssl_leaf(folder: Path, *, begins: str = "", ends: str = "", days: int = 
         "-out",
         "leaf.pem",
         "-notext",
+        "-md",
+        digest,
         *dates,
         cwd=folder,
     )

@@ -167,6 +167,15 @@ def test_sha1(tmp_path: Path) -> None:
     assert report.exit_code(strict=False) == 2
 
 
+def test_a_signature_that_clients_do_not_know(tmp_path: Path) -> None:
+    """SHA-3, whether OpenSSL takes it or not."""
+    root = openssl_authority(tmp_path)
+    cert, key = openssl_leaf(tmp_path, digest="sha3-256")
+    report = check(cert=str(cert), key=str(key), ca=root)
+    assert "signed with SHA3-256, which clients do not know" in only(report, "TLS165").what
+    assert report.exit_code(strict=False) == 2
+
+
 def test_horrors_by_openssl(tmp_path: Path) -> None:
     """Expired, in the wrong order, glued, mismatched, weak: each as openssl makes it."""
     root = openssl_authority(tmp_path)
@@ -266,8 +275,7 @@ def test_sni(tmp_path: Path, ca: Authority, ca_file: Path, localhost_cert: Paths
 
 def test_loads_with_an_unknown_signature_are_not_weak(ca: Authority) -> None:
     """Only SHA-1 and MD5 are; Ed25519 has no hash at all."""
-    from tlsrun.check.certificate import is_weak_key
-    from tlsrun.tls.checks import weak_signature
+    from tlsrun.tls.strength import is_weak_key, weak_signature
 
     certificate: x509.Certificate = ca.leaf().certificate
     assert weak_signature(certificate) is None

@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from tlsrun.check.finding import Finding, found, from_problem, from_problems
 from tlsrun.tls import checks
@@ -17,6 +15,7 @@ from tlsrun.tls.expiry import soon
 from tlsrun.tls.keys import certificate_key_type
 from tlsrun.tls.names import shown_name
 from tlsrun.tls.sources import Source
+from tlsrun.tls.strength import is_weak_key, unknown_signature, weak_signature
 from tlsrun.tls.validity import dates_problem, expires_words, in_date, refusal
 
 DAY = datetime.timedelta(days=1)
@@ -30,9 +29,6 @@ _LONGEST = (
 )
 #: What Apple's systems accept of any CA (support.apple.com/103769), and public CAs could issue before.
 _LONGEST_OF_ALL = 825
-
-_SHORTEST_RSA = 2048
-_SHORTEST_CURVE = 224
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,22 +100,13 @@ def _dates(certificate: x509.Certificate, name: str, source: Source, view: View)
 
 
 def _strength(certificate: x509.Certificate, name: str, source: Source) -> Iterator[Finding]:
-    if weak := checks.weak_signature(certificate):
+    if weak := weak_signature(certificate):
         yield found("weak-signature", source.given_by, f"{name} is signed with {weak}")
+    if unknown := unknown_signature(certificate):
+        yield found("signature-kind", source.given_by, f"{name} is signed with {unknown}")
     if is_weak_key(certificate):
         what = f"{name} has a key that is too short: {certificate_key_type(certificate)}"
         yield found("weak-key", source.given_by, what)
-
-
-def is_weak_key(certificate: x509.Certificate) -> bool:
-    """Whether the key is shorter than RFC 9325, section 4.5, has it."""
-    try:
-        key = certificate.public_key()
-    except (ValueError, UnsupportedAlgorithm):
-        return False
-    if isinstance(key, rsa.RSAPublicKey):
-        return key.key_size < _SHORTEST_RSA
-    return isinstance(key, ec.EllipticCurvePublicKey) and key.curve.key_size < _SHORTEST_CURVE
 
 
 def longest_lifetime(certificate: x509.Certificate, *, private: bool) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tlsrun.plan import Plan
 from tlsrun.tls.client import client_origin
+from tlsrun.tls.quic_keys import unfit_for_quic
 from tlsrun.tls.reload import Certificates, identity_origin
 from tlsrun.tls.store import RENEWED_BEFORE
 
@@ -26,6 +27,7 @@ def certificates_of(plan: Plan) -> Certificates:
         handshake_timeout=plan.handshake_timeout,
         strict=plan.sni_strict,
         hook=plan.context_hook,
+        unfit=unfit_for_quic if plan.by_udp else None,
     )
     if plan.proxy_protocol:
         certificates.context.introducers = plan.front.peers

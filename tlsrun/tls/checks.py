@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from tlsrun.errors import CertificateError, Problem
 from tlsrun.files import in_memory_file
-from tlsrun.tls.chain import is_ca, is_signed_by
+from tlsrun.tls.chain import is_ca
 from tlsrun.tls.keys import certificate_key_type
 from tlsrun.tls.names import alternative_names, extension, shown_name
 from tlsrun.tls.sources import Source
@@ -21,7 +19,7 @@ _REASONS = {
     "EE_KEY_TOO_SMALL": "its key is too short",
     "CA_KEY_TOO_SMALL": "an issuer's key is too short",
     "KEY_VALUES_MISMATCH": "the private key is not the certificate's",
-    # SHA-1 and MD5 were refused before: see `sound`.
+    # What is weak was refused before, in words of its own: see `tlsrun.tls.strength`.
     "CA_MD_TOO_WEAK": f"a signature on it or on an issuer is too weak for {ssl.OPENSSL_VERSION}, or not known to it",
 }
 
@@ -69,38 +67,6 @@ def must_staple(certificate: x509.Certificate) -> bool:
     """Whether clients are to refuse it without an OCSP answer in the handshake (RFC 7633, section 4.2.3.1)."""
     features = extension(certificate, x509.TLSFeature)
     return features is not None and x509.TLSFeatureType.status_request in features
-
-
-def weak_signature(certificate: x509.Certificate) -> str | None:
-    """The broken hash that a certificate is signed with; None when it is sound. A root's own does not count."""
-    try:
-        algorithm = certificate.signature_hash_algorithm
-    except UnsupportedAlgorithm:
-        return None
-    broken = isinstance(algorithm, (hashes.SHA1, hashes.MD5))
-    return algorithm.name.upper() if algorithm is not None and broken else None
-
-
-def sound(certificate: x509.Certificate, issuers: Sequence[x509.Certificate], source: Source) -> None:
-    """Refuse signatures that others can forge, whatever this OpenSSL thinks of them (3.5 takes SHA-1, 3.0 does not).
-
-    Raises:
-        CertificateError: the certificate, or one that is sent with it, is signed with a broken hash.
-    """
-    problems = [
-        Problem(
-            where=source.given_by,
-            what=f"{shown_name(one.subject)} in {source.name} is refused: "
-            f"it is signed with a hash that is broken (SHA-1 or MD5): {weak}",
-            remedy="Have it issued anew; every CA signs with SHA-256 today",
-            code="TLS121",
-        )
-        for one in (certificate, *issuers)
-        # What signs itself is trusted or not, whatever the signature.
-        if (weak := weak_signature(one)) and not is_signed_by(one, one)
-    ]
-    if problems:
-        raise CertificateError(problems)
 
 
 def prove(pem: bytes, certificate: x509.Certificate, source: Source) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -19,6 +19,7 @@ from tlsrun.tls.material import Material, read_certificates, read_material
 from tlsrun.tls.names import alternative_names, covers, shown_name
 from tlsrun.tls.roots import known_root
 from tlsrun.tls.sources import IdentitySources, Source
+from tlsrun.tls.strength import sound
 from tlsrun.tls.validity import refusal
 
 __all__ = ["Identity", "IdentitySources", "Source", "encrypted_key", "load_identity", "validity_problem"]
@@ -32,11 +33,13 @@ class Identity:
         certificate: the leaf.
         chain: the intermediates, in order, without the root.
         key: the private key in unencrypted PKCS #8 PEM.
+        warnings: what was mended or looks odd when it was read.
     """
 
     certificate: x509.Certificate
     chain: tuple[x509.Certificate, ...]
     key: bytes = field(repr=False)
+    warnings: tuple[Problem, ...] = field(default=(), repr=False, compare=False)
 
     @property
     def fullchain(self) -> bytes:
@@ -102,10 +105,10 @@ def load_identity(
         raise _mismatch(sources, given, key)
     chain = build_chain(leaf, given, known_root=known_root, now=now)
     identity = Identity(certificate=chain.leaf, chain=chain.issuers, key=key.pem(chain.leaf))
-    checks.sound(identity.certificate, identity.chain, leaf.source)
+    sound(identity.certificate, identity.chain, leaf.source)
     checks.prove(identity.fullchain + identity.key, chain.leaf, leaf.source)
-    odd = checks.oddities(chain.leaf, leaf.source)
-    return identity, (*findings.warnings, *chain.warnings, *odd)
+    warnings = (*findings.warnings, *chain.warnings, *checks.oddities(chain.leaf, leaf.source))
+    return replace(identity, warnings=warnings), warnings
 
 
 def encrypted_key(sources: IdentitySources) -> bool:

@@ -70,6 +70,7 @@ class Certificates:
         strict: refuse (alert ``unrecognized_name``, RFC 6066, section 3) names that no certificate is for.
         hook: called with a function that makes the default context, whenever one is made; returns that context,
             changed as it likes.
+        unfit: says why the server cannot use a kind of key, besides OpenSSL; None where it can use all of them.
 
     Attributes:
         context: never changes; may get a `ServerContext.successor`.
@@ -89,8 +90,10 @@ class Certificates:
         handshake_timeout: float = 10.0,
         strict: bool = False,
         hook: Callable[[Callable[[], ssl.SSLContext]], ssl.SSLContext] | None = None,
+        unfit: Callable[[str], str | None] | None = None,
     ) -> None:
         self._hook = hook
+        self._unfit = unfit or (lambda kind: None)
         self._policy = policy
         self._strict = strict
         self._default = tuple(default)
@@ -238,14 +241,20 @@ class Certificates:
         return context
 
     def _validate(self, origin: Origin[Identity], old: Identity, new: Identity) -> None:
-        settled = self._slots[origin].settled
-        problem = objection(old, new, _source(origin), now=utc_now(), known_root=known_root, settled=settled)
-        if problem is not None:
+        source, settled = _source(origin), self._slots[origin].settled
+        if (why := self._unfit(new.key_type)) is not None:
+            remedy = "Have a certificate issued for an ECDSA P-256 key, or leave HTTP/3 out (TLS_HTTP, --http)"
+            raise CertificateError([Problem(where=source.given_by, what=why, remedy=remedy, code="TLS219")])
+        if (problem := objection(old, new, source, now=utc_now(), settled=settled)) is not None:
             raise CertificateError([problem])
         create_context(new, self._policy)
         lost = sorted(set(old.names) - set(new.names))
         if lost:
             _log.warning("the new %s is no longer for %s", _describe(new), ", ".join(lost))
+        said = {(one.code, one.what) for one in old.warnings}
+        for odd in new.warnings:
+            if (odd.code, odd.what) not in said:
+                _log.warning("the new certificate: %s", odd)
 
 
 def _hosts_by_origin(hosts: Mapping[str, tuple[Origin[Identity], ...]]) -> dict[Origin[Identity], tuple[str, ...]]:

@@ -1,16 +1,20 @@
-"""Whether a renewed certificate may take the place of the one in service.
+"""Whether what was read is served: one judgement, for the start and for each renewal.
 
-What the start would serve is served, by the same judgement (`tlsrun.tls.validity.refusal`). One thing more is asked,
-because something good is in service: whether the file is cut, and lacks an issuer that clients need.
+What the start would serve is served, for the same reasons. One thing more is asked where something good is in service
+already: whether the file may be cut, because somebody is still writing it.
 
-    in service   in the file                                             then
-    expired      in date                                                 served
-    in date      what the start would refuse                             not served
-    in date      the certificate alone, below an issuer that is in       not served: clients need that issuer
-                 service, or that it gives an address of
-    in date      another chain that is shorter, and ends at nobody       served a minute later, if it is the same then
-                 that is known here
-    in date      anything else                                           served
+    in service       in the file                                       then
+    nothing (start)  what every client refuses                         an error; a warning where nobody else than this
+                                                                       machine comes, and for the names of `sni`
+    nothing (start)  anything else                                     served
+    refused by all   in date                                           served, whatever its chain looks like
+    good             what every client refuses                         not served
+    good             a chain that is shorter, and ends at nobody that  served a minute later, if it is the same then
+                     is known here: it may be cut
+    good             anything else                                     served
+
+"What every client refuses" is `tlsrun.tls.validity.refusal`. Whatever cannot be read, or is signed or keyed in a way
+that nobody should accept, does not get this far: see `tlsrun.tls.identity.load_identity`.
 """
 
 from __future__ import annotations
@@ -25,45 +29,42 @@ from cryptography import x509
 from tlsrun.errors import Problem
 from tlsrun.tls.chain import Given, is_signed_by, missing_issuer
 from tlsrun.tls.identity import Identity, validity_problem
-from tlsrun.tls.names import issuer_address
+from tlsrun.tls.roots import known_root
 from tlsrun.tls.sources import Source
 from tlsrun.tls.validity import in_date
 
 
 def objection(
-    old: Identity,
+    old: Identity | None,
     new: Identity,
     source: Source,
     *,
     now: datetime.datetime,
-    known_root: Callable[[x509.Certificate], bool],
-    settled: bool,
+    known_root: Callable[[x509.Certificate], bool] = known_root,
+    settled: bool = True,
 ) -> Problem | None:
-    """Why ``new`` must not be served in place of ``old``; None when it may.
+    """Why ``new`` must not be served, in place of ``old``; None when it may.
 
     Arguments:
+        old: what is in service; None at the start.
         source: where the new certificate was read from.
         now: the time, with its zone.
         known_root: whether a root that this machine knows signed a certificate.
         settled: whether the files were looked at before, and are the same: nobody is writing them.
     """
-    if in_date(new.certificate, now) and validity_problem(old, now, source, known_root=known_root):
+    good = old is not None and validity_problem(old, now, source, known_root=known_root) is None
+    if old is not None and not good and in_date(new.certificate, now):
         return None
     problem = validity_problem(new, now, source, known_root=known_root)
-    if problem is not None:
+    if problem is not None or old is None or settled:
         return problem
     # What has expired in service is left out of the new chain, and nobody lacks it.
     before = [old.certificate, *takewhile(lambda one: in_date(one, now), old.chain)]
-    return _cut_chain(before, new, source, known_root, settled=settled)
+    return _cut_chain(before, new, source, known_root)
 
 
 def _cut_chain(
-    before: Sequence[x509.Certificate],
-    new: Identity,
-    source: Source,
-    known_root: Callable[[x509.Certificate], bool],
-    *,
-    settled: bool,
+    before: Sequence[x509.Certificate], new: Identity, source: Source, known_root: Callable[[x509.Certificate], bool]
 ) -> Problem | None:
     end = (new.certificate, *new.chain)[-1]
     if known_root(end) or is_signed_by(end, end):
@@ -71,15 +72,8 @@ def _cut_chain(
     # A chain that ends where the one in service ends lacks nothing that it has.
     if 1 + len(new.chain) >= len(before) or end.issuer == before[-1].issuer:
         return None
-    # That an intermediate gives its issuer's address says nothing: those below a root do.
-    signed_in_service = any(is_signed_by(end, one) for one in before[1:])
-    needed = not new.chain and (signed_in_service or issuer_address(end) is not None)
-    if settled and not needed:
-        return None
-    problem = missing_issuer(Given(certificate=end, source=source))
-    remedy = "Write the whole chain into the file; " + (
-        "if clients know that issuer as a root, restart the server"
-        if needed
-        else "what is in it now is served if it stays so for a minute"
+    return replace(
+        missing_issuer(Given(certificate=end, source=source)),
+        remedy="Write the whole chain into the file; what is in it now is served if it stays so for a minute, "
+        "as it would be at a start",
     )
-    return replace(problem, remedy=remedy)

@@ -135,4 +135,12 @@ CODES = (
         "Nothing, if it is no site. If it is one, put its key beside it: `NAME.key` beside `NAME.crt`, `privkey.pem` "
         "beside `fullchain.pem`.",
     ),
+    error(
+        "TLS165",
+        "signature-kind",
+        "The certificate is signed in a way that clients do not know",
+        "TLS has names for signatures with SHA-2, EdDSA and ML-DSA (RFC 8446, section 4.2.3). Browsers refuse others, "
+        "as SHA-3 and RIPEMD-160, whatever OpenSSL thinks of them: 3.5 and later take them, 3.0 does not.",
+        "Have it issued anew; every CA signs with SHA-256 today. With openssl, add: `-sha256`.",
+    ),
 )
