@@ -23,6 +23,7 @@ from tlsrun.cli.options import command_line_layers, setting_options
 from tlsrun.cli.writing import write_file
 from tlsrun.errors import ConfigurationError, Problem, TLSRunError
 from tlsrun.export.given import given, given_here, unwritable
+from tlsrun.export.lists import unlisted
 from tlsrun.export.notes import notes
 from tlsrun.export.paths import awkward
 from tlsrun.export.planning import Decided, plan_for
@@ -159,6 +160,7 @@ def write_export(
             proxy=resolution.settings.proxy,
             bind=resolution.settings.bind,
             notes=tuple(map(str, unsaid)),
+            unlisted=unlisted(decided.plan),
         )
         _write(values["output"], chosen, decided.plan, site, force=values["force"])
         warn([*decided.plan.warnings, *unsaid])

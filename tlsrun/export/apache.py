@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from tlsrun.export import serving
 from tlsrun.export.cells import FOREIGN, cells, read_when_told
 from tlsrun.export.headers import SET, STRIPPED
-from tlsrun.export.material import EVERY_LIST, key_path, path_of
+from tlsrun.export.lists import EVERY_LIST
+from tlsrun.export.material import key_path, path_of
 from tlsrun.export.site import THREADS, Site, addresses, by_certificate, origin_port, server_names
 from tlsrun.export.text import block, comment
 from tlsrun.plan import Plan
@@ -133,7 +134,7 @@ def _https(plan: Plan, site: Site, names: tuple[str, ...], identities: list[Iden
     lines = [*_names(names), "", "SSLEngine on"]
     for one in identities:
         lines += [f'SSLCertificateFile "{path_of(one.cert)}"', f'SSLCertificateKeyFile "{key_path(one)}"']
-    lines += ["", *_policy(plan), *_clients(plan), *_limits(plan)]
+    lines += ["", *_policy(plan), *_clients(plan, site), *_limits(plan)]
     if plan.hsts:
         lines += ["# One header, whatever the application sends.",
                   "Header onsuccess unset Strict-Transport-Security",
@@ -173,15 +174,18 @@ def _policy(plan: Plan) -> Iterator[str]:
     yield ""
 
 
-def _clients(plan: Plan) -> Iterator[str]:
+def _clients(plan: Plan, site: Site) -> Iterator[str]:
     if plan.clients is None:
         return
     yield "# Clients show certificates that this authority has signed."
     yield f'SSLCACertificateFile "{path_of(plan.clients.ca)}"'
     if plan.clients.crl is not None:
-        yield EVERY_LIST
+        if site.unlisted:
+            yield f"# No list is of {', '.join(site.unlisted)}: whoever that has signed itself is not looked up."
+        else:
+            yield EVERY_LIST
         yield f'SSLCARevocationFile "{path_of(plan.clients.crl)}"'
-        yield "SSLCARevocationCheck chain"
+        yield f"SSLCARevocationCheck chain{' no_crl_for_cert_ok' if site.unlisted else ''}"
     yield f"SSLVerifyClient {'require' if plan.clients.mode == 'required' else 'optional'}"
     yield "SSLVerifyDepth 5"
     yield ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tlsrun.export import serving
 from tlsrun.export.cells import FOREIGN, cells, no_option, read_when_told
-from tlsrun.export.material import EVERY_LIST, key_path, path_of, quoted
+from tlsrun.export.material import key_path, path_of, quoted
 from tlsrun.export.site import THREADS, Site, sockets
 from tlsrun.export.text import comment
 from tlsrun.plan import Plan
@@ -40,7 +40,7 @@ certfile = {cert!r}
 keyfile = {key!r}
 
 
-def _context(*pairs):
+def {made}(*pairs):
     """Mozilla's {profile} profile, guideline 6.0."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv{minimum}
@@ -52,7 +52,7 @@ def _context(*pairs):
         context.load_cert_chain(cert, key)
 {clients}    return context
 
-
+{looked_up}
 # Made once, before the workers fork, not for every connection as gunicorn does by default: all workers share its
 # session tickets. SIGHUP reads this file, and with it the certificates, again.
 _default = _context((certfile, keyfile))
@@ -61,6 +61,16 @@ _default = _context((certfile, keyfile))
 def ssl_context(config, default_ssl_context_factory):
     return _default
 '''
+
+
+#: Where there are revocation lists.
+_LOOKED_UP = """
+def _context(*pairs):
+    # Clients are looked up in the list of who signed them, which must be there, and authorities in those that are. The
+    # ssl module by itself would want a list of every authority.
+    return ask_clients(lambda: _made(*pairs), ca={ca!r}, crl={crl!r}, mode={mode!r})
+
+"""
 
 
 def render(plan: Plan, site: Site) -> str:
@@ -82,6 +92,8 @@ def _settings(plan: Plan, site: Site) -> list[str]:
     variables = dict(one.split("=", 1) for one in serving.variables(plan, site, carried=True))
     binds = [f"{address}:{plan.endpoint.port}" for address in sockets(plan)]
     lines = ["import os", "import ssl", ""]
+    if plan.clients is not None and plan.clients.crl is not None:
+        lines += ["from tlsrun.tls.asking import ask_clients", ""]
     lines += [f"os.environ.setdefault({name!r}, {value!r})" for name, value in variables.items()]
     lines += [
         f"chdir = {str(site.folder)!r}",
@@ -106,14 +118,15 @@ def _settings(plan: Plan, site: Site) -> list[str]:
 
 def _tls(plan: Plan) -> str:
     policy = plan.policy
-    clients = ""
+    clients = looked_up = ""
     if plan.clients is not None:
         mode = "CERT_REQUIRED" if plan.clients.mode == "required" else "CERT_OPTIONAL"
         clients = f"    context.load_verify_locations({path_of(plan.clients.ca)!r})\n"
-        if plan.clients.crl is not None:
-            clients += f"    context.load_verify_locations({path_of(plan.clients.crl)!r})\n"
-            clients += f"    {EVERY_LIST}\n    context.verify_flags |= ssl.VERIFY_CRL_CHECK_CHAIN\n"
         clients += f"    context.verify_mode = ssl.{mode}\n"
+    if plan.clients is not None and plan.clients.crl is not None:
+        clients, looked_up = "", _LOOKED_UP.format(
+            ca=path_of(plan.clients.ca), crl=path_of(plan.clients.crl), mode=plan.clients.mode
+        )  # fmt: skip
     return _CONTEXT.format(
         cert=path_of(plan.sources.cert),
         key=key_path(plan.sources),
@@ -124,6 +137,8 @@ def _tls(plan: Plan) -> str:
         else "",
         ciphers=policy.ciphers,
         clients=clients,
+        made="_made" if looked_up else "_context",
+        looked_up=looked_up,
         sni=_sni(plan) if plan.sni else "",
     )
 

@@ -8,7 +8,7 @@ from tlsrun.errors import ConfigurationError, Problem
 from tlsrun.export import serving
 from tlsrun.export.cells import FOREIGN, OF_TLS, Aside, cells, no_option, read_when_told
 from tlsrun.export.headers import STRIPPED
-from tlsrun.export.material import EVERY_LIST, key_path, path_of, quoted
+from tlsrun.export.material import key_path, path_of, quoted
 from tlsrun.export.site import Site, addresses, by_certificate, origin_port
 from tlsrun.export.text import block, comment, duration
 from tlsrun.plan import Plan
@@ -59,6 +59,8 @@ HTTP = ("2", "1.1")
 NEEDS_CERTIFICATE = frozenset(("http",))
 
 _GROUPS = "X25519:P-256:P-384"
+#: X509_V_ERR_UNABLE_TO_GET_CRL, by its number, which HAProxy before 2.8 wants.
+_NO_LIST = 3
 
 
 def render(plan: Plan, site: Site) -> str:
@@ -183,7 +185,8 @@ def _ending(plan: Plan, site: Site) -> Iterator[str]:
     if plan.clients is not None:
         frontend += [
             "# The client's certificate, verified in the handshake (RFC 9440).",
-            "http-request set-header Client-Cert :%[ssl_c_der,base64]: if { ssl_c_used } { ssl_c_verify 0 }",
+            "http-request set-header Client-Cert :%[ssl_c_der,base64]: if { ssl_c_used } "
+            f"{{ ssl_c_verify 0{f' {_NO_LIST}' if plan.clients.crl else ''} }}",
         ]
     if plan.hsts:
         frontend += ["", "# One header, whatever the application sends.",
@@ -220,9 +223,9 @@ def _policy(plan: Plan, site: Site) -> Iterator[str]:
     if plan.clients is not None:
         words.append(f"ca-file {path_of(plan.clients.ca)} verify {plan.clients.mode}")
         if plan.clients.crl is not None:
-            words.append(f"crl-file {path_of(plan.clients.crl)}")
+            words.append(f"crl-file {path_of(plan.clients.crl)} ca-ignore-err {_NO_LIST}")
     if plan.clients is not None and plan.clients.crl is not None:
-        yield EVERY_LIST
+        yield f"# {_NO_LIST}: of an authority there need be no list. The one that signs the clients must have one."
     yield f"# Mozilla's {plan.profile} profile, guideline 6.0."
     if not policy.groups:
         yield "# With OpenSSL 3.5 and later, put X25519MLKEM768 in front of the curves."

@@ -17,9 +17,6 @@ from tlsrun.plan import Plan
 from tlsrun.tls.identity import Identity, IdentitySources, load_identity
 from tlsrun.tls.sources import Source, read_source
 
-#: Above revocation lists, in files of programs that have OpenSSL look up all of a path (X509_V_FLAG_CRL_CHECK_ALL).
-EVERY_LIST = "# It must hold a list of every authority up to the root: whoever is below one without is refused."
-
 
 def unfit(plan: Plan, title: str, *, mended: bool) -> Iterator[Problem]:
     """Why ``title`` cannot use the files of the plan's certificates.

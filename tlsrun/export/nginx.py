@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from tlsrun.export import serving
 from tlsrun.export.cells import FOREIGN, cells, read_when_told
 from tlsrun.export.headers import SET, STRIPPED
-from tlsrun.export.material import EVERY_LIST, key_path, path_of
+from tlsrun.export.lists import EVERY_LIST
+from tlsrun.export.material import key_path, path_of
 from tlsrun.export.site import Site, addresses, by_certificate, origin_port, server_names
 from tlsrun.export.text import block, comment, duration
 from tlsrun.plan import Plan

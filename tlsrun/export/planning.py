@@ -19,6 +19,7 @@ from tlsrun.apps import App
 from tlsrun.choosing import ServerFacts, unmet
 from tlsrun.default_identity import LoadedIdentity
 from tlsrun.errors import CertificateError, ConfigurationError, Problem
+from tlsrun.export.lists import wanting
 from tlsrun.export.material import unfit
 from tlsrun.facts import Facts, gather
 from tlsrun.plan import Plan, decide
@@ -103,6 +104,8 @@ def plan_for(target: str, resolution: Resolution, *, form: str, app: App | None,
     title = export.load(target).TITLE
     if named and needs_certificate:
         problems += unfit(plan, title, mended=ours)
+    if target == "nginx" and not problems:
+        problems += wanting(plan, title)
     if ours:
         problems += _of_the_options(plan)
     if problems:

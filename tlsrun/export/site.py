@@ -38,6 +38,7 @@ class Site:
         command: the command line that this file was made by.
         written: the path that it is written to, as somebody gave it; empty for standard output.
         notes: what is set, and the file cannot say; for its first lines.
+        unlisted: see `tlsrun.export.lists`.
     """
 
     app: str
@@ -60,6 +61,7 @@ class Site:
     command: str = "tlsrun export"
     written: str = ""
     notes: tuple[str, ...] = ()
+    unlisted: tuple[str, ...] = ()
 
     @property
     def is_unix(self) -> bool:

@@ -158,8 +158,9 @@ CODES = (
         "lists-incomplete",
         "The server cannot go by these revocation lists",
         "Granian looks up every authority on a client's path, and refuses clients below one that has no list; lists of "
-        "version 1, which `openssl ca` makes unless it is told otherwise, it cannot read. Under the other servers the "
-        "authority that signs the clients needs a list, and every other one that is there is honoured.",
+        "version 1, which `openssl ca` makes unless it is told otherwise, it cannot read. nginx, for which `tlsrun "
+        "export` writes a file, wants a list of every authority, too. Elsewhere the authority that signs the clients "
+        "needs a list, and every other one that is there is honoured.",
         "Add the list of every authority, of version 2: `openssl ca -gencrl -crlexts EXT`. Or use another server.",
     ),
 )
