@@ -116,8 +116,7 @@ def test_session_tickets_come_with_the_answer(site: Site, ca_file: Path) -> None
             connection = site.next()
             nothing_yet = not client.has_something()
             connection.sock.sendall(ANSWER)
-            assert client.one_packet() == ANSWER
-            together += nothing_yet
+            together += nothing_yet and client.one_packet() == ANSWER
             site.reactor.dismiss(connection)
     assert together
 

@@ -28,6 +28,7 @@ from tlsrun.tls import plain, proxy_protocol
 from tlsrun.tls.handshake import FAILURES, reason
 from tlsrun.tls.introduction import is_introduced, take
 from tlsrun.tls.outbox import Outlet
+from tlsrun.tls.presence import Presence, has_waited, presence_of, seconds_to_answer, understands_the_question
 from tlsrun.tls.remains import Remains
 from tlsrun.tls.request_socket import MIN_RATE, RequestSocket
 from tlsrun.tls.server_context import ServerContext
@@ -82,6 +83,7 @@ class State(enum.Enum):
     BODY = "sending the body of a request"
     IDLE = "kept alive"
     RUNNING = "handed over"
+    ASKED = "handed over, and asked whether it still waits for its answer"
     FLUSHING = "taking the rest of an answer"
     CLOSING = "being seen off"
 
@@ -137,7 +139,7 @@ class Connection:
 
     __slots__ = (
         "_awaited", "_body", "_context", "_first", "_head_in_plain", "_introduction", "_keep", "_limits", "_loop",
-        "_rest", "address", "deadline", "listener", "sock", "state", "tag", "watched",
+        "_ready_since", "_rest", "address", "deadline", "listener", "sock", "state", "tag", "watched",
     )  # fmt: skip
 
     def __init__(
@@ -165,6 +167,7 @@ class Connection:
         self._first = b""
         self._introduction = b""
         self._head_in_plain = b""
+        self._ready_since = 0.0
         self._rest = _LAST_WORDS
 
     @classmethod
@@ -196,6 +199,31 @@ class Connection:
             return self._expect_head()
         self.state = State.IDLE
         self.deadline = time.monotonic() + seconds
+        return Next.READ
+
+    def still_wanted(self) -> Next:
+        """The turn of a request has come that was handed over: whether its client still waits for the answer.
+
+        Returns:
+            NOTHING to be waited for when it does, as far as is known; READ when it was asked, and `deadline` is when to
+            go on; END when it has gone.
+        """
+        asked, self.state = self.state is State.ASKED, State.RUNNING
+        if not asked and not has_waited(self._ready_since):
+            return Next.NOTHING
+        presence = presence_of(self.sock)
+        if presence is Presence.GONE:
+            return Next.END
+        if presence is Presence.HERE or asked or not understands_the_question(self.sock.seen):
+            return Next.NOTHING
+        self.state = State.ASKED
+        self.deadline = time.monotonic() + seconds_to_answer(self.sock)
+        try:
+            self.sock.say_continue()
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return Next.NOTHING  # it has not read what came before
+        except (OSError, ValueError):
+            return Next.END
         return Next.READ
 
     def flush(self, keep: float | None) -> None:
@@ -307,6 +335,7 @@ class Connection:
 
     def _ready(self) -> Next:
         self.state = State.RUNNING
+        self._ready_since = time.monotonic()
         self.sock.hand_over()
         return Next.NOTHING
 

@@ -105,13 +105,12 @@ class TLSListener:
         if self._ready and now - self._stepped > _PATIENCE:
             # While several are ready nobody waits, and the others want to move on too.
             self._step(0.0)
-        while not self._ready:
+        while (connection := self._wanted()) is None:
             left = deadline - time.monotonic()
             if self._rung or left < 0:
                 self._rung = False
                 return None
             self._step(left)
-        connection = self._ready.popleft()
         self._current = connection.listener
         self._turn += 1
         self._lent = True
@@ -119,6 +118,14 @@ class TLSListener:
             self._watched = True
             self._ring()
         return connection
+
+    def _wanted(self) -> Connection | None:
+        """The first that is ready, and whose client has not gone meanwhile."""
+        while self._ready:
+            connection = self._ready.popleft()
+            if not self._reactor.takes_back(connection):
+                return connection
+        return None
 
     def _step(self, seconds: float) -> None:
         with self._stepping:

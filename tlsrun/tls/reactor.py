@@ -194,6 +194,24 @@ class Reactor:
         connection.sock.farewell()
         self.release()
 
+    def takes_back(self, connection: Connection) -> bool:
+        """Whether a request that was handed over is not to be run, now that its turn has come: its client has gone.
+
+        It may also have been asked whether it has: then it is handed over once more, unless it has.
+        """
+        then = connection.still_wanted()
+        if then is Next.NOTHING:
+            return False
+        with self._lock:
+            asked = then is not Next.END and not self._closed
+            if asked:  # nothing is watched: its answer would be a reset
+                self._waiting[connection] = None
+        if not asked:
+            _log.debug("a request of %s was taken back before its turn", connection.address)
+            connection.sock.close()
+        self.release()
+        return True
+
     def release(self) -> None:
         """A request that ran is over."""
         with self._lock:
@@ -339,15 +357,18 @@ class Reactor:
             _log.exception("closing the connection of %s", connection.address)
             then = Next.END
         if then is Next.NOTHING:
-            # First it runs, then it waits no more: a worker that stops never sees it as neither.
-            with self._lock:
-                self._running += 1
-            self._forget(connection)
-            self._deliver(connection)
+            self._hand_over(connection)
         elif then is Next.END:
             self._drop(connection)
         else:
             self._watch(connection, _EVENTS[then])
+
+    def _hand_over(self, connection: Connection) -> None:
+        # First it runs, then it waits no more: a worker that stops never sees it as neither.
+        with self._lock:
+            self._running += 1
+        self._forget(connection)
+        self._deliver(connection)
 
     def _wait_for(self, connection: Connection, then: Next) -> None:
         """Begin to watch; for any thread."""
@@ -384,7 +405,11 @@ class Reactor:
 
     def _sweep(self, now: float) -> None:
         for connection in self._snapshot():
-            if connection.deadline <= now:
+            if connection.deadline > now:
+                continue
+            if connection.state is State.ASKED:
+                self._hand_over(connection)
+            else:
                 connection.expire()
                 self._drop(connection)
         heads = [one for one in self._snapshot() if one.state is State.HEAD]

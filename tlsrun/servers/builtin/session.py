@@ -18,6 +18,7 @@ from tlsrun.servers.builtin.pace import Pace
 from tlsrun.servers.builtin.patient import PatientSocket
 from tlsrun.servers.builtin.reader import ClientGone, Reader
 from tlsrun.tls.peers import unmapped
+from tlsrun.tls.presence import Presence, has_gone, presence_of
 from tlsrun.tls.sockets import HandshakeFailed
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class Session(BaseHTTPRequestHandler):
         self._pace = Pace(server.options.write_timeout)
         self._unread = False
         self._broken = False
+        self._version = ""
 
     # -- a station (`tlsrun.servers.builtin.crew`) --------------------------------------------------------------------
 
@@ -116,7 +118,23 @@ class Session(BaseHTTPRequestHandler):
             self._refuse(refusal)
             return False
         connections.move(self.sock, Phase.BUSY)
-        return self.site.work.run(self._answer, head)
+        self._version = head.version
+        return self.site.work.run(self._answer, head, self)
+
+    # -- a client whose request waits (`tlsrun.servers.builtin.work`) -------------------------------------------------
+
+    def seems_here(self) -> bool:
+        """Whether nothing speaks against it."""
+        return presence_of(self.sock) is Presence.HERE
+
+    def make_sure(self) -> None:
+        """Ask whether it is still there.
+
+        Raises:
+            ClientGone: it is not.
+        """
+        if has_gone(self.sock, self._send if self._version == "HTTP/1.1" else None):
+            raise ClientGone("it went before its request's turn")
 
     def _refuse(self, refusal: Refused) -> None:
         date = f"Date: {self.date_time_string()}\r\n".encode()

@@ -5,18 +5,30 @@ from __future__ import annotations
 import functools
 import queue
 import threading
+import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
 
 from tlsrun.servers.builtin.reader import ClientGone
+from tlsrun.tls.presence import has_waited
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
 _Argument = TypeVar("_Argument")
-_Task: TypeAlias = Callable[[], bool]
+_Task: TypeAlias = Callable[[], "bool | None"]
 
 _LOOK = 0.5  # seconds after which a signal that ended no wait is noticed
+
+
+class Client(Protocol):
+    """Of a request that has waited for its turn."""
+
+    def seems_here(self) -> bool:
+        """Whether nothing speaks against it; never waits."""
+
+    def make_sure(self) -> None:
+        """It does not seem so: ask. Raises ClientGone if it has gone."""
 
 
 class Work:
@@ -30,8 +42,8 @@ class Work:
 
     def __init__(self, threads: int | None) -> None:
         self._threads = threads
-        self._tasks: queue.SimpleQueue[tuple[_Task, Future[bool]]] = queue.SimpleQueue()
-        self._main: queue.SimpleQueue[tuple[_Task, Future[bool]] | None] = queue.SimpleQueue()
+        self._tasks: queue.SimpleQueue[tuple[_Task, Future[bool | None]]] = queue.SimpleQueue()
+        self._main: queue.SimpleQueue[tuple[_Task, Future[bool | None]] | None] = queue.SimpleQueue()
 
     @property
     def concurrent(self) -> bool:
@@ -44,14 +56,32 @@ class Work:
             for number in range(self._threads):
                 threading.Thread(target=self._serve, name=f"tlsrun-work-{number}", daemon=True).start()
 
-    def run(self, function: Callable[[_Argument], bool], argument: _Argument) -> bool:
-        """Call ``function`` where it belongs, and wait for it."""
+    def run(self, function: Callable[[_Argument], bool], argument: _Argument, client: Client) -> bool:
+        """Call ``function`` where it belongs, and wait for it.
+
+        Raises:
+            ClientGone: the client has gone while its request waited for its turn; nothing was called.
+        """
         if self._threads is None:
             return function(argument)
+        asked = False
+        while (result := self._queue(functools.partial(function, argument), None if asked else client)) is None:
+            # In the connection's own thread: nobody waits for the answer.
+            client.make_sure()
+            asked = True
+        return result
+
+    def _queue(self, task: Callable[[], bool], client: Client | None) -> bool | None:
+        """Call ``task`` in its turn; None when its ``client`` does not seem to be there any more then."""
         from concurrent.futures import Future  # late: mostly each connection's thread runs its requests
 
-        done: Future[bool] = Future()
-        (self._tasks if self.concurrent else self._main).put((functools.partial(function, argument), done))
+        since = time.monotonic()
+
+        def turn() -> bool | None:
+            return None if client is not None and has_waited(since) and not client.seems_here() else task()
+
+        done: Future[bool | None] = Future()
+        (self._tasks if self.concurrent else self._main).put((turn, done))
         return done.result()
 
     def attend(self) -> None:
@@ -75,7 +105,7 @@ class Work:
             _do(*self._tasks.get())
 
 
-def _do(task: _Task, done: Future[bool]) -> None:
+def _do(task: _Task, done: Future[bool | None]) -> None:
     try:
         result = task()
     except Exception as error:  # noqa: BLE001 -- it belongs to the connection's thread, which waits for it

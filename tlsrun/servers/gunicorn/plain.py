@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -17,6 +18,20 @@ from tlsrun.servers.gunicorn.application import exit_code
 from tlsrun.servers.gunicorn.arbiter import Readiness, ReloadingArbiter
 from tlsrun.servers.gunicorn.body import with_bodies
 from tlsrun.servers.gunicorn.options import gunicorn_settings
+from tlsrun.tls.presence import has_gone
+
+
+def for_those_who_wait(application: Callable[..., Any]) -> Callable[..., Any]:
+    """``application``, which is not called for clients that went while their requests waited for a thread."""
+
+    def wanted(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+        sock = environ["gunicorn.socket"]
+        if has_gone(sock, sock.sendall if environ["SERVER_PROTOCOL"] == "HTTP/1.1" else None):
+            # What every server knows as a client that went away, and logs quietly.
+            raise ConnectionResetError(errno.ECONNRESET, "the client went before its request's turn")
+        return application(environ, start_response)
+
+    return wanted
 
 
 class HTTPApplication(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
@@ -77,4 +92,4 @@ def launch_plain(plan: PlainPlan, application: Callable[..., Any]) -> int:
     ends_here()
     kept = [take(listener) for listener in plan.listeners]
     settings["bind"] = [f"fd://{sock.detach()}" for sock in kept if sock is not None] or settings["bind"]
-    return exit_code(HTTPApplication(with_bodies(application, plan.framework), settings))
+    return exit_code(HTTPApplication(for_those_who_wait(with_bodies(application, plan.framework)), settings))

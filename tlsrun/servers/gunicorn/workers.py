@@ -120,6 +120,14 @@ class TLSThreadWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no 
         """Answer one request; in a thread of the pool."""
         reactor = self.reactor
         assert reactor is not None  # noqa: S101 -- it delivered the connection
+        try:
+            if not reactor.takes_back(connection):
+                self._answer_wanted(reactor, connection)
+        finally:
+            if not self.alive:
+                self.tpool.ring()
+
+    def _answer_wanted(self, reactor: Reactor, connection: Connection) -> None:
         keep = False
         try:
             keep = self._handle(connection)
@@ -129,8 +137,6 @@ class TLSThreadWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no 
                 reactor.park(connection, seconds if self.alive else min(seconds, _STOP_LINGER))
             else:
                 reactor.dismiss(connection)
-            if not self.alive:
-                self.tpool.ring()
 
     def _handle(self, connection: Connection) -> bool:
         conn = connection.tag

@@ -1,0 +1,110 @@
+"""Whether the client of a request still waits for its answer, asked when the request's turn has come.
+
+A reset can be seen. The end of what a client sends cannot be read: who has closed, and who has only ended its side and
+waits for the answer, look the same, with and without TLS's close_notify, until something is sent to them. The system of
+one who has closed answers that with a reset. So a client that has ended its side is sent 100 (Continue), which every
+client of HTTP/1.1 must be able to pass over (RFC 9110, section 15.2).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import select
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable
+
+#: What asks; to be sent as a whole, before any other byte of the answer.
+QUESTION = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+#: Seconds after which a request is said to have waited; whoever had its turn sooner is not asked about.
+WAITED = 0.01
+
+#: poll(2): Linux alone tells the end of what the other side sends from something to read.
+_ENDED: int = getattr(select, "POLLRDHUP", 0)
+_INFO: int | None = getattr(socket, "TCP_INFO", None)
+_RTT = struct.Struct("=68xI")  # tcpi_rtt, in microseconds, of linux/tcp.h's struct tcp_info
+_SLACK, _LONGEST = 0.05, 1.0  # seconds
+
+
+class Presence(enum.Enum):
+    """What is known of a client."""
+
+    HERE = "nothing speaks against it"
+    ENDED = "it sends nothing more; it may have closed"
+    GONE = "its connection is broken"
+
+
+def has_waited(since: float) -> bool:
+    """Whether a request that was ready at ``since`` (time.monotonic) has waited for its turn."""
+    return time.monotonic() - since > WAITED
+
+
+def presence_of(sock: socket.socket) -> Presence:
+    """What can be known of the client at the other end, without sending anything."""
+    return _by_poll(sock) if _ENDED else _by_peeking(sock)
+
+
+def _by_poll(sock: socket.socket) -> Presence:
+    poller = select.poll()
+    try:
+        poller.register(sock, _ENDED)
+    except ValueError:  # it is closed
+        return Presence.GONE
+    events = poller.poll(0)
+    if not events:
+        return Presence.HERE
+    return Presence.GONE if events[0][1] & (select.POLLERR | select.POLLHUP | select.POLLNVAL) else Presence.ENDED
+
+
+def _by_peeking(sock: socket.socket) -> Presence:
+    """Where there is no POLLRDHUP: the end is seen if nothing lies before it, as a close_notify does."""
+    if sock.fileno() < 0 or sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+        return Presence.GONE
+    flags = socket.MSG_PEEK | getattr(socket, "MSG_DONTWAIT", 0)
+    try:
+        return Presence.HERE if socket.socket.recv(sock, 1, flags) else Presence.ENDED
+    except (BlockingIOError, ValueError):
+        return Presence.HERE
+    except OSError:
+        return Presence.GONE
+
+
+def understands_the_question(head: bytes) -> bool:
+    """Whether the client of the request that begins so may be sent `QUESTION`: HTTP/1.0 has no such answers."""
+    return head.partition(b"\n")[0].rstrip().endswith(b" HTTP/1.1")
+
+
+def seconds_to_answer(sock: socket.socket) -> float:
+    """How long the reset takes to come, of a client that has closed and is sent something."""
+    seconds = 0.0
+    if _INFO is not None:
+        with contextlib.suppress(OSError, struct.error):  # no TCP
+            seconds = _RTT.unpack(sock.getsockopt(socket.IPPROTO_TCP, _INFO, _RTT.size))[0] / 1e6
+    return min(_LONGEST, _SLACK + 2 * seconds)
+
+
+def has_gone(sock: socket.socket, send: Callable[[bytes], object] | None) -> bool:
+    """Whether the client has gone; asks it when that cannot be seen, and waits for its answer.
+
+    Arguments:
+        send: what sends it bytes; None when it may not be sent `QUESTION`.
+
+    Raises:
+        what ``send`` does.
+    """
+    presence = presence_of(sock)
+    if presence is not Presence.ENDED or send is None:
+        return presence is Presence.GONE
+    send(QUESTION)
+    seconds = seconds_to_answer(sock)
+    if _ENDED:
+        poller = select.poll()
+        poller.register(sock, 0)  # what breaks a connection is always told
+        poller.poll(seconds * 1000)
+    else:
+        threading.Event().wait(seconds)
+    return presence_of(sock) is Presence.GONE
