@@ -1,6 +1,6 @@
 """Print the oldest versions that pyproject.toml allows users to have, as constraints for pip.
 
-python .ci/lowest.py pyproject.toml >lowest.txt && pip install -e ".[dev]" -c lowest.txt
+python .ci/lowest.py pyproject.toml >lowest.txt && pip install -e ".[test]" -c lowest.txt
 
 What only tests and documentation need is left out: nobody runs the product with an old pytest.
 """
