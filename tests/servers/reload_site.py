@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tests.support.certs import Paths
@@ -94,18 +94,29 @@ def write(folder: Path, version: str, *, more: str = "") -> None:
 
 @contextlib.contextmanager
 def serving(
-    name: str, cert: Paths, ca: Path, folder: Path, *flags: str | Path, command: list[str] | None = None, **env: str
+    name: str,
+    cert: Paths,
+    ca: Path,
+    folder: Path,
+    *flags: str | Path,
+    command: list[str] | None = None,
+    before: Sequence[str] = (),
+    port: int = 0,
+    **env: str,
 ) -> Iterator[Site]:
     """Serve version "one" while the block runs.
 
     Arguments:
         name: one of `FLAGS`.
         command: in place of ``-m tlsrun run site_code:app``; gets the same flags.
+        before: what is put before the whole command, and executes it.
+        port: 0 for a free one.
+        env: added to the environment.
     """
     need(name.partition("-")[0])
     write(folder, "one")
-    port = free_port()
-    words = [sys.executable, *(command or ["-m", "tlsrun", "run", "site_code:app"])]
+    port = port or free_port()
+    words = [*before, sys.executable, *(command or ["-m", "tlsrun", "run", "site_code:app"])]
     more = ["--port", str(port), "--cert", cert.fullchain, "--key", cert.key, "--quiet", *flags]
     # Two versions in the same second, of the same length, are the same to Python's cache.
     variables = {"PYTHONDONTWRITEBYTECODE": "1", **env}

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import pty
-import pwd
 import signal
 import sys
 import threading
@@ -17,9 +16,8 @@ import pytest
 from tests.servers.reload_site import FLAGS, Load, serving, write
 from tests.support.certs import Authority, Paths
 from tests.support.clients import free_port, https_get
-from tests.support.process import ROOT, Server, eventually
+from tests.support.process import Server, eventually
 from tests.support.servers import need
-from tlsrun.account import find_account
 
 SERVERS = list(FLAGS)
 
@@ -158,32 +156,6 @@ def test_a_program_from_standard_input(server: str, localhost_cert: Paths, ca_fi
         program.signal(signal.SIGHUP)
         program.until_logged("the code stays")
         assert https_get(f"https://localhost:{port}/", ca_file, address=("127.0.0.1", port)).text == "typed"
-
-
-@pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
-@pytest.mark.parametrize("server", SERVERS)
-def test_a_server_that_was_roots(server: str, ca: Authority, ca_file: Path, tmp_path: Path) -> None:
-    """Where root stays, it reads its key again; where nobody is root any more, the log names the file, and the old
-    code goes on."""
-    cert = ca.leaf().write(tmp_path / "cert")
-    cert.key.chmod(0o600)
-    if server in ("builtin", "uwsgi"):
-        account = find_account("nobody", None, where="the test")
-        assert account is not None
-        if account.obstacle(Path(sys.executable)) or account.obstacle(ROOT / "pyproject.toml"):
-            pytest.skip("nobody may not start this interpreter, or not read this project")
-        for folder in (tmp_path, *tmp_path.parents[:2]):
-            folder.chmod(0o711)  # noqa: S103 -- of pytest's; nobody is to find the program there
-    with serving(server, cert, ca_file, tmp_path, "--user", "nobody") as site:
-        site.write("two")
-        site.hang_up()
-        if server in ("builtin", "uwsgi"):
-            site.until_refused()
-            assert str(cert.key) in site.server.log()
-            assert site.version() == "one"
-            os.chown(cert.key, pwd.getpwnam("nobody").pw_uid, -1)
-            site.hang_up()
-        site.until_served_by_all("two")
 
 
 def test_http_3(localhost_cert: Paths, ca_file: Path, tmp_path: Path) -> None:

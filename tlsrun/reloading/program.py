@@ -74,7 +74,11 @@ def find_program() -> Program | str:
     if script_of(words) is None:
         return "it was typed in, or came from standard input"
     folder = start_folder()
-    if not os.path.isdir(folder):
+    try:
+        os.stat(os.path.join(folder, ""))
+    except PermissionError:
+        return f"its working folder {folder} is closed to the user {os.geteuid()}"
+    except OSError:
         return f"its working folder {folder} is gone"
     return Program(command=(sys.executable, *words), folder=folder, environ=_environ())
 
