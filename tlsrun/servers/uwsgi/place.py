@@ -109,8 +109,7 @@ def settle(
             redirecting=_listening(redirecting, inherited, backlog, "redirect_port", undo),
             folder=home,
         )
-        for path in (place.hold, place.let_go):
-            Path(path).touch(mode=0o600)
+        _touch(home)
         undo.pop_all()
     for sock in inherited:  # what the settings no longer ask for
         sock.close()
@@ -155,19 +154,28 @@ def _make_folder(user: Any, group: Any) -> Path:
         if len(parent) > _LONGEST or " " in parent:  # a space ends the name of a file in uWSGI's hooks
             parent = "/tmp"  # noqa: S108
         _sweep(Path(parent))
-        made = tempfile.mkdtemp(prefix=_PREFIX, dir=parent)
+        made = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
     except OSError as error:
         what = f"no private folder can be made for the workers' socket: {error}"
         remedy = "Set TMPDIR to a folder that this user may write"
         raise ConfigurationError([Problem(where="uwsgi", what=what, remedy=remedy)]) from error
     if user is not None or group is not None:
         try:
-            shutil.chown(made, _number(user), _number(group))
+            for path in (made, *_touch(made)):
+                shutil.chown(path, _number(user), _number(group))
         except (LookupError, OSError) as error:
-            os.rmdir(made)
+            shutil.rmtree(made)
             where = "server_options, uWSGI's uid and gid"
             raise ConfigurationError([Problem(where=where, what=str(error), remedy="Correct them")]) from error
-    return Path(made)
+    return made
+
+
+def _touch(folder: Path) -> list[Path]:
+    """The files that the keeper touches, whoever it is by then."""
+    paths = [folder / _HOLD, folder / _LET_GO]
+    for path in paths:
+        path.touch(mode=0o600)
+    return paths
 
 
 def _sweep(parent: Path) -> None:
