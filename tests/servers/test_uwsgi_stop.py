@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.uwsgi_site import Site, in_flight
+from tests.servers.uwsgi_site import Site, in_flight, serving
 from tests.support.certs import Paths
 from tests.support.clients import tls_connect
 from tests.support.process import eventually
@@ -82,3 +82,29 @@ def test_a_stop_during_a_reload_stops(localhost_cert: Paths, ca_file: Path, tmp_
         assert result() == 200
         assert site.server.wait() == 0
         assert "binary reloading" not in site.server.log()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["TERM", "INT"])
+def test_a_stop_while_the_program_is_executed_anew(
+    number: signal.Signals, localhost_cert: Paths, ca_file: Path, tmp_path: Path
+) -> None:
+    """The reload is ordered, the master waits for a worker, and the keeper has gone: the stop is not lost."""
+    options = {"worker-reload-mercy": 2}
+    with in_flight(localhost_cert, ca_file, tmp_path, 60, server_options=options) as (site, _):
+        site.server.signal(signal.SIGHUP)
+        site.server.until_logged("...gracefully killing workers...")
+        site.server.signal(number)
+        assert site.server.wait() == 0
+        assert not site.server.members()
+
+
+@pytest.mark.parametrize("gap", [0.0, 0.1, 0.2, 0.3, 0.4, 0.5])
+def test_a_stop_soon_after_the_old_program_has_gone(gap: float, localhost_cert: Paths, ca_file: Path) -> None:
+    """Whatever the new program is at: its import, uWSGI's start, its first worker."""
+    with serving(localhost_cert, ca_file) as site:
+        site.server.signal(signal.SIGHUP)
+        site.server.until_logged("binary reloading uWSGI")
+        threading.Event().wait(gap)
+        site.server.signal(signal.SIGTERM)
+        assert site.server.wait() == 0
+        assert not site.server.members()

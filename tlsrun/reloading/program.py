@@ -131,7 +131,10 @@ def start_clean() -> None:
     pid, names = json.loads(os.environ.pop(ADDED))
     if names and pid == os.getpid() and "UWSGI_RELOADS" in os.environ:
         environ = {name: value for name, value in os.environ.items() if name not in names}
+        environ[ADDED] = json.dumps([pid, []])
         os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environ)  # noqa: S606 -- itself
+    if pid == os.getpid() and "UWSGI_RELOADS" in os.environ:
+        held.note()
 
 
 def _at_the_start() -> dict[str, str]:

@@ -61,8 +61,9 @@ def command_line(plan: Plan, place: Place, options: Options, *, edges: int) -> l
     if _LOGS_REQUESTS & users.keys():
         users.setdefault("disable-logging", False)
     defaults = {name: value for name, value in _DEFAULTS.items() if name not in users}
-    touched += [f"{place.hold} callint:uwsgi_block_signal {int(service.RELOAD)}"]
-    touched += [f"{place.let_go} callint:uwsgi_unblock_signal {int(service.RELOAD)}"]
+    touched += [f"{place.hold} {word}" for word in _each("uwsgi_block_signal", service.RELOAD)]
+    touched += [f"{place.hold_stop} {word}" for word in _each("uwsgi_block_signal", *service.STOP)]
+    touched += [f"{place.let_go} {word}" for word in _each("uwsgi_unblock_signal", service.RELOAD, *service.STOP)]
     groups: tuple[Options, ...] = (_ours(plan, place, edges), defaults, {"hook-touch": touched}, users)
     return [word for group in groups for word in _words(group)]
 
@@ -100,7 +101,7 @@ def _ours(plan: Plan, place: Place, edges: int) -> Options:
         "safe-fd": tuple(place.descriptors),
         "mule": (f"{_ENTRY}:keeper", *[f"{_ENTRY}:edge"] * edges),
         # See `tlsrun.servers.uwsgi.hold`.
-        "hook-asap": f"callint:uwsgi_block_signal {int(service.RELOAD)}",
+        "hook-asap": _each("uwsgi_block_signal", service.RELOAD, *service.STOP),
         "hook-master-start": (
             *(f"unix_signal:{int(one)} uwsgi_route_signal" for one in (*service.STOP, service.RELOAD)),
             f"unix_signal:{int(service.STOP_NOW)} kill_them_all",
@@ -117,6 +118,11 @@ def _ours(plan: Plan, place: Place, edges: int) -> Options:
             f"callint:uwsgi_unblock_signal {int(service.RELOAD)}",
         ),
     }
+
+
+def _each(function: str, *numbers: signal.Signals) -> tuple[str, ...]:
+    """uWSGI's hooks that call a function of its own with each of these numbers."""
+    return tuple(f"callint:{function} {int(number)}" for number in numbers)
 
 
 def _words(options: Options) -> Iterator[str]:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tlsrun.servers.uwsgi import edges
-from tlsrun.servers.uwsgi.hold import take_up
+from tlsrun.servers.uwsgi.hold import take_up, write_no_more
 from tlsrun.servers.uwsgi.keeper import Keeper, note
 from tlsrun.servers.uwsgi.service import RELOAD, STOP, handed_over
 
@@ -48,6 +48,7 @@ def edge() -> None:
 
 
 def _after_fork() -> None:
+    write_no_more()
     # The master has a handler for it, so that it notices at once when a child ends.
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 

@@ -5,6 +5,7 @@ any more. Here the edges go first::
 
     SIGTERM, SIGINT ─► master ─► keeper: edges drain ─► master: kill_them_all ─► keeper: workers end ─► exit 0
     SIGHUP ──────────► master ─► keeper: a trial; edges drain ─► master: grace_them_all ─► exec
+                                                 (from here on what stops it waits for the new program: `Hold`)
 
 The master passes signals on through uWSGI's own signal framework (``uwsgi_route_signal``). A terminal or a service
 manager sends them to every process: workers ignore them, edges begin to drain, the keeper hears of them twice.
@@ -19,12 +20,13 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 from tlsrun.listening.notify import READY, STOPPING, Watchdog, notify
 from tlsrun.reloading.reload import LOOK, Reload
 from tlsrun.servers.uwsgi.board import TICK, Phase, Wish, wait
-from tlsrun.servers.uwsgi.hold import Hold, hear
+from tlsrun.servers.uwsgi.hold import Hold, hear, written_down
 from tlsrun.servers.uwsgi.service import RELOAD, RELOAD_NOW, STOP, STOP_NOW, Service
 
 _log = logging.getLogger("tlsrun.uwsgi")
@@ -32,6 +34,7 @@ _log = logging.getLogger("tlsrun.uwsgi")
 _LETTING_GO = 0.5  # seconds in which draining edges stop to accept
 _ECHO = 1.0  # seconds in which the same signal comes twice
 _ANSWER = 5.0  # seconds that the master has to begin a reload
+_PASSING_ON = 0.1  # seconds in which a signal that the master has heard reaches the keeper
 
 _noted: list[tuple[int, float]] = []
 
@@ -54,7 +57,7 @@ class Keeper:
         self._service = service
         self._board = service.board
         self._told: set[int] = set()
-        self._ready = False
+        self._settled = self._ready = False
         self._watchdog = Watchdog(service.watchdog) if service.watchdog else None
         master = uwsgi.masterpid()
         self._hold = Hold(service.place, master)
@@ -83,8 +86,13 @@ class Keeper:
 
     def _live(self) -> float:
         """Tell systemd what it asks for; returns how many seconds it may take until the next word (0: for ever)."""
+        if not self._settled:
+            # In this order: what comes once the master has handlers comes through them.
+            self._settled = self._hold.is_over
+            for number in written_down():
+                note(number)
         if not self._ready:
-            self._ready = self._board.all_serve() and (notify(READY) or True)
+            self._ready = self._settled and self._board.all_serve() and (notify(READY) or True)
         if self._watchdog is not None:
             self._watchdog.feed()
         if not self._ready:
@@ -123,6 +131,11 @@ class Keeper:
         self._hold.begin()
         self._drain(lambda: time.monotonic() >= deadline or _is_asked(*STOP))
         if not _is_asked(*STOP):
+            self._hold.begin_last()
+            heard = time.monotonic() + _PASSING_ON
+            while not _is_asked(*STOP) and (left := heard - time.monotonic()) > 0:
+                _doze(left)
+        if not _is_asked(*STOP):
             if _is_asked(RELOAD) or self._reload.asked:
                 # Who asked since the trial began may have changed something; it waits over exec(2).
                 os.kill(master, RELOAD)
@@ -138,7 +151,8 @@ class Keeper:
         self._board.wish = Wish.DRAIN
         while not enough():
             busy = {edge.pid for edge in self._board.edges() if edge.phase is not Phase.DRAINED}
-            if not busy:
+            # A master that ends already starts none in the place of one that has gone.
+            if not any(map(_is_alive, busy)):
                 return
             _signal(busy - self._told, signal.SIGTERM)
             self._told |= busy
@@ -183,6 +197,18 @@ def _workers() -> set[int]:
     import uwsgi
 
     return {worker["pid"] for worker in uwsgi.workers() if worker["pid"] > 0}
+
+
+def _is_alive(pid: int) -> bool:
+    """Whether the process runs; one that has ended counts no more, though the master has not waited for it yet."""
+    try:
+        os.kill(pid, 0)
+    except OSError:
+        return False
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:  # it has just gone, or this system has no /proc
+        return True
 
 
 def _signal(pids: Iterable[int], number: int) -> None:

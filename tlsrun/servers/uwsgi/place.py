@@ -28,7 +28,7 @@ _VARIABLE = "_TLSRUN_UWSGI"
 _RELOADS = "UWSGI_RELOADS"
 _PREFIX = "tlsrun-uwsgi-"
 _WORKERS = "workers"
-_HOLD, _LET_GO = "hold", "let-go"
+_HOLD, _HOLD_STOP, _LET_GO = "hold", "hold-stop", "let-go"
 #: Characters of a folder in which a Unix socket can still be made (unix(7): 108; 104 on macOS), less what we add.
 _LONGEST = 60
 
@@ -58,8 +58,13 @@ class Place:
         return str(self.folder / _HOLD)
 
     @property
+    def hold_stop(self) -> str:
+        """A file: when it is touched, the master keeps waiting what stops it."""
+        return str(self.folder / _HOLD_STOP)
+
+    @property
     def let_go(self) -> str:
-        """A file: when it is touched, the master hears SIGHUP again."""
+        """A file: when it is touched, the master hears all of them again."""
         return str(self.folder / _LET_GO)
 
     @property
@@ -172,7 +177,7 @@ def _make_folder(user: Any, group: Any) -> Path:
 
 def _touch(folder: Path) -> list[Path]:
     """The files that the keeper touches, whoever it is by then."""
-    paths = [folder / _HOLD, folder / _LET_GO]
+    paths = [folder / name for name in (_HOLD, _HOLD_STOP, _LET_GO)]
     for path in paths:
         path.touch(mode=0o600)
     return paths
