@@ -110,6 +110,17 @@ def test_says_what_cannot_be_had() -> None:
             create_context(pair, Policy(groups=("X25519", "secp384r1")))
 
 
+def test_says_why_a_hybrid_group_cannot_be_set() -> None:
+    """Python before 3.15 cannot, whether OpenSSL has it or not, and OpenSSL from 3.5 on offers it by itself."""
+    hybrid = Policy(groups=("X25519MLKEM768",))
+    pair = identity(Authority().leaf())
+    if hasattr(ssl.SSLContext, "set_groups") and ssl.OPENSSL_VERSION_INFO >= (3, 5):
+        create_context(pair, hybrid)
+    elif not hasattr(ssl.SSLContext, "set_groups"):
+        with pytest.raises(ConfigurationError, match="elliptic curves only; from Python 3.15.* by themselves"):
+            create_context(pair, hybrid)
+
+
 def test_serves_two_kinds_of_key_side_by_side(ca: Authority, ca_file: Path) -> None:
     """A client that can only verify RSA gets the RSA certificate, others the ECDSA one."""
     ecdsa, rsa = ca.leaf(key="ecdsa"), ca.leaf(key="rsa")

@@ -129,8 +129,9 @@ class Settings:
         "TLS 1.3's own suites stay as they are.", "ECDHE+AESGCM",
     )  # fmt: skip
     groups: tuple[str, ...] = _setting(
-        (), LIST, "Key exchange groups in order of preference, where this Python can set them; "
-        "without it, those that OpenSSL prefers.", "prime256v1",
+        (), LIST, "Key exchange groups in order of preference: one elliptic curve before Python 3.15, any number of "
+        "any kind since; without it, those that OpenSSL prefers, X25519MLKEM768 first from OpenSSL 3.5 on.",
+        "prime256v1",
     )  # fmt: skip
     context_hook: Any = _setting(
         None, REFERENCE, "A function that is called with the settings and a function that makes the default "

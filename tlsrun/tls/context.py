@@ -120,36 +120,29 @@ def set_groups(context: ssl.SSLContext, groups: tuple[str, ...]) -> None:
     """Set the key exchange groups (SSL_CTX_set1_groups_list(3)), in order of preference.
 
     Raises:
-        ConfigurationError: OpenSSL does not know them all, or this Python cannot set so many.
+        ConfigurationError: OpenSSL does not know them all, or this Python cannot set so many, or not this one.
     """
-    # Only Python 3.15 and later can set a list; before, exactly one group.
+    # Only Python 3.15 and later can set a list; before, exactly one group, and only an elliptic curve.
     set_list = getattr(context, "set_groups", None)
+    if set_list is None and len(groups) > 1:
+        what = "the ssl module of this Python can set one group only; from Python 3.15 on it can set several"
+        raise _no_groups(groups, what, "Give one group, or none for OpenSSL's own list")
     try:
         if set_list is not None:
             set_list(":".join(groups))
-            return
-        if len(groups) == 1:
+        else:
             context.set_ecdh_curve(groups[0])
-            return
     except (ValueError, ssl.SSLError) as error:
-        raise ConfigurationError(
-            [
-                Problem(
-                    where=f"groups {':'.join(groups)!r}",
-                    what="OpenSSL does not know them all",
-                    remedy="List what it knows: openssl ecparam -list_curves",
-                )
-            ]
-        ) from error
-    raise ConfigurationError(
-        [
-            Problem(
-                where=f"groups {':'.join(groups)!r}",
-                what="the ssl module of this Python can set one group only",
-                remedy="Give one group, or none for OpenSSL's own list",
-            )
-        ]
-    )
+        if set_list is None and "MLKEM" in groups[0].upper():
+            what = "the ssl module of this Python can set elliptic curves only; from Python 3.15 on it can set others"
+            remedy = "Give none: OpenSSL 3.5 and later offer X25519MLKEM768 by themselves"
+            raise _no_groups(groups, what, remedy) from error
+        lists = "list -tls-groups" if ssl.OPENSSL_VERSION_INFO >= (3, 5) else "ecparam -list_curves; and X25519, X448"
+        raise _no_groups(groups, "OpenSSL does not know them all", f"List what it knows: openssl {lists}") from error
+
+
+def _no_groups(groups: tuple[str, ...], what: str, remedy: str) -> ConfigurationError:
+    return ConfigurationError([Problem(where=f"groups {':'.join(groups)!r}", what=what, remedy=remedy)])
 
 
 def _set_mozilla_groups(context: ssl.SSLContext) -> None:

@@ -8,6 +8,9 @@ All text here is WSGI's: UTF-8 octets, each a character of ISO 8859-1 (PEP 3333,
 
 from __future__ import annotations
 
+import functools
+import ssl
+
 from tlsrun.tls.asn1 import content_of, dotted, elements
 from tlsrun.wsgi.attribute_names import SHORT_NAMES
 
@@ -47,11 +50,21 @@ def spell_name(name: bytes) -> str:
 def _attribute(pair: bytes) -> str:
     kind, value = elements(pair)
     oid = dotted(kind.content)
-    short = SHORT_NAMES.get(oid)
+    short = SHORT_NAMES.get(oid) or _told_by_openssl(oid)
     text = _text(value.tag, value.content) if short else None
     if text is None:
         return f"{short or oid}=#{value.whole.hex().upper()}"
     return f"{short}={_escape(text)}"
+
+
+@functools.lru_cache(maxsize=256)
+def _told_by_openssl(oid: str) -> str | None:
+    """The short name of what stands in names seldom or never; newer ones know more of them."""
+    try:
+        found: str = ssl._ASN1Object(oid).shortname
+    except ValueError:
+        return None
+    return found
 
 
 def _text(tag: int, content: bytes) -> str | None:
