@@ -7,30 +7,51 @@ import os
 import stat
 import sys
 import tempfile
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
+
+from tlsrun.system import REPLACES_OPEN_FILES
+
+_PATIENCE, _TRY_AGAIN = 2.0, 0.02  # seconds
 
 
 def write_atomic(path: Path, data: bytes, *, mode: int = 0o600) -> None:
     """Write ``data`` to ``path`` so that a reader sees the old file or the new one, never a part.
 
-    The temporary file is made with ``mode`` from the start, synced, then renamed (rename(2)).
+    The temporary file is made with ``mode`` from the start, synced, then renamed (rename(2)). Windows renames nothing
+    over a file that somebody reads just then: that is waited for, up to 2 seconds.
 
     Raises:
-        OSError: the folder cannot be written.
+        OSError: the folder cannot be written; on Windows, somebody keeps the file open.
     """
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     temporary = Path(name)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(file.fileno(), mode)
+            if hasattr(os, "fchmod"):
+                os.fchmod(file.fileno(), mode)
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(path)
+        _replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def _replace(temporary: Path, path: Path) -> None:
+    deadline, pause = time.monotonic() + _PATIENCE, threading.Event()
+    while True:
+        try:
+            temporary.replace(path)
+        except PermissionError:
+            if REPLACES_OPEN_FILES or time.monotonic() >= deadline:
+                raise
+        else:
+            return
+        pause.wait(_TRY_AGAIN)
 
 
 def make_private_folder(path: Path, *, mode: int = 0o700) -> Path:

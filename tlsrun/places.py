@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator
 
+from tlsrun import system
 from tlsrun.endpoint import Endpoint
 from tlsrun.errors import Problem
 from tlsrun.facts import Facts
@@ -61,7 +62,7 @@ def bind_problems(resolution: Resolution, facts: Facts) -> Iterator[Problem]:
 
 
 _UNIX_REASONS = {
-    errno.EADDRINUSE: ("is taken: a server listens there", "Stop it (`ss -lxp` shows which it is), or choose another"),
+    errno.EADDRINUSE: ("is taken: a server listens there", "Stop it (`{shown}` shows which it is), or choose another"),
     errno.EEXIST: ("is a file, and no socket", "Remove it, or choose another path"),
     errno.ENOENT: ("is in a folder that is not there", "Make it (systemd: RuntimeDirectory=), or choose another path"),
     errno.EACCES: ("is in a folder that this user may not write", "Give it to this user, or choose another path"),
@@ -71,14 +72,22 @@ _UNIX_REASONS = {
 def _unix_problem(resolution: Resolution, place: UnixSocket, number: int) -> Problem:
     otherwise = (f"cannot be bound: {errno.errorcode.get(number, number)}", "Choose another path")
     what, remedy = _UNIX_REASONS.get(number, otherwise)
+    remedy = remedy.format(shown=system.who_listens(place.path))
     code = {errno.EADDRINUSE: "TLS211", errno.EACCES: "TLS212"}.get(number, "TLS213")
     return Problem(where=f"{resolution.spelling('bind')} ({spell(place)})", what=what, remedy=remedy, code=code)
 
 
+_RESERVED = -errno.EACCES  # no errno: a port that everybody may bind, and nobody can
+
 _PORT_REASONS = {
+    _RESERVED: (
+        "cannot be had: the system holds it back, or a program has it for itself alone",
+        "Choose another port (on Windows, `netsh interface ipv4 show excludedportrange tcp` lists those held back)",
+        "TLS212",
+    ),
     errno.EADDRINUSE: (
         "is taken by another program",
-        "Stop it (`ss -ltnp` shows which it is), or choose another port",
+        "Stop it (`{shown}` shows which it is), or choose another port",
         "TLS211",
     ),
     errno.EACCES: (
@@ -103,8 +112,23 @@ def port_problems(resolution: Resolution, name: str, endpoint: Endpoint, number:
     """Why ``endpoint``, by the setting ``name``, cannot be bound; ``number`` is the errno, None when it can."""
     if number is None:
         return
+    if number == errno.EADDRINUSE and (holder := system.holds_by_itself(endpoint.port)) is not None:
+        yield _held_by_the_system(resolution.spelling(name), endpoint, holder)
+        return
     name = "host" if number == errno.EADDRNOTAVAIL and name == "port" else name
     shown = endpoint.host if number == errno.EADDRNOTAVAIL else endpoint.authority
+    if number == errno.EACCES and endpoint.port >= 1024:
+        number = _RESERVED
     what, remedy, code = _PORT_REASONS.get(number, (f"cannot be bound: {errno.errorcode.get(number, number)}",
                                                     "Choose another address or port", "TLS213"))  # fmt: skip
+    remedy = remedy.format(shown=system.who_listens(endpoint.port))
     yield Problem(where=f"{resolution.spelling(name)} ({shown})", what=what, remedy=remedy, code=code)
+
+
+def _held_by_the_system(setting: str, endpoint: Endpoint, holder: str) -> Problem:
+    return Problem(
+        where=f"{setting} ({endpoint.authority})",
+        what=f"is taken by another program: {holder} (System Settings, General, AirDrop & Handoff)",
+        remedy=f"Choose another: --port {endpoint.port + 1}; `{system.who_listens(endpoint.port)}` shows who holds it",
+        code="TLS211",
+    )

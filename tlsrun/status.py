@@ -20,6 +20,8 @@ from types import NoneType
 from typing import Any
 
 from tlsrun.files import read_foreign, runtime_folder, runtime_folders, write_atomic
+from tlsrun.locks import try_lock
+from tlsrun.system import KILL_ASKS
 from tlsrun.tls.reload import Status
 
 _log = logging.getLogger("tlsrun.status")
@@ -73,6 +75,8 @@ class StatusFile:
         )
         try:
             path = runtime_folder() / f"{status.pid}.json"
+            if not KILL_ASKS:
+                _show_life(path)
             write_atomic(path, json.dumps(dataclasses.asdict(status)).encode())
         except OSError as error:
             _log.warning("the status cannot be written: %s", error)
@@ -101,11 +105,42 @@ def _living(folder: Path, *, sweep: bool) -> Iterator[ProcessStatus]:
             _check(status)
         except (OSError, ValueError, TypeError, KeyError):
             continue
-        if _born(status.pid) == status.born:
+        if _lives(status, path):
             yield status
         elif sweep:
-            with contextlib.suppress(OSError):
-                path.unlink()
+            for file in (path, *([] if KILL_ASKS else [_lock_beside(path)])):
+                with contextlib.suppress(OSError):
+                    file.unlink()
+
+
+def _lives(status: ProcessStatus, path: Path) -> bool:
+    return _born(status.pid) == status.born if KILL_ASKS else _is_locked(_lock_beside(path))
+
+
+#: Where a process cannot be asked whether it lives: the lock that this one holds as long as it does.
+_life: int | None = None
+
+
+def _lock_beside(path: Path) -> Path:
+    return path.with_suffix(".lock")
+
+
+def _show_life(path: Path) -> None:
+    global _life
+    if _life is None:
+        _life = os.open(_lock_beside(path), os.O_RDWR | os.O_CREAT, 0o600)
+        try_lock(_life)
+
+
+def _is_locked(path: Path) -> bool:
+    try:
+        descriptor = os.open(path, os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        return not try_lock(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 _MOMENTS = ("not_after", "good_from", "good_until", "loaded_at")
@@ -149,6 +184,8 @@ def _born(pid: int) -> str:
         pass
     if os.path.isdir("/proc/self"):
         return ""
+    if not KILL_ASKS:
+        return "?"
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

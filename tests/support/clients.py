@@ -7,7 +7,6 @@ import email.message
 import http.client
 import os
 import random
-import resource
 import select
 import socket
 import ssl
@@ -310,6 +309,8 @@ def select_readable(one: socket.socket, timeout: float = 0) -> bool:
 
 def _allow_files(wanted: int) -> None:
     """Raise this process's limit of open files to ``wanted`` when it is lower, as far as it may."""
+    import resource  # late: a program that is made to look like one on Windows imports this module, too
+
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, hard), hard))

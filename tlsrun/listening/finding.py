@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import grp
 import os
-import pwd
 import socket
 from collections.abc import Callable, Iterable, Iterator
 
+from tlsrun import system
 from tlsrun.endpoint import Endpoint
 from tlsrun.errors import ConfigurationError, Problem
 from tlsrun.listening.address import LONGEST, Descriptor, Handed, Listener, UnixSocket, parse_bind, spell
@@ -38,6 +37,8 @@ def find_listeners(
     found: list[Listener] = []
     for word in words:
         asked = parse_bind(word)
+        if not isinstance(asked, Endpoint):
+            _need_unix(word, where)
         if isinstance(asked, Endpoint):
             found.append(Listener(place=_of_this_machine(asked, word)))
         elif isinstance(asked, UnixSocket):
@@ -45,6 +46,13 @@ def find_listeners(
         elif not (elsewhere and not handed):
             found += [one for one in _listeners(_asked_for(asked, handed, where), where) if one not in found]
     return tuple(found)
+
+
+def _need_unix(word: str, where: str) -> None:
+    if not system.has_unix_sockets():
+        what = "this system has no Unix sockets for Python, no systemd, and no sockets that are handed over by number"
+        remedy = "Name an address and a port, such as 127.0.0.1:8443"
+        raise ConfigurationError([Problem(where=f"{where} ({word})", what=what, remedy=remedy, code="TLS213")])
 
 
 def _of_this_machine(endpoint: Endpoint, word: str) -> Endpoint:
@@ -72,13 +80,22 @@ def _absolute(place: UnixSocket, where: str) -> UnixSocket:
     what = None
     if len(os.fsencode(found.path)) > LONGEST:
         what = f"{found.path} is longer than the {LONGEST} bytes that a Unix socket's path may have"
-    for name, look_up in ((place.owner, pwd.getpwnam), (place.group, grp.getgrnam)):
-        if name is not None and not name.isdigit() and not _exists(name, look_up):
-            what = f"there is no {'user' if look_up is pwd.getpwnam else 'group'} {name} on this machine"
+    what = _nobody(place) or what
     if what is not None:
         remedy = "Choose another path, owner or group"
         raise ConfigurationError([Problem(where=f"{where} ({spell(found)})", what=what, remedy=remedy, code="TLS213")])
     return found
+
+
+def _nobody(place: UnixSocket) -> str | None:
+    """In words, that there is no such owner or group."""
+    import grp  # where there are Unix sockets, there are these
+    import pwd
+
+    for name, kind, look_up in ((place.owner, "user", pwd.getpwnam), (place.group, "group", grp.getgrnam)):
+        if name is not None and not name.isdigit() and not _exists(name, look_up):
+            return f"there is no {kind} {name} on this machine"
+    return None
 
 
 def _exists(name: str, look_up: Callable[[str], object]) -> bool:

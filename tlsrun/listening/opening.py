@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import shutil
 import socket
@@ -18,6 +17,7 @@ from tlsrun.listening import kept
 from tlsrun.listening.address import Listener, Place, UnixSocket, spell, takes_both_families
 from tlsrun.listening.inherited import place_of
 from tlsrun.listening.probing import is_alive
+from tlsrun.system import is_unix, who_listens
 
 #: Connections that may wait at each socket of the redirect port (listen(2)).
 _REDIRECT_BACKLOG = 512
@@ -121,9 +121,12 @@ def open_redirecting(listeners: Sequence[Listener]) -> Listening:
 def _refused(place: Place, error: Exception, where: str) -> ConfigurationError:
     number = getattr(error, "errno", None)
     what = f"it cannot be bound: {os.strerror(number) if number and number > 0 else error}"
-    remedy = "Stop what holds it (`ss -lntup` shows what), or choose another"
     if isinstance(place, UnixSocket):
-        remedy = "Choose another path, mode or owner, or stop what listens there (`ss -lxp` shows what)"
+        remedy = (
+            f"Choose another path, mode or owner, or stop what listens there (`{who_listens(place.path)}` shows what)"
+        )
+    else:
+        remedy = f"Stop what holds it (`{who_listens(place.port)}` shows what), or choose another"
     return ConfigurationError([Problem(where=f"{where} ({spell(place)})", what=what, remedy=remedy, code="TLS211")])
 
 
@@ -163,7 +166,7 @@ def _open(
 
 def prepared(sock: socket.socket) -> socket.socket:
     """The same socket, as a server wants it."""
-    if sock.family == socket.AF_UNIX:
+    if is_unix(sock):
         return sock
     # Accepted sockets inherit it (tcp(7)): small answers are sent at once. With its protocol said, asyncio sets it too.
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -179,6 +182,8 @@ def _open_unix(place: UnixSocket, files: dict[str, tuple[int, int]], backlog: in
 def _alone_in(folder: str) -> Iterator[None]:
     """No other server makes or replaces a socket in this folder meanwhile: between its bind(2) and listen(2) it would
     seem to be a dead one."""
+    import fcntl  # where there are Unix sockets, there is this
+
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError:  # a folder that may be written, and not read
@@ -235,6 +240,6 @@ def _number(name: str) -> str | int:
 
 def _settled(place: Place, sock: socket.socket) -> Place:
     """With the port that the system chose."""
-    if isinstance(place, Endpoint) and sock.family != socket.AF_UNIX:
+    if isinstance(place, Endpoint) and not is_unix(sock):
         return Endpoint(host=place.host, port=int(sock.getsockname()[1]))
     return place_of(sock) if isinstance(place, Endpoint) else place

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from tlsrun.endpoint import Endpoint
 from tlsrun.listening.address import Place, UnixSocket, takes_both_families
+from tlsrun.system import has_unix_sockets
 
 
 def probe(place: Place, others: Sequence[Place] = ()) -> int | None:
@@ -28,7 +29,8 @@ def probe(place: Place, others: Sequence[Place] = ()) -> int | None:
 def _probe_tcp(endpoint: Endpoint, others: Sequence[Place]) -> int | None:
     try:
         with socket.socket(endpoint.family, socket.SOCK_STREAM) as sock:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if has_unix_sockets():  # Winsock would give a port that is in use to a second program, too
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if endpoint.family == socket.AF_INET6:
                 both = takes_both_families(endpoint, others) and socket.has_dualstack_ipv6()
                 sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, not both)

@@ -68,7 +68,14 @@ def _open(webroot: Path, file: Path) -> int:
 
 
 def _open_below(root: Path, names: tuple[str, ...]) -> int:
-    """Open a file below ``root`` and follow no link, not even one put there since the names were resolved."""
+    """Open a file below ``root`` and follow no link, not even one put there since the names were resolved.
+
+    Where files are not opened by their folder (Windows), a link takes a right of its own to make; it is looked for.
+    """
+    if os.open not in os.supports_dir_fd:
+        if _is_linked(root.joinpath(*names)):
+            raise NotServed(f"{root.joinpath(*names)} has become a link", is_odd=True)
+        return os.open(root.joinpath(*names), os.O_RDONLY | getattr(os, "O_BINARY", 0))
     # O_PATH (open(2), Linux) asks for no right to list a folder.
     folder_flags = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY
     with contextlib.ExitStack() as stack:
@@ -79,6 +86,10 @@ def _open_below(root: Path, names: tuple[str, ...]) -> int:
             stack.callback(os.close, folder)
         # O_NONBLOCK: opening a FIFO would wait for its writer.
         return os.open(names[-1], os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
+
+
+def _is_linked(path: Path) -> bool:
+    return os.path.normcase(os.path.realpath(path, strict=True)) != os.path.normcase(path)
 
 
 def _read_regular(descriptor: int, file: Path) -> bytes:

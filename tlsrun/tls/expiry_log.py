@@ -33,8 +33,9 @@ class ExpiryLog:
         self._due = datetime.datetime.max.replace(tzinfo=datetime.timezone.utc)
         self._said: dict[str, str] = {}
         self._board: int | None = None
-        with contextlib.suppress(OSError):  # nowhere to put it: then each process says it
-            self._board = _nameless_file()
+        if fcntl is not None:
+            with contextlib.suppress(OSError):  # nowhere to put it: then each process says it
+                self._board = _nameless_file()
 
     def heed(self, served: Sequence[Status]) -> None:
         """Look after these certificates from now on.

@@ -35,6 +35,9 @@ class Poller(Protocol):
     def wait(self, seconds: float) -> list[Any]:
         """What was given as ``data`` of those that are ready, within so many seconds."""
 
+    def watched(self) -> list[Any]:
+        """What was given as ``data`` of all that are watched."""
+
     def close(self) -> None:
         """Watch nothing any more."""
 
@@ -71,6 +74,9 @@ class _Epoll:
         ready = [get(descriptor) for descriptor, _ in self._epoll.poll(seconds, _MOST)]
         return [data for data in ready if data is not None] if None in ready else ready
 
+    def watched(self) -> list[Any]:
+        return list(self._data.values())
+
     def close(self) -> None:
         self._epoll.close()
 
@@ -92,6 +98,9 @@ class _Selector:
 
     def wait(self, seconds: float) -> list[Any]:
         return [key.data for key, _ in self._selector.select(seconds)]
+
+    def watched(self) -> list[Any]:
+        return [key.data for key in list(self._selector.get_map().values())]
 
     def close(self) -> None:
         self._selector.close()

@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Sequence
 
+from tlsrun.system import most_connections
 from tlsrun.tls.peers import NOBODY, Peers
 from tlsrun.tls.redirect_answer import Redirect
 from tlsrun.tls.redirect_loop import RedirectLoop
@@ -39,7 +40,7 @@ class RedirectListener:
         self._socks = tuple(socks)
         self._redirect = redirect
         self._head_timeout = head_timeout
-        self._max_connections = max_connections
+        self._max_connections = most_connections(max_connections)
         self._introducers = introducers
         self._running: tuple[RedirectLoop, threading.Thread] | None = None
 

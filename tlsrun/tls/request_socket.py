@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import errno
 import functools
-import select
 import socket
 import ssl
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from tlsrun import system
 from tlsrun.spool import PART, Spool
 from tlsrun.tls.outbox import Outbox, Outlet
 from tlsrun.tls.sockets import ServerSocket
@@ -186,7 +186,7 @@ class RequestSocket(ServerSocket):
 
         Linux alone knows this (tcp(7), TCP_CORK), and waits no longer than 200 ms.
         """
-        if _CORK is not None and self.family != socket.AF_UNIX:
+        if _CORK is not None and not system.is_unix(self):
             self.setsockopt(socket.IPPROTO_TCP, _CORK, 1)
             self._gathers = True
 
@@ -217,7 +217,7 @@ class RequestSocket(ServerSocket):
     def _wait(self, want: Exception, deadline: float | None, what: str) -> None:
         """Wait for what OpenSSL wants; ``what`` the client does too little of, in a word."""
         self.let_go()
-        events = select.POLLIN if isinstance(want, ssl.SSLWantReadError) else select.POLLOUT
+        events = system.READABLE if isinstance(want, ssl.SSLWantReadError) else system.WRITABLE
         if self.wait_until(events, None if deadline is None else max(0.0, deadline - time.monotonic())):
             return
         if self._timeout == self.patience:

@@ -6,13 +6,13 @@ import contextlib
 import errno
 import logging
 import os
-import select
 import socket
 import ssl
 import struct
 import time
 from typing import TYPE_CHECKING, Any
 
+from tlsrun import system
 from tlsrun.tls import plain, proxy_protocol
 from tlsrun.tls.handshake import FAILURES, reason
 from tlsrun.tls.introduction import is_introduced, take
@@ -104,7 +104,7 @@ class ServerSocket(ssl.SSLSocket):
             if is_introduced(self.context, peer):
                 self._introduce(deadline)
                 peer = self.introduced or peer
-            first = self.peek()
+            first = self._first_bytes(seconds)
             if plain.kind_of(first) is not plain.First.TLS:
                 first = self._answer_plain(deadline)
                 raise ConnectionResetError(errno.ECONNRESET, "not TLS")
@@ -120,6 +120,11 @@ class ServerSocket(ssl.SSLSocket):
         finally:
             with contextlib.suppress(OSError):
                 self.settimeout(patience)
+
+    def _first_bytes(self, seconds: float) -> bytes:
+        if not system.SHUTDOWN_WAKES and not self.wait_until(system.READABLE, seconds):
+            raise ConnectionResetError() if self._stopped else TimeoutError()
+        return self.peek()
 
     def _introduce(self, deadline: float) -> None:
         data, found = b"", None
@@ -224,18 +229,20 @@ class ServerSocket(ssl.SSLSocket):
             raise OSError(errno.EBADF, os.strerror(errno.EBADF)) from None
 
     def wait_until(self, events: int, seconds: float | None) -> bool:
-        """Wait for one of ``events`` (see select.poll); returns whether one came in time.
+        """Wait for one of ``events`` (see `tlsrun.system`); returns whether one came in time.
+
+        Where shutdown(2) wakes nobody, who waits to read looks now and then whether `stop_reading` was called.
 
         Raises:
             OSError: the socket is closed.
         """
-        poller = select.poll()
         try:
-            poller.register(self, events)
+            if system.SHUTDOWN_WAKES or events != system.READABLE:
+                return system.wait_for(self, events, seconds)
+            return system.wait_to_read(self, seconds, unless=lambda: self._stopped)
         except ValueError:
             self._need_connection()
             raise
-        return bool(poller.poll(None if seconds is None else seconds * 1000))
 
     def wait_for_bytes(self, seconds: float) -> bool:
         """Wait until there is something to read, the client's end of the stream included.
@@ -248,7 +255,7 @@ class ServerSocket(ssl.SSLSocket):
         """
         if self.pending():
             return True
-        if not self.wait_until(select.POLLIN, seconds):
+        if not self.wait_until(system.READABLE, seconds):
             return False
         return not self._stopped or self.peek() != b""
 
@@ -258,9 +265,14 @@ class ServerSocket(ssl.SSLSocket):
         Arguments:
             why: for the log, when the handshake fails of it.
         """
-        self._stopped, self._ended_for = True, why
-        with contextlib.suppress(OSError):
-            socket.socket.shutdown(self, socket.SHUT_RD)
+        self._ended_for = why
+        self._wake_reader()
+
+    def _wake_reader(self) -> None:
+        self._stopped = True
+        if system.SHUTDOWN_WAKES:
+            with contextlib.suppress(OSError):
+                socket.socket.shutdown(self, socket.SHUT_RD)
 
     def abort(self) -> None:
         """Break the connection, without a goodbye, so that no client takes it for an end. May be called by any thread.
@@ -272,7 +284,7 @@ class ServerSocket(ssl.SSLSocket):
             # With no time to linger, close() resets (socket(7), SO_LINGER). Shutting down the writing side here would
             # be an orderly end to the client.
             self.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            socket.socket.shutdown(self, socket.SHUT_RD)
+        self._wake_reader()
 
     def close_notify(self) -> None:
         """Say that no more will come (RFC 8446, section 6.1); never waits, and nobody has to listen."""

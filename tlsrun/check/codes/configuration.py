@@ -82,7 +82,8 @@ CODES = (
         "port-taken",
         "Another program listens on the port",
         "Only one can.",
-        "Find it: `ss -ltnp`. Stop it, or choose another port.",
+        "Find it: `ss -ltnp` (macOS: `lsof -nP -iTCP -sTCP:LISTEN`; Windows: `netstat -ano`). Stop it, or "
+        "choose another port. On macOS, AirPlay Receiver has port 5000: `--port 5001`.",
     ),
     error(
         "TLS212",

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Protocol
 
+from tlsrun import system
 from tlsrun.servers.gait import Gait, moment
 from tlsrun.tls.poller import READ, new_poller
 from tlsrun.tls.waker import Waker
@@ -37,6 +38,9 @@ class Station(Protocol):
 
     def serve(self) -> bool:
         """Wait for a request and answer it; returns whether another may come."""
+
+    def stopped(self) -> bool:
+        """Whether it is to end, which no descriptor tells where shutdown(2) wakes nobody."""
 
     def at_hand(self) -> bool:
         """Whether a part of the next request was read already, and no descriptor will tell."""
@@ -195,6 +199,8 @@ class Crew:
         if now >= self._ticked + _TICK:
             self._ticked = now
             self._tick()
+            if not system.SHUTDOWN_WAKES:
+                self._ready.extend(one for one in self._poller.watched() if one is not self and one.stopped())
 
     def _hand_over(self, station: Station) -> bool:
         """Let it have a thread of its own; returns whether there is one."""

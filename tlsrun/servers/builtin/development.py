@@ -19,6 +19,7 @@ from tlsrun.servers.builtin.options import Options
 from tlsrun.servers.builtin.server import Server
 from tlsrun.servers.builtin.signals import StopSignals
 from tlsrun.servers.duties import Duties
+from tlsrun.system import FORKS
 
 _log = logging.getLogger("tlsrun.builtin")
 
@@ -34,6 +35,11 @@ _START_AGAIN = 3  # the exit code of a child that saw a change
 def is_child() -> bool:
     """Whether this process was started by the reloader, and serves."""
     return os.environ.get(_CHILD) == "true"
+
+
+def serves_by_itself() -> bool:
+    """Whether this is such a process, and has to open the sockets because none can be handed to it."""
+    return is_child() and not FORKS
 
 
 def inherited() -> tuple[list[socket.socket], list[socket.socket]] | None:
@@ -61,6 +67,8 @@ def _taken_over(variable: str) -> list[socket.socket]:
 def run_children(sockets: Sequence[socket.socket], redirect: Sequence[socket.socket]) -> int:
     """Run this program again as a child that serves, and anew whenever it saw a change; the sockets stay open.
 
+    Windows gives no child sockets by number: there each opens its own, and these are to be closed before.
+
     Returns:
         the exit code of the last child.
     """
@@ -70,6 +78,8 @@ def run_children(sockets: Sequence[socket.socket], redirect: Sequence[socket.soc
         name: ",".join(str(sock.fileno()) for sock in socks) for name, socks in given.items()
     }
     descriptors = [sock.fileno() for sock in (*sockets, *redirect)]
+    if not FORKS:
+        environ, descriptors = {**os.environ, _CHILD: "true"}, []
     command = [sys.executable, *sys.orig_argv[1:]]
     children: list[subprocess.Popen[bytes]] = []
 

@@ -23,6 +23,7 @@ from tlsrun.servers.builtin.server import Server
 from tlsrun.servers.builtin.work import Work
 from tlsrun.servers.certificates import certificates_of
 from tlsrun.servers.duties import Duties
+from tlsrun.system import FORKS
 from tlsrun.wsgi.chunked import for_bottle
 
 _log = logging.getLogger("tlsrun.builtin")
@@ -41,8 +42,12 @@ def run(plan: Plan, application: Callable[..., Any]) -> int:
             redirecting = stack.enter_context(open_redirecting(plan.redirect_listeners))
             close_others()
             plan = plan.settled(listening)
-            _log.info("listening on %s", ", ".join(url_of(listener) for listener in plan.listeners))
-            if watched:
+            watches = watched and not development.serves_by_itself()
+            if FORKS or not watches:
+                _log.info("listening on %s", ", ".join(url_of(listener) for listener in plan.listeners))
+            if watches:
+                if not FORKS:  # they were tried; each child opens them anew
+                    stack.pop_all().close()
                 return development.run_children(listening.sockets, redirecting.sockets)
         else:
             listening = stack.enter_context(adopt(inherited[0], plan.listeners))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import errno
-import select
 import ssl
 import time
 from typing import TYPE_CHECKING, Any
 
+from tlsrun import system
 from tlsrun.tls.sockets import LINGER, ServerSocket
 
 if TYPE_CHECKING:
@@ -65,6 +65,11 @@ class PatientSocket(ServerSocket):
             except (ssl.SSLWantReadError, ssl.SSLWantWriteError) as want:
                 began = self._wait(want, began)
 
+    @property
+    def stopped(self) -> bool:
+        """Whether `stop_reading` was called, or `abort`."""
+        return self._stopped
+
     def read_at_once(self, size: int) -> bytes | None:
         """What has come, without waiting; None when nothing has, or `stop_reading` was called."""
         if self._stopped or not self._patient:
@@ -105,8 +110,10 @@ class PatientSocket(ServerSocket):
         if self._timeout == 0:
             raise want
         began = time.monotonic() if began is None else began
-        events = select.POLLIN if isinstance(want, ssl.SSLWantReadError) else select.POLLOUT
+        events = system.READABLE if isinstance(want, ssl.SSLWantReadError) else system.WRITABLE
         left = None if self._timeout is None else max(0.0, began + self._timeout - time.monotonic())
         if not self.wait_until(events, left):
+            if self._stopped and events == system.READABLE:  # what shutdown(2) makes of it elsewhere
+                raise ConnectionResetError(errno.ECONNRESET, "nothing more is read")
             raise TimeoutError(errno.ETIMEDOUT, "timed out")
         return began

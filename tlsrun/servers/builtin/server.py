@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from tlsrun import system
 from tlsrun.listening.notify import Watchdog
 from tlsrun.servers.builtin.connections import Connections
 from tlsrun.servers.builtin.crew import Crew, Station
@@ -173,17 +174,17 @@ class Server:
 
 def _server_address(sock: socket.socket) -> tuple[str, int]:
     """SERVER_NAME and SERVER_PORT; of a Unix socket, those of the front that clients come to."""
-    if sock.family == socket.AF_UNIX:
+    if system.is_unix(sock):
         return "localhost", 443
     host, port = sock.getsockname()[:2]
     return host, port
 
 
 def _descriptors() -> int:
-    """How many connections the limit of open files leaves room for."""
+    """How many connections can be watched, and the limit of open files leaves room for."""
     try:
         import resource
     except ImportError:  # Windows has no such limit
-        return 1 << 20
+        return system.most_connections(1 << 20)
     soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     return 1 << 20 if soft == resource.RLIM_INFINITY else max(8, soft - _DESCRIPTORS)

@@ -66,6 +66,10 @@ class Session(BaseHTTPRequestHandler):
         """Wait for a request, and answer it; returns whether another may come."""
         return self._safely(self._one_request) and self.site.connections.move(self.sock, Phase.IDLE)
 
+    def stopped(self) -> bool:
+        """Whether nothing more is to be read."""
+        return self.sock.stopped
+
     def at_hand(self) -> bool:
         """Whether something of the next request was read already."""
         return self._reader.has_more or self.sock.pending() > 0

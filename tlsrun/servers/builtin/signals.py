@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import signal
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterable
 from types import FrameType, TracebackType
 from typing import Any
 
 from tlsrun import held
 
-_STOPS = (signal.SIGTERM, signal.SIGINT)
+#: Ctrl-Break is what a program on Windows can send another one at its console.
+_STOPS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGBREAK") if hasattr(signal, name))
 #: What asks for a reload; None on Windows.
 RELOAD: int | None = getattr(signal, "SIGHUP", None)
 _CREDENTIALS: int | None = getattr(socket, "SO_PASSCRED", None)  # Linux tells who wrote
 _UCRED = struct.Struct("3i")
+_WOKEN, _GIVE_UP = 0.5, 3.0  # seconds for a main thread that was woken; and until it is given up, where it cannot be
 _REPEAT = 0.1  # seconds after which a main thread that did not hear is called again
 
 
@@ -129,9 +133,21 @@ class HeardSignals:
     def interrupt(self) -> None:
         """Raise KeyboardInterrupt in the main thread, whatever it does. Called by another thread."""
         self._wanted = bool(self._before)
+        if not hasattr(signal, "pthread_kill"):
+            self._interrupt_or_end()
+            return
         while self._wanted and not self._over.is_set():
             signal.pthread_kill(self._main, signal.SIGINT)
             self._over.wait(_REPEAT)
+
+    def _interrupt_or_end(self) -> None:
+        """On Windows: nothing but time.sleep() of what a main thread waits in is ended there; then the process is."""
+        deadline = time.monotonic() + _GIVE_UP
+        while not self._over.wait(_WOKEN) and self._wanted:
+            if time.monotonic() >= deadline:
+                logging.shutdown()
+                os._exit(128 + signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)  # unlike _thread.interrupt_main(), it ends time.sleep()
 
     def spare(self) -> None:
         """Interrupt the main thread no more."""
