@@ -26,6 +26,7 @@ class ServerFacts:
         title: as people write it.
         version: of the installed package; None when there is none.
         missing: why it cannot run here; None when it can.
+        elsewhere: whether it can run on other systems alone.
         mapping: how each setting reaches it.
         http: the HTTP versions that it speaks well here, the newest first.
         http_limits: HTTP version -> the settings that it cannot honour, though the server can.
@@ -40,6 +41,7 @@ class ServerFacts:
     version: str | None
     missing: Problem | None
     mapping: Mapping[str, Cell]
+    elsewhere: bool = False
     http: tuple[str, ...] = ("1.1",)
     http_limits: Mapping[str, Mapping[str, Unsupported]] = field(default_factory=dict)
     redirects_plain_http: bool = True

@@ -46,7 +46,7 @@ def _unsupported(resolution: Resolution, facts: Facts) -> Iterator[Problem]:
         cell, value = facts.server.mapping[name], getattr(resolution.settings, name)
         if honours(facts.server, name, value):
             continue
-        able = [other.name for other in facts.servers.values() if honours(other, name, value)]
+        able = [one.name for one in facts.servers.values() if not one.elsewhere and honours(one, name, value)]
         reason = cell.reason if isinstance(cell, Unsupported) else f"speaks {http_words(facts.server.http)} only"
         instead, given = "Leave it out", name
         if name == "client_facts":

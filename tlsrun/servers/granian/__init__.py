@@ -7,7 +7,6 @@ folder, tried, and served by new workers that take the place of the old ones.
 from __future__ import annotations
 
 import inspect
-import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -15,6 +14,7 @@ from tlsrun.errors import Problem
 from tlsrun.facts import ServerFacts
 from tlsrun.optional import install_command, require, version_of
 from tlsrun.plan import Plan
+from tlsrun.servers.forking import why_not_here
 from tlsrun.settings.mapping import Cell, Ours, To, Unsupported
 
 NAME = "granian"
@@ -74,11 +74,9 @@ MAPPING: Mapping[str, Cell] = {
 
 def probe() -> ServerFacts:
     """What is known of Granian on this machine. Nothing of it is imported."""
-    version, missing = version_of("granian"), None
-    if sys.platform == "win32":
-        remedy = "Use the server builtin"
-        missing = Problem(where=NAME, what="it needs fork here, which Windows has not", remedy=remedy, code="TLS301")
-    elif version is None:
+    version = version_of("granian")
+    missing = elsewhere = why_not_here(NAME)
+    if elsewhere is None and version is None:
         remedy = f"Run: {install_command(NAME)}"
         missing = Problem(where=NAME, what="it is not installed", remedy=remedy, code="TLS301")
     return ServerFacts(
@@ -86,6 +84,7 @@ def probe() -> ServerFacts:
         title=TITLE,
         version=version,
         missing=missing,
+        elsewhere=elsewhere is not None,
         mapping=MAPPING,
         http=HTTP,
         redirects_plain_http=False,

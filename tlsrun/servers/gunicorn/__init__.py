@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -12,7 +11,7 @@ from tlsrun.optional import install_command, require, version_of
 from tlsrun.plan import Plan
 from tlsrun.reloading.trial import ends_here
 from tlsrun.servers.certificates import certificates_of
-from tlsrun.servers.forking import need_the_main_thread
+from tlsrun.servers.forking import need_the_main_thread, why_not_here
 from tlsrun.servers.gunicorn.options import gunicorn_settings, where
 from tlsrun.settings.mapping import Cell, Ours, To, Unsupported
 
@@ -78,22 +77,23 @@ MAPPING: Mapping[str, Cell] = {
 def probe() -> ServerFacts:
     """What is known of gunicorn on this machine."""
     version = version_of("gunicorn")
-    missing = None
-    if sys.platform == "win32":
-        missing = Problem(
-            where=NAME,
-            what="it does not run on Windows (it needs fork)",
-            remedy="Use the server builtin",
-            code="TLS301",
-        )
-    elif version is None:
+    missing = elsewhere = why_not_here(NAME)
+    if elsewhere is None and version is None:
         remedy = f"Run: {install_command(NAME)}"
         missing = Problem(where=NAME, what="it is not installed", remedy=remedy, code="TLS301")
-    elif not _is_current(version):
+    elif elsewhere is None and version is not None and not _is_current(version):
         remedy = f"Run: {install_command(NAME)}"
         what = f"it is version {version}; its threads wait for parts of requests before {_OLDEST}"
         missing = Problem(where=NAME, what=what, remedy=remedy, code="TLS301")
-    return ServerFacts(name=NAME, title=TITLE, version=version, missing=missing, mapping=MAPPING, http=HTTP)
+    return ServerFacts(
+        name=NAME,
+        title=TITLE,
+        version=version,
+        missing=missing,
+        elsewhere=elsewhere is not None,
+        mapping=MAPPING,
+        http=HTTP,
+    )
 
 
 def _is_current(version: str) -> bool:

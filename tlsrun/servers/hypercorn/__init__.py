@@ -5,7 +5,6 @@ Hypercorn speaks HTTP; the TLS of TCP is ours, one context from before the fork.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -13,6 +12,7 @@ from tlsrun.errors import Problem
 from tlsrun.facts import ServerFacts
 from tlsrun.optional import install_command, is_installed, require, version_of
 from tlsrun.plan import Plan
+from tlsrun.servers.forking import why_not_here
 from tlsrun.settings.bind_kind import is_one_endpoint
 from tlsrun.settings.mapping import Cell, Ours, Unsupported
 
@@ -83,17 +83,15 @@ BY_QUIC: Mapping[str, Unsupported] = {
 
 def probe() -> ServerFacts:
     """What is known of Hypercorn on this machine. Nothing of it is imported."""
-    version, missing = version_of("hypercorn"), None
-    if sys.platform == "win32":
-        remedy = "Use the server builtin"
-        missing = Problem(where=NAME, what="it needs fork here, which Windows has not", remedy=remedy, code="TLS301")
-    elif version is None or not is_installed("h2"):
+    version = version_of("hypercorn")
+    missing = elsewhere = why_not_here(NAME)
+    if elsewhere is None and (version is None or not is_installed("h2")):
         remedy = f"Run: {install_command(NAME)}"
         missing = Problem(where=NAME, what="it is not installed", remedy=remedy, code="TLS301")
     http = HTTP if is_installed("aioquic") else HTTP[1:]
     return ServerFacts(
-        name=NAME, title=TITLE, version=version, missing=missing, mapping=MAPPING, http=http,
-        http_limits={"3": BY_QUIC},
+        name=NAME, title=TITLE, version=version, missing=missing, elsewhere=elsewhere is not None,
+        mapping=MAPPING, http=http, http_limits={"3": BY_QUIC},
     )  # fmt: skip
 
 

@@ -24,7 +24,7 @@ from tlsrun.reloading.program import remember_what_was_added
 from tlsrun.reloading.trial import ends_here
 from tlsrun.servers.certificates import certificates_of
 from tlsrun.servers.duties import Duties
-from tlsrun.servers.forking import need_the_main_thread
+from tlsrun.servers.forking import need_the_main_thread, why_not_here
 from tlsrun.settings.mapping import Cell, Ours, To, Unsupported
 
 _log = logging.getLogger("tlsrun.uwsgi")
@@ -87,15 +87,19 @@ _MOST_EDGES = 8
 
 def probe() -> ServerFacts:
     """What is known of uWSGI on this machine. Nothing of it is imported."""
-    missing = None
-    if sys.platform == "win32":
-        missing = Problem(
-            where=NAME, what="it does not run on Windows (it needs fork)", remedy="Use the server builtin"
-        )
-    elif not is_installed("pyuwsgi"):
+    missing = elsewhere = why_not_here(NAME)
+    if elsewhere is None and not is_installed("pyuwsgi"):
         missing = Problem(where=NAME, what="pyuwsgi is not installed", remedy=f"Run: {install_command(NAME)}")
     version = version_of("pyuwsgi")
-    return ServerFacts(name=NAME, title=TITLE, version=version, missing=missing, mapping=MAPPING, http=HTTP)
+    return ServerFacts(
+        name=NAME,
+        title=TITLE,
+        version=version,
+        missing=missing,
+        elsewhere=elsewhere is not None,
+        mapping=MAPPING,
+        http=HTTP,
+    )
 
 
 def option_targets() -> frozenset[str]:

@@ -75,7 +75,7 @@ def _hide() -> None:
     selectors.DefaultSelector = selectors.SelectSelector
     os.supports_dir_fd = os.supports_fd = os.supports_follow_symlinks = set()
     shutil._use_fd_functions = False
-    multiprocessing.heap.os = tempfile._os = _LINUX
+    multiprocessing.heap.os = subprocess.os = tempfile._os = _LINUX
 
 
 def _no_such_method(_: object) -> Any:
