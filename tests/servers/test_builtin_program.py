@@ -108,6 +108,7 @@ def test_second_ctrl_c_does_not_wait(threads: list[str], localhost_cert: Paths, 
         request.join()
         assert isinstance(request.answer, OSError)
         assert "Traceback" not in server.log()
+        assert "Aborted" not in server.log()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=str)
@@ -167,16 +168,18 @@ def _accepts(address: Address) -> bool:
     return True
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=str)
 @pytest.mark.parametrize("threads", [[], ["--threads", "1"]], ids=["threads", "one thread"])
-def test_grace_is_bounded(threads: list[str], localhost_cert: Paths, ca_file: Path) -> None:
-    """What runs longer than the grace is broken off, and said so."""
+def test_grace_is_bounded(number: signal.Signals, threads: list[str], localhost_cert: Paths, ca_file: Path) -> None:
+    """What runs longer than the grace is broken off, and said so; that is the server's doing, and no second Ctrl-C."""
     with program(localhost_cert, "--option", "grace=0.5", *threads) as (server, address):
         request = in_request(server, address, ca_file, "/slow/60")
-        server.signal(signal.SIGTERM)
+        server.signal(number)
         assert server.wait(15) == 0
         request.join()
         assert "broken off after 0.5 s: requests still running: 1" in server.log()
         assert "Traceback" not in server.log()
+        assert "Aborted" not in server.log()
 
 
 @FRAMEWORKS

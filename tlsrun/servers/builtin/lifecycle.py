@@ -50,14 +50,17 @@ def serve(server: Server, duties: Duties, sockets: Sequence[socket.socket] = ())
     with HeardSignals(reload=not reloading) as signals:
         end = _End(server, duties, signals, sockets, RELOAD_GRACE if reloading else None)
         threading.Thread(target=end.listen, name="tlsrun-signals", daemon=True).start()
+        interrupted = False
         try:
             start(server, duties)
             server.work.attend()
+            signals.spare()  # within: it may be interrupted before
         except KeyboardInterrupt:
             signals.spare()
-            if not end.over:
-                stop(server, duties, 0)
-                return _INTERRUPTED
+            interrupted = True
+        if (interrupted or end.hurried) and not end.over:
+            stop(server, duties, 0)
+            return _INTERRUPTED
         if end.anew:
             # As at every end of a program; exec(2) does none of it.
             atexit._run_exitfuncs()
@@ -109,9 +112,10 @@ class _End:
             before, self.last = self.last, number
             if before is None:
                 threading.Thread(target=self._stop, args=(number,), name="tlsrun-stop", daemon=True).start()
-            elif before == number == signal.SIGINT:
+            elif before == number == signal.SIGINT and not self.over:
                 self.hurried = True
                 self._leave()
+                self._signals.forget()
 
     def _is_asked_to_stop(self) -> bool:
         # Signals are held back now; what came just before has still to be heard by the other thread.

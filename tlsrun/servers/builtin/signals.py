@@ -24,6 +24,7 @@ _CREDENTIALS: int | None = getattr(socket, "SO_PASSCRED", None)  # Linux tells w
 _UCRED = struct.Struct("3i")
 _WOKEN, _GIVE_UP = 0.5, 3.0  # seconds for a main thread that was woken; and until it is given up, where it cannot be
 _REPEAT = 0.1  # seconds after which a main thread that did not hear is called again
+_SWALLOWED = 1.0  # seconds after which one that heard, and goes on, is called once more, when it is wanted again
 
 
 class StopSignals:
@@ -88,8 +89,9 @@ class HeardSignals:
             self._reading.setsockopt(socket.SOL_SOCKET, _CREDENTIALS, 1)
         self._former = -1
         self._main = threading.get_ident()
-        self._wanted = False
+        self._wanted = self._heard = self._spared = False
         self._over = threading.Event()
+        self._calling = threading.Lock()
 
     def __enter__(self) -> HeardSignals:
         global _present
@@ -131,13 +133,14 @@ class HeardSignals:
                 return data
 
     def interrupt(self) -> None:
-        """Raise KeyboardInterrupt in the main thread, whatever it does. Called by another thread."""
+        """Raise KeyboardInterrupt in the main thread, unless it was spared. Called by another thread."""
+        if self._heard and self._over.wait(_SWALLOWED):
+            return  # it is about to say so
         self._wanted = bool(self._before)
         if not hasattr(signal, "pthread_kill"):
             self._interrupt_or_end()
             return
-        while self._wanted and not self._over.is_set():
-            signal.pthread_kill(self._main, signal.SIGINT)
+        while self._call():
             self._over.wait(_REPEAT)
 
     def _interrupt_or_end(self) -> None:
@@ -147,12 +150,31 @@ class HeardSignals:
             if time.monotonic() >= deadline:
                 logging.shutdown()
                 os._exit(128 + signal.SIGINT)
-            signal.raise_signal(signal.SIGINT)  # unlike _thread.interrupt_main(), it ends time.sleep()
+            self._call()
+
+    def _call(self) -> bool:
+        """Signal the main thread, if it is wanted, and not spared."""
+        with self._calling:
+            if not self._wanted or self._spared:
+                return False
+            if hasattr(signal, "pthread_kill"):
+                signal.pthread_kill(self._main, signal.SIGINT)
+            else:
+                signal.raise_signal(signal.SIGINT)  # unlike _thread.interrupt_main(), it ends time.sleep()
+            return True
+
+    def forget(self) -> None:
+        """What `interrupt` sent was heard too: it is not to come from `next`. Called by the thread that calls that."""
+        self._reading.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            self._reading.recv(4096)
+        self._reading.setblocking(True)
 
     def spare(self) -> None:
-        """Interrupt the main thread no more."""
-        self._over.set()
-        self._wanted = False
+        """Interrupt the main thread, which calls this, no more: none of our signals comes after it."""
+        self._spared = True  # first: from here on the handler raises nothing, whatever has come
+        with self._calling:
+            self._over.set()
 
     def give_back(self, wakeup: int) -> None:
         """The handlers that were there before, and this descriptor to wake by."""
@@ -161,8 +183,8 @@ class HeardSignals:
             signal.signal(number, handler)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        if self._wanted:
-            self._wanted = False
+        if self._wanted and not self._spared:
+            self._wanted, self._heard = False, True
             raise KeyboardInterrupt
         # An event loop in the application's code may have taken the place (asyncio's add_signal_handler does).
         present = signal.set_wakeup_fd(-1)
