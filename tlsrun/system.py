@@ -40,6 +40,10 @@ WRITABLE: int = getattr(select, "POLLOUT", 4)
 #: Seconds between two looks at what no descriptor tells.
 LOOK_AGAIN = 0.2
 
+#: Whether sockets that listen at the same port get a part of the connections each (SO_REUSEPORT, socket(7)). Elsewhere
+#: mostly the last one gets all.
+SPREADS_CONNECTIONS = sys.platform == "linux"
+
 _ON_MACOS = sys.platform == "darwin"
 _AF_UNIX: int | None = getattr(socket, "AF_UNIX", None)
 

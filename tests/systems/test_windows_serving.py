@@ -110,7 +110,7 @@ def test_reloader(windows: Shell, script: str) -> None:
     """A saved file is served, by a process that opens the port anew; Ctrl-C ends both without a traceback."""
     address = ("127.0.0.1", free_port())
     source = windows.folder / script
-    with windows.start(script, PORT=str(address[1]), RELOADER="1") as server:
+    with windows.start(script, PORT=str(address[1]), RELOADER="1", DEBUG="1") as server:
         server.until_tls(address)
         assert _text(address) == "hello https"
         source.write_text(source.read_text("utf-8").replace("hello {", "goodbye {"), encoding="utf-8")
@@ -124,7 +124,7 @@ def test_reloader(windows: Shell, script: str) -> None:
 def test_debugger(windows: Shell) -> None:
     """Shows the error on its page."""
     address = ("127.0.0.1", free_port())
-    with windows.start("hello.py", PORT=str(address[1])) as server:
+    with windows.start("hello.py", PORT=str(address[1]), DEBUG="1") as server:
         server.until_tls(address)
         assert "EVALEX = true" in _text(address, "/fails")
 

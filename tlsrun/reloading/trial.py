@@ -142,6 +142,8 @@ class Trial:
 
     def _is_gone(self) -> bool:
         """Somebody else may have waited for it already: gunicorn waits for every child that there is."""
+        if not hasattr(os, "waitid"):  # macOS, before Python 3.13
+            return self._process.poll() is not None
         try:
             return os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
         except ChildProcessError:

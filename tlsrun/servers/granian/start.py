@@ -32,6 +32,7 @@ from tlsrun.servers.granian.supervisor import Site, Supervisor
 from tlsrun.servers.granian.upload import Uploads
 from tlsrun.servers.slots import Slots
 from tlsrun.servers.wsgi import callback
+from tlsrun.system import SPREADS_CONNECTIONS
 from tlsrun.tls.redirect import RedirectListener
 from tlsrun.tls.reload import Certificates
 from tlsrun.wsgi.application import Application
@@ -132,12 +133,13 @@ def _sockets(
 
     Each worker has its own at a TCP port, and keeps it over its replacement: from one that all share, whoever is awake
     would take all connections of a burst, and another processor would have nothing to do. Unix sockets, and those that
-    were handed over, are shared.
+    were handed over, are shared; all are where one socket would get everything (macOS).
     """
-    several = plan.workers > 1
+    several = plan.workers > 1 and SPREADS_CONNECTIONS
     listening = stack.enter_context(open_all(plan.listeners, backlog=backlog, several=several))
     plan = plan.settled(listening)
-    own = [one for one in plan.listeners if one.descriptor is None and isinstance(one.place, Endpoint)]
+    places = plan.listeners if SPREADS_CONNECTIONS else ()
+    own = [one for one in places if one.descriptor is None and isinstance(one.place, Endpoint)]
     shared = [sock for one, sock in zip(listening.listeners, listening.sockets, strict=True) if one not in own]
     more = [
         (*stack.enter_context(open_all(own, backlog=backlog, several=several)).sockets, *shared)

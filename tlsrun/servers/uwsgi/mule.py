@@ -109,7 +109,7 @@ def _listener(host: str, port: int) -> socket.socket:
     wanted = {
         one[4][:2] for one in socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     }
-    for entry in Path("/proc/self/fd").iterdir():
+    for entry in Path("/dev/fd").iterdir():
         try:
             number = os.dup(int(entry.name))
         except OSError:  # the one that the folder was read by
