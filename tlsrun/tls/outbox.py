@@ -67,7 +67,7 @@ class Outbox:
             self._check()
             self._spool.keep(bytes(data))
             self.held += len(data)
-            if self.held == len(data):
+            if 0 < self.held == len(data):
                 self._outlet.flow(True)
             while self._spool.full and self.held:
                 moved = self.moved
