@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import logging
 import multiprocessing
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -111,6 +112,19 @@ def test_once_for_all_processes(paths: Paths) -> None:
     late.join(20)
     assert [worker.exitcode for worker in (*workers, late)] == [0] * 5
     assert [count.acquire(block=False) for _ in range(3)] == [True, True, False]
+
+
+@pytest.mark.parametrize("left", [b'{"half', bytes(40), b"[1]"])
+def test_a_process_that_was_killed_while_it_wrote(paths: Paths, caplog: pytest.LogCaptureFixture, left: bytes) -> None:
+    """The others say the thing perhaps twice, and go on: what is due later is said once."""
+    log = ExpiryLog()
+    assert log._board is not None
+    os.pwrite(log._board, left, 0)
+    log.heed(certificates(paths).status())
+    assert len(said(log, NOW, caplog)) == 1
+    assert len(said(log, NOW + 24 * DAY, caplog)) == 1
+    log.heed(certificates(paths).status())
+    assert said(log, NOW + 24 * DAY, caplog) == []
 
 
 def test_it_costs_nothing_between(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:

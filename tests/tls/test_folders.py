@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, pkcs12
 
 from tests.support.certs import Authority, Pair, key_pem, make_key
@@ -149,6 +151,46 @@ def test_what_is_no_site_never_stops_the_start(ca: Authority, tmp_path: Path) ->
     assert all(word.startswith("passed over") for word in words)
     assert any("rootCA.pem names no host" in word for word in words)
     assert any("other.p12" in word for word in words)
+
+
+def test_an_authority_with_its_encrypted_key_stops_nothing(ca: Authority, tmp_path: Path) -> None:
+    """Nor does one whose key is too short, what holds something else, or a pipe, which is not even opened."""
+    ca.leaf("good.test").write(tmp_path / "good")
+    key = make_key("ecdsa")
+    authority = ca.leaf("authority", key=key, san=False).cert_pem
+    _files(
+        tmp_path,
+        **{
+            "ca.crt": authority, "ca.key": key_pem(key, b"secret"), "notes.crt": b"words", "notes.key": b"words",
+            "old.crt": authority, "old.key": key_pem(short_rsa()),
+        },
+    )  # fmt: skip
+    os.mkfifo(tmp_path / "pipe.pem")
+    os.mkfifo(tmp_path / "piped.crt")
+    os.mkfifo(tmp_path / "piped.key")
+    found = read_named(str(tmp_path), "--sni", None)
+    assert not found.problems
+    assert list(found.sources) == ["good.test"]
+    assert {warning.code for warning in found.warnings} == {"TLS164"}
+    words = " ".join(warning.what for warning in found.warnings)
+    assert f"passed over: the private key in {tmp_path}/ca.key is encrypted" in words
+    assert f"passed over: {tmp_path}/notes.crt holds no certificate" in words
+    assert "pipe" not in words
+
+
+def short_rsa() -> rsa.RSAPrivateKey:
+    """Too short for a site."""
+    return rsa.generate_private_key(public_exponent=65537, key_size=1024)  # noqa: S505 -- meant
+
+
+@pytest.mark.parametrize("spoil", ["encrypted", "words"])
+def test_a_site_that_is_broken_is_an_error(ca: Authority, tmp_path: Path, spoil: str) -> None:
+    """It names a host, or lies where programs lay sites."""
+    paths = ca.leaf("site.test", password=b"secret" if spoil == "encrypted" else None).write(tmp_path / "site.test")
+    if spoil == "words":
+        paths.fullchain.write_bytes(b"words")
+    (problem,) = read_named(str(tmp_path), "--sni", None).problems
+    assert problem.code == ("TLS112" if spoil == "encrypted" else "TLS107")
 
 
 def test_several_in_a_folder_are_not_one(ca: Authority, tmp_path: Path) -> None:

@@ -127,6 +127,16 @@ def test_removed_from_the_list() -> None:
     assert objection(SUB, ROOT, read_lists(pem), NOW) is None
 
 
+def test_an_entry_that_cannot_be_read() -> None:
+    """It revokes all the same: here its certificateIssuer has an X.400 address, which the library does not read."""
+    strange = x509.UnrecognizedExtension(x509.ObjectIdentifier("2.5.29.29"), bytes.fromhex("3004a3023000"))
+    entry = x509.RevokedCertificateBuilder().serial_number(SUB.serial_number).revocation_date(NOW)
+    lists = x509.CertificateRevocationListBuilder().issuer_name(ROOT.subject).last_update(NOW - DAY)
+    lists = lists.next_update(NOW + DAY).add_revoked_certificate(entry.add_extension(strange, critical=False).build())
+    pem = lists.sign(CA.line[0][1], hashes.SHA256()).public_bytes(Encoding.PEM)
+    assert "it is revoked" in (objection(SUB, ROOT, read_lists(pem), NOW) or "")
+
+
 def test_versions() -> None:
     """Of version 1 there are no extensions; OpenSSL reads it, Granian does not."""
     assert [one.version for one in read_lists(CA.crl(level=0))] == [2]

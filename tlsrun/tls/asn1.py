@@ -55,7 +55,7 @@ def dotted(oid: bytes) -> str:
         if not octet & 0x80:
             numbers.append(value)
             value = 0
-    if not numbers:
-        raise ValueError("an empty object identifier")
+    if not numbers or oid[-1] & 0x80:
+        raise ValueError("an empty object identifier, or one that is cut off")
     first = min(numbers[0] // 40, 2)
     return ".".join(str(number) for number in (first, numbers[0] - 40 * first, *numbers[1:]))

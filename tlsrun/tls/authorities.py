@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tlsrun.tls.chain import is_signed_by
 from tlsrun.tls.context import ClientAuth
@@ -22,6 +23,10 @@ from tlsrun.tls.revocation import RevocationList, comparable, objection, odditie
 
 #: Authorities that one client may show. Paths have three or four; a long row of them would keep a processor busy.
 MOST = 10
+#: Signatures that are verified for one row of them: a row whose members bear one name would ask for each with each.
+_SIGNATURES = 24
+#: Bits of an RSA key that somebody shows; a signature by one of 16384 takes eight times as long as by one of 8192.
+_LARGEST_RSA = 8192
 #: Rows of authorities whose outcome is kept: most clients show the same ones.
 _KEPT = 256
 
@@ -62,8 +67,9 @@ class Authorities:
         self._lists = tuple(lists)
         self._clock = clock
         self._moments = sorted({moment for one in lists for moment in one.moments})
-        self._kept: dict[tuple[bytes, ...], Mapping[bytes, str]] = {}
-        self._kept_until: datetime.datetime | None = None
+        # Together: who finds something out late puts it where it was true.
+        self._kept: tuple[datetime.datetime | None, dict[tuple[bytes, ...], Mapping[bytes, str]]]
+        self._kept = (self._next_moment(self._clock()), {})
         self._said: frozenset[str] = frozenset()
         self._said_until: datetime.datetime | None = self._clock()
 
@@ -93,20 +99,18 @@ class Authorities:
             shown: the authorities that a client shows, DER; nobody has verified any of them.
 
         Raises:
-            ValueError: they are too many, or one cannot be read.
+            ValueError: they are too many, or bear one name, or one cannot be read.
         """
         if len(shown) > MOST:
             raise ValueError(f"there are {len(shown)}, and {MOST} are looked up at most")
+        until, kept = self._kept
         now = self._clock()
-        if self._kept_until is not None and now > self._kept_until:
-            self._kept = {}
+        if (until is not None and now > until) or len(kept) >= _KEPT:
+            until, kept = self._kept = (self._next_moment(now), {})
         key = tuple(shown)
-        found = self._kept.get(key)
+        found = kept.get(key)
         if found is None:
-            if len(self._kept) >= _KEPT:
-                self._kept = {}
-            self._kept_until = self._next_moment(now)
-            found = self._kept[key] = MappingProxyType(self._find(key, now))
+            found = kept[key] = MappingProxyType(self._find(key, now))
         return found
 
     def faults(self, now: datetime.datetime) -> Iterator[tuple[str, str]]:
@@ -141,12 +145,11 @@ class Authorities:
         found = dict(self.objections()) if shown else {}
         by_subject = _by_subject({**self._subjects, **{der: _subject(one) for der, one in looked_at.items()}})
         certificates = {**self._trusted, **looked_at}
+        candidates = {der: by_subject.get(one.issuer.public_bytes(), ()) for der, one in looked_at.items()}
+        if shown:
+            _refuse_toil([certificates[one] for above in candidates.values() for one in above])
         issuers = {
-            der: tuple(
-                above
-                for above in by_subject.get(one.issuer.public_bytes(), ())
-                if is_signed_by(one, certificates[above])
-            )
+            der: tuple(above for above in candidates[der] if is_signed_by(one, certificates[above]))
             for der, one in looked_at.items()
         }
         for der, certificate in looked_at.items():
@@ -173,6 +176,16 @@ class Authorities:
         if not any(comparable(one.subject) == name for one in candidates.values()):
             return None
         return f"none of the certificates of its issuer {shown_name(certificate.issuer)} has signed it"
+
+
+def _refuse_toil(signers: Sequence[x509.Certificate]) -> None:
+    """Raises ValueError where signatures by all of these would keep a processor busy, for somebody who is unknown."""
+    if len(signers) > _SIGNATURES:
+        raise ValueError(f"too many of them bear one name: {len(signers)} signatures would have to be verified")
+    for one in signers:
+        key = one.public_key()
+        if isinstance(key, rsa.RSAPublicKey) and key.key_size > _LARGEST_RSA:
+            raise ValueError(f"one has an RSA key of {key.key_size} bits, the longest is {_LARGEST_RSA}")
 
 
 def _subject(certificate: x509.Certificate) -> bytes:

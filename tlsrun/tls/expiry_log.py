@@ -77,13 +77,21 @@ class ExpiryLog:
         # A record lock belongs to a process; flock(2)'s would belong to all that have inherited the file.
         fcntl.lockf(self._board, fcntl.LOCK_EX)
         try:
-            self._said = json.loads(os.pread(self._board, os.fstat(self._board).st_size, 0) or b"{}")
+            self._said = self._read(self._board)
             yield
             data = json.dumps(self._said).encode()
             os.ftruncate(self._board, len(data))
             os.pwrite(self._board, data, 0)
         finally:
             fcntl.lockf(self._board, fcntl.LOCK_UN)
+
+    @staticmethod
+    def _read(board: int) -> dict[str, str]:
+        """Nothing, where a process was killed while it wrote: then something is said twice."""
+        try:
+            return dict(json.loads(os.pread(board, os.fstat(board).st_size, 0)))
+        except (ValueError, TypeError):
+            return {}
 
 
 def _words(status: Status, now: datetime.datetime) -> tuple[int, str]:

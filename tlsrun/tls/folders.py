@@ -14,6 +14,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -73,7 +74,7 @@ def look_into(folder: Path, *, depth: int = _DEPTH) -> Contents:
     """
     entries = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
     folders = [path for path in entries if path.is_dir()]
-    files = [path for path in entries if not path.is_dir()]
+    files = [path for path in entries if not path.is_dir() and not _is_special(path)]
     sorted_out = sort_out((path.name for path in files), folder.name)
     pairs = [Pair(cert=folder / cert, key=folder / key) for cert, key in sorted_out.pairs]
     pairs += [Pair(cert=folder / name, key=None) for name in sorted_out.bundles]
@@ -92,6 +93,19 @@ def look_into(folder: Path, *, depth: int = _DEPTH) -> Contents:
         alone=tuple(path for one in found for path in one.alone),
         closed=tuple(path for one in found for path in one.closed),
     )
+
+
+def _is_special(path: Path) -> bool:
+    """Whether it is a pipe, a socket or a device: to open one may wait for ever."""
+    try:
+        return not stat.S_ISREG(path.stat().st_mode)
+    except OSError:  # a link to nothing, or to itself
+        return False
+
+
+def is_fixed(cert: Path) -> bool:
+    """Whether a certificate is called so by programs that have a folder for each site."""
+    return cert.name in {"fullchain.cer", *(name for name, _ in _FIXED)}
 
 
 def the_pair(folder: Path) -> Pair | None:

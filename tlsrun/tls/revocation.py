@@ -115,7 +115,7 @@ class RevocationList:
             return False
         try:
             reason = entry.extensions.get_extension_for_class(x509.CRLReason).value.reason
-        except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
+        except (x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, ValueError):
             return True
         return reason is not x509.ReasonFlags.remove_from_crl
 

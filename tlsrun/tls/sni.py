@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from tlsrun.errors import CertificateError, Problem
-from tlsrun.tls.folders import Contents, Pair, look_into, shown
+from tlsrun.tls.findings import Findings
+from tlsrun.tls.folders import Contents, Pair, is_fixed, look_into, shown
 from tlsrun.tls.identity import Identity, IdentitySources, load_identity
+from tlsrun.tls.material import read_certificates, read_material
+from tlsrun.tls.names import alternative_names
 from tlsrun.tls.sources import Source
 from tlsrun.tls.table import normal_name
 
@@ -126,11 +129,15 @@ class _Reading:
         self._warnings: list[Problem] = []
 
     def read(self, sources: IdentitySources, host: str | None = None) -> None:
-        """Read a certificate for ``host``, or for the names in it: then one that was read already counts once."""
+        """Read a certificate for ``host``, or for the names in it: then one that was read already counts once, and one
+        that is no site may be anything."""
         try:
             identity, odd = load_identity(sources)
         except CertificateError as error:
-            self._problems += error.problems
+            if host is None and _is_no_site(sources.cert, error):
+                self._pass_over(error)
+            else:
+                self._problems += error.problems
         else:
             self._take(identity, odd, sources, host)
 
@@ -139,11 +146,14 @@ class _Reading:
         try:
             identity, odd = load_identity(sources)
         except CertificateError as error:
-            self._warnings += [
-                replace(problem, what=f"passed over: {problem.what}", code="TLS164") for problem in error.problems
-            ]
+            self._pass_over(error)
         else:
             self._take(identity, odd, sources, None)
+
+    def _pass_over(self, error: CertificateError) -> None:
+        self._warnings += [
+            replace(problem, what=f"passed over: {problem.what}", code="TLS164") for problem in error.problems
+        ]
 
     def _take(self, identity: Identity, odd: Sequence[Problem], sources: IdentitySources, host: str | None) -> None:
         if host is None and identity.fingerprint in self._fingerprints:
@@ -169,6 +179,16 @@ class _Reading:
             problems=tuple(self._problems),
             warnings=(*notes, *self._warnings),
         )
+
+
+def _is_no_site(cert: Source, error: CertificateError) -> bool:
+    """Whether a file that lies in a folder cannot be one: it names no host, as an authority's does not, whose key is
+    encrypted mostly; or it is none of a program's that has a folder for each site, and holds no certificate at all."""
+    try:
+        given = read_certificates(read_material(cert), Findings())
+    except CertificateError:
+        return cert.path is not None and not is_fixed(cert.path) and any(one.code == "TLS107" for one in error.problems)
+    return not any(alternative_names(one.certificate) for one in given)
 
 
 def _nameless(source: Source) -> Problem:
