@@ -9,7 +9,6 @@ import shutil
 import signal
 import socket
 import stat
-import struct
 import sys
 import time
 from collections.abc import Iterator
@@ -23,6 +22,7 @@ from tests.support.certs import Authority, Paths
 from tests.support.clients import client_context, curl, free_port
 from tests.support.process import Server, eventually, run
 from tests.support.servers import ALL_SERVERS, need
+from tests.support.systemd import Manager
 from tlsrun.status import running
 
 APPS = Path(__file__).parent / "apps" / "wsgi_file"
@@ -347,33 +347,6 @@ def test_the_reloader_keeps_all_of_them(localhost_cert: Paths, ca_file: Path, tm
         program.signal(signal.SIGTERM)
         assert program.wait() == 0
         assert not path.exists()
-
-
-class Manager:
-    """Stands for systemd: the socket that services tell of themselves."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.said: list[tuple[str, int]] = []
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
-        self._socket.bind(str(path))
-        self._socket.setblocking(False)
-
-    def __enter__(self) -> Manager:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._socket.close()
-
-    def hear(self) -> list[str]:
-        """All that was said so far."""
-        with contextlib.suppress(BlockingIOError):
-            while True:
-                data, ancillary, _, _ = self._socket.recvmsg(4096, socket.CMSG_SPACE(12))
-                pid = struct.unpack("3i", ancillary[0][2])[0]
-                self.said += [(line, pid) for line in data.decode().splitlines()]
-        return [word for word, _ in self.said]
 
 
 @pytest.fixture

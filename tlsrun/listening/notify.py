@@ -41,6 +41,21 @@ def notify(state: str, environ: Mapping[str, str] = os.environ) -> bool:
     return True
 
 
+def hide() -> str | None:
+    """Take systemd's socket out of the environment, before a server tells of itself that it is ready, and is not yet.
+
+    Returns:
+        what `show` puts back.
+    """
+    return os.environ.pop(_SOCKET, None)
+
+
+def show(hidden: str | None) -> None:
+    """Put back what `hide` has taken out."""
+    if hidden is not None:
+        os.environ[_SOCKET] = hidden
+
+
 class Watchdog:
     """Signs of life, if systemd asks for them.
 

@@ -14,13 +14,12 @@ from gunicorn.arbiter import Arbiter
 
 from tlsrun import held
 from tlsrun.handover import Old, is_anew
-from tlsrun.listening.notify import READY, STOPPING, Watchdog, notify
+from tlsrun.listening.notify import READY, STOPPING, Watchdog, hide, notify, show
 from tlsrun.reloading.predecessors import Predecessors
 from tlsrun.reloading.reload import LOOK, Reload
 
 _START = 30.0  # seconds that new workers have before the old ones are told to end in any case
 _MERCY = 5.0  # seconds that an old worker has beyond its requests' grace
-_NOTIFY_SOCKET = "NOTIFY_SOCKET"
 
 
 class Readiness:
@@ -60,12 +59,11 @@ class ReloadingArbiter(Arbiter):  # type: ignore[misc]  # gunicorn ships no type
 
     def start(self) -> None:
         """As gunicorn's. After a reload, systemd hears that it is over when new workers serve, and not before."""
-        socket_of_systemd = os.environ.pop(_NOTIFY_SOCKET, None) if is_anew() else None
+        hidden = hide() if is_anew() else None
         try:
             super().start()
         finally:
-            if socket_of_systemd is not None:
-                os.environ[_NOTIFY_SOCKET] = socket_of_systemd
+            show(hidden)
 
     def init_signals(self) -> None:
         """As gunicorn's; signals that came while this program was executed anew are heard now."""

@@ -17,7 +17,7 @@ from tlsrun.errors import Problem
 from tlsrun.facts import ServerFacts
 from tlsrun.listening.address import url_of
 from tlsrun.listening.inherited import keep
-from tlsrun.listening.notify import watchdog_interval
+from tlsrun.listening.notify import hide, watchdog_interval
 from tlsrun.optional import install_command, is_installed, require, version_of
 from tlsrun.plan import Plan
 from tlsrun.reloading.program import remember_what_was_added
@@ -165,6 +165,7 @@ def launch(plan: Plan, application: Callable[..., Any]) -> int:
             board=Board(edges),
             argv=tuple(sys.argv),
             watchdog=watchdog_interval(),
+            notify_socket=hide(),
         )
     )
     remember_what_was_added()

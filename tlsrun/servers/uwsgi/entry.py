@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from tlsrun.listening.notify import show
 from tlsrun.servers.uwsgi import edges
 from tlsrun.servers.uwsgi.hold import take_up, write_no_more
 from tlsrun.servers.uwsgi.keeper import Keeper, note
@@ -28,6 +29,7 @@ def application() -> Callable[..., Any]:
     take_up()
     service = handed_over()
     sys.argv[:] = service.argv
+    show(service.notify_socket)
     uwsgi.post_fork_hook = _after_fork
     for number in (*STOP, RELOAD):
         uwsgi.register_signal(int(number), _KEEPER, note)

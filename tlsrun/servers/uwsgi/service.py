@@ -36,6 +36,7 @@ class Service:
         packet: bytes of a request's variables that the workers take.
         board: for edges and keeper.
         watchdog: seconds between two signs of life that systemd asks for; None for none.
+        notify_socket: systemd's, which uWSGI is not to find: its master would say that it is ready before an edge is.
         argv: ``sys.argv`` as the application knows it; uWSGI replaces it.
     """
 
@@ -50,6 +51,7 @@ class Service:
     board: Board
     argv: Sequence[str]
     watchdog: float | None = None
+    notify_socket: str | None = None
 
 
 _service: Service | None = None
