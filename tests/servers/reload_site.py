@@ -107,20 +107,21 @@ def serving(
     """Serve version "one" while the block runs.
 
     Arguments:
-        name: one of `FLAGS`.
+        name: one of `FLAGS`; "" where the program names its server itself.
         command: in place of ``-m tlsrun run site_code:app``; gets the same flags.
         before: what is put before the whole command, and executes it.
         port: 0 for a free one.
         env: added to the environment.
     """
-    need(name.partition("-")[0])
+    if name:
+        need(name.partition("-")[0])
     write(folder, "one")
     port = port or free_port()
     words = [*before, sys.executable, *(command or ["-m", "tlsrun", "run", "site_code:app"])]
     more = ["--port", str(port), "--cert", cert.fullchain, "--key", cert.key, "--quiet", *flags]
     # Two versions in the same second, of the same length, are the same to Python's cache.
     variables = {"PYTHONDONTWRITEBYTECODE": "1", **env}
-    with Server([*words, *FLAGS[name], *more], env=variables, cwd=folder) as server:
+    with Server([*words, *FLAGS.get(name, []), *more], env=variables, cwd=folder) as server:
         site = Site(server, ("127.0.0.1", port), ca, folder)
         server.until_tls(site.address)
         yield site

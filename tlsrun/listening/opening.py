@@ -133,7 +133,12 @@ def _refused(place: Place, error: Exception, where: str) -> ConfigurationError:
 def _taken(listener: Listener, files: dict[str, tuple[int, int]], backlog: int, several: bool) -> socket.socket | None:
     """What the program before this one has left open there."""
     found = kept.take(listener)
-    if found is None or is_trial():
+    if found is None:
+        return None
+    if several and not isinstance(listener.place, UnixSocket) and listener.descriptor is None:
+        # Linux looks at it when the next one is bound.
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    if is_trial():
         return found
     if listener.descriptor is not None:
         return prepared(found)
@@ -141,9 +146,6 @@ def _taken(listener: Listener, files: dict[str, tuple[int, int]], backlog: int, 
     if isinstance(listener.place, UnixSocket):
         with contextlib.suppress(OSError):
             files[listener.place.path] = _identity(listener.place.path)
-    elif several:
-        # Linux looks at it when the next one is bound.
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     return prepared(found)
 
 
@@ -156,12 +158,31 @@ def _open(
         made.set_inheritable(False)
     elif isinstance(place, UnixSocket):
         made = _open_unix(place, files, backlog)
+    elif is_trial():
+        made = _bound(place, several)
     else:
         both = takes_both_families(place, places) and socket.has_dualstack_ipv6()
         made = socket.create_server(
             (place.host, place.port), family=place.family, backlog=backlog, reuse_port=several, dualstack_ipv6=both
         )
     return prepared(made)
+
+
+def _bound(place: Endpoint, several: bool) -> socket.socket:
+    """For a trial: bound, which shows whether the address can be had, and not listening. Beside sockets that listen at
+    the same port it would be given its part of the connections, and they would be lost with it."""
+    made = socket.socket(place.family, socket.SOCK_STREAM)
+    try:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if several:
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if place.family == socket.AF_INET6:
+            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        made.bind((place.host, place.port))
+    except BaseException:
+        made.close()
+        raise
+    return made
 
 
 def prepared(sock: socket.socket) -> socket.socket:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import os
 import shutil
 import signal
@@ -73,10 +74,10 @@ class Predecessors:
             self._deadlines[one.pid] = min(self._deadlines[one.pid], end)
             _signal(one.pid, signal.SIGTERM)
 
-    def see_off(self) -> None:
-        """Wait until all have ended; in a thread of its own."""
-        tick = threading.Event()
-        while self._living:
+    def see_off(self, seconds: float = math.inf) -> None:
+        """Wait until all have ended, for so many seconds at most; where others do not wait for that."""
+        tick, end = threading.Event(), time.monotonic() + seconds
+        while self._living and time.monotonic() < end:
             self.look()
             tick.wait(_LOOK)
 

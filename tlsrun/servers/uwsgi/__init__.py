@@ -20,6 +20,7 @@ from tlsrun.listening.inherited import keep
 from tlsrun.listening.notify import hide, watchdog_interval
 from tlsrun.optional import install_command, is_installed, require, version_of
 from tlsrun.plan import Plan
+from tlsrun.reloading.predecessors import Predecessors
 from tlsrun.reloading.program import remember_what_was_added
 from tlsrun.reloading.trial import ends_here
 from tlsrun.servers.certificates import certificates_of
@@ -168,10 +169,24 @@ def launch(plan: Plan, application: Callable[..., Any]) -> int:
             notify_socket=hide(),
         )
     )
+    _see_off(mercy)
     remember_what_was_added()
     sys.stdout.flush()
     pyuwsgi.run([*command_line(plan, place, options, edges=edges), *(f"--safe-fd={one}" for one in write_down())])
     return 0
+
+
+def _see_off(mercy: float) -> None:
+    """Let the workers of another server finish, which the settings named before a reload. Who comes meanwhile waits in
+    the open port, as at every reload of uWSGI: once it runs, nobody would look after them.
+
+    Arguments:
+        mercy: seconds that they have.
+    """
+    predecessors = Predecessors()
+    predecessors.retire()
+    predecessors.see_off(mercy)
+    predecessors.kill()
 
 
 def _edges(workers: int) -> int:
