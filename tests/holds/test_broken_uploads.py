@@ -12,6 +12,7 @@ import socket
 import struct
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,8 @@ from tests.support.h3 import http_3
 from tests.support.process import eventually
 from tests.support.servers import ALL_SERVERS, need
 
-Way = Callable[[Site, str], None]
+#: Breaks an upload to a path off; before the last part of that it calls the third.
+Way = Callable[[Site, str, Callable[[], None]], None]
 
 _LENGTH = "Content-Length: 1000000"
 _CHUNKED = "Transfer-Encoding: chunked"
@@ -35,9 +37,10 @@ _CHUNK = b"186a0\r\n" + _PART + b"\r\n"
 
 
 def _http_1(field: str, body: bytes, *, reset: bool = False, waits: bool = False) -> Way:
-    def upload(site: Site, path: str) -> None:
+    def upload(site: Site, path: str, sent: Callable[[], None]) -> None:
         with tls_connect(site.address, site.ca) as tls:
             tls.sendall(f"POST {path} HTTP/1.1\r\nHost: localhost\r\n{field}\r\n\r\n".encode() + body)
+            sent()
             if reset:
                 tls.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             elif waits:
@@ -51,7 +54,7 @@ def _http_1(field: str, body: bytes, *, reset: bool = False, waits: bool = False
 
 
 def _http_2(length: int | None, end: bytes) -> Way:
-    def upload(site: Site, path: str) -> None:
+    def upload(site: Site, path: str, sent: Callable[[], None]) -> None:
         context = client_context(site.ca)
         context.set_alpn_protocols(["h2"])
         with tls_connect(site.address, site.ca, context=context) as tls:
@@ -60,6 +63,7 @@ def _http_2(length: int | None, end: bytes) -> Way:
             # The head is taken before the end comes: the server has acknowledged our settings, which came before it.
             while frames.frame(frames.SETTINGS, flags=1) not in tls.recv(65536):
                 pass
+            sent()
             tls.sendall(end)
             if end:
                 # As long as that takes the connection stands: the stream alone breaks off.
@@ -71,12 +75,13 @@ def _http_2(length: int | None, end: bytes) -> Way:
 
 
 def _http_3(*, reset: bool) -> Way:
-    def upload(site: Site, path: str) -> None:
+    def upload(site: Site, path: str, sent: Callable[[], None]) -> None:
         async def main() -> None:
             async with http_3(site.address, site.ca) as client:
                 number = client.begin("POST", path, host=f"localhost:{site.port}", body=True, content_length="1000000")
                 client.send(number, _PART)
                 await client.room(number)
+                await asyncio.to_thread(sent)
                 if reset:
                     client.give_up(number)
                     await client.ping()
@@ -117,6 +122,16 @@ WAYS = {
     "granian": [HTTP_1, HTTP_2],
     "hypercorn": [HTTP_1, HTTP_2, HTTP_3],
 }
+#: Those that have the application begin once the client pauses: it is in the middle when the upload breaks off.
+PAUSES = {
+    "hypercorn": {
+        "http-1-close": HTTP_1["close"],
+        "http-1-reset-in-chunks": HTTP_1["reset-in-chunks"],
+        "http-2-cancel": HTTP_2["cancel"],
+        "http-2-close-without-length": HTTP_2["close-without-length"],
+        "http-3-cancel": HTTP_3["cancel"],
+    },
+}
 #: Granian says of a body in chunks that it is over, whether it came whole or not.
 UNTOLD = {
     "granian": ("close-in-chunk", "close-between-chunks", "close-in-last-chunk", "reset-in-chunks", "no-chunk"),
@@ -139,7 +154,10 @@ def test_nobody_takes_it_for_whole(server: str, app: str, ca_file: Path, localho
     with serve(*http, app=f"{broken_site.__file__}:{app}", **{broken_site.FOLDER: str(tmp_path)}) as site:
         for name, way in _ways(server):
             for how in ("pieces", "whole") if app == "plain" else ("pieces",):
-                way(site, f"/{how}/{name}-{how}")
+                way(site, f"/{how}/{name}-{how}", lambda: None)
+        for name, way in PAUSES.get(server, {}).items():
+            note = tmp_path / f"{name}-paused"
+            way(site, f"/pieces/{note.name}", partial(eventually, note.exists, what="the begin of the application"))
         assert site.get().body == b"hello"
         eventually(lambda: "began" not in _outcomes(tmp_path).values(), what=f"the end of all: {_outcomes(tmp_path)}")
         eventually(_Idle(site), what="an idle server")

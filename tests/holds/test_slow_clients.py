@@ -8,6 +8,7 @@ import hashlib
 import socket
 import ssl
 import struct
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -18,9 +19,9 @@ from tests.holds.conftest import Site, serving
 from tests.holds.large import MIB, digest
 from tests.http.frames import HEADERS, frame, http_2_hello
 from tests.support.certs import Paths
-from tests.support.clients import client_context
+from tests.support.clients import client_context, free_port
 from tests.support.h3 import Client, http_3
-from tests.support.process import in_time
+from tests.support.process import Server, in_time
 from tests.support.servers import need
 
 _APP = Path(__file__).with_name("large.py")
@@ -37,6 +38,8 @@ CASES = {
     "uwsgi": ("uwsgi", ("--threads", str(_THREADS)), _WORKERS * _THREADS),
     "granian": ("granian", ("--threads", str(_THREADS)), _WORKERS * _THREADS),
     "hypercorn": ("hypercorn", ("--threads", str(_THREADS)), _WORKERS * _THREADS),
+    "hypercorn alone": ("hypercorn", ("--threads", "1"), _WORKERS),
+    "hypercorn itself": ("hypercorn", (), _WORKERS),
 }
 
 
@@ -100,8 +103,24 @@ def site(case: str, ca_file: Path, localhost_cert: Paths) -> Iterator[Site]:
     """The tests of one case share it: clients that go leave nothing behind."""
     server, flags, _ = CASES[case]
     need(server)
+    if case == "hypercorn itself":
+        with _by_its_own_command(ca_file, localhost_cert) as started:
+            yield started
+        return
     with serving(server, ca_file, localhost_cert)(*flags, app=f"{_APP}:app", threads=None) as running:
         yield running
+
+
+@contextlib.contextmanager
+def _by_its_own_command(ca_file: Path, cert: Paths) -> Iterator[Site]:
+    port = free_port()
+    command = [
+        Path(sys.executable).with_name("hypercorn"), "--bind", f"127.0.0.1:{port}", "--workers", str(_WORKERS),
+        "--certfile", cert.fullchain, "--keyfile", cert.key, "asgi:tlsrun.entry:asgi",
+    ]  # fmt: skip
+    with Server(command, env={"TLSRUN_APP": f"{_APP}:app", "TLSRUN_THREADS": "1"}) as server:
+        server.until_tls(("127.0.0.1", port))
+        yield Site(name="hypercorn", port=port, ca=ca_file, server=server)
 
 
 @pytest.fixture
@@ -206,7 +225,7 @@ def test_over_http_2(site: Site, crowd_size: int, kind: str) -> None:
 @pytest.mark.parametrize("kind", ["readers", "senders"])
 def test_over_http_3(site: Site, case: str, crowd_size: int, kind: str) -> None:
     """The client never opens its window, or sends its body in frames of a byte."""
-    if not case.startswith("hypercorn"):
+    if case not in ("hypercorn", "hypercorn alone"):
         pytest.skip("speaks no HTTP/3")
 
     async def begin(client: Client) -> int:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from tlsrun.servers.hypercorn.inbox import Inbox
+from tlsrun.servers.hypercorn.store import Stock
 
 
 def _inbox(patience: float = 60) -> tuple[Inbox, list[int]]:
     taken: list[int] = []
-    return Inbox(patience, taken.append), taken
+    return Inbox(patience, taken.append, Stock(1 << 20, 1 << 28)), taken
 
 
 def test_bytes_in_order() -> None:

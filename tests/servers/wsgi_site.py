@@ -78,6 +78,15 @@ def _read(environ: dict[str, Any], start_response: Any, argument: str) -> Any:
     return _text(start_response, str(len(read[0])))
 
 
+def _first(environ: dict[str, Any], start_response: Any, argument: str) -> Any:
+    """The length of the body; it says when it has read a byte."""
+    total = len(environ["wsgi.input"].read(1))
+    (Path(os.environ[FOLDER]) / f"first-{argument}").touch()
+    while part := environ["wsgi.input"].read(65536):
+        total += len(part)
+    return _text(start_response, str(total))
+
+
 def _lazy(environ: dict[str, Any], start_response: Any, argument: str) -> Iterator[bytes]:
     """``start_response`` is called when the first part is made, as PEP 3333 allows."""
     yield b""
@@ -173,8 +182,8 @@ def _closing(environ: dict[str, Any], start_response: Any, argument: str) -> Any
 
 
 PAGES: dict[str, Callable[[dict[str, Any], Any, str], Any]] = {
-    "environ": _environ, "pid": _pid, "slow": _slow, "held": _held, "mark": _mark, "read": _read, "lazy": _lazy,
-    "nothing": _nothing, "write": _write, "silent": _silent, "twice": _twice, "replaced": _replaced,
+    "environ": _environ, "pid": _pid, "slow": _slow, "held": _held, "mark": _mark, "read": _read, "first": _first,
+    "lazy": _lazy, "nothing": _nothing, "write": _write, "silent": _silent, "twice": _twice, "replaced": _replaced,
     "status": _status, "header": _header, "not-bytes": _not_bytes, "half": _half, "whole": _whole, "closing": _closing,
 }  # fmt: skip
 

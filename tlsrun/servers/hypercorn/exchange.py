@@ -1,44 +1,59 @@
-"""One request and its answer: what the event loop is told of it, and what the application's thread asks for."""
+"""One request and its answer: what the event loop is told of it, and what the application's thread asks for.
+
+The states of a request::
+
+    COLLECTED ──► (its body is whole, or there is much of it, or its client pauses) a thread has it ──► over
+    the client goes, or, where it may not have a thread before, sends nothing for too long: no thread ever has it
+"""
 
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 from tlsrun.edge.refusal import Refused
-from tlsrun.servers.hypercorn.inbox import ROOM, Inbox
+from tlsrun.servers.hypercorn.deadlines import Deadlines
+from tlsrun.servers.hypercorn.inbox import Inbox
+from tlsrun.servers.hypercorn.outbox import PIECE, ClientGone, Outbox
+from tlsrun.servers.hypercorn.store import Stock
 from tlsrun.servers.wsgi import Headers, Parts, declared_length
 
 _log = logging.getLogger("tlsrun.hypercorn")
 
-_PIECE = 65536  # bytes of an answer that are handed over at once
+#: Bytes of a body that are there, or the whole of it, before a thread is asked.
+COLLECTED = 1 << 23
+_UNREAD = 65536  # bytes that wait for the application before a client is made to wait, where it can be
+_CREDIT = 16384  # bytes after which a client that sends a body is told that it may send more
 
 #: Answers to which no body belongs (RFC 9110, sections 15.3.5 and 15.4.5).
 _WITHOUT_BODY = (204, 304)
-
-
-class ClientGone(ConnectionError):
-    """There is nobody to answer any more."""
+_PLAIN: Headers = [("Content-Type", "text/plain; charset=utf-8")]
 
 
 class Exchange:
-    """Made in the event loop, used by one thread.
+    """Made in the event loop, then used by one thread.
 
     Arguments:
-        send: what Hypercorn's stream does with the events of a response.
+        send: what Hypercorn's stream does with the events of a response; with None, when nothing more comes.
         scope: its description of the request.
-        patience: seconds in which the client has to take, or send, some more.
+        start: called, in the loop, when a thread is to answer it; with whether its body is still to come, as its client
+            pauses: then it may say no, by returning False.
+        bodies, answers: for what waits of them, shared with others.
+        pauses: how long a client sends nothing before that is a pause.
+        deadlines: how long it may send, or take, nothing.
         consumed: told, in the loop, how many bytes of the body were taken; None to have the client wait instead.
         alt_svc: the value of that header, where the application sets none; None for no such header.
 
     Attributes:
+        environ: what the application is told of the request.
         gone: the client has.
         inbox: the request's body.
     """
+
+    environ: dict[str, Any]
 
     def __init__(
         self,
@@ -46,40 +61,103 @@ class Exchange:
         send: Callable[[Any], Awaitable[None]],
         scope: Any,
         *,
-        patience: float,
+        start: Callable[[Exchange, bool], bool],
+        bodies: Stock,
+        answers: Stock,
+        pauses: Deadlines,
+        deadlines: Deadlines,
         consumed: Callable[[int], None] | None,
         alt_svc: bytes | None = None,
     ) -> None:
         self._loop = loop
         self._send = send
-        self._head = scope["method"] == "HEAD"
-        self._patience = patience
+        self._scope = scope
+        self._start = start
+        self._bodies = bodies
+        self._pauses = pauses
+        self._patience = deadlines.patience
+        self._heard = loop.time()  # when the client has sent something
         self._waits = consumed is None
         self._alt_svc = alt_svc
         self._room = asyncio.Event()
         self._consumed = consumed or self._make_room
-        self.inbox = Inbox(patience, self._taken)
+        self._owed = 0  # bytes that were taken, and of which the client was not told yet
+        self._ahead = 0  # bytes of which it was told, and that the application has not taken yet
+        self._outbox = Outbox(loop, send, scope, stock=answers, deadlines=deadlines)
+        self.inbox = Inbox(deadlines.patience, self._taken, bodies)
         self.gone = False
         self._begun = self._whole = False
+        self._collecting = True
+        pauses.expect(self)
 
     # The event loop's side.
 
     async def put(self, event: Any) -> None:
         """Take an event of the request from Hypercorn; returns when there is room for more."""
         if event["type"] != "http.request":
+            self._cease_collecting()
             self.gone = True
             self.inbox.break_off()
+            self._outbox.close()
             self._room.set()
+            await self._send(None)
             return
+        body = event["body"]
         try:
-            self.inbox.feed(event["body"])
+            self.inbox.feed(body)
         except Refused as refused:
-            self.inbox.break_off(refused.words)
+            self._refuse(refused)
         if not event["more_body"]:
             self.inbox.end()
-        while self._waits and self.inbox.size > ROOM and not self.gone:
+        if self._collecting:
+            self._collect(len(body))
+            return
+        while self._waits and self._has_enough() and not (self.inbox.whole or self.gone):
             self._room.clear()
             await self._room.wait()
+
+    def late(self) -> None:
+        """The client pauses: it may be waiting for what the application says to the part that is there."""
+        if self._start(self, True):
+            self._collecting = False
+        elif self._loop.time() < self._heard + self._patience:
+            self._pauses.expect(self)
+        else:
+            words = f"Nothing more of the request came for {self._patience:g} seconds."
+            self._refuse(Refused(408, words))
+
+    def _collect(self, size: int) -> None:
+        """A part of the body has come, while no thread is asked."""
+        if self.inbox.whole or self.inbox.size > COLLECTED or self._bodies.total.exhausted:
+            self._owed = 0  # it is told of that once the application has it
+            self._cease_collecting()
+            self._start(self, False)
+            return
+        self._heard = self._loop.time()
+        self._pauses.expect(self)
+        self._owed += size
+        if self._owed >= _CREDIT and not self._waits:
+            self._ahead += self._owed
+            self._consumed(self._owed)
+            self._owed = 0
+
+    def _has_enough(self) -> bool:
+        """Whether the client is to send no more for now."""
+        return self.inbox.size > _UNREAD or self.inbox.in_file
+
+    def _cease_collecting(self) -> None:
+        self._collecting = False
+        self._pauses.forget(self)
+
+    def _refuse(self, refused: Refused) -> None:
+        """No more is read of the request; and if no thread has it, it is answered here."""
+        self.inbox.break_off(refused.words)
+        if self._collecting:
+            self._cease_collecting()
+            # Over HTTP/1.1 what still comes of it would be taken for the next request.
+            closing = [("Connection", "close")] if self._scope["http_version"] < "2" else []
+            with contextlib.suppress(ClientGone):
+                self.response_bytes(refused.status, [*_PLAIN, *closing], f"{refused.words}\n".encode())
 
     def _make_room(self, size: int) -> None:
         self._room.set()
@@ -96,32 +174,38 @@ class Exchange:
             raise ClientGone
 
     def response_bytes(self, status: int, headers: Headers, body: bytes) -> None:
-        """Send a whole answer."""
-        known = self._head or status in _WITHOUT_BODY or any(name.lower() == "content-length" for name, _ in headers)
-        if not known:
+        """Send a whole answer.
+
+        Raises:
+            ClientGone: there is nobody to take it.
+        """
+        known = status in _WITHOUT_BODY or self._scope["method"] == "HEAD"
+        if not (known or any(name.lower() == "content-length" for name, _ in headers)):
             headers = [*headers, ("Content-Length", str(len(body)))]
-        first, rest = body[:_PIECE], body[_PIECE:]
-        self._wait(self._begin(status, headers, first, more=bool(rest)))
-        while rest:
-            first, rest = rest[:_PIECE], rest[_PIECE:]
-            self._wait(self._continue(first, more=bool(rest)))
+        self._begin(status, headers)
+        if len(body) <= PIECE:
+            self._put(body, more=False)
+            return
+        for begin in range(0, len(body), PIECE):
+            self._put(body[begin : begin + PIECE], more=begin + PIECE < len(body))
 
     def response_iter(self, status: int, headers: Headers, body: Parts) -> None:
-        """Send an answer part by part; its head goes with the first (PEP 3333), its end with the last one declared."""
+        """Send an answer part by part; its head goes with the first (PEP 3333), its end with the last one declared.
+
+        Raises:
+            ClientGone: there is nobody to take it.
+        """
         left = declared_length(headers)
         try:
-            pieces = _pieces(body)
-            first = next(pieces, b"")
-            left -= len(first)
-            self._wait(self._begin(status, headers, first, more=bool(first and left)))
-            for piece in pieces if first else ():
+            self._begin(status, headers)
+            for piece in _pieces(body):
                 if self._whole:
                     _log.warning("an answer is longer than its Content-Length; the rest of it was left out")
                     break
                 left -= len(piece)
-                self._wait(self._continue(piece, more=bool(left)))
+                self._put(piece, more=bool(left))
             if not self._whole:
-                self._wait(self._continue(b"", more=False))
+                self._put(b"", more=False)
         finally:
             body.close()
 
@@ -132,62 +216,36 @@ class Exchange:
     def fail(self) -> None:
         """The application raised: an answer that has not begun is a 500."""
         if not self._begun and not self.gone:
-            fields = [("Content-Type", "text/plain; charset=utf-8")]
             with contextlib.suppress(ClientGone):
-                self.response_bytes(500, fields, b"The application failed; its log says why.\n")
+                self.response_bytes(500, _PLAIN, b"The application failed; its log says why.\n")
 
     def finish(self) -> None:
         """Nothing more comes: an answer that has not ended is broken off, so that nobody takes it for whole."""
         self.inbox.break_off("its answer is over")
-        if self._whole:
-            return
-        end = self._end()
-        try:
-            asyncio.run_coroutine_threadsafe(end, self._loop)
-        except RuntimeError:  # the loop has ended
-            end.close()
+        with contextlib.suppress(ClientGone):
+            self._outbox.cut()
 
-    async def _begin(self, status: int, headers: Headers, body: bytes, *, more: bool) -> None:
-        self._begun = True
+    def _begin(self, status: int, headers: Headers) -> None:
         encoded = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
         if self._alt_svc is not None and all(name != b"alt-svc" for name, _ in encoded):
             encoded.append((b"alt-svc", self._alt_svc))
-        await self._send({"type": "http.response.start", "status": status, "headers": encoded})
-        await self._continue(body, more=more)
+        self._outbox.begin({"type": "http.response.start", "status": status, "headers": encoded})
 
-    async def _continue(self, body: bytes, *, more: bool) -> None:
-        if body or not more:
-            await self._send({"type": "http.response.body", "body": body, "more_body": more})
-            self._whole = not more
-
-    async def _end(self) -> None:
-        try:
-            await self._send(None)
-        except Exception:  # nobody waits for it
-            _log.exception("an answer could not be ended")
-
-    def _wait(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        if self.gone:
-            coroutine.close()
-            raise ClientGone
-        future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
-        try:
-            future.result(self._patience)
-        except (concurrent.futures.TimeoutError, concurrent.futures.CancelledError):
-            # A client that takes nothing: of HTTP/2 and HTTP/3, whose connections may be alive otherwise.
-            future.cancel()
-            self.gone = True
-            raise ClientGone from None
-        if self._is_lost():
-            raise ClientGone
-
-    def _is_lost(self) -> bool:
-        """Whether the client went before it had its whole answer."""
-        return self.gone and not self._whole
+    def _put(self, data: bytes, *, more: bool) -> None:
+        self._begun = True
+        self._outbox.put(data, more=more)
+        self._whole = not more
 
     def _taken(self, size: int) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop has ended
-            self._loop.call_soon_threadsafe(self._consumed, size)
+        if self.inbox.whole:
+            return
+        told = min(size, self._ahead)
+        self._ahead -= told
+        self._owed += size - told
+        if not self.inbox.in_file:
+            owed, self._owed = self._owed, 0
+            with contextlib.suppress(RuntimeError):  # the loop has ended
+                self._loop.call_soon_threadsafe(self._consumed, owed)
 
 
 def _pieces(parts: Parts) -> Iterator[bytes]:
@@ -196,5 +254,8 @@ def _pieces(parts: Parts) -> Iterator[bytes]:
             part = next(parts)
         except StopIteration:
             return
-        for begin in range(0, len(part), _PIECE):
-            yield part[begin : begin + _PIECE]
+        if len(part) <= PIECE:
+            yield part
+            continue
+        for begin in range(0, len(part), PIECE):
+            yield part[begin : begin + PIECE]

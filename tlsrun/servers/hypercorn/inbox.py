@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 
-from tlsrun.edge.spool import Spool
-
-#: Bytes that wait here before a client is made to wait, where it can be.
-ROOM = 65536
-_MEMORY = 1 << 20  # bytes held in memory before a file is used, of a client that cannot be made to wait
+from tlsrun.edge.refusal import Refused
+from tlsrun.servers.hypercorn.store import Stock, Store
 
 
 class Inbox:
@@ -20,18 +16,16 @@ class Inbox:
     Arguments:
         patience: seconds within which some more must come while the application waits for it.
         taken: told, in the application's thread, how many bytes were taken.
+        stock: what it shares with others.
     """
 
-    def __init__(self, patience: float, taken: Callable[[int], None]) -> None:
+    def __init__(self, patience: float, taken: Callable[[int], None], stock: Stock) -> None:
         self._patience = patience
         self._taken = taken
         self._changed = threading.Condition()
-        self._parts: deque[bytes] = deque()
-        self._spool: Spool | None = None
-        self._spooled = 0
+        self._store = Store(stock)
         self._ended = False
         self._broken: str | None = None
-        self.size = 0
 
     # The event loop's side.
 
@@ -42,16 +36,12 @@ class Inbox:
             tlsrun.edge.refusal.Refused: 507, there is no room for it.
         """
         with self._changed:
-            if self._broken is not None:
+            if self._broken is not None or not data:
                 return
-            self.size += len(data)
-            if self._spool is None and self.size > _MEMORY:
-                self._spool = Spool(0)
-            if self._spool is None:
-                self._parts.append(data)
-            else:
-                self._spool.append(data)
-                self._spooled += len(data)
+            try:
+                self._store.append(data)
+            except OSError as error:
+                raise Refused(507, "The server has no room for a body of this size.") from error
             self._changed.notify()
 
     def end(self) -> None:
@@ -65,10 +55,18 @@ class Inbox:
         with self._changed:
             if self._broken is None:
                 self._broken = why
-                self._parts.clear()
-                self._discard_spool()
-                self.size = 0
+                self._store.clear()
             self._changed.notify()
+
+    @property
+    def size(self) -> int:
+        """Bytes that wait to be read."""
+        return self._store.held
+
+    @property
+    def in_file(self) -> bool:
+        """Whether some of it waits in a file."""
+        return self._store.in_file
 
     @property
     def whole(self) -> bool:
@@ -93,32 +91,12 @@ class Inbox:
     def _next(self, most: int) -> bytes:
         deadline = time.monotonic() + self._patience
         with self._changed:
-            while not self.size and not self._ended and self._broken is None:
+            while not self._store.held and not self._ended and self._broken is None:
                 if not self._changed.wait(max(0.0, deadline - time.monotonic())) and time.monotonic() >= deadline:
                     self._broken = f"the client sent nothing for {self._patience:g} s"
             if self._broken is not None:
                 raise ConnectionResetError(self._broken)
-            piece = self._take(most)
-            self.size -= len(piece)
+            piece = self._store.take(most)
         if piece:
             self._taken(len(piece))
         return piece
-
-    def _take(self, most: int) -> bytes:
-        if self._parts:
-            piece = self._parts.popleft()
-            if len(piece) > most:
-                self._parts.appendleft(piece[most:])
-            return piece[:most]
-        if self._spool is None:
-            return b""
-        piece = self._spool.take(most)
-        self._spooled -= len(piece)
-        if not self._spooled:
-            self._discard_spool()
-        return piece
-
-    def _discard_spool(self) -> None:
-        if self._spool is not None:
-            self._spool.close()
-            self._spool, self._spooled = None, 0

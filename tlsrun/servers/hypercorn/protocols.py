@@ -9,6 +9,7 @@
   nobody takes waits, where Hypercorn's grows in memory.
 - A client that opens streams only to reset them is sent away (CVE-2023-44487), and so is one that keeps the worker busy
   with frames that ask for nothing: PING, SETTINGS, empty DATA (CVE-2019-9512, -9515, -9518).
+- ``Expect: 100-continue`` is answered, as Hypercorn does over HTTP/1.1 alone: without the body nobody is asked.
 - PRIORITY is ignored, as RFC 9113, section 5.3.2, permits: Hypercorn keeps a tree of them, which a client may overfill.
 - No upgrade to h2c or WebSocket: ALPN has said what is spoken.
 """
@@ -234,6 +235,8 @@ class Http2(H2Protocol):
             self.connection.reset_stream(event.stream_id, code)
             return
         await self._create_stream(event)
+        if event.stream_ended is None and _awaits_leave(event.headers):
+            self.connection.send_headers(event.stream_id, [(b":status", b"100")])
         await self.send(Updated(idle=False))
 
     async def _send_away(self) -> None:
@@ -274,6 +277,11 @@ def _asks_for_nothing(event: h2.events.Event) -> bool:
     if isinstance(event, h2.events.DataReceived):
         return not event.data and event.stream_ended is None
     return isinstance(event, _IDLE)
+
+
+def _awaits_leave(headers: Any) -> bool:
+    """Whether the client waits, with the body of its request, for a word of ours (RFC 9110, section 10.1.1)."""
+    return any(name == b"expect" and value.lower() == b"100-continue" for name, value in headers)
 
 
 def is_sound(headers: Any) -> bool:

@@ -27,8 +27,9 @@ from tlsrun.servers.duties import Duties
 from tlsrun.servers.forking import need_the_main_thread
 from tlsrun.servers.hypercorn.announcing import Announcement
 from tlsrun.servers.hypercorn.options import OPTIONS, THREADS
+from tlsrun.servers.hypercorn.site import Site
 from tlsrun.servers.hypercorn.supervisor import SEATS, Supervisor
-from tlsrun.servers.hypercorn.worker import HELD, Site, run
+from tlsrun.servers.hypercorn.worker import HELD, run
 from tlsrun.wsgi.chunked import for_bottle
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from tlsrun.servers.hypercorn.desk import Desk, Send
+from tlsrun.servers.hypercorn.desk import Desk
+from tlsrun.servers.hypercorn.threads import Send
 
 _log = logging.getLogger("tlsrun.hypercorn")
 

@@ -15,22 +15,18 @@ import os
 import random
 import signal
 import socket
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hypercorn.asyncio.worker_context import WorkerContext
 from hypercorn.config import Config
 
-from tlsrun.account import Account, become
-from tlsrun.servers.broken import Broken
-from tlsrun.servers.duties import Duties
-from tlsrun.servers.hypercorn.announcing import Announcement
+from tlsrun.account import become
 from tlsrun.servers.hypercorn.child import ENOUGH, LEAVE, READY
 from tlsrun.servers.hypercorn.connection import Connection
 from tlsrun.servers.hypercorn.desk import Desk
+from tlsrun.servers.hypercorn.site import Site
+from tlsrun.servers.hypercorn.threads import PATIENCE, Threads
 from tlsrun.tls import plain
-from tlsrun.tls.reload import Certificates
 
 if TYPE_CHECKING:
     from tlsrun.servers.hypercorn.post import Post
@@ -42,54 +38,10 @@ _STOPS = (signal.SIGTERM, signal.SIGINT)
 HELD = (*_STOPS, signal.SIGHUP)
 
 _HEAD_TIMEOUT = 10.0  # seconds for the first request's head, from the handshake
-_PATIENCE = 60.0  # seconds in which a client has to send, or take, some more of a body
 #: Seconds that a client has to say what it wants, when the worker stops: one that has just come, or one whose
 #: connection is kept, and whose next request may be on its way.
 _LAST_WORD = 1.0
 _BURST = 16  # connections that asyncio accepts before it looks at anything else
-
-
-@dataclass(frozen=True, kw_only=True)
-class Site:
-    """What the workers share, from before the fork.
-
-    Arguments:
-        application: the WSGI callable.
-        broken: makes what it is told of a body that breaks off.
-        certificates: of the endpoint.
-        duties: what a worker does besides.
-        config: Hypercorn's.
-        listeners: the listening sockets; none when HTTP/3 alone is spoken.
-        datagrams: the UDP sockets, one for each worker; none without HTTP/3.
-        post: passes on datagrams that are another worker's; None without HTTP/3.
-        address: where those listen.
-        announcement: what clients are told of HTTP/3.
-        handshake_timeout: seconds a client has for its handshake.
-        threads: requests that a worker answers at once.
-        workers: how many there are.
-        speaks_http1: whether HTTP/1.1 is spoken.
-        software: the server's name and version.
-        account: who a worker becomes; None for who started it.
-        uvloop: whether the loop is uvloop's.
-    """
-
-    application: Callable[..., Any]
-    broken: Broken
-    certificates: Certificates
-    duties: Duties
-    config: Config
-    listeners: tuple[socket.socket, ...]
-    datagrams: tuple[socket.socket, ...]
-    post: Post | None
-    address: tuple[str, int]
-    announcement: Announcement
-    handshake_timeout: float
-    threads: int
-    workers: int
-    speaks_http1: bool
-    software: str
-    account: Account | None
-    uvloop: bool
 
 
 class Worker:
@@ -113,7 +65,7 @@ class Worker:
         self.handshake_timeout = site.handshake_timeout
         self.head_timeout = _HEAD_TIMEOUT
         self.last_word = _LAST_WORD
-        self.patience = _PATIENCE
+        self.patience = PATIENCE
         self.speaks_http1 = site.speaks_http1
         self.udp_address = site.address
         self.hypercorn = WorkerContext(_most_requests(site.config))
@@ -121,16 +73,15 @@ class Worker:
         self._refusing = 0.0  # the time from which on no more requests are taken
         self.connections: set[Connection] = set()
         self._stop = asyncio.Event()
-        self.desk = Desk(
+        threads = Threads(
             site.application,
             threads=site.threads,
-            processes=site.workers,
+            multiprocess=site.workers > 1,
             software=site.software,
             prefix=site.config.root_path,
-            patience=_PATIENCE,
             broken=site.broken,
-            announcement=site.announcement,
         )
+        self.desk = Desk(threads, site.announcement)
 
     def answerer(self, head: bytes) -> bytes | None:
         """The response to plain HTTP on the port of HTTPS."""
@@ -174,7 +125,7 @@ class Worker:
         from tlsrun.servers.hypercorn import quic
 
         identity, _ = self._site.certificates.current()
-        configuration = quic.configuration_of(identity, idle_timeout=max(self.config.keep_alive_timeout, _PATIENCE))
+        configuration = quic.configuration_of(identity, idle_timeout=max(self.config.keep_alive_timeout, PATIENCE))
         sock = self._site.datagrams[self._seat % self._site.workers]
         self._endpoint = quic.Endpoint(self, sock, configuration, post, post.first + self._seat)
 

@@ -1,0 +1,207 @@
+"""An answer between the application's thread, which makes it, and the event loop, which sends it.
+
+The thread goes on, or ends, whatever the client takes: what waits is held in memory, then in a temporary file without
+a name. Only when there is as much of it as one answer, or all of them together, may have, the thread waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from tlsrun.servers.hypercorn.deadlines import Deadlines
+from tlsrun.servers.hypercorn.store import Stock, Store
+
+_log = logging.getLogger("tlsrun.hypercorn")
+
+#: Bytes of an answer that are handed over at once.
+PIECE = 65536
+_MOST = 1 << 24  # bytes that wait before the thread does
+#: With so many bytes that wait, the thread gives a quick client a moment to take them: so many seconds per answer, and
+#: of them so many in which the client takes nothing. It costs less than to hold them, and both want the interpreter.
+_AHEAD, _GRACE, _STALL = 1 << 20, 0.1, 0.02
+
+
+class ClientGone(ConnectionError):
+    """There is nobody to answer any more."""
+
+
+class Outbox:
+    """One answer.
+
+    Arguments:
+        send: what Hypercorn's stream does with the events of a response; with None, when nothing more comes.
+        scope: its description of the request, for the log.
+        stock: what waits, and what it shares with others.
+        deadlines: how long a client may take nothing.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        send: Callable[[Any], Awaitable[None]],
+        scope: Any,
+        *,
+        stock: Stock,
+        deadlines: Deadlines,
+    ) -> None:
+        self._loop = loop
+        self._send = send
+        self._scope = scope
+        self._stock = stock
+        self._deadlines = deadlines
+        self._changed = threading.Condition()
+        self._head: Any = None
+        self._first = b""  # what is sent next; then what is in the store
+        self._store: Store | None = None
+        self._ended = self._cut = self._closed = False
+        self._sending = False  # a task is on its way
+        self._taken = 0  # bytes of what waited
+        self._task: asyncio.Task[None] | None = None
+        self._timed_out = False
+        self._grace = _GRACE
+
+    # The application's side.
+
+    def begin(self, head: Any) -> None:
+        """The head goes with the first part."""
+        self._head = head
+
+    def put(self, data: bytes, *, more: bool) -> None:
+        """Send ``data`` as soon as the client takes it; waits when too much waits.
+
+        Arguments:
+            data: at most `PIECE` bytes.
+            more: whether more comes.
+
+        Raises:
+            ClientGone: the client has; or it took nothing for too long.
+        """
+        with self._changed:
+            if self._closed:
+                raise ClientGone
+            self._keep(data)
+            self._ended = not more
+            waits = more and self._holds_more_than(_AHEAD)
+            wakes, self._sending = not self._sending, True
+        if wakes:
+            self._wake()
+        if waits:
+            self._until_taken()
+
+    def cut(self) -> None:
+        """Nothing more comes: unless the answer has ended, its client is to see that something is missing."""
+        with self._changed:
+            if self._ended or self._closed:
+                return
+            self._ended = self._cut = True
+            wakes, self._sending = not self._sending, True
+        if wakes:
+            self._wake()
+
+    def _keep(self, data: bytes) -> None:
+        if not self._first and self._store is None:
+            self._first = data
+        elif data:
+            if self._store is None:
+                self._store = Store(self._stock, _MOST)
+            self._store.keep(data)
+
+    def _wake(self) -> None:
+        try:
+            self._loop.call_soon_threadsafe(self._begin_sending)
+        except RuntimeError:  # the loop has ended
+            raise ClientGone from None
+
+    def _holds_more_than(self, size: int) -> bool:
+        return self._store is not None and (self._store.held > size or self._store.full)
+
+    def _until_taken(self) -> None:
+        """Wait a moment for a client that is quick; and as long as it takes where too much waits."""
+        with self._changed:
+            while self._grace > 0 and self._holds_more_than(_AHEAD // 2):
+                before = time.monotonic()
+                took = self._changed.wait(min(_STALL, self._grace))
+                self._grace = self._grace - (time.monotonic() - before) if took else 0.0
+            most = _MOST
+            while self._holds_more_than(most):
+                most = _MOST // 2
+                taken = self._taken
+                if not self._changed.wait(self._deadlines.patience) and self._taken == taken:
+                    raise ClientGone
+            if self._closed:
+                raise ClientGone
+
+    # The event loop's side.
+
+    def close(self) -> None:
+        """Nobody takes any more of it."""
+        with self._changed:
+            self._closed = True
+            self._first = b""
+            if self._store is not None:
+                self._store.clear()
+                self._store = None
+            self._changed.notify()
+
+    def late(self) -> None:
+        """The client took nothing for too long: of HTTP/2 and HTTP/3, whose connections may be alive otherwise."""
+        if self._task is not None:
+            self._timed_out = True
+            self._task.cancel()
+
+    def _begin_sending(self) -> None:
+        self._task = self._loop.create_task(self._send_what_is_there())
+
+    async def _send_what_is_there(self) -> None:
+        try:
+            while (found := self._next()) is not None:
+                await self._send_part(*found)
+        except asyncio.CancelledError:
+            if not self._timed_out:
+                raise
+            await self._give_up()
+        except Exception as error:
+            if not (self._closed and isinstance(error, ConnectionError)):
+                _log.exception("%s %s failed", self._scope["method"], self._scope["path"])
+            await self._give_up()
+        finally:
+            self._deadlines.forget(self)
+
+    def _next(self) -> tuple[bytes, bool] | None:
+        """What is to be sent now, and whether that is the end; None when there is nothing."""
+        with self._changed:
+            data, self._first = self._first, b""
+            if not data and self._store is not None:
+                data = self._store.take(PIECE)
+                self._taken += len(data)
+                if not self._store.held:
+                    self._store = None
+                self._changed.notify()
+            end = self._ended and self._store is None
+            self._sending = not self._closed and (bool(data) or end)
+            return (data, end) if self._sending else None
+
+    async def _send_part(self, data: bytes, end: bool) -> None:
+        self._deadlines.expect(self)
+        if (head := self._head) is not None:
+            self._head = None
+            await self._send(head)
+        if data or not self._cut:
+            await self._send({"type": "http.response.body", "body": data, "more_body": not end or self._cut})
+            self._deadlines.expect(self)
+        if end and self._cut:
+            await self._send(None)
+        if end:
+            self.close()
+
+    async def _give_up(self) -> None:
+        self.close()
+        try:
+            await self._send(None)
+        except Exception:  # nobody waits for it
+            _log.exception("an answer could not be ended")

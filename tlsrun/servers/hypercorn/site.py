@@ -1,0 +1,62 @@
+"""What Hypercorn's workers share, from before their fork."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from hypercorn.config import Config
+
+from tlsrun.account import Account
+from tlsrun.servers.broken import Broken
+from tlsrun.servers.duties import Duties
+from tlsrun.servers.hypercorn.announcing import Announcement
+from tlsrun.tls.reload import Certificates
+
+if TYPE_CHECKING:
+    from tlsrun.servers.hypercorn.post import Post
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """What the workers share, from before the fork.
+
+    Arguments:
+        application: the WSGI callable.
+        broken: makes what it is told of a body that breaks off.
+        certificates: of the endpoint.
+        duties: what a worker does besides.
+        config: Hypercorn's.
+        listeners: the listening sockets; none when HTTP/3 alone is spoken.
+        datagrams: the UDP sockets, one for each worker; none without HTTP/3.
+        post: passes on datagrams that are another worker's; None without HTTP/3.
+        address: where those listen.
+        announcement: what clients are told of HTTP/3.
+        handshake_timeout: seconds a client has for its handshake.
+        threads: requests that a worker answers at once.
+        workers: how many there are.
+        speaks_http1: whether HTTP/1.1 is spoken.
+        software: the server's name and version.
+        account: who a worker becomes; None for who started it.
+        uvloop: whether the loop is uvloop's.
+    """
+
+    application: Callable[..., Any]
+    broken: Broken
+    certificates: Certificates
+    duties: Duties
+    config: Config
+    listeners: tuple[socket.socket, ...]
+    datagrams: tuple[socket.socket, ...]
+    post: Post | None
+    address: tuple[str, int]
+    announcement: Announcement
+    handshake_timeout: float
+    threads: int
+    workers: int
+    speaks_http1: bool
+    software: str
+    account: Account | None
+    uvloop: bool

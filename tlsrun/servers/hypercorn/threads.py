@@ -1,0 +1,154 @@
+"""Where Hypercorn's requests meet the application: a thread for each, as many of them at work as there are slots."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import sys
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from tlsrun.servers.broken import Broken, BrokenBody
+from tlsrun.servers.hypercorn.deadlines import Deadlines
+from tlsrun.servers.hypercorn.exchange import Exchange
+from tlsrun.servers.hypercorn.outbox import ClientGone
+from tlsrun.servers.hypercorn.store import Stock
+from tlsrun.servers.slots import Slots
+from tlsrun.servers.wsgi import callback
+
+_log = logging.getLogger("tlsrun.hypercorn")
+
+#: Seconds in which a client has to send, or take, some more of a body.
+PATIENCE = 60.0
+_PAUSE = 1.0  # seconds of silence after which a client may be waiting for an answer to the part that it has sent
+#: Bytes of all bodies, and as many of all answers, that wait at once: in memory, and with those in files.
+_MEMORY, _TOTAL = 1 << 25, 1 << 28
+
+#: What Hypercorn's protocols call with each event of a response; None when nothing more comes.
+Send = Callable[[Any], Awaitable[None]]
+
+
+class Threads:
+    """Those of a worker.
+
+    Arguments:
+        application: the WSGI callable.
+        threads: how many requests are answered at once.
+        multiprocess: whether there may be other workers.
+        software: the server's name and version.
+        prefix: the path below which the application lives; "" for the root.
+        broken: makes what the application is told of a body that breaks off.
+    """
+
+    def __init__(
+        self,
+        application: Callable[..., Any],
+        *,
+        threads: int,
+        multiprocess: bool,
+        software: str,
+        prefix: str = "",
+        broken: Broken = BrokenBody,
+    ) -> None:
+        slots = Slots(threads)
+        base = {
+            "GATEWAY_INTERFACE": "CGI/1.1",
+            "SCRIPT_NAME": prefix,
+            "SERVER_SOFTWARE": software,
+            "wsgi.errors": sys.stderr,
+            "wsgi.input_terminated": True,
+            "wsgi.multiprocess": multiprocess,
+            "wsgi.multithread": threads > 1,
+            "wsgi.run_once": False,
+            "wsgi.url_scheme": "https",
+            "wsgi.version": (1, 0),
+        }
+        self._answer = callback(
+            application,
+            base,
+            slots,
+            unsendable=unsendable,
+            sends_at_once=False,
+            admit=Exchange.admit,
+            broken=broken,
+        )
+        self._pool = ThreadPoolExecutor(slots.threads, thread_name_prefix="hypercorn-request")
+        self._deadlines, self._pauses = Deadlines(PATIENCE), Deadlines(_PAUSE)
+        # A single thread is nobody's before it can go through with a request. Of many, some wait for such clients.
+        self._most_early = 0 if slots.alone else slots.threads // 2
+        self._early = 0
+        self._bodies, self._answers = Stock(_MEMORY, _TOTAL), Stock(_MEMORY, _TOTAL)
+
+    def begin(
+        self,
+        scope: Any,
+        environ: dict[str, Any],
+        send: Send,
+        *,
+        consumed: Callable[[int], None] | None,
+        alt_svc: bytes | None = None,
+    ) -> Exchange:
+        """Have a request answered, once its body is there.
+
+        Arguments:
+            scope: Hypercorn's description of it.
+            environ: its part of environ.
+            send, consumed, alt_svc: as for `Exchange`.
+        """
+        exchange = Exchange(
+            asyncio.get_running_loop(), send, scope, start=self._submit, bodies=self._bodies, answers=self._answers,
+            pauses=self._pauses, deadlines=self._deadlines, consumed=consumed, alt_svc=alt_svc,
+        )  # fmt: skip
+        environ["wsgi.input"] = exchange.inbox
+        exchange.environ = environ
+        return exchange
+
+    def close(self) -> None:
+        """Let the threads end that have nothing to do."""
+        self._pool.shutdown(wait=False)
+
+    def _submit(self, exchange: Exchange, early: bool) -> bool:
+        if not early:
+            self._pool.submit(self._run, exchange)
+            return True
+        if self._early >= self._most_early:
+            return False
+        self._early += 1
+        self._pool.submit(self._run_early, exchange, asyncio.get_running_loop())
+        return True
+
+    def _run_early(self, exchange: Exchange, loop: asyncio.AbstractEventLoop) -> None:
+        try:
+            self._run(exchange)
+        finally:
+            with contextlib.suppress(RuntimeError):  # the loop has ended
+                loop.call_soon_threadsafe(self._early_is_over)
+
+    def _early_is_over(self) -> None:
+        self._early -= 1
+
+    def _run(self, exchange: Exchange) -> None:
+        environ = exchange.environ
+        try:
+            self._answer(exchange, environ)
+        except ClientGone:
+            pass
+        except BaseException as error:  # noqa: BLE001 -- also sys.exit() in a view ends its request alone
+            if not exchange.gone_with(error):
+                _log.exception("%s %s failed", environ["REQUEST_METHOD"], environ["PATH_INFO"])
+            exchange.fail()
+        finally:
+            exchange.finish()
+
+
+def unsendable(value: str) -> str | None:
+    """Why no version of HTTP can carry a header of this value; None when it can (RFC 9110, section 5.5)."""
+    try:
+        value.encode("latin-1")
+    except UnicodeEncodeError:
+        return "HTTP sends octets, and this has other characters"
+    if any(character < " " and character != "\t" or character == "\x7f" for character in value):
+        return "it has control characters"
+    return None
