@@ -1,17 +1,88 @@
-"""Optional packages: imported late, and their absence said with the command that installs them."""
+"""Optional packages: imported late, and their absence said with what installs them on this Python and machine."""
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
+import platform
+import shutil
+import sys
+import sysconfig
+from dataclasses import dataclass
 from types import ModuleType
 
 from tlsrun.errors import Problem, ServerUnavailable
 
 
-def install_command(extra: str) -> str:
-    """The command that installs what the extra ``extra`` of tlsrun needs."""
-    return f'pip install "tlsrun[{extra}]"'
+@dataclass(frozen=True, kw_only=True)
+class Here:
+    """What decides whether pip can install a package that is not Python alone.
+
+    Arguments:
+        python: major and minor version.
+        free_threaded: whether it is built to run without the interpreter's lock.
+        system: as ``sys.platform``.
+        machine: as ``platform.machine()``.
+        builds: whether there are a C compiler and the headers of this Python.
+    """
+
+    python: tuple[int, int]
+    free_threaded: bool
+    system: str
+    machine: str
+    builds: bool
+
+    @classmethod
+    def look(cls) -> Here:
+        """This interpreter, on this machine."""
+        header = os.path.join(sysconfig.get_path("include"), "Python.h")
+        return cls(
+            python=sys.version_info[:2],
+            free_threaded=bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
+            system=sys.platform,
+            machine=platform.machine(),
+            builds=any(map(shutil.which, ("cc", "gcc", "clang"))) and os.path.exists(header),
+        )
+
+    @property
+    def title(self) -> str:
+        """As people say it."""
+        version = ".".join(map(str, self.python)) + ("t" if self.free_threaded else "")
+        return f"Python {version} on {platform_title(self)}"
+
+
+def platform_title(here: Here) -> str:
+    """``Linux on x86_64``."""
+    names = {"linux": "Linux", "darwin": "macOS", "win32": "Windows"}
+    return f"{names.get(here.system, here.system)} ({here.machine})"
+
+
+def has_wheel(extra: str, here: Here) -> bool:
+    """Whether PyPI had wheels of all that ``extra`` needs for such a Python and machine, when this was released."""
+    if extra == "uwsgi":  # pyuwsgi 2.0.30.post1
+        served = here.system == "darwin" or (here.system == "linux" and here.machine in ("x86_64", "aarch64"))
+        return served and here.python < (3, 15) and not here.free_threaded
+    if extra == "granian":  # 2.8.9
+        return (here.system, here.machine) != ("win32", "ARM64")
+    return True
+
+
+def how_to_install(extra: str, here: Here | None = None) -> str:
+    """What to do so that ``extra`` of tlsrun is there: a command that works on this Python and machine.
+
+    Arguments:
+        here: what to judge by, instead of this interpreter.
+    """
+    command = f'pip install "tlsrun[{extra}]"'
+    here = here or Here.look()
+    if here.builds or has_wheel(extra, here):
+        return f"Run: {command}"
+    headers = f" and python{here.python[0]}.{here.python[1]}-dev" if here.system == "linux" else ""
+    return (
+        f"PyPI has no wheel of it for {here.title}: install a C compiler{headers}, then run: {command}; "
+        "or choose another server"
+    )
 
 
 def is_installed(module: str) -> bool:
@@ -49,5 +120,5 @@ def require(module: str, *, extra: str, wanted_by: str) -> ModuleType:
 
 
 def _missing(module: str, extra: str, wanted_by: str) -> Problem:
-    remedy = f"Run: {install_command(extra)}"
+    remedy = how_to_install(extra)
     return Problem(where=wanted_by, what=f"{module} is not installed", remedy=remedy, code="TLS301")

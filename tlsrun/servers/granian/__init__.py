@@ -12,7 +12,7 @@ from typing import Any
 
 from tlsrun.errors import Problem
 from tlsrun.facts import ServerFacts
-from tlsrun.optional import install_command, require, version_of
+from tlsrun.optional import how_to_install, require, version_of
 from tlsrun.plan import Plan
 from tlsrun.servers.forking import why_not_here
 from tlsrun.settings.mapping import Cell, Ours, To, Unsupported
@@ -77,7 +77,7 @@ def probe() -> ServerFacts:
     version = version_of("granian")
     missing = elsewhere = why_not_here(NAME)
     if elsewhere is None and version is None:
-        remedy = f"Run: {install_command(NAME)}"
+        remedy = how_to_install(NAME)
         missing = Problem(where=NAME, what="it is not installed", remedy=remedy, code="TLS301")
     return ServerFacts(
         name=NAME,

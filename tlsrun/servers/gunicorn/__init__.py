@@ -7,7 +7,7 @@ from typing import Any
 
 from tlsrun.errors import ConfigurationError, Problem
 from tlsrun.facts import ServerFacts
-from tlsrun.optional import install_command, require, version_of
+from tlsrun.optional import how_to_install, require, version_of
 from tlsrun.plan import Plan
 from tlsrun.reloading.trial import ends_here
 from tlsrun.servers.certificates import certificates_of
@@ -79,10 +79,10 @@ def probe() -> ServerFacts:
     version = version_of("gunicorn")
     missing = elsewhere = why_not_here(NAME)
     if elsewhere is None and version is None:
-        remedy = f"Run: {install_command(NAME)}"
+        remedy = how_to_install(NAME)
         missing = Problem(where=NAME, what="it is not installed", remedy=remedy, code="TLS301")
     elif elsewhere is None and version is not None and not _is_current(version):
-        remedy = f"Run: {install_command(NAME)}"
+        remedy = how_to_install(NAME)
         what = f"it is version {version}; its threads wait for parts of requests before {_OLDEST}"
         missing = Problem(where=NAME, what=what, remedy=remedy, code="TLS301")
     return ServerFacts(

@@ -10,7 +10,7 @@ from typing import Any
 
 from tlsrun.errors import Problem
 from tlsrun.facts import ServerFacts
-from tlsrun.optional import install_command, is_installed, require, version_of
+from tlsrun.optional import how_to_install, is_installed, require, version_of
 from tlsrun.plan import Plan
 from tlsrun.servers.forking import why_not_here
 from tlsrun.settings.bind_kind import is_one_endpoint
@@ -86,7 +86,7 @@ def probe() -> ServerFacts:
     version = version_of("hypercorn")
     missing = elsewhere = why_not_here(NAME)
     if elsewhere is None and (version is None or not is_installed("h2")):
-        remedy = f"Run: {install_command(NAME)}"
+        remedy = how_to_install(NAME)
         missing = Problem(where=NAME, what="it is not installed", remedy=remedy, code="TLS301")
     http = HTTP if is_installed("aioquic") else HTTP[1:]
     return ServerFacts(

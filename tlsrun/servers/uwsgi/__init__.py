@@ -18,7 +18,7 @@ from tlsrun.facts import ServerFacts
 from tlsrun.listening.address import url_of
 from tlsrun.listening.inherited import keep
 from tlsrun.listening.notify import hide, watchdog_interval
-from tlsrun.optional import install_command, is_installed, require, version_of
+from tlsrun.optional import how_to_install, is_installed, require, version_of
 from tlsrun.plan import Plan
 from tlsrun.reloading.predecessors import Predecessors
 from tlsrun.reloading.program import remember_what_was_added
@@ -90,7 +90,7 @@ def probe() -> ServerFacts:
     """What is known of uWSGI on this machine. Nothing of it is imported."""
     missing = elsewhere = why_not_here(NAME)
     if elsewhere is None and not is_installed("pyuwsgi"):
-        missing = Problem(where=NAME, what="pyuwsgi is not installed", remedy=f"Run: {install_command(NAME)}")
+        missing = Problem(where=NAME, what="pyuwsgi is not installed", remedy=how_to_install(NAME))
     version = version_of("pyuwsgi")
     return ServerFacts(
         name=NAME,
