@@ -90,7 +90,8 @@ def probe() -> ServerFacts:
     """What is known of uWSGI on this machine. Nothing of it is imported."""
     missing = elsewhere = why_not_here(NAME)
     if elsewhere is None and not is_installed("pyuwsgi"):
-        missing = Problem(where=NAME, what="pyuwsgi is not installed", remedy=how_to_install(NAME))
+        remedy = how_to_install(NAME)
+        missing = Problem(where=NAME, what="pyuwsgi is not installed", remedy=remedy, code="TLS301")
     version = version_of("pyuwsgi")
     return ServerFacts(
         name=NAME,
