@@ -14,7 +14,7 @@ from tlsrun.errors import CertificateError, Problem
 from tlsrun.settings.layers import Resolution
 from tlsrun.tls.folders import the_pair
 from tlsrun.tls.identity import Identity, IdentitySources, encrypted_key, load_identity
-from tlsrun.tls.passwords import password_from_command, password_from_file
+from tlsrun.tls.passwords import PasswordPlace
 from tlsrun.tls.sni import source_of, sources_of_pair
 
 
@@ -31,19 +31,27 @@ class LoadedIdentity:
 
 def read_password(resolution: Resolution) -> tuple[bytes | None, tuple[Problem, ...]]:
     """The password of the key, from wherever the settings say; None where they name none."""
-    settings = resolution.settings
-    if settings.key_password is not None:
-        return settings.key_password.encode(), ()
+    if resolution.settings.key_password is not None:
+        return resolution.settings.key_password.encode(), ()
+    place = password_place(resolution)
+    if place is None:
+        return None, ()
     try:
-        if settings.key_password_file is not None:
-            spelling = resolution.spelling("key_password_file")
-            return password_from_file(settings.key_password_file, spelling), ()
-        if settings.key_password_command is not None:
-            spelling = resolution.spelling("key_password_command")
-            return password_from_command(settings.key_password_command, spelling), ()
+        return place.read(), ()
     except CertificateError as error:
         return None, error.problems
-    return None, ()
+
+
+def password_place(resolution: Resolution) -> PasswordPlace | None:
+    """The file or program that the password of the key comes from; None where it is given itself, or not at all."""
+    settings = resolution.settings
+    if settings.key_password is not None:
+        return None
+    for name in ("key_password_file", "key_password_command"):
+        if (value := getattr(settings, name)) is not None:
+            is_command = name == "key_password_command"
+            return PasswordPlace(given_by=resolution.spelling(name), value=value, is_command=is_command)
+    return None
 
 
 def _sources(resolution: Resolution) -> tuple[IdentitySources | None, tuple[Problem, ...]]:
@@ -55,13 +63,14 @@ def _sources(resolution: Resolution) -> tuple[IdentitySources | None, tuple[Prob
     cert = source_of(settings.cert, resolution.spelling("cert"))
     key = None if settings.key is None else source_of(settings.key, resolution.spelling("key"))
     if key is None and cert.path is not None and cert.path.is_dir() and (pair := the_pair(cert.path)):
-        inside = sources_of_pair(pair, cert.given_by, password)
+        inside = sources_of_pair(pair, cert.given_by)
         cert, key = inside.cert, inside.key
     sources = IdentitySources(
         cert=cert,
         key=key,
         chain=tuple(source_of(one, resolution.spelling("chain")) for one in settings.chain),
         password=password,
+        password_from=password_place(resolution),
     )
     return sources, problems
 

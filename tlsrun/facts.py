@@ -16,7 +16,13 @@ from typing import Any
 from tlsrun.account import Account, find_account
 from tlsrun.choosing import ServerFacts as ServerFacts
 from tlsrun.choosing import choose
-from tlsrun.default_identity import LoadedIdentity, make_development_identity, read_identity, read_password
+from tlsrun.default_identity import (
+    LoadedIdentity,
+    make_development_identity,
+    password_place,
+    read_identity,
+    read_password,
+)
 from tlsrun.endpoint import Endpoint
 from tlsrun.errors import CertificateError, ConfigurationError, Problem
 from tlsrun.listening.address import Listener, Place, hosts_of
@@ -206,7 +212,8 @@ def _redirect_facts(settings: Settings, listeners: Iterable[Listener]) -> dict[s
 def _named(resolution: Resolution, password: bytes | None) -> NamedIdentities:
     if resolution.settings.sni is None:
         return NamedIdentities()
-    return read_named(resolution.settings.sni, resolution.spelling("sni"), password)
+    place = password_place(resolution)
+    return read_named(resolution.settings.sni, resolution.spelling("sni"), password, place)
 
 
 def _clients(resolution: Resolution, now: datetime.datetime) -> LoadedClients:

@@ -139,3 +139,15 @@ def test_what_the_start_would_serve_is_served_a_minute_later(ca: Authority, ca_f
         for site in sites:
             eventually(lambda at=site.address: shown(at) == {new.der}, SETTLED, what=f"it under {site.name}")
             assert LACKS in site.server.log().rpartition("the new certificate: ")[2]
+
+
+def test_a_password_that_changes_with_its_key(serve: Serve, ca: Authority, tmp_path: Path) -> None:
+    """It is read again from its file, by the process that reads certificates."""
+    secret = tmp_path / "secret"
+    secret.write_text("first\n")
+    live = ca.leaf(password=b"first").write(tmp_path)
+    with serve("--key-password-file", secret, cert=live) as site:
+        new = ca.leaf(password=b"second")
+        secret.write_text("second\n")
+        in_place(live, new)
+        until_served_by_all(site, new)

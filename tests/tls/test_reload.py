@@ -330,7 +330,7 @@ def test_an_expired_issuer_leaves_the_chain_while_it_serves(tmp_path: Path, monk
     assert len(serving.current()[0].chain) == 2
     real = load_identity
     later = NOW + 2 * DAY
-    monkeypatch.setattr("tlsrun.tls.reload.load_identity", lambda sources: real(sources, now=later))
+    monkeypatch.setattr("tlsrun.tls.identity.load_identity", lambda sources: real(sources, now=later))
     for module in ("origin", "reload"):
         monkeypatch.setattr(f"tlsrun.tls.{module}.utc_now", lambda: later)
     assert serving.reload_changed()

@@ -129,9 +129,10 @@ STATES: dict[str, tuple[Callable[[Path], Pair], str, str, str]] = {
 }  # fmt: skip
 
 
-def plan_of(paths: Paths, host: str = "192.0.2.7", http: tuple[str, ...] = ("1.1",)) -> Plan:
+def plan_of(paths: Paths, *, http: tuple[str, ...] = ("1.1",), **more: str) -> Plan:
     """What the start decides, on an address that others can reach; raises what it says instead."""
-    resolution = resolve([flask_layer({"TLS_CERT": str(paths.fullchain), "TLS_KEY": str(paths.key), "TLS_HOST": host})])
+    files = {"TLS_CERT": str(paths.fullchain), "TLS_KEY": str(paths.key)}
+    resolution = resolve([flask_layer({**files, "TLS_HOST": "192.0.2.7", **more})])
     mapping = {setting: Ours("") for setting in SPECS}
     server = ServerFacts(name="builtin", title="x", version="1", missing=None, mapping=mapping, http=http)
     facts = Facts(
@@ -214,6 +215,27 @@ def test_a_key_that_http_3_cannot_use(tmp_path: Path) -> None:
     assert not serving.reload()
     assert serving.current()[0] is begun
     assert "HTTP/3 cannot sign with a key of the kind ECDSA P-521. Have a" in str(serving.status()[0].last_error)
+
+
+@pytest.mark.parametrize("setting", ["TLS_KEY_PASSWORD_FILE", "TLS_KEY_PASSWORD_COMMAND"])
+def test_a_password_that_changes_with_its_key(setting: str, tmp_path: Path, clock: Callable[[], None]) -> None:
+    """It is read again where it comes from, as at a start; one that does not open the key leaves the old one."""
+    secret = tmp_path / "secret"
+    secret.write_text("first\n")
+    value = str(secret) if setting.endswith("FILE") else f"cat {secret}"
+    live = GOOD.leaf(password=b"first").write(tmp_path)
+    serving = certificates_of(plan_of(live, **{setting: value}))
+    begun = serving.current()[0]
+    new = GOOD.leaf(password=b"second").write(tmp_path)
+    for _ in range(3):
+        serving.reload_changed()
+    assert serving.current()[0] is begun
+    assert "the password does not open the private key" in str(serving.status()[0].last_error)
+    secret.write_text("second\n")
+    clock()
+    serving.reload_changed()
+    assert serving.status()[0].last_error is None
+    assert serving.current()[0].certificate == new.pair.certificate
 
 
 def _start(paths: Paths) -> tuple[str, list[str]]:

@@ -111,6 +111,24 @@ def load_identity(
     return replace(identity, warnings=warnings), warnings
 
 
+def load_renewed(sources: IdentitySources) -> Identity:
+    """As `load_identity`, some time later: a password that does not open the key is read again, from where it was.
+
+    Raises:
+        CertificateError: with every problem found.
+    """
+    try:
+        return load_identity(sources)[0]
+    except CertificateError as error:
+        place = sources.password_from
+        if place is None or not any(one.code in ("TLS112", "TLS113") for one in error.problems):
+            raise
+        password = place.read()
+        if password == sources.password:
+            raise
+    return load_identity(replace(sources, password=password))[0]
+
+
 def encrypted_key(sources: IdentitySources) -> bool:
     """Whether the key, or a PKCS #12 bundle, needs a password and none was given; False too for what cannot be read."""
     if sources.password:

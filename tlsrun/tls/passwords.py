@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
 from tlsrun.errors import CertificateError, Problem
@@ -17,6 +18,25 @@ WAYS = (
 
 #: Seconds that a program has to print a password: it may ask a vault over the network, but nobody at a keyboard.
 PATIENCE = 10.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class PasswordPlace:
+    """Where a password is read from, as often as asked: it may have changed with the key.
+
+    Arguments:
+        given_by: the setting as the user spelled it.
+        value: the file's path, or the command.
+        is_command: which of the two it is.
+    """
+
+    given_by: str
+    value: str
+    is_command: bool
+
+    def read(self) -> bytes:
+        """The password; raises CertificateError as `password_from_file` and `password_from_command`."""
+        return (password_from_command if self.is_command else password_from_file)(self.value, self.given_by)
 
 
 def password_from_file(path: str, given_by: str) -> bytes:

@@ -25,7 +25,7 @@ from tlsrun.errors import CertificateError, ConfigurationError, Problem
 from tlsrun.tls.authorities import authorities_of
 from tlsrun.tls.context import ClientAuth, apply_client_auth, create_context
 from tlsrun.tls.distrust import takes_trust_away
-from tlsrun.tls.identity import Identity, IdentitySources, Source, load_identity
+from tlsrun.tls.identity import Identity, IdentitySources, Source, load_renewed
 from tlsrun.tls.loaded import Status as Status
 from tlsrun.tls.loaded import client_status_of, status_of
 from tlsrun.tls.onlooker import AuthorityCheck, look_on, own_name, remember_hello
@@ -53,7 +53,7 @@ def identity_origin(sources: IdentitySources, *, renewed: datetime.timedelta | N
         renewed: how long before its end something renews it by itself; None where nothing does.
     """
     files = tuple(dict.fromkeys(source.path for source in sources.places if source.path))
-    return Origin(load=lambda: load_identity(sources)[0], files=files, renewed=renewed)
+    return Origin(load=lambda: load_renewed(sources), files=files, renewed=renewed)
 
 
 class Certificates:

@@ -14,6 +14,7 @@ from tlsrun.tls.folders import Contents, Pair, is_fixed, look_into, shown
 from tlsrun.tls.identity import Identity, IdentitySources, load_identity
 from tlsrun.tls.material import read_certificates, read_material
 from tlsrun.tls.names import alternative_names
+from tlsrun.tls.passwords import PasswordPlace
 from tlsrun.tls.sources import Source
 from tlsrun.tls.table import normal_name
 
@@ -43,7 +44,10 @@ def source_of(value: str, given_by: str) -> Source:
 
 
 def read_named(
-    value: str | Mapping[str, Sequence[Mapping[str, Any]]], given_by: str, password: bytes | None
+    value: str | Mapping[str, Sequence[Mapping[str, Any]]],
+    given_by: str,
+    password: bytes | None,
+    password_from: PasswordPlace | None = None,
 ) -> NamedIdentities:
     """Read the certificates of ``value``, a folder or a mapping of names.
 
@@ -52,11 +56,13 @@ def read_named(
     Arguments:
         given_by: the setting as the user spelled it.
         password: of encrypted keys.
+        password_from: where it was read.
     """
+    opening = {"password": password, "password_from": password_from}
     if isinstance(value, str):
-        return _read_folder(Path(os.path.expandvars(value)).expanduser(), given_by, password)
+        return _read_folder(Path(os.path.expandvars(value)).expanduser(), given_by, opening)
     named = {
-        normal_name(host): tuple(_sources_of(one, f"{given_by} for {host}", password) for one in several)
+        normal_name(host): tuple(_sources_of(one, f"{given_by} for {host}", opening) for one in several)
         for host, several in value.items()
     }
     reading = _Reading()
@@ -66,16 +72,16 @@ def read_named(
     return reading.outcome()
 
 
-def _sources_of(given: Mapping[str, Any], given_by: str, password: bytes | None) -> IdentitySources:
+def _sources_of(given: Mapping[str, Any], given_by: str, opening: Mapping[str, Any]) -> IdentitySources:
     return IdentitySources(
         cert=source_of(given["cert"], f"{given_by} (cert)"),
         key=source_of(given["key"], f"{given_by} (key)") if "key" in given else None,
         chain=tuple(source_of(one, f"{given_by} (chain)") for one in given.get("chain", ())),
-        password=password,
+        **opening,
     )
 
 
-def _read_folder(folder: Path, given_by: str, password: bytes | None) -> NamedIdentities:
+def _read_folder(folder: Path, given_by: str, opening: Mapping[str, Any]) -> NamedIdentities:
     try:
         contents = look_into(folder)
     except OSError as error:
@@ -89,7 +95,7 @@ def _read_folder(folder: Path, given_by: str, password: bytes | None) -> NamedId
         return NamedIdentities(problems=(problem,), warnings=notes)
     reading = _Reading()
     for pair in contents.pairs:
-        sources = sources_of_pair(pair, given_by, password)
+        sources = replace(sources_of_pair(pair, given_by), **opening)
         if pair.is_bundle:
             reading.read_bundle(sources)
         else:
@@ -97,12 +103,11 @@ def _read_folder(folder: Path, given_by: str, password: bytes | None) -> NamedId
     return reading.outcome(notes)
 
 
-def sources_of_pair(pair: Pair, given_by: str, password: bytes | None) -> IdentitySources:
+def sources_of_pair(pair: Pair, given_by: str) -> IdentitySources:
     """The files of a site in a folder, as the places that its certificate is read from."""
     return IdentitySources(
         cert=Source(given_by=given_by, path=pair.cert),
         key=None if pair.key is None else Source(given_by=given_by, path=pair.key),
-        password=password,
     )
 
 

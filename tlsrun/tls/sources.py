@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from tlsrun.errors import CertificateError, Problem
+from tlsrun.tls.passwords import PasswordPlace
 
 if sys.platform != "win32":
     import grp
@@ -74,12 +75,14 @@ class IdentitySources:
         key: the private key; None when it stands in the same file as the certificate.
         chain: files with intermediates that ``cert`` does not hold.
         password: of an encrypted key, or of a PKCS #12 bundle.
+        password_from: where it was read, to read it again when it does not open a renewed key; None where it was given.
     """
 
     cert: Source
     key: Source | None = None
     chain: tuple[Source, ...] = ()
     password: bytes | None = field(default=None, repr=False)
+    password_from: PasswordPlace | None = None
 
     @property
     def places(self) -> tuple[Source, ...]:
