@@ -122,4 +122,4 @@ def test_every_room_is_on_the_map() -> None:
         for path in (ROOT / "tlsrun").iterdir()
         if not path.name.startswith("_") and (path.suffix == ".py" or (path / "__init__.py").exists())
     }
-    assert set(re.findall(r"`(tlsrun/(?:[a-z]+/|[a-z_]+\.py))`", table)) == rooms
+    assert set(re.findall(r"`(tlsrun/(?:[a-z0-9]+/|[a-z_]+\.py))`", table)) == rooms

@@ -31,22 +31,21 @@ html_copy_source = False
 html_show_sphinx = False
 
 _CHAPTERS = {
-    "Begin": ["README", "docs/tutorial"],
-    "How to": "docs/how-to/*.md",
-    "Explanation": "docs/explanation/*.md",
-    "Reference": "docs/reference/*.md",
-    "Findings": "docs/reference/findings/*.md",
-    "Project": ["CHANGELOG", "CONTRIBUTING", "SECURITY"],
-    "Examples": "examples/**/README.md",
+    "Begin": ["README.md", "docs/tutorial.md"],
+    "How to": ["docs/how-to/*.md"],
+    "Explanation": ["docs/explanation/*.md"],
+    "Reference": ["docs/reference/*.md"],
+    "Findings": ["docs/reference/findings/*.md"],
+    "Project": ["CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"],
+    "Examples": ["examples/**/README.md"],
 }
 
 
 def _contents() -> str:
     """The tables of contents of all chapters, as MyST."""
     parts = []
-    for caption, pages in _CHAPTERS.items():
-        names = pages if isinstance(pages, list) else sorted(_names(pages))
-        lines = [f"/{name}" for name in names]
+    for caption, patterns in _CHAPTERS.items():
+        lines = [f"/{name}" for pattern in patterns for name in sorted(_names(pattern))]
         parts.append("\n".join(["```{toctree}", ":hidden:", f":caption: {caption}", "", *lines, "```"]))
     return "\n\n".join(parts)
 

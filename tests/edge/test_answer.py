@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tlsrun.edge.answer import Answer, BadAnswer
-from tlsrun.edge.head import Heads
-from tlsrun.edge.limits import Limits
+from tlsrun.http1.head import parse_head
 
 _DATE = b"Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n"
 
@@ -14,7 +13,7 @@ _DATE = b"Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n"
 def answer(line: str = "GET / HTTP/1.1", *lines: str) -> Answer:
     """The answer to such a request."""
     head = "\r\n".join([line, "Host: x", *lines]).encode()
-    made = Answer(Heads(Limits()).read(head))
+    made = Answer(parse_head(head))
     made.date = _DATE
     return made
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from tlsrun.edge import names
-from tlsrun.edge.refusal import Refused
 
 
 @pytest.mark.parametrize(
@@ -20,7 +19,7 @@ from tlsrun.edge.refusal import Refused
 )  # fmt: skip
 def test_dropped(name: str) -> None:
     """What only a trusted proxy may say, what ends here, and what reads as another name is dropped, in any case."""
-    assert names.rule_for(name.encode()) == names.DROP
+    assert names.rule_for(name.encode()) is None
 
 
 @pytest.mark.parametrize("name", ["Accept", "X-Mine", "Authorization", "Cookie", "Via", "X-Requested-With", "Clients"])
@@ -30,18 +29,10 @@ def test_handed_on(name: str) -> None:
     assert names.rule_for(name.encode()) == len(variable).to_bytes(2, "little") + variable
 
 
-@pytest.mark.parametrize("name", [b"", b"X A", b"X-A ", b" X", b"X:", b"X\x00", b"\xe4", b"X/Y", b'"X"', b"X(", b"X@Y"])
-def test_no_token(name: bytes) -> None:
-    """A name that is no token refuses the request, known or not."""
-    for _ in range(2):
-        with pytest.raises(Refused):
-            names.RULES[name]
-
-
 def test_rules_are_bounded() -> None:
     """Names that clients make up do not fill the memory."""
     for number in range(5000):
         assert names.RULES[b"X-Made-Up-%d" % number]
     assert names.RULES[b"X-" + b"a" * 5000]
     assert len(names.RULES) <= 2048
-    assert names.RULES[b"X-Forwarded-For"] == names.DROP
+    assert names.RULES[b"X-Forwarded-For"] is None

@@ -224,7 +224,7 @@ def test_descriptors_suffice() -> None:
 
 def test_limits_are_checked() -> None:
     """A limit that is no limit is refused."""
-    for wrong in ({"head": 0}, {"body": -1}, {"idle_timeout": -1.0}, {"variables": 65536}):
+    for wrong in ({"pipelined": -1}, {"body": -1}, {"idle_timeout": -1.0}, {"variables": 65536}):
         with pytest.raises(ValueError, match=next(iter(wrong))):
             Limits(**wrong)  # type: ignore[arg-type]
     assert Limits(body=0, progress=0).body == 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.edge.conftest import RunningEdge, Workers
-from tests.edge.malformed import MALFORMED, OTHERWISE_REFUSED
+from tests.http1.malformed import MALFORMED, OTHERWISE_REFUSED
 
 _NEXT = b"GET /seen?behind HTTP/1.1\r\nHost: localhost\r\n\r\n"
 

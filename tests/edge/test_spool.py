@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tlsrun.edge.limits import Limits
-from tlsrun.edge.refusal import Refused
 from tlsrun.edge.spool import Body, Spool, check_body
+from tlsrun.http1.refusal import Refused
 
 
 def drained(spool: Spool, size: int = 7) -> bytes:

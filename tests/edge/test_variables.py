@@ -13,8 +13,8 @@ from tests.edge.conftest import EdgeMaker, RunningEdge
 from tests.edge.speaking import Talk
 from tests.support.certs import Authority
 from tests.support.clients import client_context
-from tlsrun.edge.refusal import Refused
 from tlsrun.edge.variables import connection_variables, packet, pair, pairs
+from tlsrun.http1.refusal import Refused
 from tlsrun.tls.peers import unmapped
 
 

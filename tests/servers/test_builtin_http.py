@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.http1.malformed import MALFORMED, OTHERWISE_REFUSED
 from tests.servers.builtin_site import CLOSED, Talk, serving
 from tests.support.certs import Paths
 from tests.support.clients import Address, curl
@@ -160,67 +161,23 @@ def test_curl_reuses(address: Address, ca_file: Path) -> None:
     assert "HTTP/1.1 200 OK" in said.errors
 
 
-BAD_REQUESTS = {
-    "no host": (b"GET / HTTP/1.1\r\n\r\n", 400),
-    "two hosts": (b"GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", 400),
-    "bare LF": (b"GET / HTTP/1.1\nHost: a\n\n", 400),
-    "bare LF in a field": (b"GET / HTTP/1.1\r\nHost: a\nX: b\r\n\r\n", 400),
-    "bare CR": (b"GET / HTTP/1.1\r\nHost: a\rX: b\r\n\r\n", 400),
-    "folded line": (b"GET / HTTP/1.1\r\nHost: a\r\nX: b\r\n c\r\n\r\n", 400),
-    "space before the colon": (b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length : 3\r\n\r\nabc", 400),
-    "no colon": (b"GET / HTTP/1.1\r\nHost: a\r\nfoo\r\n\r\n", 400),
-    "NUL": (b"GET / HTTP/1.1\r\nHost: a\r\nX: a\0b\r\n\r\n", 400),
-    "both lengths": (
-        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n",
-        400,
-    ),
-    "two lengths": (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\n", 400),
-    "list of lengths": (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3, 3\r\n\r\n", 400),
-    "negative length": (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: -3\r\n\r\n", 400),
-    "signed length": (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +3\r\n\r\n", 400),
-    "coding in 1.0": (b"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
-    "other coding": (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", 400),
-    "hidden coding": (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: \x0bchunked\r\n\r\n", 400),
-    "HTTP/0.9": (b"GET /\r\n\r\n", 400),
-    "HTTP/2": (b"GET / HTTP/2.0\r\nHost: a\r\n\r\n", 505),
-    "no HTTP": (b"hello\r\n\r\n", 400),
-    "space in the target": (b"GET /a b HTTP/1.1\r\nHost: a\r\n\r\n", 400),
-    "no path": (b"GET a HTTP/1.1\r\nHost: a\r\n\r\n", 400),
-    "tunnel": (b"CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n", 405),
-    "other expectation": (b"POST / HTTP/1.1\r\nHost: a\r\nExpect: tea\r\nContent-Length: 3\r\n\r\nabc", 417),
-    "long line": (b"GET /" + b"x" * 20_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n", 414),
-    "long line without end": (b"GET /" + b"x" * 20_000, 414),
-    "long head": (b"GET / HTTP/1.1\r\nHost: a\r\n" + b"X: %b\r\n" % (b"x" * 9000) * 8 + b"\r\n", 431),
-    "many fields": (b"GET / HTTP/1.1\r\nHost: a\r\n" + b"X: y\r\n" * 300 + b"\r\n", 431),
-    "empty lines": (b"\r\n\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", 400),
-}
-
-
-@pytest.mark.parametrize("case", BAD_REQUESTS)
-def test_refuses_what_could_be_read_in_two_ways(talk: Talk, case: str) -> None:
+@pytest.mark.parametrize("name", MALFORMED)
+def test_malformed(talk: Talk, name: str) -> None:
     """A malformed request is answered in words, and nothing behind it is trusted."""
-    request, expected = BAD_REQUESTS[case]
+    request = MALFORMED[name].replace(b"/seen", b"/upload")
     status, fields, body = talk.send(request + b"GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n").answer()
-    assert (status, fields["connection"]) == (expected, "close")
+    assert (status, fields["connection"]) == (400, "close")
     assert body.decode().count("\n") == 2
     assert talk.is_over()
 
 
-@pytest.mark.parametrize(
-    "chunks",
-    [
-        b"x\r\nabc\r\n0\r\n\r\n",
-        b"3\r\nabcd\r\n0\r\n\r\n",
-        b"-3\r\nabc\r\n0\r\n\r\n",
-        b"3\nabc\n0\n\n",
-        b"0x3\r\nabc\r\n",
-    ],
-)
-def test_malformed_chunks(talk: Talk, chunks: bytes) -> None:
-    """A body that is framed wrongly is the client's mistake: 400, and the end."""
-    talk.get("/upload", "Transfer-Encoding: chunked", method="POST", body=chunks)
-    status, fields, _ = talk.answer()
-    assert (status, fields["connection"]) == (400, "close")
+@pytest.mark.parametrize("name", OTHERWISE_REFUSED)
+def test_refused(talk: Talk, name: str) -> None:
+    """What is refused for another reason is answered with its status, and the connection ends too."""
+    request, expected = OTHERWISE_REFUSED[name]
+    status, fields, body = talk.send(request).answer()
+    assert (status, fields["connection"]) == (expected, "close")
+    assert body.decode().startswith(f"{expected} ")
     assert talk.is_over()
 
 

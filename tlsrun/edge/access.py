@@ -5,17 +5,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from tlsrun.edge.head import Request
+from tlsrun.http1.head import Head
 from tlsrun.tls.handshake import spell_peer
 
 _log = logging.getLogger("tlsrun.edge.access")
 
 #: Called with the client's address, the request (None: there was no good one), the status (0: the answer broke off)
 #: and the seconds since the head was read.
-Access = Callable[[tuple[str, int], Request | None, int, float], None]
+Access = Callable[[tuple[str, int], Head | None, int, float], None]
 
 
-def write_line(peer: tuple[str, int], request: Request | None, status: int, seconds: float) -> None:
+def write_line(peer: tuple[str, int], request: Head | None, status: int, seconds: float) -> None:
     """An `Access` that logs; a target holds only printable ASCII, so no line can be forged."""
     if request is None:
         _log.info('%s "-" %d', spell_peer(peer), status)

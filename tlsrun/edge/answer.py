@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from tlsrun.edge.chunks import Chunked
-from tlsrun.edge.head import Request
-from tlsrun.edge.names import TOKEN
+from tlsrun.http1.chunks import Chunked
+from tlsrun.http1.fields import TOKEN
+from tlsrun.http1.head import Head
 
 _STATUS = re.compile(rb"HTTP/1\.[01] ([1-5][0-9][0-9])(?: ([\t\x20-\x7e\x80-\xff]*))?")
 _CONTROLS = bytes(set(range(32)) - {0x09, 0x0A, 0x0D}) + b"\x7f"
@@ -115,7 +115,7 @@ class Answer:
         "open_ended", "status",
     )  # fmt: skip
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Head) -> None:
         self._request = request
         self._read = b""  # of the head
         self._head: _Head | None = None

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 from tlsrun.edge.answer import Answer
 from tlsrun.edge.delivery import Delivery
 from tlsrun.edge.exchange import Exchange
-from tlsrun.edge.head import Request
-from tlsrun.edge.inbox import Inbox
-from tlsrun.edge.refusal import Refused
+from tlsrun.edge.packing import Packing
 from tlsrun.edge.spool import Body, Spool, check_body
 from tlsrun.edge.turns import READER, SENDER, WORKER
 from tlsrun.edge.variables import packet
+from tlsrun.http1.head import Head
+from tlsrun.http1.inbox import Inbox
+from tlsrun.http1.refusal import Refused
 
 if TYPE_CHECKING:
     from tlsrun.edge.server import Edge
@@ -45,11 +46,12 @@ class Connection(Delivery):
         self.edge = edge
         self.state = WAITING
         self.served = 0
-        self.inbox = Inbox(edge.limits)
+        self.inbox = Inbox(edge.limits.heads)
+        self._packing = Packing()
         self.exchange: Exchange | None = None
         self._fixed = b""
         self._advancing = False
-        self._request: Request | None = None
+        self._request: Head | None = None
         self._began = 0.0
         self._partial = False  # the beginning of a head has come
         self._body: Body | None = None
@@ -64,7 +66,7 @@ class Connection(Delivery):
 
     def opened(self, tls: ssl.SSLObject) -> None:
         self._fixed = self.edge.variables(self, tls)
-        self.inbox = Inbox(self.edge.limits, trusted=self.peer[0] in self.edge.trusted)
+        self._packing = Packing(trusted=self.peer[0] in self.edge.trusted)
         self.allow(self.edge.limits.head_timeout)
 
     def received(self, data: bytes) -> None:
@@ -131,7 +133,7 @@ class Connection(Delivery):
 
     def _next(self) -> bool:
         """Begin the next request, when its head is whole."""
-        limits, request = self._limits, self.inbox.next_request()
+        limits, request = self._limits, self.inbox.next_head()
         if request is None:
             if self.served and not self._partial:
                 self._partial = True
@@ -181,10 +183,10 @@ class Connection(Delivery):
         self.progressed()
         return rest
 
-    def _ask(self, request: Request, spool: Spool | None) -> None:
+    def _ask(self, request: Head, spool: Spool | None) -> None:
         """Have a worker answer."""
         length = request.length if spool is None else spool.size
-        data = packet(self._fixed, request.variables, length, self.edge.limits.variables)
+        data = packet(self._fixed, self._packing.variables(request), length, self.edge.limits.variables)
         if length and spool is None:
             first = self.inbox.take(length)
             self._left = length - len(first)
@@ -238,7 +240,7 @@ class Connection(Delivery):
         else:
             self.depart()
 
-    def failed(self, request: Request, refused: Refused | None) -> None:
+    def failed(self, request: Head, refused: Refused | None) -> None:
         """There is no answer, or (None) it broke off."""
         self.exchange = None
         self._note(0 if refused is None else refused.status)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tlsrun.edge.connection import ANSWERING, WAITING, Connection
-from tlsrun.edge.refusal import Refused
 from tlsrun.edge.turns import SENDER, WORKER
+from tlsrun.http1.refusal import Refused
 
 
 def expire(client: Connection) -> None:

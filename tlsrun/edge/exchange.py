@@ -6,10 +6,10 @@ import logging
 from typing import TYPE_CHECKING
 
 from tlsrun.edge.answer import Answer, BadAnswer
-from tlsrun.edge.head import Request
-from tlsrun.edge.refusal import Refused
 from tlsrun.edge.spool import Spool
 from tlsrun.edge.upstream import Upstream
+from tlsrun.http1.head import Head
+from tlsrun.http1.refusal import Refused
 from tlsrun.spool import PART
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Exchange(Upstream):
 
     __slots__ = ("_body", "_client", "_packet", "answer", "connected", "request")
 
-    def __init__(self, client: Connection, request: Request, packet: bytes, body: Spool | None) -> None:
+    def __init__(self, client: Connection, request: Head, packet: bytes, body: Spool | None) -> None:
         super().__init__(client.edge.poller, client.edge.upstream)
         self._client = client
         self._packet = packet

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
+from tlsrun.http1.limits import LIMITS, HeadLimits
+
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
     """Bounds of the edge. Sizes are bytes, times are seconds.
 
     Arguments:
-        request_line: the first line of a request; longer is answered with 414.
-        head: request line and headers together; more is answered with 431.
-        headers: their number; more is answered with 431.
+        heads: of the head of a request.
         variables: one uwsgi packet, at most what the workers take (uWSGI's ``buffer-size``); more is answered with 431.
         body: a request body, None for no limit; more is answered with 413.
         spooled: a request body of known length up to here, and a chunked one of any length, is read whole before a
@@ -35,9 +35,7 @@ class Limits:
         connections: at most so many at a time; above, the one that has waited longest is closed.
     """
 
-    request_line: int = 8192
-    head: int = 32768
-    headers: int = 100
+    heads: HeadLimits = LIMITS
     variables: int = 65535
     body: int | None = None
     spooled: int = 8388608
@@ -60,7 +58,9 @@ class Limits:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if value is not None and value < 0 or value == 0 and field.name not in _MAY_BE_ZERO:
+            if field.name == "heads" or value is None:
+                continue
+            if value < 0 or value == 0 and field.name not in _MAY_BE_ZERO:
                 raise ValueError(f"{field.name} must be above 0, not {value!r}")
         if self.variables > 65535:
             raise ValueError("variables: a uwsgi packet has at most 65535 bytes")

@@ -1,29 +1,15 @@
-"""What becomes of each request header, decided by its name: handed on as a variable, read by the edge, or dropped."""
+"""Which request headers are handed on, by their names: each as a variable, or not at all."""
 
 from __future__ import annotations
 
-import re
-
-from tlsrun.edge.refusal import malformed
 from tlsrun.edge.variables import sized
 from tlsrun.wsgi.claims import ALL as PROXY_CLAIMS
 
-TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
+#: The variable to send, length first as the uwsgi protocol has it; None for a header that goes no further.
+Rule = bytes | None
 
-# Rules that are no variable: what the edge does with the header.
-DROP, HOST, LENGTH, CODING, CONNECTION, EXPECT, TYPE = range(7)
-
-#: The variable to send, length first as the uwsgi protocol has it; or one of the numbers above.
-Rule = bytes | int
-
-_READ = {
-    b"host": HOST,
-    b"content-length": LENGTH,
-    b"transfer-encoding": CODING,
-    b"connection": CONNECTION,
-    b"expect": EXPECT,
-    b"content-type": TYPE,
-}
+#: Said otherwise in a packet: HTTP_HOST and CONTENT_LENGTH; or for the edge alone.
+_READ = frozenset((b"host", b"content-length", b"transfer-encoding", b"connection", b"expect"))
 
 #: About one connection only (RFC 9110, section 7.6.1); `Proxy` would become HTTP_PROXY (httpoxy, CVE-2016-5385).
 _HOP_BY_HOP = frozenset(
@@ -51,27 +37,23 @@ def variable_name(name: bytes) -> bytes:
 
 
 def rule_for(name: bytes, *, trusted: bool = False) -> Rule:
-    """What to do with the header ``name``, in any case.
+    """The variable of the header ``name``, a token in any case.
 
     Arguments:
         trusted: it comes from a trusted proxy, whose word on its client the application's middleware reads.
 
     A name with an underscore is dropped: as a variable it is the same as the one with a hyphen (CVE-2015-0219).
-
-    Raises:
-        Refused: the name is no token: a space before the colon, a folded line, no colon at all.
     """
-    if TOKEN.fullmatch(name) is None:
-        raise malformed("a header line that is not a name, a colon and a value")
     lower = name.lower()
-    read = _READ.get(lower)
-    if read is not None:
-        return read
+    if lower in _READ or b"_" in lower:
+        return None
+    if lower == b"content-type":
+        return sized(b"CONTENT_TYPE")
     variable = variable_name(lower)
-    if trusted and b"_" not in lower and variable.decode("ascii") in PROXY_CLAIMS:
+    if trusted and variable.decode("ascii") in PROXY_CLAIMS:
         return sized(variable)
-    if b"_" in lower or lower in _HOP_BY_HOP or lower in _CLAIMS or lower.startswith(_CLAIM_PREFIXES):
-        return DROP
+    if lower in _HOP_BY_HOP or lower in _CLAIMS or lower.startswith(_CLAIM_PREFIXES):
+        return None
     return sized(variable)
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from tlsrun import spool
-from tlsrun.edge.chunks import Chunked
 from tlsrun.edge.limits import Limits
-from tlsrun.edge.refusal import Refused, malformed
+from tlsrun.http1.chunks import Chunked
+from tlsrun.http1.refusal import Refused, malformed
 
 
 class Spool(spool.Spool):

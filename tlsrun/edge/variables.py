@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tlsrun.edge.refusal import Refused
+from tlsrun.http1.refusal import Refused
 
 
 def sized(data: bytes) -> bytes:

@@ -9,19 +9,19 @@ import enum
 import re
 from collections.abc import Callable
 
+from tlsrun.http1.authority import parse_authority
+from tlsrun.http1.inbox import Inbox
+from tlsrun.http1.limits import HeadLimits
+from tlsrun.http1.refusal import Refused
+
 #: Bytes of a request head that are worth reading for a redirect; more is answered with 400.
 MAX_HEAD = 8192
+LIMITS = HeadLimits(line=MAX_HEAD, size=MAX_HEAD)
 
 _METHODS = (b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"OPTIONS", b"PATCH", b"TRACE", b"CONNECT", b"PRI")
 _STARTS = tuple(method + b" " for method in _METHODS)
+_ENDS_AS_HTTP_1 = re.compile(rb"[A-Z]+ [!-~]+ HTTP/1\.[0-9]")
 _HANDSHAKE_RECORD = 0x16  # RFC 8446, section 5.1
-
-# RFC 3986, section 3.2: a name or IPv4 address, or an IPv6 address in brackets; then perhaps a port.
-_AUTHORITY = re.compile(
-    r"(?:(?P<name>[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9.])?)|\[(?P<v6>[0-9A-Fa-f:.]+)\])(?::[0-9]{1,5})?"
-)
-_REQUEST_LINE = re.compile(rb"([A-Z]+) ([!-~]+) HTTP/1\.[0-9]")
-_ABSOLUTE = re.compile(r"http://([^/?#]+)(.*)", re.IGNORECASE)
 
 _REASONS = {301: "Moved Permanently", 308: "Permanent Redirect", 400: "Bad Request"}
 
@@ -67,45 +67,36 @@ def answer(head: bytes, allowed: Callable[[str], bool]) -> bytes | None:
         the whole response, after which the connection is closed; None when ``head`` is no HTTP/1 request line:
         close without a word.
     """
-    line, _, rest = head.partition(b"\n")
-    match = _REQUEST_LINE.fullmatch(line.rstrip(b"\r"))
-    if match is None:
+    line = head.partition(b"\n")[0].rstrip(b"\r")
+    if _ENDS_AS_HTTP_1.fullmatch(line) is None:
         return None
-    method, target = match[1].decode("ascii"), match[2].decode("ascii")
-    location = _https_url(target, _hosts(rest), allowed) if head_is_whole(head) and len(head) < MAX_HEAD else None
+    location = _https_url(head, allowed)
+    head_only = head.startswith(b"HEAD ")
     if location is None:
-        return _response(400, "This port speaks HTTPS only. Open it with https:// instead of http://.\n", method)
-    status = 301 if method in ("GET", "HEAD") else 308
-    return _response(status, f"This port speaks HTTPS only. The page is at {location}\n", method, location)
+        text = "This port speaks HTTPS only. Open it with https:// instead of http://.\n"
+        return _response(400, text, head_only=head_only)
+    status = 301 if head.startswith((b"GET ", b"HEAD ")) else 308
+    text = f"This port speaks HTTPS only. The page is at {location}\n"
+    return _response(status, text, head_only=head_only, location=location)
 
 
-def _hosts(fields: bytes) -> list[str]:
-    names = []
-    for line in fields.split(b"\n"):
-        name, colon, value = line.partition(b":")
-        if colon and name.lower() == b"host":
-            names.append(value.strip(b" \t\r").decode("latin-1"))
-    return names
-
-
-def _https_url(target: str, hosts: list[str], allowed: Callable[[str], bool]) -> str | None:
-    if len(hosts) > 1:
+def _https_url(data: bytes, allowed: Callable[[str], bool]) -> str | None:
+    """Where the request's page is on https; None for a request that is not whole, not a good one, or not for us."""
+    inbox = Inbox(LIMITS)
+    inbox.put(data)
+    try:
+        head = inbox.next_head()
+    except Refused:
         return None
-    absolute = _ABSOLUTE.fullmatch(target)
-    if absolute is not None:
-        authority, path = absolute[1], absolute[2]
-        path = path if path.startswith("/") else f"/{path}"
-    elif target.startswith("/") and hosts:
-        authority, path = hosts[0], target
-    else:
+    if head is None or head.host is None or head.scheme == b"https" or not head.path.startswith(b"/"):
         return None
-    match = _AUTHORITY.fullmatch(authority)
-    if match is None or not allowed((match["name"] or match["v6"]).lower()):
+    if not allowed(parse_authority(head.host).host):
         return None
-    return f"https://{authority}{path}"
+    query = b"" if head.query is None else b"?" + head.query
+    return f"https://{(head.host + head.path + query).decode('ascii')}"
 
 
-def _response(status: int, text: str, method: str, location: str | None = None) -> bytes:
+def _response(status: int, text: str, *, head_only: bool, location: str | None = None) -> bytes:
     body = text.encode("ascii")
     fields = [
         f"HTTP/1.1 {status} {_REASONS[status]}",
@@ -117,4 +108,4 @@ def _response(status: int, text: str, method: str, location: str | None = None) 
     if location is not None:
         fields.append(f"Location: {location}")
     head = "\r\n".join([*fields, "", ""]).encode("ascii")
-    return head if method == "HEAD" else head + body
+    return head if head_only else head + body

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import email.utils
 import html
-import http
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from tlsrun.http1.head import Head
+from tlsrun.http1.refusal import Refused, phrase
 from tlsrun.tls.challenge import NotServed, is_challenge, read_challenge
-from tlsrun.tls.redirect_request import MAX_HEAD, Malformed, Misdirected, Request, parse
+from tlsrun.tls.redirect_request import Request, request_of
 
 _PAGE = """\
 <!doctype html>
@@ -82,7 +83,7 @@ class Answer:
     def render(self) -> bytes:
         """The response as it is sent."""
         fields = [
-            f"HTTP/1.1 {self.status} {http.HTTPStatus(self.status).phrase}",
+            f"HTTP/1.1 {self.status} {phrase(self.status)}",
             f"Date: {email.utils.formatdate(usegmt=True)}",
             f"Content-Type: {self.content_type}",
             f"Content-Length: {len(self.body)}",
@@ -100,19 +101,22 @@ def too_slow(seconds: float) -> Answer:
     return _in_words(408, f"The request did not arrive within {seconds:g} seconds.")
 
 
-def too_large() -> Answer:
-    """For a client that sent more than `MAX_HEAD` bytes and no end of the head."""
-    return _in_words(431, f"The request head has more than {MAX_HEAD} bytes.")
+def refused(refusal: Refused, *, head_only: bool) -> Answer:
+    """For what is no good request, or not one for this port.
+
+    Arguments:
+        head_only: it begins as a HEAD request, which is answered without a body.
+    """
+    return _in_words(refusal.status, refusal.words, head_only=head_only)
 
 
-def respond(head: bytes, redirect: Redirect) -> Answer:
-    """The answer to a whole request head."""
-    try:
-        request = parse(head)
-    except Malformed as error:
-        return _in_words(400, str(error), head_only=head.startswith(b"HEAD "))
-    except Misdirected as error:
-        return _in_words(421, str(error), head_only=head.startswith(b"HEAD "))
+def respond(head: Head, redirect: Redirect) -> Answer:
+    """The answer to a request.
+
+    Raises:
+        Refused: it is not one for this port.
+    """
+    request = request_of(head)
     if redirect.acme_webroot is not None and is_challenge(request.path):
         return _challenge(request, redirect.acme_webroot)
     return _redirect(request, redirect)

@@ -26,11 +26,13 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from tlsrun.http1.inbox import Inbox
+from tlsrun.http1.refusal import Refused
 from tlsrun.tls import proxy_protocol
 from tlsrun.tls.handshake import spell_peer
 from tlsrun.tls.peers import NOBODY, Peers
-from tlsrun.tls.redirect_answer import Answer, Redirect, respond, too_large, too_slow
-from tlsrun.tls.redirect_request import MAX_HEAD, end_of_head, is_hopeless
+from tlsrun.tls.redirect_answer import Answer, Redirect, refused, respond, too_slow
+from tlsrun.tls.redirect_request import LIMITS, is_hopeless
 from tlsrun.tls.waker import Waker
 
 _log = logging.getLogger("tlsrun.redirect")
@@ -52,7 +54,7 @@ class _State(enum.Enum):
 
 
 class _Client:
-    __slots__ = ("data", "deadline", "may_be_introduced", "peer", "read_away", "sock", "state")
+    __slots__ = ("data", "deadline", "inbox", "may_be_introduced", "peer", "read_away", "sock", "state")
 
     def __init__(self, sock: socket.socket, peer: Any, deadline: float, *, may_be_introduced: bool) -> None:
         self.sock = sock
@@ -60,7 +62,8 @@ class _Client:
         self.deadline = deadline
         self.state = _State.HEAD
         self.may_be_introduced = may_be_introduced
-        self.data = b""  # what came of the head, then what is left of the answer
+        self.inbox = Inbox(LIMITS)
+        self.data = b""  # what came of a PROXY header, then what is left of the answer
         self.read_away = 0
 
 
@@ -150,20 +153,24 @@ class RedirectLoop:
             self._drop(client)
 
     def _read_head(self, client: _Client) -> None:
-        came = client.sock.recv(MAX_HEAD)
+        came = client.sock.recv(LIMITS.size)
         if client.may_be_introduced and came:
             came = self._introduce(client, client.data + came)
             if not came:  # more is to come
                 return
-        # RFC 9112, section 2.2: an empty line before the request is ignored.
-        data = client.data + came if client.data else came.removeprefix(b"\r\n")
-        client.data = data
-        if not came or is_hopeless(data):
+        inbox = client.inbox
+        inbox.put(came)
+        first = inbox.peek()
+        if not came or is_hopeless(first.removeprefix(b"\r\n")):
             self._drop(client)
-        elif (end := end_of_head(data)) is not None and end <= MAX_HEAD:
-            self._answer(client, respond(data[:end], self._redirect))
-        elif len(data) > MAX_HEAD or end is not None:
-            self._answer(client, too_large())
+            return
+        try:
+            head = inbox.next_head()
+            answer = None if head is None else respond(head, self._redirect)
+        except Refused as refusal:
+            answer = refused(refusal, head_only=first.startswith(b"HEAD "))
+        if answer is not None:
+            self._answer(client, answer)
 
     def _introduce(self, client: _Client, data: bytes) -> bytes:
         """Take a PROXY header, if ``data`` begins with one; returns what follows, as soon as that is known."""
@@ -268,7 +275,7 @@ class RedirectLoop:
                 if listener.fileno() >= 0:
                     self._selector.register(listener, _READ)
         for client in [one for one in self._clients if one.deadline <= now]:
-            if client.state is _State.HEAD and client.data:
+            if client.state is _State.HEAD and (client.inbox.size or client.data):
                 self._advance(client, too_slow(self._head_timeout))
             else:
                 self._drop(client)

@@ -41,16 +41,19 @@ class Rechunked(io.RawIOBase):
         return size
 
 
-def for_bottle(app: Callable[..., Any]) -> Callable[..., Any]:
+def for_bottle(app: Callable[..., Any], *, tells: bool = False) -> Callable[..., Any]:
     """Wrap an application that reads chunked bodies by itself.
 
     Servers decode a chunked body, and say so (``wsgi.input_terminated``); Bottle looks at Transfer-Encoding alone,
     and answers 400 to a body without chunks, or takes it for empty when the header is not there. HTTP/2 and HTTP/3
-    have no such header, and need no length either.
+    have no such header, and need no length either; the built-in server does not hand it on.
+
+    Arguments:
+        tells: the server says ``wsgi.input_terminated`` of chunked bodies and of no others.
     """
 
     def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        if environ.get("wsgi.input_terminated") and _has_no_length(environ):
+        if environ.get("wsgi.input_terminated") and (tells or _has_no_length(environ)):
             environ["HTTP_TRANSFER_ENCODING"] = "chunked"
             environ["wsgi.input"] = io.BufferedReader(Rechunked(environ["wsgi.input"]), _CHUNK)
             del environ["wsgi.input_terminated"]

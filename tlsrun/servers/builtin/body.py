@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from tlsrun.edge.chunks import Chunked
+from tlsrun.http1.chunks import Chunked
 from tlsrun.servers.builtin.pace import Pace
 from tlsrun.servers.builtin.reader import ClientGone, Reader
 

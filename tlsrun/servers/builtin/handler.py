@@ -8,10 +8,11 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from tlsrun.edge.refusal import Refused
+from tlsrun.http1.fields import Fields
+from tlsrun.http1.head import Head
+from tlsrun.http1.refusal import Refused
 from tlsrun.servers.broken import Broken, BrokenBody
 from tlsrun.servers.builtin.body import NO_BODY, Body, NoBody
-from tlsrun.servers.builtin.head import Head
 from tlsrun.servers.builtin.pace import Pace
 from tlsrun.servers.builtin.reader import ClientGone
 from tlsrun.servers.builtin.response import Response
@@ -37,6 +38,9 @@ class Handler(Session):
     client_gone: tuple[type[Exception], ...] = (ClientGone,)
     _head: Head
     _base: dict[str, Any] | None = None
+    #: The header lines of the request before, and their variables: most clients send the same lines again.
+    _fields: Fields | None = None
+    _variables: dict[str, str]
 
     def make_environ(self) -> dict[str, Any]:
         """The environ of the request at hand, but for ``wsgi.input``."""
@@ -56,7 +60,7 @@ class Handler(Session):
         self._broken = True
         self._take(head)
         body: Body | NoBody
-        if head.length == 0:
+        if not head.chunked and not head.length:
             body, self.rfile = NO_BODY, io.BytesIO()
         else:
             body = self._body(head)
@@ -65,7 +69,7 @@ class Handler(Session):
         response = self._response(head, body)
         environ = self.make_environ()
         environ["wsgi.input"] = self.rfile
-        if head.length is None:
+        if head.chunked:
             environ["wsgi.input_terminated"] = True
         if "HTTP_UPGRADE" in environ:
             # Another protocol takes the socket over (WebSocket), and waits as long as it likes.
@@ -83,12 +87,13 @@ class Handler(Session):
     def _take(self, head: Head) -> None:
         """Set what the standard library's class and its subclasses look at."""
         self._head = head
-        self.requestline = head.line
-        self.command = head.method
-        self.request_version = head.version
+        self.requestline = head.line.decode("ascii")
+        self.command = head.method.decode("ascii")
+        self.request_version = "HTTP/1.0" if head.http10 else "HTTP/1.1"
         self.close_connection = not head.keep_alive
         # As http.server: what begins with two slashes would be a URL without a scheme to an application that redirects.
-        self.path = "/" + head.target.lstrip("/") if head.target.startswith("//") else head.target
+        target = head.target.decode("ascii")
+        self.path = "/" + target.lstrip("/") if target.startswith("//") else target
         self._pace = Pace(self.site.options.write_timeout)
 
     def _body(self, head: Head) -> Body:
@@ -113,8 +118,21 @@ class Handler(Session):
         environ["REQUEST_METHOD"] = self.command
         environ["SERVER_PROTOCOL"] = self.request_version
         environ["REQUEST_URI"] = self.path
-        environ.update(variables(self._head.fields))
+        head = self._head
+        if head.fields is not self._fields:
+            self._variables = variables(head.fields.lines)
+            self._fields = head.fields
+        environ.update(self._variables)
+        if head.scheme and head.host is not None:
+            # RFC 9112, section 3.2.2: the host of a target that is a URL goes before Host.
+            environ["HTTP_HOST"] = head.host.decode("ascii")
         return environ
+
+    def target(self) -> tuple[str, str]:
+        """Path, nothing of it decoded, and query of the request's target."""
+        head = self._head
+        path = head.path.decode("ascii")
+        return path if not path.startswith("//") else "/" + path.lstrip("/"), (head.query or b"").decode("ascii")
 
     def _ask(self) -> None:
         self._send(b"HTTP/1.1 100 Continue\r\n\r\n")

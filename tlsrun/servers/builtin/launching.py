@@ -78,7 +78,7 @@ def run(plan: Plan, application: Callable[..., Any]) -> int:
 
 def _wrapped(application: Callable[..., Any], plan: Plan, options: Options) -> Callable[..., Any]:
     if plan.framework == "bottle":
-        return for_bottle(application)
+        return for_bottle(application, tells=True)
     return development.with_debugger(application, plan, options) if plan.development.debugs else application
 
 

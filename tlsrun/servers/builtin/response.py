@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import TypeAlias
 
-from tlsrun.servers.builtin.head import Head
+from tlsrun.http1.head import Head
 
 ExcInfo: TypeAlias = tuple[type[BaseException], BaseException, TracebackType]
 
@@ -177,12 +177,12 @@ class Response:
             pass
         elif lengths:
             self._announced = _number(lengths)
-        elif status != 304 and known is not None and not (request.method == "HEAD" and known == 0):
+        elif status != 304 and known is not None and not (request.method == b"HEAD" and known == 0):
             self._announced = known
             lines.append(f"Content-Length: {known}")
-        self._bodyless = empty or status == 304 or request.method == "HEAD"
+        self._bodyless = empty or status == 304 or request.method == b"HEAD"
         unknown = not self._bodyless and self._announced is None
-        self._chunks = unknown and request.version != "HTTP/1.0"
+        self._chunks = unknown and not request.http10
         until_close = unknown and not self._chunks
         if self._chunks:
             lines.append("Transfer-Encoding: chunked")
@@ -195,7 +195,7 @@ class Response:
                 lines.append(f"{name}: {value}")
         if not self.keeps:
             lines.append("Connection: close")
-        elif self._request.version == "HTTP/1.0":
+        elif self._request.http10:
             lines.append("Connection: keep-alive")
         return "\r\n".join([*lines, "", ""]).encode("latin-1")
 

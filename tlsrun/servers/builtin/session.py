@@ -10,10 +10,10 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any
 
-from tlsrun.edge.refusal import Refused
+from tlsrun.http1.head import Head
+from tlsrun.http1.refusal import Refused
 from tlsrun.servers.builtin.connections import Phase
 from tlsrun.servers.builtin.dates import http_date, log_date
-from tlsrun.servers.builtin.head import Head, parse_head
 from tlsrun.servers.builtin.pace import Pace
 from tlsrun.servers.builtin.patient import PatientSocket
 from tlsrun.servers.builtin.reader import ClientGone, Reader
@@ -50,7 +50,7 @@ class Session(BaseHTTPRequestHandler):
         self._pace = Pace(server.options.write_timeout)
         self._unread = False
         self._broken = False
-        self._version = ""
+        self._http10 = False
 
     # -- a station (`tlsrun.servers.builtin.crew`) --------------------------------------------------------------------
 
@@ -117,12 +117,12 @@ class Session(BaseHTTPRequestHandler):
             return False
         connections.move(self.sock, Phase.RECEIVING)
         try:
-            head = parse_head(self._reader.head(options.head_timeout))
+            head = self._reader.head(options.head_timeout)
         except Refused as refusal:
             self._refuse(refusal)
             return False
         connections.move(self.sock, Phase.BUSY)
-        self._version = head.version
+        self._http10 = head.http10
         return self.site.work.run(self._answer, head, self)
 
     # -- a client whose request waits (`tlsrun.servers.builtin.work`) -------------------------------------------------
@@ -137,7 +137,7 @@ class Session(BaseHTTPRequestHandler):
         Raises:
             ClientGone: it is not.
         """
-        if has_gone(self.sock, self._send if self._version == "HTTP/1.1" else None):
+        if has_gone(self.sock, None if self._http10 else self._send):
             raise ClientGone("it went before its request's turn")
 
     def _refuse(self, refusal: Refused) -> None:

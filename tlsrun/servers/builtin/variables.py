@@ -8,20 +8,21 @@ from collections.abc import Iterable
 _COOKIE = "HTTP_COOKIE"
 
 
-def variables(fields: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """The variables of one request's header fields.
+def variables(lines: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """The variables of one request's header lines.
 
     A field that comes again is one more member of a list (RFC 9110, section 5.3); cookies are joined as browsers
     write them (RFC 9113, section 8.2.3).
 
     Arguments:
-        fields: names and values, as latin-1.
+        lines: names and values.
     """
     found: dict[str, str] = {}
-    for name, value in fields:
+    for name, octets in lines:
         variable = _variable(name)
         if variable is None:
             continue
+        value = octets.decode("latin-1")
         if variable in found:
             between = "; " if variable == _COOKIE else ","
             value = f"{found[variable]}{between}{value}"
@@ -30,13 +31,13 @@ def variables(fields: Iterable[tuple[str, str]]) -> dict[str, str]:
 
 
 @functools.lru_cache(maxsize=512)
-def _variable(name: str) -> str | None:
+def _variable(name: bytes) -> str | None:
     """The variable of a field; None for one that could be taken for another's.
 
     A name with an underscore is the same variable as the one with a hyphen (CVE-2015-0219); ``Proxy`` would become
-    HTTP_PROXY (httpoxy, CVE-2016-5385).
+    HTTP_PROXY (httpoxy, CVE-2016-5385). Transfer-Encoding was about the connection: the body is out of its chunks.
     """
-    if "_" in name or name.lower() == "proxy":
+    if b"_" in name or name.lower() in (b"proxy", b"transfer-encoding"):
         return None
-    variable = name.upper().replace("-", "_")
+    variable = name.decode("ascii").upper().replace("-", "_")
     return variable if variable in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{variable}"

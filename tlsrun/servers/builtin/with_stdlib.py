@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable
 from typing import Any
-from urllib.parse import unquote_to_bytes, urlsplit
+from urllib.parse import unquote_to_bytes
 from wsgiref.util import FileWrapper
 
 import tlsrun
@@ -41,12 +41,10 @@ class StandardHandler(Handler):
 
     def make_environ(self) -> dict[str, Any]:
         """The environ of the request at hand."""
-        host, path, query = split_target(self.path)
+        path, query = self.target()
         environ = self.new_environ()
-        environ["PATH_INFO"] = unquote_to_bytes(path.encode("latin-1")).decode("latin-1") if "%" in path else path
+        environ["PATH_INFO"] = unquote_to_bytes(path).decode("latin-1") if "%" in path else path
         environ["QUERY_STRING"] = query
-        if host:
-            environ["HTTP_HOST"] = host
         return environ
 
     def failure(self) -> Callable[..., Iterable[bytes]]:
@@ -58,12 +56,3 @@ def internal_error(environ: dict[str, Any], start_response: Callable[..., Any]) 
     """A WSGI application that answers 500 and says no more than that."""
     start_response("500 Internal Server Error", [("Content-Type", "text/plain; charset=utf-8")], sys.exc_info())
     return [b"The application failed. Its log says why.\n"]
-
-
-def split_target(target: str) -> tuple[str, str, str]:
-    """Host (empty when the target has none), path and query of a request target (RFC 9112, section 3.2)."""
-    if target.startswith("/") or target == "*":
-        path, _, query = target.partition("?")
-        return "", path, query
-    parts = urlsplit(target)
-    return parts.netloc, parts.path or "/", parts.query

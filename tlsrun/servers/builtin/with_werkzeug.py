@@ -8,7 +8,7 @@ import re
 import ssl
 from collections.abc import Callable, Iterable
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from werkzeug.exceptions import InternalServerError
 from werkzeug.serving import WSGIRequestHandler
@@ -59,17 +59,10 @@ class WerkzeugHandler(Handler, WSGIRequestHandler):
         """Werkzeug's environ; all of it text, as PEP 3333 wants it."""
         environ = self.new_environ()
         self._plain = _PLAIN.fullmatch(self.path) is not None
-        if self._plain:
-            host = ""
-            path, _, query = self.path.partition("?")
-        else:
-            host, path, query = _split(self.path)
-            environ["REQUEST_URI"] = _as_octets(self.path)
-        environ["PATH_INFO"] = path
+        path, query = self.target()
+        environ["PATH_INFO"] = path if self._plain else _as_octets(unquote(path))
         environ["QUERY_STRING"] = query
         environ["RAW_URI"] = environ["REQUEST_URI"]
-        if host:
-            environ["HTTP_HOST"] = host
         self.environ = environ
         return environ
 
@@ -95,14 +88,6 @@ class WerkzeugHandler(Handler, WSGIRequestHandler):
                 self.log("info", '"%s" %s %s', f"{self.command} {self.path} {self.request_version}", "200", "-")
         else:
             super().log_request(code)
-
-
-def _split(target: str) -> tuple[str, str, str]:
-    """Host (empty when the target has none), path and query of a request target, as Werkzeug takes them apart."""
-    parts = urlsplit(target)
-    path = f"/{parts.netloc}{parts.path}" if parts.netloc and not parts.scheme else parts.path
-    host = parts.netloc if parts.scheme else ""
-    return host, _as_octets(unquote(path)), _as_octets(parts.query)
 
 
 def _as_octets(text: str) -> str:

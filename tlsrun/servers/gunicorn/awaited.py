@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from tlsrun.edge.chunks import Chunked
+from tlsrun.http1.chunks import Chunked
 
 _LENGTH = re.compile(rb"\ncontent-length:[ \t]*([0-9]{1,18})[ \t]*\r\n")
 _CODING = re.compile(rb"\ntransfer-encoding:[ \t]*chunked[ \t]*\r\n")

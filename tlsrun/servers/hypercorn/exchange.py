@@ -14,7 +14,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
-from tlsrun.edge.refusal import Refused
+from tlsrun.http1.refusal import Refused
 from tlsrun.servers.hypercorn.deadlines import Deadlines
 from tlsrun.servers.hypercorn.inbox import Inbox
 from tlsrun.servers.hypercorn.outbox import PIECE, ClientGone, Outbox

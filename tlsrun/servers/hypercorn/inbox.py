@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from tlsrun.edge.refusal import Refused
+from tlsrun.http1.refusal import Refused
 from tlsrun.servers.hypercorn.store import Stock, Store
 
 
@@ -33,7 +33,7 @@ class Inbox:
         """Put ``data`` at the end. Nothing is kept of what comes after `break_off`.
 
         Raises:
-            tlsrun.edge.refusal.Refused: 507, there is no room for it.
+            tlsrun.http1.refusal.Refused: 507, there is no room for it.
         """
         with self._changed:
             if self._broken is not None or not data:

@@ -6,9 +6,9 @@ import random
 
 import pytest
 
-from tests.edge.malformed import CHUNKED_HEAD, MALFORMED
-from tlsrun.edge.chunks import Chunked
-from tlsrun.edge.refusal import Refused, malformed
+from tests.http1.malformed import CHUNKED_HEAD, MALFORMED
+from tlsrun.http1.chunks import Chunked
+from tlsrun.http1.refusal import Refused, malformed
 
 _BAD = {name: data[len(CHUNKED_HEAD) :] for name, data in MALFORMED.items() if data.startswith(CHUNKED_HEAD)}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from tlsrun.edge.names import TOKEN
+from tlsrun.http1.fields import TOKEN
 
 # Extensions are skipped; spaces may stand before their semicolon and nowhere else.
 _SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:[ \t]*;[\t\x20-\x7e\x80-\xff]*)?")

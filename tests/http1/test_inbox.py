@@ -1,4 +1,4 @@
-"""Requests cut out of what comes; and that nothing which comes breaks that, or makes two requests of one."""
+"""Heads cut out of what comes; and that nothing which comes breaks that, or makes two requests of one."""
 
 from __future__ import annotations
 
@@ -7,36 +7,23 @@ import re
 
 import pytest
 
-from tests.edge.malformed import MALFORMED
-from tlsrun.edge.head import Request
-from tlsrun.edge.inbox import Inbox
+from tests.http1.malformed import MALFORMED
+from tests.http1.mutating import SEEDS, mutate
 from tlsrun.edge.limits import Limits
-from tlsrun.edge.refusal import Refused
 from tlsrun.edge.spool import Body
+from tlsrun.http1.head import Head
+from tlsrun.http1.inbox import Inbox
+from tlsrun.http1.refusal import Refused
 
 LIMITS = Limits()
 
 _GET = b"GET /%d HTTP/1.1\r\nHost: x\r\n\r\n"
-_SEEDS = [
-    b"GET /a HTTP/1.1\r\nHost: x\r\nAccept: */*\r\n\r\n",
-    b"POST /b?c=d HTTP/1.1\r\nHost: x:1\r\nContent-Length: 37\r\nContent-Type: a/b\r\n\r\n"
-    b"GET /inner HTTP/1.1\r\nHost: x\r\n\r\n12345",
-    b"POST /e HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
-    b"25;x=y\r\nGET /inner HTTP/1.1\r\nHost: x\r\n\r\n12345\r\n0\r\nX-T: u\r\n\r\n",
-    b"PUT http://h/f HTTP/1.1\r\nHost: x\r\nConnection: keep-alive, x-g\r\nX-G: h\r\nContent-Length: 0\r\n\r\n",
-    b"OPTIONS * HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
-]  # fmt: skip
-
-_INSERTED = [
-    b"\r", b"\n", b"\r\n", b" ", b"\t", b":", b",", b"0", b"5", b"x", b"\x00", b"\xff", b";", b"\r\n\r\n", b"HTTP/1.1",
-    b"Content-Length: 0\r\n", b"Transfer-Encoding: chunked\r\n", b"\x0b", b"-", b"+",
-]  # fmt: skip
 
 
-def requests(data: bytes, *cuts: int) -> tuple[list[tuple[Request, bytes]], int]:
+def requests(data: bytes, *cuts: int) -> tuple[list[tuple[Head, bytes]], int]:
     """What the edge makes of one client's bytes, cut into reads: requests with bodies, and the status of a refusal."""
-    inbox, body = Inbox(LIMITS), None
-    found: list[tuple[Request, bytes]] = []
+    inbox, body = Inbox(), None
+    found: list[tuple[Head, bytes]] = []
     request = None
     edges = [0, *sorted(cuts), len(data)]
     try:
@@ -51,7 +38,7 @@ def requests(data: bytes, *cuts: int) -> tuple[list[tuple[Request, bytes]], int]
                     body.spool.close()
                     body = None
                     continue
-                request = inbox.next_request()
+                request = inbox.next_head()
                 if request is None:
                     break
                 if request.chunked or request.length:
@@ -71,7 +58,7 @@ def test_pipelined() -> None:
     assert [request.target for request, _ in found] == [b"/%d" % number for number in range(50)]
 
 
-@pytest.mark.parametrize("seed", _SEEDS)
+@pytest.mark.parametrize("seed", SEEDS)
 def test_any_cut(seed: bytes) -> None:
     """How the bytes are cut into reads makes no difference."""
     whole = requests(seed * 2)
@@ -91,13 +78,13 @@ def test_malformed(name: str) -> None:
 
 def test_take() -> None:
     """A body is taken out of what lies behind a head, and the next head is found behind it."""
-    inbox = Inbox(LIMITS)
+    inbox = Inbox()
     inbox.put(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabcGET")
-    assert inbox.next_request()
+    assert inbox.next_head()
     assert inbox.take(3) == b"abc"
     assert inbox.size == 3
     inbox.put(b" / HTTP/1.1\r\nHost: x\r\n\r\n")
-    assert inbox.next_request()
+    assert inbox.next_head()
     assert not inbox.size
 
 
@@ -106,28 +93,15 @@ def test_mutations() -> None:
     chance = random.Random(20240601)  # noqa: S311 -- the same mutations in every run
     served = 0
     for _ in range(60_000):
-        data = bytearray(chance.choice(_SEEDS) + chance.choice(_SEEDS))
+        data = bytearray(chance.choice(SEEDS) + chance.choice(SEEDS))
         for _ in range(chance.choice((1, 1, 1, 2, 4))):
-            _mutate(data, chance)
+            mutate(data, chance)
         found, status = requests(bytes(data))
         assert status in (0, 400, 405, 413, 414, 417, 431, 505)
         by_grammar = messages(bytes(data))
         assert [(request.target, body) for request, body in found] == by_grammar[: len(found)], bytes(data)
         served += len(found)
     assert served > 30_000
-
-
-def _mutate(data: bytearray, chance: random.Random) -> None:
-    at = chance.randrange(len(data) + 1)
-    kind = chance.randrange(4)
-    if kind == 0:
-        data[at:at] = chance.choice(_INSERTED)
-    elif kind == 1:
-        del data[at : at + chance.randrange(1, 4)]
-    elif kind == 2:
-        data[at : at + 1] = chance.choice(_INSERTED)
-    else:
-        data[at:at] = data[chance.randrange(len(data)) :][: chance.randrange(40)]
 
 
 _TCHAR = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"

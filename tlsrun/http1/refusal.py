@@ -1,8 +1,10 @@
-"""What the edge itself answers, in words."""
+"""What is answered instead of a request that is not served, in words."""
 
 from __future__ import annotations
 
-#: Reason phrases of RFC 9110, section 15.
+import http
+
+#: Reason phrases of RFC 9110, section 15; http.HTTPStatus has those of its predecessor for some of them.
 _PHRASES = {
     400: "Bad Request",
     405: "Method Not Allowed",
@@ -10,6 +12,7 @@ _PHRASES = {
     413: "Content Too Large",
     414: "URI Too Long",
     417: "Expectation Failed",
+    421: "Misdirected Request",
     431: "Request Header Fields Too Large",
     502: "Bad Gateway",
     503: "Service Unavailable",
@@ -19,8 +22,13 @@ _PHRASES = {
 }
 
 
+def phrase(status: int) -> str:
+    """The reason phrase of a status."""
+    return _PHRASES.get(status) or http.HTTPStatus(status).phrase
+
+
 class Refused(Exception):
-    """A request that the edge answers itself.
+    """A request that is answered without the application.
 
     Arguments:
         status: the HTTP status.

@@ -1,4 +1,4 @@
-"""Requests that must never reach a worker: what two HTTP parsers could read in two ways."""
+"""Requests that must never reach an application: what two HTTP parsers could read in two ways."""
 
 from __future__ import annotations
 
@@ -149,9 +149,9 @@ OTHERWISE_REFUSED = {
     "HTTP/2.0": (b"GET /seen HTTP/2.0\r\nHost: localhost\r\n\r\n", 505),
     "HTTP/0.9": (b"GET /seen HTTP/0.9\r\nHost: localhost\r\n\r\n", 505),
     "HTTP/3.0": (b"GET /seen HTTP/3.0\r\nHost: localhost\r\n\r\n", 505),
-    "a long request line": (b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", 414),
-    "a request line without end": (b"GET /" + b"a" * 9000, 414),
-    "large headers": (_with(*[b"X-A: " + b"a" * 8000] * 5), 431),
-    "a header without end": (b"GET /seen HTTP/1.1\r\nHost: localhost\r\nX-A: " + b"a" * 33000, 431),
-    "many headers": (_with(*[b"X-A: b"] * 101), 431),
+    "a long request line": (b"GET /" + b"a" * 17000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", 414),
+    "a request line without end": (b"GET /" + b"a" * 17000, 414),
+    "large headers": (_with(*[b"X-A: " + b"a" * 8000] * 9), 431),
+    "a header without end": (b"GET /seen HTTP/1.1\r\nHost: localhost\r\nX-A: " + b"a" * 66000, 431),
+    "many headers": (_with(*[b"X-A: b"] * 201), 431),
 }

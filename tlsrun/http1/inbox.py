@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from tlsrun.edge.head import Heads, Request, check_part
-from tlsrun.edge.limits import Limits
-from tlsrun.edge.refusal import malformed
-
-_EMPTY = 4  # bytes of line ends before a request line (RFC 9112, section 2.2, has one line skipped)
+from tlsrun.http1.head import Head, Heads, check_part
+from tlsrun.http1.limits import LIMITS, HeadLimits
+from tlsrun.http1.refusal import malformed
 
 
 class Inbox:
@@ -14,20 +12,20 @@ class Inbox:
 
     Arguments:
         limits: of a head.
-        trusted: what comes is a trusted proxy's.
 
     Attributes:
         size: how many bytes are there.
     """
 
-    __slots__ = ("_at", "_data", "_heads", "_limits", "_seen", "size")
+    __slots__ = ("_at", "_data", "_heads", "_limits", "_passed", "_seen", "size")
 
-    def __init__(self, limits: Limits, *, trusted: bool = False) -> None:
+    def __init__(self, limits: HeadLimits = LIMITS) -> None:
         self._limits = limits
-        self._heads = Heads(limits, trusted=trusted)
+        self._heads = Heads(limits)
         self._data = b""
         self._at = 0  # where what is left begins
         self._seen = 0  # up to where an unfinished head was looked at
+        self._passed = False  # an empty line was passed over before the head at hand
         self.size = 0
 
     def put(self, data: bytes) -> None:
@@ -41,6 +39,16 @@ class Inbox:
         self._at = 0
         self.size = len(data)
 
+    def put_back(self, data: bytes) -> None:
+        """Give back what was taken and belongs to the next request."""
+        rest = self.take()
+        self.put(data + rest)
+        self._seen = 0
+
+    def peek(self) -> bytes:
+        """All that is there; it stays."""
+        return self._data[self._at :]
+
     def take(self, size: int | None = None) -> bytes:
         """Take out the first ``size`` bytes or fewer; all with None."""
         end = len(self._data) if size is None else min(self._at + size, len(self._data))
@@ -48,7 +56,7 @@ class Inbox:
         self._advance(end)
         return data
 
-    def next_request(self) -> Request | None:
+    def next_head(self) -> Head | None:
         """Take out the next head.
 
         Returns:
@@ -58,19 +66,24 @@ class Inbox:
             Refused: it can be no good one.
         """
         data, at = self._data, self._at
-        while data.startswith(b"\r\n", at):
-            at += 2
-        if at - self._at > _EMPTY:
-            raise malformed("empty lines before the request")
+        if data.startswith(b"\r\n", at):
+            # RFC 9112, section 2.2: one empty line before a request is passed over.
+            if self._passed:
+                raise malformed("empty lines before the request")
+            self._passed = True
+            self._advance(at + 2)
+            data, at = self._data, self._at
         seen = self._seen - 3
         end = data.find(b"\r\n\r\n", seen if seen > at else at)
         if end < 0:
-            check_part(data[at:], self._limits, max(0, self._seen - at))
+            if self.size:
+                check_part(data[at:], self._limits, max(0, self._seen - at))
             self._seen = len(data)
             return None
-        request = self._heads.read(data[at:end])
+        head = self._heads.read(data[at:end])
+        self._passed = False
         self._advance(end + 4)
-        return request
+        return head
 
     def _advance(self, end: int) -> None:
         self._at = self._seen = end

@@ -1,0 +1,195 @@
+"""A request's head, strictly by RFC 9112: bytes in, a `Head` or a refusal out. Pure."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from tlsrun.http1.authority import parse_authority
+from tlsrun.http1.fields import Fields, parse_fields
+from tlsrun.http1.limits import LIMITS, HeadLimits
+from tlsrun.http1.refusal import Refused, malformed
+
+# RFC 9112, section 3. Any token is a method (RFC 9110, section 16.1). A target is ASCII and has no fragment: `#` is not
+# in the class.
+_REQUEST_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([!-\"$-~]+) HTTP/([0-9])\.([0-9])")
+_ABSOLUTE = re.compile(rb"https?://([^/?]*)(.*)", re.IGNORECASE)
+_BARE = re.compile(rb"\r(?=[^\n])|(?<!\r)\n")
+
+#: Other protocols, whose first line could pass for a request's.
+_NOT_METHODS = {b"PRI": "HTTP/2 is not spoken here", b"PROXY": "the PROXY protocol is not spoken here"}
+
+_REMEMBERED = 4096  # bytes of header lines kept for the next request of the same client
+
+
+class Head(NamedTuple):
+    """One request, as far as its head tells; a tuple, as those are made in no time.
+
+    Arguments:
+        line: the request line.
+        method, target: as they came.
+        scheme: of a target that is a URL, in lower case; empty for every other.
+        host: whom it is for: of the target when that is a URL, of the Host header otherwise; None in HTTP/1.0 without
+            one.
+        path: of the target, as it came; ``*`` for OPTIONS of the whole server.
+        query: None without a question mark.
+        http10: the client speaks HTTP/1.0.
+        keep_alive: the client wants to go on with the connection.
+        length: of the body in bytes; None without a Content-Length.
+        chunked: the body comes in chunks.
+        expects: the client waits for 100 (Continue) before it sends the body.
+        fields: the header lines; the same object as before when the client has sent the same lines again.
+    """
+
+    line: bytes
+    method: bytes
+    target: bytes
+    scheme: bytes
+    host: bytes | None
+    path: bytes
+    query: bytes | None
+    http10: bool
+    keep_alive: bool
+    length: int | None
+    chunked: bool
+    expects: bool
+    fields: Fields
+
+
+class Heads:
+    """Reads the heads of one client, whose header lines are mostly the same from one request to the next.
+
+    Arguments:
+        limits: of each.
+    """
+
+    __slots__ = ("_block", "_fields", "_limits")
+
+    def __init__(self, limits: HeadLimits = LIMITS) -> None:
+        self._limits = limits
+        self._block: bytes | None = None
+        self._fields: Fields | None = None
+
+    def read(self, head: bytes) -> Head:
+        """Read a whole head.
+
+        Arguments:
+            head: from the request line on, without the empty line and the CRLF before it.
+
+        Raises:
+            Refused: 400, 405, 414, 417, 431 or 505; the connection is to be closed after the answer.
+        """
+        limits = self._limits
+        line, _, block = head.partition(b"\r\n")
+        if len(line) > limits.line or len(head) > limits.size:
+            _check_line(len(line), limits)
+            _check_size(len(head), limits)
+        method, target, http10 = _request_line(line)
+        fields = self._fields
+        if fields is None or block != self._block:
+            fields = parse_fields(block, limits)
+            if len(block) <= _REMEMBERED:
+                self._block, self._fields = block, fields
+        return _head(line, method, target, http10, fields)
+
+
+def parse_head(head: bytes, limits: HeadLimits = LIMITS) -> Head:
+    """Read one head; as `Heads.read`."""
+    return Heads(limits).read(head)
+
+
+def check_part(part: bytes, limits: HeadLimits = LIMITS, seen: int = 0) -> None:
+    """Refuse early what cannot become a good head, of which only the first bytes are there.
+
+    Arguments:
+        part: from the request line on.
+        seen: how many bytes of it were checked before.
+
+    Raises:
+        Refused: a bare CR or LF, a bad request line, or too long.
+    """
+    if _BARE.search(part, max(0, seen - 1)):
+        raise _bare()
+    end = part.find(b"\r\n")
+    if end < 0:
+        _check_line(len(part) - 1, limits)
+    elif end >= seen - 1:
+        _check_line(end, limits)
+        _request_line(part[:end])
+    _check_size(len(part) - 3, limits)
+
+
+def _check_line(size: int, limits: HeadLimits) -> None:
+    if size > limits.line:
+        raise Refused(414, f"The request line is longer than {limits.line} bytes.")
+
+
+def _check_size(size: int, limits: HeadLimits) -> None:
+    if size > limits.size:
+        raise Refused(431, f"The request's headers are larger than {limits.size} bytes.")
+
+
+def _bare() -> Refused:
+    """Some parsers end a line with CR or LF alone."""
+    return malformed("a line that ends with a bare CR or LF")
+
+
+def _request_line(line: bytes) -> tuple[bytes, bytes, bool]:
+    """Method, target, and whether the client speaks HTTP/1.0."""
+    match = _REQUEST_LINE.fullmatch(line)
+    if match is None:
+        if line.startswith(b"PROXY "):
+            raise malformed(_NOT_METHODS[b"PROXY"])
+        if b"\r" in line or b"\n" in line:
+            raise _bare()
+        raise malformed("the first line is not a method, a target and HTTP/1.1")
+    method, target, major, minor = match.groups()
+    if method in _NOT_METHODS:
+        raise malformed(_NOT_METHODS[method])
+    if major != b"1":
+        raise Refused(505, "This server speaks HTTP/1.1 and HTTP/1.0.")
+    if method == b"CONNECT":
+        raise Refused(405, "This server is no proxy: it makes no tunnels.", b"Allow: GET, HEAD, POST, PUT, DELETE\r\n")
+    return method, target, minor == b"0"
+
+
+def _head(line: bytes, method: bytes, target: bytes, http10: bool, fields: Fields) -> Head:
+    if http10 and fields.chunked:
+        raise malformed("Transfer-Encoding in HTTP/1.0")
+    if fields.host is None and not http10:
+        raise malformed("no Host")
+    scheme, host, rooted = (b"", fields.host, target) if target[0] == 0x2F else _target(method, target, fields.host)
+    path, mark, query = rooted.partition(b"?")
+    if b"%00" in path:
+        raise malformed("a NUL in the path")
+    return Head(
+        line,
+        method,
+        target,
+        scheme,
+        host,
+        path,
+        query if mark else None,
+        http10,
+        not fields.close and (fields.keep_alive or not http10),
+        fields.length,
+        fields.chunked,
+        fields.expects and not http10 and (fields.chunked or bool(fields.length)),
+        fields,
+    )
+
+
+def _target(method: bytes, target: bytes, host: bytes | None) -> tuple[bytes, bytes | None, bytes]:
+    """Scheme, host, and path with query of a target that is no path (RFC 9112, section 3.2).
+
+    The host of a URL goes before Host.
+    """
+    if target == b"*" and method == b"OPTIONS":
+        return b"", host, target
+    match = _ABSOLUTE.fullmatch(target)
+    if match is None:
+        raise malformed("a target that is no path and no http URL")
+    host, rest = match.groups()
+    parse_authority(host)
+    scheme = target[: target.index(b":")].lower()
+    return scheme, host, rest if rest.startswith(b"/") else b"/" + rest
