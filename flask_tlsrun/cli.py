@@ -98,15 +98,33 @@ def _load(info: ScriptInfo) -> tuple[Flask | None, Callable[..., Any]]:
         prefer_https(app)
         return app, _nothing
     except click.UsageError as error:
+        failed = _raised_in_the_import(error)
+        if failed is not None:
+            return _not_imported(failed, info)
         hint = import_hint(error, info.app_import_path or "")
         if hint:
             raise click.UsageError(f"{error.message}\n\nHint: {hint}", error.ctx) from error
         raise
     except Exception as error:
-        if os.environ.get("WERKZEUG_RUN_MAIN") != "true":
-            fail_import(error, info.app_import_path or "")
-        traceback.print_exc()
-        return None, _raising(error)
+        return _not_imported(error, info)
+
+
+def _raised_in_the_import(error: click.UsageError) -> ImportError | None:
+    """What the application raised, which Flask takes for a mistake on the command line; None for a real one.
+
+    Flask tells them apart so, too: the module itself was found when the traceback has more than its import.
+    """
+    raised = error.__context__
+    if isinstance(raised, ImportError) and raised.__traceback__ is not None and raised.__traceback__.tb_next:
+        return raised
+    return None
+
+
+def _not_imported(error: Exception, info: ScriptInfo) -> tuple[None, Callable[..., Any]]:
+    if os.environ.get("WERKZEUG_RUN_MAIN") != "true":
+        fail_import(error, info.app_import_path or "")
+    traceback.print_exception(error)
+    return None, _raising(error)
 
 
 def _nothing(environ: Any, start_response: Any) -> list[bytes]:

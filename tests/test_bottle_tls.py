@@ -158,3 +158,28 @@ def test_an_import_brings_what_it_needs() -> None:
     """An application that is imported and not served does not wait for what a request needs."""
     program = "import sys, bottle_tls; print({'cryptography', 'tlsrun.wsgi', 'tlsrun.tls'} & set(sys.modules))"
     assert run([sys.executable, "-c", program]).stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize("server", ["tls", "bottle_tls:TLSServer"])
+def test_the_name_of_the_server(server: str, tmp_path: Path) -> None:
+    """Without the import of bottle_tls, "tls" is the name of a module to Bottle; the adapter's own name needs none."""
+    port = free_port()
+    (tmp_path / "site.py").write_text(
+        f"from bottle import run\nrun(server={server!r}, host='127.0.0.1', port={port})\n"
+    )
+    if server == "tls":
+        ended = run([sys.executable, "site.py"], cwd=tmp_path)
+        assert "No module named 'tls'" in ended.stderr
+        return
+    with Server([sys.executable, "site.py"], cwd=tmp_path) as program:
+        program.until_tls(("127.0.0.1", port))
+
+
+def test_bottles_own_command(tmp_path: Path) -> None:
+    """No word of a second import: bottle.py runs as a script, and is nobody's application."""
+    port = free_port()
+    (tmp_path / "hello.py").write_text("from bottle import default_app\napplication = default_app()\n")
+    command = ["-m", "bottle", "-s", "bottle_tls:TLSServer", "-b", f"127.0.0.1:{port}", "hello:application"]
+    with Server([sys.executable, *command], cwd=tmp_path) as program:
+        program.until_tls(("127.0.0.1", port))
+        assert "TLS505" not in program.log()

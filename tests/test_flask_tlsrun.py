@@ -163,11 +163,22 @@ def test_reload_serves_the_changed_code(project: Path, localhost_cert: Paths, ca
 
 
 def test_an_app_that_cannot_be_imported(project: Path) -> None:
-    """The user's own traceback, a word that it is the application's, and no server."""
-    (project / "hello.py").write_text("import nowhere_to_be_found\n")
-    ended = run([sys.executable, "-m", "flask", "--app", "hello", "tlsrun"], cwd=project)
-    assert "nowhere_to_be_found" in ended.stderr
-    assert ended.returncode != 0
+    """The user's own traceback, a word that it is the application's, and no server; 1, by whatever command."""
+    for raised in ("import nowhere_to_be_found\n", "nowhere_to_be_found\n"):
+        (project / "hello.py").write_text(raised)
+        for command in (["flask", "--app", "hello", "tlsrun"], ["tlsrun", "run", "hello:app"]):
+            ended = run([sys.executable, "-m", *command], cwd=project)
+            assert "nowhere_to_be_found" in ended.stderr
+            assert "could not be imported; its traceback is above." in ended.stderr
+            assert "Usage:" not in ended.stderr
+            assert ended.returncode == 1
+
+
+def test_an_app_that_is_not_there(project: Path) -> None:
+    """A mistake on the command line: 2, and nothing of an import that failed."""
+    ended = run([sys.executable, "-m", "flask", "--app", "nowhere", "tlsrun"], cwd=project)
+    assert "Could not import 'nowhere'." in ended.stderr
+    assert ended.returncode == 2
 
 
 def test_app_run_takes_flasks_arguments(project: Path, localhost_cert: Paths, ca_file: Path) -> None:

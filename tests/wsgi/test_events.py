@@ -65,3 +65,9 @@ def test_behind_whom(settings: dict[str, str], told: bool, monkeypatch: pytest.M
     monkeypatch.delitem(sys.modules, "granian", raising=False)
     front = front_of([environment_layer({f"TLSRUN_{name}": value for name, value in settings.items()})])
     assert (NO in answered([EVENTS], lambda app: application(app, front))) is told
+
+
+def test_a_slip_in_a_variable_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """Under a server's own command nobody else would say that a trusted proxy is not trusted."""
+    front_of([environment_layer({"TLSRUN_TRUSTED_PROXIE": "127.0.0.1"})])
+    assert "Did you mean TLSRUN_TRUSTED_PROXIES?" in caplog.text

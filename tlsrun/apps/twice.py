@@ -27,18 +27,27 @@ def second_import_warning(module: str) -> Problem | None:
     if file is None:
         return None
     for name, other in list(sys.modules.items()):
-        if other is not own and _same(_file(other), file):
+        if other is not own and _was_imported(other) and _same(_file(other), file):
             return _problem(Path(file), module, name)
     return None
 
 
+def _was_imported(module: Any) -> bool:
+    """Whether the import system has made it of its file; ``bottle.ext`` is made by bottle.py, and bears its name."""
+    return _attribute(module, "__spec__") is not None
+
+
 def _file(module: Any) -> str | None:
     """The file of a module, without waking one that is lazy."""
+    file = _attribute(module, "__file__")
+    return file if isinstance(file, str) else None
+
+
+def _attribute(module: Any, name: str) -> Any:
     try:
-        file = object.__getattribute__(module, "__dict__").get("__file__")
+        return object.__getattribute__(module, "__dict__").get(name)
     except AttributeError:
         return None
-    return file if isinstance(file, str) else None
 
 
 def _same(first: str | None, second: str) -> bool:

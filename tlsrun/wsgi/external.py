@@ -33,6 +33,8 @@ def front_of(layers: Sequence[Layer]) -> Front:
 
     resolution = resolve([_only_ours(layer) for layer in layers])
     settings = resolution.settings
+    for warning in resolution.warnings:
+        _log.warning("%s", warning)
     try:
         if resolution.problems:
             raise ConfigurationError(resolution.problems)
@@ -77,7 +79,6 @@ def _only_ours(layer: Layer) -> Layer:
         given={name: value for name, value in layer.given.items() if name in _NAMES},
         fallback={name: value for name, value in layer.fallback.items() if name in _NAMES},
         problems=(),
-        warnings=(),
     )
 
 
