@@ -99,7 +99,7 @@ class Spool:
             data = b"".join(self._parts)
             self._parts.clear()
         elif self._file is not None and self._at < self._end:
-            data = os.pread(self._file.fileno(), min(size, self._end - self._at), self._at)
+            data = _read_at(self._file.fileno(), min(size, self._end - self._at), self._at)
             self._at += len(data)
         else:
             data = b"".join(self._rest)
@@ -131,10 +131,24 @@ class Spool:
             self._at = self._end = 0
 
 
+def _read_at(descriptor: int, size: int, at: int) -> bytes:
+    if hasattr(os, "pread"):
+        return os.pread(descriptor, size, at)
+    os.lseek(descriptor, at, os.SEEK_SET)  # Windows
+    return os.read(descriptor, size)
+
+
+def _write_at(descriptor: int, data: memoryview, at: int) -> int:
+    if hasattr(os, "pwrite"):
+        return os.pwrite(descriptor, data, at)
+    os.lseek(descriptor, at, os.SEEK_SET)
+    return os.write(descriptor, data)
+
+
 def _write_all(descriptor: int, data: bytes, at: int) -> int:
     """Returns where the next byte belongs."""
     view = memoryview(data)
     while view:
-        written = os.pwrite(descriptor, view, at)
+        written = _write_at(descriptor, view, at)
         view, at = view[written:], at + written
     return at

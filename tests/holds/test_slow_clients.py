@@ -33,6 +33,8 @@ _DATA, _WINDOW_UPDATE = 0, 8
 #: What is started: its flags, and how many requests it runs at once.
 CASES = {
     "builtin": ("builtin", (), 4),
+    "builtin threads": ("builtin", ("--threads", "2"), 2),
+    "builtin, one thread": ("builtin", ("--threads", "1"), 1),
     "gunicorn": ("gunicorn", ("--threads", str(_THREADS)), _WORKERS * _THREADS),
     "gunicorn sync": ("gunicorn", ("--server-options", "worker_class=sync"), _WORKERS),
     "uwsgi": ("uwsgi", ("--threads", str(_THREADS)), _WORKERS * _THREADS),

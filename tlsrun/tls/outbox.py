@@ -64,7 +64,7 @@ class Outbox:
             OSError: the client has gone, or took too little.
         """
         with self.changed:
-            self._check()
+            self.check()
             self._spool.keep(bytes(data))
             self.held += len(data)
             if 0 < self.held == len(data):
@@ -74,7 +74,7 @@ class Outbox:
                 if not self.changed.wait(self._patience) and moved == self.moved and self.held:
                     words = f"the client read too little in {self._patience:g} s"
                     raise ConnectionResetError(errno.ECONNRESET, words)
-            self._check()
+            self.check()
 
     def pour(self) -> bool:
         """Send what can be sent without waiting; for the loop.
@@ -118,6 +118,7 @@ class Outbox:
                 self._outlet.flow(False)
             self.changed.notify_all()
 
-    def _check(self) -> None:
+    def check(self) -> None:
+        """Raises ConnectionResetError if it has failed."""
         if self._error is not None:
             raise ConnectionResetError(errno.ECONNRESET, "the client has gone") from self._error

@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING
 from tlsrun.http1.chunks import Chunked
 from tlsrun.servers.builtin.pace import Pace
 from tlsrun.servers.builtin.reader import ClientGone, Reader
+from tlsrun.spool import Room, Spool
+from tlsrun.tls.connection import Limits
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 _AT_ONCE = 65536
+_IN_MEMORY = 131072  # bytes of a body that was collected; more of them are in a file
 
 
 class NoBody:
@@ -23,6 +26,12 @@ class NoBody:
 
     awaited = broken = False
     left = 0
+
+    def collect(self, room: Room) -> None:
+        """As `Body.collect`."""
+
+    def discard(self) -> None:
+        """As `Body.discard`."""
 
     def end(self, *, at_most: int, seconds: float) -> bool:
         """As `Body.end`."""
@@ -61,6 +70,9 @@ class Body(io.RawIOBase):
         self._pieces: deque[bytes] = deque()
         self._chunks = Chunked(self._broken) if length is None else None
         self._over = length == 0
+        self._spool: Spool | None = None
+        self._ready = b""
+        self._late: Exception | None = None
         self.broken = False
 
     @property
@@ -84,9 +96,43 @@ class Body(io.RawIOBase):
             what ``error`` makes: the body broke off or is malformed.
         """
         with memoryview(buffer) as view, view.cast("B") as target:
-            data = self._next(len(target))
+            data = self._next(len(target)) if self._spool is None else self._collected(len(target))
             target[: len(data)] = data
             return len(data)
+
+    def collect(self, room: Room) -> None:
+        """Have it here before it is read, if it is not too long: who reads it then waits for nobody.
+
+        What is wrong with it is raised to who reads it.
+
+        Arguments:
+            room: for what all connections have collected.
+        """
+        if self._over or (self._left or 0) > Limits.max_body:
+            return
+        self._spool = Spool(_IN_MEMORY, most=Limits.max_body, room=room)
+        try:
+            while not self._over and not self._spool.full:
+                self._spool.keep(self._next(_AT_ONCE))
+        except Exception as error:  # noqa: BLE001 -- whatever ``error`` made
+            self._late = error
+
+    def _collected(self, size: int) -> bytes:
+        if not self._ready and self._spool is not None:
+            self._ready = self._spool.take(_AT_ONCE)
+        if not self._ready:
+            self.discard()
+            if self._late is not None:
+                raise self._late
+            return self._next(size)
+        data, self._ready = self._ready[:size], self._ready[size:]
+        return data
+
+    def discard(self) -> None:
+        """Let go of what was collected."""
+        if self._spool is not None:
+            self._spool.close()
+            self._spool, self._ready = None, b""
 
     def _next(self, size: int) -> bytes:
         if self._over or size == 0:

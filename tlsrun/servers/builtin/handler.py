@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import logging
 import sys
@@ -12,6 +13,7 @@ from tlsrun.http1.fields import Fields
 from tlsrun.http1.head import Head
 from tlsrun.http1.refusal import Refused
 from tlsrun.servers.broken import Broken, BrokenBody
+from tlsrun.servers.builtin.aside import Aside
 from tlsrun.servers.builtin.body import NO_BODY, Body, NoBody
 from tlsrun.servers.builtin.pace import Pace
 from tlsrun.servers.builtin.reader import ClientGone
@@ -67,14 +69,8 @@ class Handler(Session):
             # Bytes of the body may come in any number of reads; what reads it wants them whole.
             self.rfile = io.BufferedReader(body)
         response = self._response(head, body)
-        environ = self.make_environ()
-        environ["wsgi.input"] = self.rfile
-        if head.chunked:
-            environ["wsgi.input_terminated"] = True
-        if "HTTP_UPGRADE" in environ:
-            # Another protocol takes the socket over (WebSocket), and waits as long as it likes.
-            self.sock.settimeout(None)
-        outcome = self._run(head, body, environ, response)
+        limited = self.site.work.limited
+        outcome = self._in_turn(head, body, response) if limited else self._call(head, body, response)
         if outcome is None:
             return False
         self._broken = False
@@ -83,6 +79,31 @@ class Handler(Session):
         ended = body.end(at_most=_DRAINED if outcome.keeps else 0, seconds=_DRAIN_SECONDS)
         self._unread = not ended
         return outcome.keeps and ended
+
+    def _in_turn(self, head: Head, body: Body | NoBody, response: Response) -> Response | None:
+        """As `_call`, in one of few threads, which wait neither for the body nor for the answer's client."""
+        body.collect(self.site.bodies)
+        aside = self.aside = Aside(self.sock, seconds=self.site.options.write_timeout, room=self.site.answers)
+        try:
+            outcome = self.site.work.run(functools.partial(self._call, head, body, response), self)
+            if outcome is not None:
+                aside.finish()
+            return outcome
+        finally:
+            self.aside = None
+            aside.end()
+            body.discard()
+
+    def _call(self, head: Head, body: Body | NoBody, response: Response) -> Response | None:
+        """Make environ, and let the application answer; returns as `_run`."""
+        environ = self.make_environ()
+        environ["wsgi.input"] = self.rfile
+        if head.chunked:
+            environ["wsgi.input_terminated"] = True
+        if "HTTP_UPGRADE" in environ:
+            # Another protocol takes the socket over (WebSocket), and waits as long as it likes.
+            self.sock.settimeout(None)
+        return self._run(head, body, environ, response)
 
     def _take(self, head: Head) -> None:
         """Set what the standard library's class and its subclasses look at."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import ssl
 import time
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from tlsrun import system
@@ -25,6 +26,8 @@ class PatientSocket(ServerSocket):
 
     #: The address that the client came to.
     here: tuple[str, int] = ("", 0)
+    #: Held for each read when another thread may write meanwhile: before Python 3.13 they must not at the same time.
+    guard: AbstractContextManager[Any] | None = None
     _patient = False
     _timeout: float | None = None
 
@@ -61,7 +64,10 @@ class PatientSocket(ServerSocket):
         began: float | None = None
         while True:
             try:
-                return super().read(len, buffer)
+                if self.guard is None:
+                    return super().read(len, buffer)
+                with self.guard:
+                    return super().read(len, buffer)
             except (ssl.SSLWantReadError, ssl.SSLWantWriteError) as want:
                 began = self._wait(want, began)
 
@@ -88,6 +94,14 @@ class PatientSocket(ServerSocket):
                 return super().send(data, flags)
             except (ssl.SSLWantReadError, ssl.SSLWantWriteError) as want:
                 began = self._wait(want, began)
+
+    def send_at_once(self, data: ReadableBuffer) -> int:
+        """As `send`, without waiting.
+
+        Raises:
+            ssl.SSLWantReadError, ssl.SSLWantWriteError: the client has to do something first.
+        """
+        return super().send(data)
 
     def linger(self, seconds: float = LINGER) -> None:
         """As `ServerSocket.linger`, which reads past TLS and leaves the waiting to the system."""

@@ -18,6 +18,8 @@ from tlsrun.servers.builtin.crew import Crew, Station
 from tlsrun.servers.builtin.options import Options
 from tlsrun.servers.builtin.patient import PatientSocket
 from tlsrun.servers.builtin.work import Work
+from tlsrun.spool import Room
+from tlsrun.tls.connection import Limits
 from tlsrun.tls.server_context import ServerContext
 from tlsrun.tls.waker import Waker
 
@@ -68,6 +70,7 @@ class Server:
         self.work = work
         self.quiet = quiet
         self.multithread = work.concurrent
+        self.bodies, self.answers = Room(Limits.room), Room(Limits.room)
         self._addresses = {sock: _server_address(sock) for sock in socks}
         self.server_address = self._addresses[socks[0]]
         self._watchdog = Watchdog()

@@ -8,10 +8,11 @@ import socket
 import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tlsrun.http1.head import Head
 from tlsrun.http1.refusal import Refused
+from tlsrun.servers.builtin.aside import Aside
 from tlsrun.servers.builtin.connections import Phase
 from tlsrun.servers.builtin.dates import http_date, log_date
 from tlsrun.servers.builtin.pace import Pace
@@ -22,7 +23,11 @@ from tlsrun.tls.presence import Presence, has_gone, presence_of
 from tlsrun.tls.sockets import HandshakeFailed
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from tlsrun.servers.builtin.server import Server
+
+Result = TypeVar("Result")
 
 _log = logging.getLogger("tlsrun.builtin")
 
@@ -33,6 +38,8 @@ class Session(BaseHTTPRequestHandler):
     #: The server, and the connection.
     site: Server
     sock: PatientSocket
+    #: Where the answer goes while one of few threads makes it.
+    aside: Aside | None = None
 
     def _answer(self, head: Head) -> bool:
         """Answer one request; returns whether the connection goes on."""
@@ -123,9 +130,14 @@ class Session(BaseHTTPRequestHandler):
             return False
         connections.move(self.sock, Phase.BUSY)
         self._http10 = head.http10
-        return self.site.work.run(self._answer, head, self)
+        return self._answer(head)
 
     # -- a client whose request waits (`tlsrun.servers.builtin.work`) -------------------------------------------------
+
+    def result_of(self, done: Future[Result]) -> Result:
+        """What comes of its request; meanwhile its answer is sent."""
+        assert self.aside is not None  # noqa: S101 -- for the type checker: it was made before
+        return self.aside.result_of(done)
 
     def seems_here(self) -> bool:
         """Whether nothing speaks against it."""
@@ -149,6 +161,9 @@ class Session(BaseHTTPRequestHandler):
     def _send(self, data: bytes) -> None:
         sock = self.sock
         try:
+            if self.aside is not None:
+                self.aside.send(data)
+                return
             sock.settimeout(self.site.options.write_timeout)
             began = time.monotonic()
             size = sock.send(data)

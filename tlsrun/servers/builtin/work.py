@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 import queue
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 from tlsrun.servers.builtin.reader import ClientGone
 from tlsrun.tls.presence import has_waited
@@ -15,14 +14,21 @@ from tlsrun.tls.presence import has_waited
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-_Argument = TypeVar("_Argument")
-_Task: TypeAlias = Callable[[], "bool | None"]
+Result = TypeVar("Result")
+_Item: TypeAlias = "tuple[Callable[[], Any], Future[Any]]"
 
 _LOOK = 0.5  # seconds after which a signal that ended no wait is noticed
 
 
+class _NotHere(Exception):
+    """The client of a request does not seem to be there any more, now that its turn has come."""
+
+
 class Client(Protocol):
-    """Of a request that has waited for its turn."""
+    """Of a request that waits for its turn."""
+
+    def result_of(self, done: Future[Result]) -> Result:
+        """Wait until it is done; returns, or raises, what came of it."""
 
     def seems_here(self) -> bool:
         """Whether nothing speaks against it; never waits."""
@@ -42,8 +48,13 @@ class Work:
 
     def __init__(self, threads: int | None) -> None:
         self._threads = threads
-        self._tasks: queue.SimpleQueue[tuple[_Task, Future[bool | None]]] = queue.SimpleQueue()
-        self._main: queue.SimpleQueue[tuple[_Task, Future[bool | None]] | None] = queue.SimpleQueue()
+        self._tasks: queue.SimpleQueue[_Item] = queue.SimpleQueue()
+        self._main: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
+
+    @property
+    def limited(self) -> bool:
+        """Whether requests have to wait for their turn."""
+        return self._threads is not None
 
     @property
     def concurrent(self) -> bool:
@@ -56,33 +67,32 @@ class Work:
             for number in range(self._threads):
                 threading.Thread(target=self._serve, name=f"tlsrun-work-{number}", daemon=True).start()
 
-    def run(self, function: Callable[[_Argument], bool], argument: _Argument, client: Client) -> bool:
-        """Call ``function`` where it belongs, and wait for it.
+    def run(self, task: Callable[[], Result], client: Client) -> Result:
+        """Call ``task`` in its turn, and wait for it; where the threads are `limited`.
 
         Raises:
             ClientGone: the client has gone while its request waited for its turn; nothing was called.
         """
-        if self._threads is None:
-            return function(argument)
-        asked = False
-        while (result := self._queue(functools.partial(function, argument), None if asked else client)) is None:
+        try:
+            return self._queue(task, client, sure=False)
+        except _NotHere:
             # In the connection's own thread: nobody waits for the answer.
             client.make_sure()
-            asked = True
-        return result
+        return self._queue(task, client, sure=True)
 
-    def _queue(self, task: Callable[[], bool], client: Client | None) -> bool | None:
-        """Call ``task`` in its turn; None when its ``client`` does not seem to be there any more then."""
+    def _queue(self, task: Callable[[], Result], client: Client, *, sure: bool) -> Result:
         from concurrent.futures import Future  # late: mostly each connection's thread runs its requests
 
         since = time.monotonic()
 
-        def turn() -> bool | None:
-            return None if client is not None and has_waited(since) and not client.seems_here() else task()
+        def turn() -> Result:
+            if not sure and has_waited(since) and not client.seems_here():
+                raise _NotHere
+            return task()
 
-        done: Future[bool | None] = Future()
+        done: Future[Result] = Future()
         (self._tasks if self.concurrent else self._main).put((turn, done))
-        return done.result()
+        return client.result_of(done)
 
     def attend(self) -> None:
         """Do what is the calling thread's, until `wake` is called."""
@@ -105,7 +115,7 @@ class Work:
             _do(*self._tasks.get())
 
 
-def _do(task: _Task, done: Future[bool | None]) -> None:
+def _do(task: Callable[[], Any], done: Future[Any]) -> None:
     try:
         result = task()
     except Exception as error:  # noqa: BLE001 -- it belongs to the connection's thread, which waits for it

@@ -1,0 +1,127 @@
+"""Answers that their clients are slow to take: the request's thread leaves them, and the connection's own sends them.
+
+Where a few threads run the requests (`tlsrun.servers.builtin.work`), none of them shall wait for a client. The thread
+of the connection has nothing to do meanwhile.
+"""
+
+from __future__ import annotations
+
+import queue
+import ssl
+import time
+from typing import TYPE_CHECKING, TypeVar
+
+from tlsrun import system
+from tlsrun.servers.builtin.pace import Pace
+from tlsrun.servers.builtin.patient import PatientSocket
+from tlsrun.servers.builtin.reader import ClientGone
+from tlsrun.spool import Room
+from tlsrun.tls.connection import Limits
+from tlsrun.tls.outbox import Outbox, Outlet
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+Result = TypeVar("Result")
+
+#: Seconds that a request's thread waits for its client before it leaves the rest: a client that is only a bit slower
+#: than the application costs no file then.
+_GRACE = 0.1
+_AT_ONCE = 65536  # bytes that OpenSSL is given at once; less than a part of a spool
+
+
+class Aside:
+    """The way of one answer.
+
+    Arguments:
+        sock: the connection.
+        seconds: to wait for the client to take more of it.
+        room: for what waits, shared by all connections.
+    """
+
+    def __init__(self, sock: PatientSocket, *, seconds: float, room: Room) -> None:
+        self._sock = sock
+        self._pace = Pace(seconds)
+        self._grace = _GRACE
+        self._events: queue.SimpleQueue[None] = queue.SimpleQueue()
+        outlet = Outlet(flow=self._flow, leave=lambda: False, most=Limits.max_answer, room=room)
+        self._outbox = Outbox(sock.send_at_once, outlet, seconds)
+        sock.guard = self._outbox.changed
+
+    # -- by the request's thread --------------------------------------------------------------------------------------
+
+    def send(self, data: bytes) -> None:
+        """Send what the client takes, and leave the rest.
+
+        Raises:
+            OSError: the client has gone, or takes too little.
+        """
+        left = memoryview(data)
+        while left and not self._outbox.held:
+            try:
+                with self._outbox.changed:
+                    left = left[self._sock.send_at_once(left[:_AT_ONCE]) :]
+            except (ssl.SSLWantReadError, ssl.SSLWantWriteError) as want:
+                if not self._wait_a_moment(want):
+                    break
+        if left:
+            self._outbox.add(left)
+
+    def _wait_a_moment(self, want: ssl.SSLError) -> bool:
+        began = time.monotonic()
+        came = self._grace > 0 and self._sock.wait_until(_wanted(want), self._grace)
+        self._grace -= time.monotonic() - began
+        return came
+
+    def _flow(self, flows: bool) -> None:
+        if flows:
+            self._events.put(None)
+
+    # -- by the connection's thread -----------------------------------------------------------------------------------
+
+    def result_of(self, done: Future[Result]) -> Result:
+        """Send what is left, until the request's thread is done; returns, or raises, what that did."""
+        done.add_done_callback(lambda _: self._events.put(None))
+        while not done.done():
+            self._events.get()
+            self._pour()
+        return done.result()
+
+    def finish(self) -> None:
+        """Send all that is left.
+
+        Raises:
+            ClientGone: the client has not taken it.
+        """
+        self._pour()
+        try:
+            self._outbox.check()
+        except OSError as error:
+            raise ClientGone(str(error)) from error
+
+    def end(self) -> None:
+        """Let go of everything."""
+        self._outbox.discard()
+        self._sock.guard = None
+
+    def _pour(self) -> None:
+        while self._outbox.held:
+            began, moved = time.monotonic(), self._outbox.moved
+            try:
+                self._outbox.pour()
+            except (ssl.SSLWantReadError, ssl.SSLWantWriteError) as want:
+                self._wait(want, began, moved)
+            except (OSError, ValueError) as error:
+                self._outbox.fail(error)
+
+    def _wait(self, want: ssl.SSLError, began: float, moved: int) -> None:
+        try:
+            self._sock.wait_until(_wanted(want), self._pace.left)
+            if not self._pace.count(self._outbox.moved - moved, time.monotonic() - began):
+                raise TimeoutError("the client took the answer too slowly")
+        except OSError as error:
+            self._outbox.fail(error)
+
+
+def _wanted(want: ssl.SSLError) -> int:
+    return system.READABLE if isinstance(want, ssl.SSLWantReadError) else system.WRITABLE
