@@ -15,7 +15,11 @@ from tlsrun.status import ProcessStatus, running
 from tlsrun.tls.expiry import Life, Term
 from tlsrun.tls.validity import expired_words, expires_words, moment, span
 
-_NOBODY = "No server of this user is running. As root, this command shows those of every user."
+_NOBODY = (
+    "No server that tlsrun started is running for this user; as root, this command shows those of every user.\n"
+    "A server that was started by its own command (gunicorn, uwsgi, granian, hypercorn) reads its certificates\n"
+    "itself, and nothing is known of it here. Ask it: tlsrun cert show https://HOST:PORT"
+)
 
 
 def status_lines(found: list[ProcessStatus], now: datetime.datetime) -> Iterator[str]:
@@ -83,7 +87,7 @@ def _has_failed(certificate: dict[str, Any]) -> bool:
 
 
 def exit_code(found: list[ProcessStatus], now: datetime.datetime) -> int:
-    """0: all is well; 1: a certificate expires soon, or was not renewed; 2: one has expired, or nothing runs."""
+    """0: all is well; 1: a certificate expires soon, or was not renewed; 2: one has expired, or none is known."""
     certificates = [certificate for status in found for certificate in status.certificates]
     lives = {_term(certificate).life(now) for certificate in certificates}
     if not found or Life.EXPIRED in lives:
@@ -106,7 +110,8 @@ def status_command(context: click.Context, /, as_json: bool) -> None:
     tlsrun status --json     the same, for machines
 
     The exit code is 0 when all is well, 1 when a certificate expires soon or a renewal failed, 2 when a certificate has
-    expired or no server runs.
+    expired or no server that tlsrun started runs. One that was started by its own command is not known here: ask it by
+    `tlsrun cert show https://HOST:PORT`.
     """
     found, now = running(), datetime.datetime.now(datetime.timezone.utc)
     if as_json:

@@ -47,7 +47,9 @@ class Watcher:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Begin to look. Once only."""
+        """Say what is served, then begin to look. Once only."""
+        # Not by the thread: who asks as soon as this process serves is to be told.
+        self._take(self._tell)
         # Made here and not before a fork: Python 3.13 takes a thread object from before it for one that has ended.
         self._thread = threading.Thread(target=self._run, name="tlsrun-certificates", daemon=True)
         self._thread.start()
@@ -63,7 +65,6 @@ class Watcher:
         self._untold = True
 
     def _run(self) -> None:
-        self._take(self._tell)
         self._take(self._look_at_the_clock)
         while not self._stopping.wait(self._interval):
             self._take(self._look)

@@ -166,6 +166,7 @@ class Supervisor(MPServer):  # type: ignore[misc]  # Granian's classes have no t
     def _serve_loop(self, spawn_target: Any, target_loader: Any) -> None:
         held.release()
         if not self._failed:
+            self.keeper.report()
             self._predecessors.retire()
             notify(READY)
         while not self.interrupt_signal:
