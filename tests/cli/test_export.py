@@ -211,22 +211,23 @@ def test_a_certificate_that_only_we_can_mend(ca: Authority, project: Path) -> No
     assert "nginx is given no passwords" in refused.stderr
 
 
-def test_paths_that_would_be_read_as_something_else(localhost_cert: Paths, project: Path) -> None:
-    """Are refused, and so are names that are none; Python's and TOML's strings hold them."""
-    folder = project / "my certificates; rm"
+def test_folders_that_would_be_read_as_something_else(
+    localhost_cert: Paths, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Are refused, and so are names that are none; Python's strings hold them. Of certificates, `test_values` tells."""
+    folder = project / "my site; rm"
     folder.mkdir()
-    cert, key = folder / "fullchain.pem", folder / "privkey.pem"
-    cert.write_bytes(localhost_cert.fullchain.read_bytes())
-    key.write_bytes(localhost_cert.key.read_bytes())
-    words = ["hello:app", "--cert", str(cert), "--key", str(key)]
+    (folder / "hello.py").write_bytes((project / "hello.py").read_bytes())
+    monkeypatch.chdir(folder)
+    words = ["hello:app", "--cert", str(localhost_cert.fullchain), "--key", str(localhost_cert.key)]
     for target in ("nginx", "apache", "haproxy", "caddy", "uwsgi-ini", "systemd", "compose"):
         done = CliRunner().invoke(tlsrun, ["export", target, *words])
-        assert done.exit_code == 2
-        assert f"--cert {cert}: a file for {export.load(target).TITLE} has paths of letters" in done.stderr
+        assert (done.exit_code, done.stdout) == (2, "")
+        assert f"the working folder {folder}: a file for {export.load(target).TITLE} has such paths of" in done.stderr
     for target in ("gunicorn-conf", "hypercorn-toml"):
         assert CliRunner().invoke(tlsrun, ["export", target, *words]).exit_code == 0
-    fit = ["--cert", str(localhost_cert.fullchain), "--key", str(localhost_cert.key)]
-    done = CliRunner().invoke(tlsrun, ["export", "nginx", "hello:app", *fit, "--hosts", "a;b"])
+    monkeypatch.chdir(project)
+    done = CliRunner().invoke(tlsrun, ["export", "nginx", *words, "--hosts", "a;b"])
     assert done.stderr == "Error: hosts a;b: is no host name. Correct it, or leave it out.\n"
 
 

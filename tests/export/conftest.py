@@ -107,6 +107,13 @@ def project() -> Iterator[Path]:
 
 
 @pytest.fixture
+def in_project(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The project is the working folder."""
+    monkeypatch.chdir(project)
+    monkeypatch.syspath_prepend(project)
+
+
+@pytest.fixture
 def place(project: Path) -> Iterator[Path]:
     """A folder of the test's own, for a front's files and the socket."""
     folder = Path(tempfile.mkdtemp(prefix="t-", dir=project))

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.export import fronts
 from tests.support.process import run
 
 BIN = Path(sys.executable).parent
@@ -46,19 +47,26 @@ def unit(text: str, place: Path) -> tuple[dict[str, str], list[str]]:
     # A value may have newlines; what follows the last one begins with tabs.
     pairs = re.findall(r"^\t\tEnvironment: (\w+)=(.*?)(?=\n\t\t?\S|\n\t\t\t)", shown, re.MULTILINE | re.DOTALL)
     [command] = re.findall(r"^\t*Command Line: (.*)$", shown.partition("ExecStart")[2], re.MULTILINE)[:1]
-    return dict(pairs), shlex.split(command)
+    # What a variable is put into, and `$$` made one of, is not yet: that is done when it starts.
+    return dict(pairs), [word.replace("$$", "$") for word in _words(command)]
 
 
-def dockerfile(text: str) -> tuple[dict[str, str], list[str]]:
-    """As Docker's builder reads ENV: in double quotes a backslash escapes itself, the quote and ``$`` (the reference of
-    Dockerfile, "ENV" and "Environment replacement"; moby/buildkit, frontend/dockerfile/shell)."""
-    body = re.sub(r"^#.*\n", "", text, flags=re.MULTILINE).replace("\\\n", " ")
-    [last] = [line.removeprefix("ENV ") for line in body.splitlines() if line.startswith("ENV ")][-1:]
-    pairs = re.findall(r'(\w+)="((?:\\.|[^"\\])*)"', last)
-    assert not re.search(r"(?<!\\)(?:\\\\)*\$", " ".join(value for _, value in pairs)), "a variable would be replaced"
-    env = {name: re.sub(r'\\([\\"$])', r"\1", value) for name, value in pairs}
-    [command] = [line.removeprefix("CMD ") for line in body.splitlines() if line.startswith("CMD ")]
-    return env, json.loads(command)
+def dockerfile(text: str, place: Path) -> tuple[dict[str, str], list[str]]:
+    """ENV and CMD of the last stage, as a builder has them in the image: buildah builds one of nothing but those."""
+    program = shutil.which("buildah")
+    if program is None:
+        _lacks("apt-get install buildah")
+    lines = text[text.rindex("\nFROM ") + 1 :].splitlines(keepends=True)[1:]
+    kept = [line for line in lines if line.startswith(("ENV ", "CMD ", " "))]
+    folder = place / "image"
+    folder.mkdir(exist_ok=True)
+    (folder / "Dockerfile").write_text("FROM scratch\n" + "".join(kept))
+    words = [program, "--root", folder / "root", "--runroot", folder / "run", "--storage-driver", "vfs"]
+    built = run([*words, "build", "--isolation", "chroot", "--quiet", folder])
+    assert built.returncode == 0, built.stderr
+    shown = run([*words, "inspect", "--type", "image", built.stdout.split()[-1]])
+    config = json.loads(shown.stdout)["OCIv1"]["config"]
+    return dict(one.split("=", 1) for one in config["Env"]), config["Cmd"]
 
 
 def compose(text: str, place: Path) -> dict[str, Any]:
@@ -104,5 +112,92 @@ def procfile(text: str) -> tuple[dict[str, str], list[str]]:
     shell = shutil.which("sh") or "sh"
     done = run([shell, "-c", f"{assignments} env -0"])
     env = dict(one.split("=", 1) for one in done.stdout.split("\0") if one.startswith("TLSRUN_"))
-    words = run([shell, "-c", f"printf '%s\\0' gunicorn {command}"]).stdout.split("\0")[:-1]
-    return env, words
+    return env, _words(f"gunicorn {command}")
+
+
+def _words(command: str) -> list[str]:
+    """Of a command line, by a shell; systemd, too, shows its own as that wants it."""
+    return run(["sh", "-c", f"printf '%s\\0' {command}"]).stdout.split("\0")[:-1]
+
+
+def told(column: tuple[str, str], text: str, place: Path) -> tuple[dict[str, str], list[str]]:
+    """Environment and command of a file that starts `tlsrun run`, or a server that is told by its environment."""
+    if column[0] == "systemd":
+        return unit(text, place)
+    if column[0] == "procfile":
+        return procfile(text)
+    if column[0] == "dockerfile":
+        return dockerfile(text, place)
+    if column[0] == "kubernetes":
+        return kubernetes(text)
+    service = compose(text, place)
+    return service["environment"], service.get("command") or []
+
+
+def application_side(text: str, place: Path) -> dict[str, str]:
+    """The variables of the command in the comment on top of a front's file, by a shell."""
+    command = fronts.application_side(text).partition("\n")[2]
+    done = run(["sh", "-c", f"cd {shlex.quote(str(place))}; env -i {_without_program(command)}"])
+    return _variables(done.stdout)
+
+
+def _without_program(command: str) -> str:
+    """Assignments, and `env` instead of the program behind them."""
+    found = re.search(r"(?<=\s)\S*/bin/(gunicorn|uwsgi|granian|hypercorn) ", command)
+    assert found is not None, command
+    return command[: found.start()].replace("\\\n", " ") + " env -0"
+
+
+def _variables(text: str) -> dict[str, str]:
+    return dict(one.split("=", 1) for one in text.split("\0") if one.startswith("TLSRUN_"))
+
+
+def uwsgi(program: Path, file: Path) -> dict[str, str]:
+    """The environment that uWSGI sets by its file; it ends before it serves. Of `https` it has then read the files."""
+    out = file.with_suffix(".env")
+    out.unlink(missing_ok=True)
+    done = run([program, "--ini", file, "--exec-asap", f"env -0 > {out}; exit 3"])
+    assert out.exists(), done.stderr + done.stdout
+    return _variables(out.read_text())
+
+
+_GUNICORN = """
+import json, os, sys
+from gunicorn.app.base import Application
+class Reading(Application):
+    def init(self, parser, opts, args): pass
+    def load(self): pass
+for file in sys.argv[1:]:
+    for name in [name for name in os.environ if name.startswith("TLSRUN_")]:
+        del os.environ[name]
+    reading = Reading.__new__(Reading)
+    reading.usage = reading.prog = reading.callable = None
+    reading.load_default_config()
+    reading.load_config_from_file(file)
+    told = {name: value for name, value in os.environ.items() if name.startswith("TLSRUN_")}
+    print(json.dumps({"env": told, "certfile": reading.cfg.certfile, "keyfile": reading.cfg.keyfile}))
+"""
+_HYPERCORN = """
+import json, sys
+from hypercorn.config import Config
+for file in sys.argv[1:]:
+    config = Config.from_toml(file)
+    config.create_ssl_context()
+    print(json.dumps({"certfile": config.certfile, "keyfile": config.keyfile}))
+"""
+
+
+def gunicorn(*files: Path) -> list[dict[str, Any]]:
+    """What gunicorn's own loader makes of each gunicorn.conf.py: it runs them, and the contexts are made."""
+    return _loaded(_GUNICORN, files)
+
+
+def hypercorn(*files: Path) -> list[dict[str, Any]]:
+    """What Hypercorn's own loader makes of each hypercorn.toml, and its context."""
+    return _loaded(_HYPERCORN, files)
+
+
+def _loaded(script: str, files: tuple[Path, ...]) -> list[dict[str, Any]]:
+    done = run([sys.executable, "-c", script, *files])
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]

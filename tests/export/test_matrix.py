@@ -240,13 +240,6 @@ def exported(column: tuple[str, str], names: list[str], files: Files, **changed:
     return CliRunner().invoke(tlsrun, ["export", name, "inflask:app", *upstream, *given, *more], env=env)
 
 
-@pytest.fixture
-def in_project(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The project is the working folder."""
-    monkeypatch.chdir(project)
-    monkeypatch.syspath_prepend(project)
-
-
 _column = pytest.mark.parametrize("column", COLUMNS, ids="-".join)
 
 
@@ -564,20 +557,6 @@ _TOLD = [column for column in COLUMNS if column[0] in ("systemd", "procfile", *e
 _ON_THE_LINE = {"workers": "--workers 2", "threads": "--threads 2"}
 
 
-def told(column: tuple[str, str], text: str, place: Path) -> tuple[dict[str, str], list[str]]:
-    """Environment and command, as the format's own reader has them."""
-    if column[0] == "systemd":
-        return reading.unit(text, place)
-    if column[0] == "procfile":
-        return reading.procfile(text)
-    if column[0] == "dockerfile":
-        return reading.dockerfile(text)
-    if column[0] == "kubernetes":
-        return reading.kubernetes(text)
-    service = reading.compose(text, place)
-    return service["environment"], service.get("command") or []
-
-
 @pytest.mark.parametrize("column", _TOLD, ids="-".join)
 @pytest.mark.usefixtures("in_project")
 def test_told(column: tuple[str, str], files: Files, place: Path) -> None:
@@ -589,7 +568,7 @@ def test_told(column: tuple[str, str], files: Files, place: Path) -> None:
             continue
         done = exported(column, chosen, files)
         assert done.exit_code == 0, done.stderr
-        env, command = told(column, done.stdout, place)
+        env, command = reading.told(column, done.stdout, place)
         settings = resolve([environment_layer(env)])
         assert settings.problems == ()
         for name in chosen:

@@ -145,9 +145,14 @@ def write_export(
         decided = plan_for(target, resolution, form=form, app=app, now=now)
         site = _site(target, app, values, form, decided)
         carried, said = given_here(resolution), given(resolution)
-        problems = [
-            *awkward(target, decided.plan, site, chosen.TITLE),
-            *unwritable(target, chosen.TITLE, site, said if target == "uwsgi-ini" else carried, resolution),
+        problems = list(awkward(target, decided.plan, site, chosen.TITLE, resolution))
+        known = {problem.where for problem in problems}
+        problems += [
+            problem
+            for problem in unwritable(
+                target, chosen.TITLE, site, said if target == "uwsgi-ini" else carried, resolution
+            )
+            if not any(where.startswith(f"{problem.where} ") for where in known)
         ]
         if problems:
             raise ConfigurationError(problems)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 from tlsrun.export import serving
@@ -9,6 +10,7 @@ from tlsrun.export.cells import FOREIGN, cells, read_when_told
 from tlsrun.export.headers import SET, STRIPPED
 from tlsrun.export.lists import EVERY_LIST
 from tlsrun.export.material import key_path, path_of
+from tlsrun.export.quoting import apache
 from tlsrun.export.site import THREADS, Site, addresses, by_certificate, origin_port, server_names
 from tlsrun.export.text import block, comment
 from tlsrun.plan import Plan
@@ -57,7 +59,7 @@ def _head(plan: Plan, site: Site) -> str:
     if site.form == "wsgi":
         paragraphs += [
             f"The application's side is the file {site.folder}/wsgi.py:",
-            f'    import os\n    os.environ["TLSRUN_APP"] = "{site.app}"\n    from tlsrun.entry import application',
+            f'    import os\n    os.environ["TLSRUN_APP"] = {site.app!r}\n    from tlsrun.entry import application',
             "mod_wsgi must be made for the Python of the virtual environment. Where that is not the system's: "
             f"{site.environment}/bin/pip install mod_wsgi, and let Apache load it by the line that this prints:",
             f"    {site.environment}/bin/mod_wsgi-express module-config | head -1",
@@ -109,12 +111,12 @@ def _redirect(plan: Plan) -> str:
     lines = [*_names(tuple(dict.fromkeys((*server_names(plan), *plan.sni)))), ""]
     path = "^"
     if plan.acme_webroot is not None:
-        challenges = f"{plan.acme_webroot}/.well-known/acme-challenge/"
+        challenges = apache(f"{os.path.abspath(plan.acme_webroot)}/.well-known/acme-challenge/")
         path = r"^/(?!\.well-known/acme-challenge/)"
         lines += [
             "# Challenges of Let's Encrypt, written by certbot --webroot.",
-            f'Alias "/.well-known/acme-challenge/" "{challenges}"',
-            f'<Directory "{challenges}">',
+            f'Alias "/.well-known/acme-challenge/" {challenges}',
+            f"<Directory {challenges}>",
             "    Require all granted",
             "</Directory>",
             "",
@@ -133,7 +135,8 @@ def _redirect(plan: Plan) -> str:
 def _https(plan: Plan, site: Site, names: tuple[str, ...], identities: list[IdentitySources]) -> str:
     lines = [*_names(names), "", "SSLEngine on"]
     for one in identities:
-        lines += [f'SSLCertificateFile "{path_of(one.cert)}"', f'SSLCertificateKeyFile "{key_path(one)}"']
+        lines.append(f"SSLCertificateFile {apache(path_of(one.cert))}")
+        lines.append(f"SSLCertificateKeyFile {apache(key_path(one))}")
     lines += ["", *_policy(plan), *_clients(plan, site), *_limits(plan)]
     if plan.hsts:
         lines += ["# One header, whatever the application sends.",
@@ -178,13 +181,13 @@ def _clients(plan: Plan, site: Site) -> Iterator[str]:
     if plan.clients is None:
         return
     yield "# Clients show certificates that this authority has signed."
-    yield f'SSLCACertificateFile "{path_of(plan.clients.ca)}"'
+    yield f"SSLCACertificateFile {apache(path_of(plan.clients.ca))}"
     if plan.clients.crl is not None:
         if site.unlisted:
             yield f"# No list is of {', '.join(site.unlisted)}: whoever that has signed itself is not looked up."
         else:
             yield EVERY_LIST
-        yield f'SSLCARevocationFile "{path_of(plan.clients.crl)}"'
+        yield f"SSLCARevocationFile {apache(path_of(plan.clients.crl))}"
         yield f"SSLCARevocationCheck chain{' no_crl_for_cert_ok' if site.unlisted else ''}"
     yield f"SSLVerifyClient {'require' if plan.clients.mode == 'required' else 'optional'}"
     yield "SSLVerifyDepth 5"

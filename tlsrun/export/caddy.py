@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from tlsrun.errors import ConfigurationError, Problem
@@ -9,6 +10,7 @@ from tlsrun.export import serving
 from tlsrun.export.cells import FOREIGN, cells, no_option, read_when_told
 from tlsrun.export.headers import STRIPPED
 from tlsrun.export.material import key_path, path_of
+from tlsrun.export.quoting import caddy
 from tlsrun.export.site import Site, by_certificate, origin_port, server_names
 from tlsrun.export.text import block, comment
 from tlsrun.plan import Plan
@@ -120,7 +122,12 @@ def _global(plan: Plan) -> str:
         lines.append(f"default_bind {plan.endpoint.host}")
     # Its own redirects know the port 443 only.
     lines.append("auto_https disable_redirects")
-    return "{\n" + block(lines, indent="\t").replace("    ", "\t") + "}\n"
+    return "{\n" + _tabbed(lines) + "}\n"
+
+
+def _tabbed(lines: list[str]) -> str:
+    """A block as `caddy fmt` has it: each level is a tab."""
+    return block((re.sub(r"^(?: {4})+", lambda found: "\t" * (len(found[0]) // 4), one) for one in lines), indent="\t")
 
 
 def _redirect(plan: Plan) -> str:
@@ -164,12 +171,12 @@ def _site(plan: Plan, site: Site, names: tuple[str, ...], sources: IdentitySourc
     lines += [f"    reverse_proxy {upstream} {{", f"        header_up X-Forwarded-Port {plan.endpoint.port}",
               "        transport http {", "            dial_timeout 5s", "            response_header_timeout 60s",
               f"            keepalive {serving.REUSE}s", "        }", "    }", "}"]  # fmt: skip
-    return f"{shown} {{\n" + block(lines, indent="\t").replace("    ", "\t") + "}\n"
+    return f"{shown} {{\n" + _tabbed(lines) + "}\n"
 
 
 def _tls(plan: Plan, site: Site, sources: IdentitySources) -> Iterator[str]:
     policy = plan.policy
-    files = f" {path_of(sources.cert)} {key_path(sources)}" if site.has_certificate else ""
+    files = f" {caddy(path_of(sources.cert))} {caddy(key_path(sources))}" if site.has_certificate else ""
     yield f"# Mozilla's {plan.profile} profile, guideline 6.0."
     yield f"tls{files} {{"
     newest = policy.max_version or "1.3"
@@ -182,6 +189,6 @@ def _tls(plan: Plan, site: Site, sources: IdentitySources) -> Iterator[str]:
         mode = "require_and_verify" if plan.clients.mode == "required" else "verify_if_given"
         yield "    client_auth {"
         yield f"        mode {mode}"
-        yield f"        trusted_ca_cert_file {path_of(plan.clients.ca)}"
+        yield f"        trusted_ca_cert_file {caddy(path_of(plan.clients.ca))}"
         yield "    }"
     yield "}"

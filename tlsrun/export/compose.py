@@ -63,7 +63,7 @@ def render(plan: Plan, site: Site) -> str:
     probe = [word.format(port=plan.endpoint.port) for word in PROBE]
     head = comment(
         f"{site.app} over HTTPS in a container, under {site.server}. The image is that of the Dockerfile: tlsrun "
-        f"export dockerfile {site.app} -o Dockerfile",
+        f"export dockerfile {quoted(site.app)} -o Dockerfile",
         f"Written by: {site.command}",
         *site.notes,
         f"    docker compose {_told(site)}up --build --detach",

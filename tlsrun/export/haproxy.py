@@ -9,6 +9,7 @@ from tlsrun.export import serving
 from tlsrun.export.cells import FOREIGN, OF_TLS, Aside, cells, no_option, read_when_told
 from tlsrun.export.headers import STRIPPED
 from tlsrun.export.material import key_path, path_of, quoted
+from tlsrun.export.quoting import haproxy
 from tlsrun.export.site import Site, addresses, by_certificate, origin_port
 from tlsrun.export.text import block, comment, duration
 from tlsrun.plan import Plan
@@ -97,7 +98,7 @@ def _head(plan: Plan, site: Site) -> str:
 
 
 def _head_through(plan: Plan, site: Site) -> str:
-    app = site.app or "APP"
+    app = quoted(site.app) if site.app else "APP"
     return comment(
         f"HAProxy in front of {len(site.machines)} machines: TLS is passed through and ends there; the PROXY protocol "
         "tells them the client's address.",
@@ -221,9 +222,9 @@ def _policy(plan: Plan, site: Site) -> Iterator[str]:
     if plan.sni_strict:
         words.append("strict-sni")
     if plan.clients is not None:
-        words.append(f"ca-file {path_of(plan.clients.ca)} verify {plan.clients.mode}")
+        words.append(f"ca-file {haproxy(path_of(plan.clients.ca))} verify {plan.clients.mode}")
         if plan.clients.crl is not None:
-            words.append(f"crl-file {path_of(plan.clients.crl)} ca-ignore-err {_NO_LIST}")
+            words.append(f"crl-file {haproxy(path_of(plan.clients.crl))} ca-ignore-err {_NO_LIST}")
     if plan.clients is not None and plan.clients.crl is not None:
         yield f"# {_NO_LIST}: of an authority there need be no list. The one that signs the clients must have one."
     yield f"# Mozilla's {plan.profile} profile, guideline 6.0."

@@ -69,8 +69,8 @@ def _head(plan: Plan, site: Site) -> str:
         "obtains the certificate and renews it in the secret, and the pods serve a renewed one without a restart.",
         f"Written by: {site.command}",
         *site.notes,
-        f"The image is that of the Dockerfile: tlsrun export dockerfile {site.app} -o Dockerfile. Put its name in "
-        "place of "
+        f"The image is that of the Dockerfile: tlsrun export dockerfile {quoted(site.app)} -o Dockerfile. Put its name "
+        "in place of "
         f"registry.example/{site.name}:1, and that of your ClusterIssuer in place of letsencrypt. Then:",
         f"    kubectl apply -f {quoted(site.file('FILE'))}",
     ]

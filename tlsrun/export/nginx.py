@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 from tlsrun.export import serving
@@ -9,6 +10,7 @@ from tlsrun.export.cells import FOREIGN, cells, read_when_told
 from tlsrun.export.headers import SET, STRIPPED
 from tlsrun.export.lists import EVERY_LIST
 from tlsrun.export.material import key_path, path_of
+from tlsrun.export.quoting import nginx
 from tlsrun.export.site import Site, addresses, by_certificate, origin_port, server_names
 from tlsrun.export.text import block, comment, duration
 from tlsrun.plan import Plan
@@ -79,7 +81,7 @@ def _redirect(plan: Plan, site: Site) -> str:
         lines += [
             "# Challenges of Let's Encrypt, written by certbot --webroot.",
             "location ^~ /.well-known/acme-challenge/ {",
-            f"    root {plan.acme_webroot};",
+            f"    root {nginx(os.path.abspath(plan.acme_webroot))};",
             "}",
             "",
         ]
@@ -122,7 +124,8 @@ def _https(plan: Plan, site: Site, names: tuple[str, ...], identities: list[Iden
     lines.append(f"server_name {' '.join(names)};")
     lines += ["# PATH_INFO keeps empty segments.", "merge_slashes off;", ""] if site.form == "uwsgi" else [""]
     for sources in identities:
-        lines += [f"ssl_certificate     {path_of(sources.cert)};", f"ssl_certificate_key {key_path(sources)};"]
+        lines.append(f"ssl_certificate     {nginx(path_of(sources.cert))};")
+        lines.append(f"ssl_certificate_key {nginx(key_path(sources))};")
     lines += ["", *_policy(plan)]
     lines += _clients(plan)
     lines += _limits(plan)
@@ -158,10 +161,10 @@ def _clients(plan: Plan) -> Iterator[str]:
     if plan.clients is None:
         return
     yield "# Clients show certificates that this authority has signed."
-    yield f"ssl_client_certificate {path_of(plan.clients.ca)};"
+    yield f"ssl_client_certificate {nginx(path_of(plan.clients.ca))};"
     if plan.clients.crl is not None:
         yield EVERY_LIST
-        yield f"ssl_crl {path_of(plan.clients.crl)};"
+        yield f"ssl_crl {nginx(path_of(plan.clients.crl))};"
     yield f"ssl_verify_client {'on' if plan.clients.mode == 'required' else 'optional'};"
     yield "ssl_verify_depth 5;"
     yield ""

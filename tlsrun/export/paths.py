@@ -1,4 +1,4 @@
-"""Paths and names that stand in a file as they are: refused where its program would read them as something else."""
+"""Paths and names as they stand in a file: refused where its program would read them as something else."""
 
 from __future__ import annotations
 
@@ -6,46 +6,65 @@ import re
 from collections.abc import Iterator
 
 from tlsrun.errors import Problem
+from tlsrun.export.quoting import holds, holds_path
 from tlsrun.export.site import Site
 from tlsrun.plan import Plan
+from tlsrun.settings.layers import Resolution
 
-#: The targets whose files have paths of this machine without quotes that would hold for every character.
+#: The targets whose files have folders and sockets of this machine without quotes that would hold for every character.
 _BARE = frozenset(("nginx", "apache", "haproxy", "caddy", "uwsgi-ini", "systemd", "compose"))
 _PATH = re.compile(r"[\w./@+=~-]+")
 _HOST = re.compile(r"(\*\.)?[\w.-]+|[0-9A-Fa-f:.]+")
 
 
-def awkward(target: str, plan: Plan, site: Site, title: str) -> Iterator[Problem]:
+def awkward(target: str, plan: Plan, site: Site, title: str, resolution: Resolution) -> Iterator[Problem]:
     """What cannot be written down for ``target``.
 
     Arguments:
         title: the program, as people write it.
+        resolution: what is set.
     """
     for host in plan.hosts:
         if not _HOST.fullmatch(host):
             yield Problem(where=f"hosts {host}", what="is no host name", remedy="Correct it, or leave it out")
-    if target not in _BARE:
-        return
-    for what, path in _paths(plan, site):
-        if not _PATH.fullmatch(path):
+    for what, path, kind in _named(target, plan, site, resolution):
+        if not holds_path(target, path, kind):
             yield Problem(
                 where=f"{what} {path}",
-                what=f"a file for {title} has paths of letters, digits and . _ - + = @ ~ only",
+                what=f"cannot be written down for {title}",
+                remedy="Choose another path, or make a link to it",
+            )
+    for what, path in _of_the_site(site):
+        if (target in _BARE and not _PATH.fullmatch(path)) or not holds("nginx", path):
+            yield Problem(
+                where=f"{what} {path}",
+                what=f"a file for {title} has such paths of letters, digits and . _ - + = @ ~ only",
                 remedy="Choose another path, or make a link to it",
             )
 
 
-def _paths(plan: Plan, site: Site) -> Iterator[tuple[str, str]]:
+def _named(target: str, plan: Plan, site: Site, resolution: Resolution) -> Iterator[tuple[str, str, str]]:
+    """The files that the program itself is told of, rather than tlsrun by a variable: what, path, kind."""
+    if target in ("dockerfile", "procfile") or (target == "systemd" and site.form != "tls"):
+        return
     sources = [plan.sources, *(one for several in plan.sni.values() for one in several)]
-    for place in dict.fromkeys(place for one in sources for place in one.places):
+    if target == "systemd":
+        password = resolution.settings.key_password_file
+        if password is not None:
+            yield resolution.spelling("key_password_file"), password, ""
+    places = [place for one in sources for place in one.places]
+    if target == "systemd":
+        places = [plan.sources.cert, *([plan.sources.key] if plan.sources.key else [])]
+    elif plan.clients is not None:
+        places += filter(None, (plan.clients.ca, plan.clients.crl))
+    for place in dict.fromkeys(places):
         if place.path is not None:
-            yield place.given_by, str(place.path)
-    if plan.clients is not None:
-        for source in filter(None, (plan.clients.ca, plan.clients.crl)):
-            if source.path is not None:
-                yield source.given_by, str(source.path)
-    if plan.acme_webroot is not None:
-        yield "acme_webroot", str(plan.acme_webroot)
+            yield place.given_by, str(place.path), site.form
+    if plan.acme_webroot is not None and target != "systemd":
+        yield resolution.spelling("acme_webroot"), str(plan.acme_webroot), "webroot"
+
+
+def _of_the_site(site: Site) -> Iterator[tuple[str, str]]:
     if site.is_unix:
         yield "--socket", site.socket
     yield "--certificates", site.certificates

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 from tlsrun.export.material import quoted
 from tlsrun.export.site import THREADS, Site
 from tlsrun.export.text import command
@@ -102,7 +104,7 @@ def as_service(site: Site, proxy: str | None) -> str:
     words = ["--upstream", "http" if proxy else "uwsgi", "--socket", site.socket]
     if proxy:
         words += ["--trusted-proxies", site.trusted, "--proxy", proxy]
-    return "As a service, with that socket and its rights: " + " ".join(["tlsrun export systemd", site.app, *words])
+    return "As a service, with that socket and its rights: tlsrun export systemd " + shlex.join([site.app, *words])
 
 
 def settings(site: Site, **ours: object) -> dict[str, str]:

@@ -10,7 +10,7 @@ from tlsrun.errors import ConfigurationError, Problem
 from tlsrun.export import serving
 from tlsrun.export.cells import OF_TLS, OURS, Aside, cells
 from tlsrun.export.material import key_path, path_of
-from tlsrun.export.quoting import unit, unit_word
+from tlsrun.export.quoting import specifiers, unit, unit_word
 from tlsrun.export.site import Site
 from tlsrun.export.systemd_socket import socket_unit
 from tlsrun.export.text import after_options, comment
@@ -171,7 +171,7 @@ def _service(plan: Plan, site: Site) -> str:
 
 
 def _described(site: Site) -> str:
-    return " ".join(site.app.split()).replace("%", "%%")
+    return specifiers(" ".join(site.app.split()))
 
 
 def _account(plan: Plan, site: Site) -> list[str]:
@@ -226,11 +226,11 @@ def _tls(plan: Plan, site: Site) -> Iterator[str]:
             ]
         )
     yield "# Read by root, seen by this service alone."
-    yield f"LoadCredential=fullchain.pem:{path_of(plan.sources.cert)}"
-    yield f"LoadCredential=privkey.pem:{key_path(plan.sources)}"
+    yield f"LoadCredential=fullchain.pem:{specifiers(path_of(plan.sources.cert))}"
+    yield f"LoadCredential=privkey.pem:{specifiers(key_path(plan.sources))}"
     password = site.said.get("key_password_file")
     if password is not None:
-        yield f"LoadCredential=key-password:{os.path.abspath(password)}"
+        yield f"LoadCredential=key-password:{specifiers(os.path.abspath(password))}"
     place: dict[str, object] = {"host": plan.endpoint.host, "port": plan.endpoint.port}
     if site.bind:
         # What the application's own configuration says of it is set aside: systemd listens.
@@ -241,6 +241,6 @@ def _tls(plan: Plan, site: Site) -> Iterator[str]:
         key_password_file=None if password is None else "%d/key-password",
     )  # fmt: skip
     for name, value in said.items():
-        yield f"Environment={unit(f'{name}={value}', specifiers=name in _CREDENTIALS)}"
+        yield f"Environment={unit(f'{name}={value}', with_specifiers=name in _CREDENTIALS)}"
     words = [f"{site.environment}/bin/tlsrun", "run", *after_options(site.app)]
     yield f"ExecStart={' '.join(map(unit_word, words))}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tlsrun.errors import ConfigurationError, Problem
+from tlsrun.export.quoting import specifiers
 from tlsrun.export.site import Site
 from tlsrun.listening.address import Place, UnixSocket, takes_both_families
 from tlsrun.plan import Plan
@@ -20,7 +21,7 @@ def listened_at(places: Sequence[Place]) -> tuple[list[str], list[str]]:
     unix = [place for place in places if isinstance(place, UnixSocket)]
     for place in places:
         if isinstance(place, UnixSocket):
-            streams.append(place.path)
+            streams.append(specifiers(place.path))
         elif place.host in ("", "::"):
             streams.append(str(place.port))
             both = not place.host or takes_both_families(place, places)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import textwrap
 from collections.abc import Iterable
@@ -9,6 +10,8 @@ from collections.abc import Iterable
 from tlsrun.export.quoting import shell
 
 _WIDTH = 100
+#: Control characters, and what ends a line to some readers.
+_ENDS_A_LINE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 def comment(*paragraphs: str, mark: str = "#") -> str:
@@ -20,8 +23,9 @@ def comment(*paragraphs: str, mark: str = "#") -> str:
     lines: list[str] = []
     for paragraph in paragraphs:
         if paragraph.startswith(" "):
-            lines += [line.rstrip() for line in paragraph.splitlines()]
+            lines += [line.rstrip() for line in paragraph.split("\n")]
         else:
+            paragraph = _ENDS_A_LINE.sub("?", " ".join(paragraph.split()))
             lines += textwrap.wrap(paragraph, _WIDTH, break_long_words=False, break_on_hyphens=False) or [""]
         lines.append("")
     return "\n".join(f"{mark} {line}".rstrip() for line in lines[:-1]) + "\n"

@@ -206,7 +206,7 @@ def _native(plan: Plan) -> Iterator[str]:
     yield f"; Mozilla's {plan.profile} profile, guideline 6.0: address, certificate with chain, key, suites of TLS 1.2"
     if plan.clients is not None:
         yield "; and the authority that signs client certificates (! : they are required)."
-    yield f"https = {','.join(words)}"
+    yield f"https = {uwsgi(','.join(words))}"
     yield "http-keepalive = true"
     yield "http-timeout = 60"
     if plan.clients is not None:
@@ -214,7 +214,7 @@ def _native(plan: Plan) -> Iterator[str]:
         yield "https-export-cert = true"
     for name, several in plan.sni.items():
         clients = f",,{words[4]}" if plan.clients is not None else ""
-        yield f"sni = {name} {path_of(several[0].cert)},{key_path(several[0])}{clients}"
+        yield f"sni = {uwsgi(f'{name} {path_of(several[0].cert)},{key_path(several[0])}{clients}')}"
     if plan.redirect_port is not None:
         yield "; Plain HTTP is sent to HTTPS, with 301: a client may make a GET of a POST."
         host = plan.endpoint.authority.rpartition(":")[0]
