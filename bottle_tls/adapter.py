@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -62,6 +63,7 @@ class TLSServer(bottle.ServerAdapter):  # type: ignore[misc] # bottle ships no t
         job = Job(
             application=handler,
             framework="bottle",
+            name=_program(),
             layers=self._layers(getattr(handler, "config", {})),
             development=Development(reload=True if "BOTTLE_CHILD" in os.environ else None),
             quiet=bool(self._quiet_asked),
@@ -86,6 +88,14 @@ class TLSServer(bottle.ServerAdapter):  # type: ignore[misc] # bottle ships no t
             bottle_layer(config),
             default_layer(unsaid, "bottle.run()"),
         ]
+
+
+def _program() -> str:
+    """What was started, as a person would name it: Bottle's applications have no name."""
+    main: str | None = getattr(sys.modules.get("__main__"), "__file__", None)
+    if main is None or main == bottle.__file__:  # typed in, or by `python -m bottle`, whose own it is
+        return "a Bottle application"
+    return os.path.basename(main)
 
 
 def _named(name: str) -> type[TLSServer]:

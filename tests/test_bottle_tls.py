@@ -62,6 +62,7 @@ def test_the_banner_never_says_http(tmp_path: Path, localhost_cert: Paths, ca_fi
     log = _answers(tmp_path, port, ca_file, f"run(server='tls', port={port}, {files})")
     assert f"https://127.0.0.1:{port}" in log
     assert "http://" not in log
+    assert "serving hello.py on the built-in server" in log
 
 
 @pytest.mark.parametrize("server", ["tls-builtin", "tls-gunicorn", "tls-uwsgi", "tls-granian", "tls-hypercorn"])

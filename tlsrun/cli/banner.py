@@ -24,8 +24,8 @@ def banner_lines(plan: Plan, server: ServerFacts, now: datetime.datetime, app_na
         app_name: the application as the user named it.
     """
     title = f"{server.title} {server.version}" if server.version else server.title
-    serving = f"{app_name} on " if app_name else ""
-    yield f"tlsrun {__version__}: serving {serving}{title}{_processes(plan)}"
+    serving = f"{app_name} on" if app_name else "on"
+    yield f"tlsrun {__version__}: serving {serving} {title}{_processes(plan)}"
     if plan.chosen_because is not None:
         yield f"{server.title} was chosen (server = auto): {plan.chosen_because}"
     yield f"{_link(plan)} (Ctrl-C stops it)"
@@ -45,9 +45,9 @@ def banner_lines(plan: Plan, server: ServerFacts, now: datetime.datetime, app_na
 
 def plain_banner_lines(plan: PlainPlan, server: ServerFacts, app_name: str) -> Iterator[str]:
     """The banner's lines behind a platform's edge; arguments as `banner_lines`."""
-    serving = f"{app_name} on " if app_name else ""
+    serving = f"{app_name} on" if app_name else "on"
     workers = "1 worker" if plan.workers == 1 else f"{plan.workers} workers"
-    yield f"tlsrun {__version__}: serving {serving}{server.title} {server.version}, {workers}"
+    yield f"tlsrun {__version__}: serving {serving} {server.title} {server.version}, {workers}"
     title = plan.platform.title
     yield (
         f"Plain HTTP on port {plan.endpoint.port}, on purpose: {title}'s edge ends TLS ({plan.platform.sign}), "

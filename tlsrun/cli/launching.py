@@ -22,6 +22,7 @@ from tlsrun.plan import Development, Plan, decide
 from tlsrun.platform import Platform, find_platform, resolve_behind
 from tlsrun.process import patch_problem
 from tlsrun.reloading.trial import Passed, check_server
+from tlsrun.servers.option_trial import read_options
 from tlsrun.settings.derived import may_use_development_certificate
 from tlsrun.settings.layers import Layer, Resolution, resolve
 from tlsrun.wsgi import application as with_facts
@@ -96,6 +97,7 @@ def _serve(job: Job) -> int:
     check_server(plan.server)
     show_log(quiet=plan.quiet)
     if not _is_started_again():
+        read_options(plan)
         announce(plan, job, facts.now)
     return servers.load(plan.server).launch(plan, with_facts(job.application, plan.front))
 
@@ -116,6 +118,7 @@ def _serve_plain(job: Job, platform: Platform, resolution: Resolution) -> int:
 
     show_log(quiet=plan.quiet)
     if not _is_started_again():
+        read_options(plan)
         warn(plan.warnings)
         if not plan.quiet:
             for line in plain_banner_lines(plan, facts.servers[SERVER], job.name):

@@ -3,28 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from tlsrun import servers
+from tlsrun.behind import SERVER, PlainPlan
+from tlsrun.errors import ConfigurationError
 from tlsrun.plan import Plan
 
+_CODE = "TLS218"
 
-def read_options(plan: Plan) -> None:
+
+def read_options(plan: Plan | PlainPlan) -> None:
     """Have the plan's server, which must be installed, read ``server_options``.
 
     Raises:
         ConfigurationError: with every option that it has not or cannot take, or that fights with ours.
     """
-    _READERS[plan.server](plan)
+    try:
+        _READERS[plan.server if isinstance(plan, Plan) else SERVER](plan)
+    except ConfigurationError as error:
+        raise ConfigurationError([replace(one, code=one.code or _CODE) for one in error.problems]) from error
 
 
-def _builtin(plan: Plan) -> Any:
+def _builtin(plan: Any) -> Any:
     from tlsrun.servers.builtin.options import read_options
 
     return read_options(plan.server_options)
 
 
-def _gunicorn(plan: Plan) -> Any:
+def _gunicorn(plan: Any) -> Any:
     from tlsrun.servers.gunicorn import check_values
     from tlsrun.servers.gunicorn.options import gunicorn_settings
 
@@ -34,25 +42,25 @@ def _gunicorn(plan: Plan) -> Any:
     check_values({name: value for name, value in settings.items() if name in plan.server_options}, Config)
 
 
-def _uwsgi(plan: Plan) -> Any:
+def _uwsgi(plan: Any) -> Any:
     from tlsrun.servers.uwsgi.options import user_options
 
     return user_options(plan.server_options, servers.load("uwsgi").option_targets())
 
 
-def _granian(plan: Plan) -> Any:
+def _granian(plan: Any) -> Any:
     from tlsrun.servers.granian.options import granian_parameters
 
     return granian_parameters(plan, servers.load("granian").option_targets())
 
 
-def _hypercorn(plan: Plan) -> Any:
+def _hypercorn(plan: Any) -> Any:
     from tlsrun.servers.hypercorn.options import hypercorn_options
 
     return hypercorn_options(plan, servers.load("hypercorn").option_targets())
 
 
-_READERS: Mapping[str, Callable[[Plan], Any]] = {
+_READERS: Mapping[str, Callable[[Any], Any]] = {
     "builtin": _builtin,
     "gunicorn": _gunicorn,
     "uwsgi": _uwsgi,
