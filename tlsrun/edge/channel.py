@@ -12,8 +12,8 @@ import contextlib
 import logging
 import ssl
 from collections.abc import Callable
-from typing import cast
 
+from tlsrun.edge.carrier import Carrier
 from tlsrun.tls import plain, proxy_protocol
 from tlsrun.tls.handshake import FAILURES, reason
 from tlsrun.tls.introduction import is_introduced
@@ -22,7 +22,7 @@ _RECORD = 16384  # bytes of plaintext in one record (RFC 8446, section 5.1)
 _FIRST = 64  # bytes kept to say why a handshake failed
 
 
-class Channel(asyncio.Protocol):
+class Channel(Carrier):
     """One client's connection; a subclass speaks HTTP over it.
 
     Arguments:
@@ -31,16 +31,15 @@ class Channel(asyncio.Protocol):
         patience: bytes to throw away after the last answer, before the connection is closed at once.
 
     Attributes:
-        peer, here: the addresses of both ends; the client's, as soon as a trusted proxy has said whose it is.
+        peer: the client's address, as soon as a trusted proxy has said whose it is.
         ended: the client has ended its side; it may still read.
         closing: no more is sent; what comes is thrown away.
     """
 
-    _transport: asyncio.Transport
-
     def __init__(
         self, context: ssl.SSLContext, answerer: Callable[[bytes], bytes | None] | None, patience: int
     ) -> None:
+        super().__init__()
         self._answerer = answerer
         self._context = context
         self._tls: ssl.SSLObject | None = None
@@ -48,11 +47,7 @@ class Channel(asyncio.Protocol):
         self._outgoing = ssl.MemoryBIO()
         self._first = b""
         self._introduction: bytes | None = None  # what is there of a PROXY header; None where none is to come
-        self._written = 0
-        self._reading = True
         self.shaken = False
-        self.peer: tuple[str, int] = ("", 0)
-        self.here: tuple[str, int] = ("", 0)
         self.ended = False
         self.closing = False
         self._patience = patience
@@ -88,26 +83,6 @@ class Channel(asyncio.Protocol):
             return
         self._flush()
 
-    def hold(self) -> None:
-        """Stop reading until `go_on`: the client is to wait."""
-        if self._reading and not self._transport.is_closing():
-            self._reading = False
-            self._transport.pause_reading()
-
-    def go_on(self) -> None:
-        """Read again."""
-        if not self._reading and not self._transport.is_closing():
-            self._reading = True
-            self._transport.resume_reading()
-
-    def taken(self) -> int:
-        """Bytes that the client's side has taken so far, as far as this process knows."""
-        return self._written - self._transport.get_write_buffer_size()
-
-    def flushed(self) -> bool:
-        """Whether nothing of what was sent waits in this process."""
-        return self._transport.get_write_buffer_size() == 0
-
     def finish(self) -> None:
         """Say that no more will come (RFC 8446, section 6.1), send what is still to be sent, close."""
         self._notify()
@@ -142,10 +117,7 @@ class Channel(asyncio.Protocol):
     # What the event loop calls.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)
-        self.peer = _address(transport.get_extra_info("peername")) or ("", 0)
-        # Through a Unix socket a client comes by way of a front, which has the port of HTTPS.
-        self.here = _address(transport.get_extra_info("sockname")) or ("localhost", 443)
+        super().connection_made(transport)
         self._introduction = b"" if is_introduced(self._context, self.peer) else None
         self.connected()
 
@@ -294,10 +266,3 @@ class Channel(asyncio.Protocol):
 
     def _log_failure(self, words: str) -> None:
         FAILURES.failed(self.peer, words)
-
-
-def _address(name: object) -> tuple[str, int] | None:
-    """Host and port; None for a Unix socket, and for a client that is gone already."""
-    if isinstance(name, tuple) and len(name) >= 2:
-        return str(name[0]), int(name[1])
-    return None

@@ -5,58 +5,38 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from tlsrun.edge.answer import Answer
-from tlsrun.edge.delivery import Delivery
 from tlsrun.edge.exchange import Exchange
 from tlsrun.edge.packing import Packing
+from tlsrun.edge.parting import ANSWERING, COLLECTING, LEAVING, WAITING, Parting
 from tlsrun.edge.spool import Body, Spool, check_body
 from tlsrun.edge.turns import READER, SENDER, WORKER
 from tlsrun.edge.variables import packet
 from tlsrun.http1.head import Head
-from tlsrun.http1.inbox import Inbox
 from tlsrun.http1.refusal import Refused
 
 if TYPE_CHECKING:
     from tlsrun.edge.server import Edge
 
-# WAITING for a head; COLLECTING a body; ANSWERING, with a worker; LEAVING, all is said.
-WAITING, COLLECTING, ANSWERING, LEAVING = range(4)
-
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-class Connection(Delivery):
+class Connection(Parting):
     """One client.
 
     Arguments:
         edge: what all connections share.
-
-    Attributes:
-        state: one of the four above.
-        served: how many requests were answered.
-        inbox: what came and is not dealt with.
-        exchange: with a worker.
     """
 
     def __init__(self, edge: Edge) -> None:
-        super().__init__(edge.context, edge.answerer, edge, edge.limits, edge.room)
-        self.edge = edge
-        self.state = WAITING
-        self.served = 0
-        self.inbox = Inbox(edge.limits.heads)
+        super().__init__(edge)
         self._packing = Packing()
-        self.exchange: Exchange | None = None
         self._fixed = b""
         self._advancing = False
-        self._request: Head | None = None
-        self._began = 0.0
         self._partial = False  # the beginning of a head has come
-        self._body: Body | None = None
         self._answer: Answer | None = None  # whole, but a part of it waits for the client
-        self._left = 0  # bytes of a streamed body still to come
 
     # What comes from the client.
 
@@ -201,11 +181,6 @@ class Connection(Delivery):
 
     # What the exchange with the worker tells.
 
-    @property
-    def may_stay(self) -> bool:
-        """Whether another request may follow this one."""
-        return not self._left and not self.edge.stopping
-
     def drained(self) -> None:
         """The worker took what there was; at first, the head."""
         exchange = self.exchange
@@ -272,37 +247,3 @@ class Connection(Delivery):
     def _await_head(self) -> None:
         waiting = self._limits.head_timeout if self.inbox.size else self._limits.idle_timeout
         self.watch(READER, self._limits.write_timeout if self.slow else waiting)
-
-    def refuse(self, refused: Refused) -> None:
-        """Say what is wrong and close: where a next request would begin is not known."""
-        self._note(refused.status)
-        self.send(refused.response(date=self.edge.date))
-        self.leave(self.hang_up)
-
-    def depart(self) -> None:
-        """Close after an answer, or for want of a request: one that is on its way must not be answered by a reset."""
-        asked = self._request is not None and not self._request.keep_alive
-        quiet = self.ended or asked and not self._left and not self.inbox.size
-        self.leave(self.finish if quiet else self.hang_up)
-
-    def leave(self, how: Callable[[], None]) -> None:
-        """Be done with the client, by one of the channel's ways to end."""
-        self.state = LEAVING
-        self._drop()
-        how()
-        self.watch(READER, self._limits.linger_timeout if self.flushed() else self._limits.write_timeout)
-
-    def _drop(self) -> None:
-        """Let go of the worker and of the body."""
-        if self.exchange is not None:
-            self.exchange.close()
-            self.exchange = None
-        if self._body is not None:
-            self._body.spool.close()
-            self._body = None
-        self.discard()
-        self._left = 0
-
-    def _note(self, status: int) -> None:
-        if self.edge.access is not None:
-            self.edge.access(self.peer, self._request, status, time.monotonic() - self._began)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tlsrun.edge.connection import ANSWERING, WAITING, Connection
+from tlsrun.edge.connection import Connection
+from tlsrun.edge.parting import ANSWERING, WAITING
 from tlsrun.edge.turns import SENDER, WORKER
 from tlsrun.http1.refusal import Refused
 

@@ -1,0 +1,55 @@
+"""The transport below a client's TLS: whether it is read, how much of what was written has gone, who the ends are."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import cast
+
+
+class Carrier(asyncio.Protocol):
+    """A connection, whatever is spoken over it.
+
+    Attributes:
+        peer, here: the addresses of both ends.
+    """
+
+    _transport: asyncio.Transport
+
+    def __init__(self) -> None:
+        self._written = 0
+        self._reading = True
+        self.peer: tuple[str, int] = ("", 0)
+        self.here: tuple[str, int] = ("", 0)
+
+    def hold(self) -> None:
+        """Stop reading until `go_on`: the client is to wait."""
+        if self._reading and not self._transport.is_closing():
+            self._reading = False
+            self._transport.pause_reading()
+
+    def go_on(self) -> None:
+        """Read again."""
+        if not self._reading and not self._transport.is_closing():
+            self._reading = True
+            self._transport.resume_reading()
+
+    def taken(self) -> int:
+        """Bytes that the client's side has taken so far, as far as this process knows."""
+        return self._written - self._transport.get_write_buffer_size()
+
+    def flushed(self) -> bool:
+        """Whether nothing of what was sent waits in this process."""
+        return self._transport.get_write_buffer_size() == 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self.peer = _address(transport.get_extra_info("peername")) or ("", 0)
+        # Through a Unix socket a client comes by way of a front, which has the port of HTTPS.
+        self.here = _address(transport.get_extra_info("sockname")) or ("localhost", 443)
+
+
+def _address(name: object) -> tuple[str, int] | None:
+    """Host and port; None for a Unix socket, and for a client that is gone already."""
+    if isinstance(name, tuple) and len(name) >= 2:
+        return str(name[0]), int(name[1])
+    return None
