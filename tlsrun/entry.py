@@ -40,6 +40,10 @@ def _with_bodies(application: Callable[..., Any], framework: str) -> Callable[..
         from tlsrun.servers.gunicorn.body import with_bodies
 
         return with_bodies(application, framework)
+    if "uwsgi" in sys.modules:  # there while it runs, and only then
+        from tlsrun.servers.uwsgi.wanted import except_taken_back
+
+        application = except_taken_back(application)
     if "mod_wsgi" in sys.modules:
         from tlsrun.wsgi.mod_wsgi import with_path
 

@@ -110,6 +110,12 @@ class Talk:
         answered = Answered(status=int(status), headers=headers, body=b"")
         return Answered(status=int(status), headers=headers, body=self._body(answered, method))
 
+    def final_answer(self, method: str = "GET") -> Answered:
+        """As `answer`, past interim ones (RFC 9110, section 15.2)."""
+        while (answered := self.answer(method)).status < 200:
+            pass
+        return answered
+
     def _body(self, answered: Answered, method: str) -> bytes:
         length, coding = answered.header("content-length"), answered.header("transfer-encoding")
         assert length is None or coding is None, answered

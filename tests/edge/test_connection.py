@@ -243,8 +243,8 @@ def test_half_close(edge: RunningEdge, how: str, version: str) -> None:
         talk.ask("/slow?0.3")
         talk.ask("/digest", method="POST", body=b"x" * 100000)
         getattr(talk, how)()
-        assert talk.answer().words == "slept"
-        assert talk.answer().words == summary(b"x" * 100000)
+        assert talk.final_answer().words == "slept"
+        assert talk.final_answer().words == summary(b"x" * 100000)
         assert talk.end() == "notified"
 
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from tlsrun.edge.answer import Answer
 from tlsrun.edge.exchange import Exchange
+from tlsrun.edge.interest import CONTINUE, Interest
 from tlsrun.edge.packing import Packing
-from tlsrun.edge.parting import ANSWERING, COLLECTING, LEAVING, WAITING, Parting
+from tlsrun.edge.parting import ANSWERING, COLLECTING, LEAVING, WAITING
 from tlsrun.edge.spool import Body, Spool, check_body
 from tlsrun.edge.turns import READER, SENDER, WORKER
 from tlsrun.edge.variables import packet
@@ -20,10 +21,8 @@ from tlsrun.http1.refusal import Refused
 if TYPE_CHECKING:
     from tlsrun.edge.server import Edge
 
-_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
-
-class Connection(Parting):
+class Connection(Interest):
     """One client.
 
     Arguments:
@@ -60,10 +59,13 @@ class Connection(Parting):
     def half_closed(self) -> None:
         if self._left:
             self.leave(self.cut)
+        elif self.state == ANSWERING:
+            self.doubt()
         else:
             self._advance()
 
     def lost(self) -> None:
+        super().lost()
         self.state = LEAVING
         self._drop()
         self.edge.left(self)
@@ -136,7 +138,7 @@ class Connection(Parting):
         self.state = COLLECTING
         self.watch(SENDER, limits.body_timeout)
         if request.expects and not self.inbox.size:
-            self.send(_CONTINUE)
+            self.send(CONTINUE)
         return True
 
     def _collect(self) -> bool:
@@ -171,13 +173,15 @@ class Connection(Parting):
             first = self.inbox.take(length)
             self._left = length - len(first)
             data += first
-            if self._left:
-                self.hold()
         self.state = ANSWERING
         self.awaited = WORKER
         self.exchange = exchange = Exchange(self, request, data, spool)
+        if self._left:
+            self.hold()
         if not self.edge.queue.enter(exchange):
             self.allow(self._limits.connect_timeout)
+        if self.ended:
+            self.doubt()
 
     # What the exchange with the worker tells.
 
@@ -186,7 +190,7 @@ class Connection(Parting):
         exchange = self.exchange
         if self._left and exchange is not None and not exchange.sending:
             if exchange.request.expects and self._left == exchange.request.length:
-                self.send(_CONTINUE)
+                self.send(CONTINUE)
             self.go_on()
         self.progressed()
 

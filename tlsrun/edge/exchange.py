@@ -93,6 +93,7 @@ class Exchange(Upstream):
             self._complain(logging.WARNING, "all workers at %s were busy for too long")
             self.fail(_unavailable("All workers are busy. Try again soon."))
             return
+        self._client.edge.given_up()
         self._complain(logging.WARNING, "a worker at %s gave no answer in time to %s", self._words())
         self.fail(Refused(504, "The application gave no answer in time."))
 

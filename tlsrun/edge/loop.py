@@ -44,6 +44,7 @@ def serve(
     plain: Callable[[bytes], bytes | None] | None = None,
     trusted: Peers = NOBODY,
     access_log: bool = False,
+    on_given_up: Callable[[], None] = lambda: None,
     on_ready: Callable[[Edge], None] | None = None,
 ) -> None:
     """Serve HTTPS on ``listeners`` from the uwsgi workers at ``upstream``, until told to stop.
@@ -63,6 +64,7 @@ def serve(
         plain: makes the response to plain HTTP on this port from the request's head; None closes without a word.
         trusted: proxies whose headers about their clients are handed on; nobody else's are.
         access_log: one line for each request on the logger ``tlsrun.edge.access``.
+        on_given_up: called before a request is given up that a worker was asked to answer.
         on_ready: called in the loop when connections are accepted.
     """
     loop = _new_loop()
@@ -81,6 +83,7 @@ def serve(
             answerer=plain,
             trusted=trusted,
             access=write_line if access_log else None,
+            given_up=on_given_up,
         )
         with _signals(loop, edge.stop):
             loop.run_until_complete(edge.run(on_ready))

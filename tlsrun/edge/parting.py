@@ -73,6 +73,7 @@ class Parting(Delivery):
     def _drop(self) -> None:
         """Let go of the worker and of the body."""
         if self.exchange is not None:
+            self.edge.given_up()
             self.exchange.close()
             self.exchange = None
         if self._body is not None:

@@ -7,6 +7,7 @@ watched by the loop, costs a third of ``loop.add_reader`` under asyncio, and les
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import select
 from collections.abc import Callable
 from typing import Protocol
@@ -30,6 +31,12 @@ class Poller(Protocol):
 
     def forget(self, descriptor: int, mask: int) -> None:
         """End; the descriptor is closed right after."""
+
+    def watch_end(self, descriptor: int, handler: Handler) -> None:
+        """Call ``handler`` when the connection is broken, and for nothing else; where that cannot be seen, never."""
+
+    def forget_end(self, descriptor: int, handler: Handler) -> None:
+        """End that; the descriptor may be closed already, and be another's."""
 
     def close(self) -> None:
         """End all."""
@@ -62,6 +69,18 @@ class EpollPoller:
     def forget(self, descriptor: int, mask: int) -> None:
         """End; closing takes it out of the epoll set."""
         del self._handlers[descriptor]
+
+    def watch_end(self, descriptor: int, handler: Handler) -> None:
+        """A mask of 0 does: EPOLLERR and EPOLLHUP are always told (epoll_ctl(2))."""
+        self._handlers[descriptor] = handler
+        self._epoll.register(descriptor, 0)
+
+    def forget_end(self, descriptor: int, handler: Handler) -> None:
+        """End; what is closed has left the epoll set."""
+        if self._handlers.get(descriptor) == handler:
+            del self._handlers[descriptor]
+            with contextlib.suppress(OSError):
+                self._epoll.unregister(descriptor)
 
     def close(self) -> None:
         """End all."""
@@ -103,6 +122,12 @@ class LoopPoller:
         """End."""
         self.change(descriptor, mask, 0)
         del self._handlers[descriptor]
+
+    def watch_end(self, descriptor: int, handler: Handler) -> None:
+        """It cannot be seen without reading."""
+
+    def forget_end(self, descriptor: int, handler: Handler) -> None:
+        """As `watch_end`."""
 
     def close(self) -> None:
         """End all; nothing is watched any more."""

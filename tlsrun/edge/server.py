@@ -47,6 +47,7 @@ class Edge:
         trusted: proxies that may speak of their clients by headers.
         answerer: the response to plain HTTP on the TLS port, None closes without a word.
         access: is told of each request; None for no access log.
+        given_up: called before a request is given up that a worker was asked to answer.
 
     Attributes:
         stopping: no further request is taken from a connection than the one it is at.
@@ -69,6 +70,7 @@ class Edge:
         trusted: Peers,
         answerer: Callable[[bytes], bytes | None] | None,
         access: Access | None,
+        given_up: Callable[[], None],
     ) -> None:
         self.context = context
         self.upstream = upstream
@@ -76,6 +78,7 @@ class Edge:
         self.handshake_timeout = handshake_timeout
         self.answerer = answerer
         self.access = access
+        self.given_up = given_up
         self.trusted = trusted
         self._tick = min(_TICK, limits.shortest / 4)
         self.now = 0.0

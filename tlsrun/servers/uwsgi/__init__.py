@@ -131,6 +131,7 @@ def launch(plan: Plan, application: Callable[..., Any]) -> int:
     from tlsrun.servers.uwsgi.options import user_options
     from tlsrun.servers.uwsgi.place import settle
     from tlsrun.servers.uwsgi.service import Service, hand_over
+    from tlsrun.servers.uwsgi.wanted import TakenBack
 
     need_the_main_thread(NAME, TITLE)
     options = user_options(plan.server_options, option_targets())
@@ -165,6 +166,7 @@ def launch(plan: Plan, application: Callable[..., Any]) -> int:
             mercy=mercy,
             packet=packet,
             board=Board(edges),
+            taken_back=TakenBack(),
             argv=tuple(sys.argv),
             watchdog=watchdog_interval(),
             notify_socket=hide(),

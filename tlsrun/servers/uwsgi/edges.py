@@ -56,6 +56,7 @@ def _serve(service: Service, number: int) -> None:
         facts=connection_facts,
         trusted=service.trusted,
         plain=lambda head: plain.answer(head, context.allowed_host),
+        on_given_up=service.taken_back.note,
         on_ready=lambda _: service.board.report(number, os.getpid(), Phase.SERVING),
     )
     service.duties.stop()

@@ -33,7 +33,7 @@ def application() -> Callable[..., Any]:
     uwsgi.post_fork_hook = _after_fork
     for number in (*STOP, RELOAD):
         uwsgi.register_signal(int(number), _KEEPER, note)
-    return service.application
+    return service.taken_back.excepted(service.application)
 
 
 def keeper() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from tlsrun.servers.duties import Duties
 from tlsrun.servers.uwsgi.board import Board
 from tlsrun.servers.uwsgi.place import Place
+from tlsrun.servers.uwsgi.wanted import TakenBack
 from tlsrun.tls.peers import Peers
 from tlsrun.tls.reload import Certificates
 
@@ -35,6 +36,7 @@ class Service:
         mercy: seconds that requests in flight have to finish, at a stop or reload.
         packet: bytes of a request's variables that the workers take.
         board: for edges and keeper.
+        taken_back: for edges and workers.
         watchdog: seconds between two signs of life that systemd asks for; None for none.
         notify_socket: systemd's, which uWSGI is not to find: its master would say that it is ready before an edge is.
         argv: ``sys.argv`` as the application knows it; uWSGI replaces it.
@@ -49,6 +51,7 @@ class Service:
     mercy: int
     packet: int
     board: Board
+    taken_back: TakenBack
     argv: Sequence[str]
     watchdog: float | None = None
     notify_socket: str | None = None

@@ -1,0 +1,72 @@
+"""Whether the client of a request that waits for a worker still wants its answer."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from tlsrun.edge.exchange import Exchange
+from tlsrun.edge.parting import Parting
+
+if TYPE_CHECKING:
+    from tlsrun.edge.server import Edge
+
+#: What asks a client that has ended its side, and every client of HTTP/1.1 can pass over (RFC 9110, section 15.2).
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+#: Seconds after which an answer is said to keep its client waiting. Whoever is answered sooner is not asked.
+_WAITED = 0.01
+
+
+class Interest(Parting):
+    """A connection that is given up when its client takes its request back.
+
+    A reset is seen while the connection is read; where it is held, the poller looks for it. Who has closed, and who has
+    only ended its side and waits, look the same until something is sent to them, which the system of the one who has
+    closed answers with a reset.
+
+    Arguments:
+        edge: what all connections share.
+    """
+
+    def __init__(self, edge: Edge) -> None:
+        super().__init__(edge)
+        self._watched = -1  # a descriptor
+
+    def hold(self) -> None:
+        """As `Carrier.hold`; a reset is seen all the same."""
+        super().hold()
+        if self.exchange is not None:
+            self._watch()
+
+    def go_on(self) -> None:
+        """As `Carrier.go_on`."""
+        self._unwatch()
+        super().go_on()
+
+    def lost(self) -> None:
+        """The connection is gone."""
+        self._unwatch()
+
+    def doubt(self) -> None:
+        """The client has ended its side: ask it whether it is still there, unless it is answered before."""
+        if self.exchange is not None and not self.exchange.request.http10:
+            asyncio.get_running_loop().call_later(_WAITED, self._inquire, self.exchange)
+
+    def _inquire(self, exchange: Exchange) -> None:
+        if self.exchange is exchange and not exchange.answer.status:
+            self.send(CONTINUE)
+            self._watch()  # nothing more is read of who has ended its side
+
+    def _watch(self) -> None:
+        if self._watched < 0 and not self._transport.is_closing():
+            self._watched = self._transport.get_extra_info("socket").fileno()
+            self.edge.poller.watch_end(self._watched, self._broke)
+
+    def _unwatch(self) -> None:
+        if self._watched >= 0:
+            self.edge.poller.forget_end(self._watched, self._broke)
+            self._watched = -1
+
+    def _broke(self, events: int) -> None:
+        self._unwatch()
+        self.abort()

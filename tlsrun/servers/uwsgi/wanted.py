@@ -1,0 +1,77 @@
+"""In uWSGI's workers: a request that nobody waits for any more is not given to the application.
+
+Requests queue at the workers' socket, in the system's hands, where they cannot be taken out again. The edge closes its
+connection to the worker when the client goes; the worker that comes upon the request sees that, and passes it over.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import select
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+#: Both sides of the connection have ended, or it is broken. Who has ended its own side alone waits for an answer.
+_GONE = select.POLLHUP | select.POLLERR
+_LONGEST = 600.0  # seconds that such a request may lie in the queue
+
+
+class TakenBack:
+    """When an edge has last given a request up: for as long after it as such ones may be in the queue, workers look.
+
+    To be made before the fork.
+    """
+
+    def __init__(self) -> None:
+        # Reading it costs a tenth of looking.
+        self._until = memoryview(mmap.mmap(-1, 8)).cast("d")
+
+    def note(self) -> None:
+        """One is about to be given up."""
+        self._until[0] = time.monotonic() + _LONGEST
+
+    def excepted(self, application: Callable[..., Any]) -> Callable[..., Any]:
+        """``application``, called for requests that somebody waits for; to be called within uWSGI."""
+        gone, until = _looking(), self._until
+
+        def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+            if until[0] and until[0] > time.monotonic() and gone():
+                return ()
+            result: Iterable[bytes] = application(environ, start_response)
+            return result
+
+        return answer
+
+
+def except_taken_back(application: Callable[..., Any]) -> Callable[..., Any]:
+    """As `TakenBack.excepted` where no edge says anything: workers look each time."""
+    gone = _looking()
+
+    def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        result: Iterable[bytes] = () if gone() else application(environ, start_response)
+        return result
+
+    return answer
+
+
+class _Asked(ctypes.Structure):
+    """poll(2)'s ``struct pollfd``."""
+
+    _fields_ = [("descriptor", ctypes.c_int), ("events", ctypes.c_short), ("found", ctypes.c_short)]
+
+
+def _looking() -> Callable[[], bool]:
+    """What says whether the connection is gone over which the current request came."""
+    import uwsgi
+
+    connection: Callable[[], int] = uwsgi.connection_fd
+    # Not select.poll: it would let other threads have the interpreter, for a question that takes a microsecond.
+    poll = ctypes.PyDLL(None).poll
+
+    def gone() -> bool:
+        asked = _Asked(connection(), 0, 0)
+        return poll(ctypes.byref(asked), 1, 0) > 0 and bool(asked.found & _GONE)
+
+    return gone
