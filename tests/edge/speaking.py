@@ -170,8 +170,13 @@ class Talk:
         """Say by close_notify that no more will be sent; go on reading."""
         timeout = self.tls.gettimeout()
         self.tls.settimeout(0)
-        with contextlib.suppress(ssl.SSLWantReadError):
+        try:
             self.tls.unwrap()
+        except ssl.SSLWantReadError:
+            pass
+        except ssl.SSLError as error:  # an answer, or a question, is there already, and is read later
+            if error.reason != "APPLICATION_DATA_AFTER_CLOSE_NOTIFY":
+                raise
         self.tls.settimeout(timeout)
 
     def end_tcp(self) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tlsrun.edge.answer import Answer
 from tlsrun.edge.exchange import Exchange
-from tlsrun.edge.interest import CONTINUE, Interest
+from tlsrun.edge.interest import Interest
 from tlsrun.edge.packing import Packing
 from tlsrun.edge.parting import ANSWERING, COLLECTING, LEAVING, WAITING
 from tlsrun.edge.spool import Body, Spool, check_body
@@ -20,6 +20,9 @@ from tlsrun.http1.refusal import Refused
 
 if TYPE_CHECKING:
     from tlsrun.edge.server import Edge
+
+
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class Connection(Interest):
@@ -138,7 +141,7 @@ class Connection(Interest):
         self.state = COLLECTING
         self.watch(SENDER, limits.body_timeout)
         if request.expects and not self.inbox.size:
-            self.send(CONTINUE)
+            self.send(_CONTINUE)
         return True
 
     def _collect(self) -> bool:
@@ -190,7 +193,7 @@ class Connection(Interest):
         exchange = self.exchange
         if self._left and exchange is not None and not exchange.sending:
             if exchange.request.expects and self._left == exchange.request.length:
-                self.send(CONTINUE)
+                self.send(_CONTINUE)
             self.go_on()
         self.progressed()
 

@@ -7,14 +7,10 @@ from typing import TYPE_CHECKING
 
 from tlsrun.edge.exchange import Exchange
 from tlsrun.edge.parting import Parting
+from tlsrun.tls.presence import QUESTION, WAITED
 
 if TYPE_CHECKING:
     from tlsrun.edge.server import Edge
-
-#: What asks a client that has ended its side, and every client of HTTP/1.1 can pass over (RFC 9110, section 15.2).
-CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-#: Seconds after which an answer is said to keep its client waiting. Whoever is answered sooner is not asked.
-_WAITED = 0.01
 
 
 class Interest(Parting):
@@ -50,11 +46,11 @@ class Interest(Parting):
     def doubt(self) -> None:
         """The client has ended its side: ask it whether it is still there, unless it is answered before."""
         if self.exchange is not None and not self.exchange.request.http10:
-            asyncio.get_running_loop().call_later(_WAITED, self._inquire, self.exchange)
+            asyncio.get_running_loop().call_later(WAITED, self._inquire, self.exchange)
 
     def _inquire(self, exchange: Exchange) -> None:
         if self.exchange is exchange and not exchange.answer.status:
-            self.send(CONTINUE)
+            self.send(QUESTION)
             self._watch()  # nothing more is read of who has ended its side
 
     def _watch(self) -> None:
