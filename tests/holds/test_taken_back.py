@@ -6,6 +6,7 @@ One that has only ended its side, and reads, is answered.
 from __future__ import annotations
 
 import contextlib
+import functools
 import http.client
 import os
 import socket
@@ -35,6 +36,7 @@ class Case:
         flags: beyond these.
         plain: plain HTTP, as behind a platform's edge.
         half_closed: whether a client that has ended its side, and waits, is answered.
+        asks_at_once: whether such a client is asked while it waits, and not when its turn has come.
     """
 
     server: str
@@ -42,13 +44,14 @@ class Case:
     flags: tuple[str, ...] = ()
     plain: bool = False
     half_closed: bool = True
+    asks_at_once: bool = False
 
 
 CASES = {
     "builtin": Case(server="builtin", threads=2, flags=("--threads", "2")),
     "builtin, one thread": Case(server="builtin", threads=1, flags=("--threads", "1")),
     "gunicorn": Case(server="gunicorn", threads=2, flags=("--threads", "2")),
-    "uwsgi": Case(server="uwsgi", threads=2, flags=("--threads", "2")),
+    "uwsgi": Case(server="uwsgi", threads=2, flags=("--threads", "2"), asks_at_once=True),
     "gunicorn sync": Case(server="gunicorn", threads=1, flags=("--server-options", "worker_class=sync")),
     "gunicorn, plain HTTP": Case(server="gunicorn", threads=2, flags=("--threads", "2"), plain=True),
 }
@@ -131,11 +134,24 @@ def site(server: Site) -> Site:
     return server
 
 
-def _unread(client: socket.socket) -> int:
-    """Bytes that the server's system holds of this connection (proc_pid_net(5))."""
-    ends = [f"0100007F:{end[1]:04X}" for end in (client.getpeername(), client.getsockname())]
+def _ends(client: socket.socket) -> list[str]:
+    """As proc_pid_net(5) has them, the server's first."""
+    return [f"0100007F:{end[1]:04X}" for end in (client.getpeername(), client.getsockname())]
+
+
+def _connection(ends: list[str]) -> list[str]:
+    """What the server's system says of it; nothing when it is gone."""
     lines = (line.split() for line in Path("/proc/net/tcp").read_text().splitlines())
-    return next(int(line[4].partition(":")[2], 16) for line in lines if line[1:3] == ends)
+    return next((line for line in lines if line[1:3] == ends), [])
+
+
+def _is_gone(ends: list[str]) -> bool:
+    return not _connection(ends)
+
+
+def _unread(client: socket.socket) -> int:
+    """Bytes that the server's system holds of this connection."""
+    return int(_connection(_ends(client))[4].partition(":")[2], 16)
 
 
 def answer(tls: socket.socket) -> str:
@@ -204,7 +220,10 @@ def test_not_run(site: Site, goes: Callable[[socket.socket], None]) -> None:
         with all_threads_busy(site):
             for number, client in enumerate(unwanted):
                 site.send(client, f"/mark/unwanted-{number}")
+                ends = _ends(client)
                 goes(client)
+                if site.case.asks_at_once:
+                    eventually(functools.partial(_is_gone, ends), what="the end of the connection")
             site.send(wanted, "/mark/wanted")
         assert answer(wanted) == "wanted"
         for _ in range(site.case.threads + 1):
