@@ -10,7 +10,8 @@ import re
 
 from tlsrun.http1.chunks import Chunked
 
-_LENGTH = re.compile(rb"\ncontent-length:[ \t]*([0-9]{1,18})[ \t]*\r\n")
+# Two of them may follow one another: the end of the line is not taken.
+_LENGTH = re.compile(rb"\ncontent-length:[ \t]*([0-9]{1,18})[ \t]*(?=\r\n)")
 _CODING = re.compile(rb"\ntransfer-encoding:[ \t]*chunked[ \t]*\r\n")
 _EXPECTS = re.compile(rb"\nexpect:[ \t]*100-continue[ \t]*\r\n")
 
