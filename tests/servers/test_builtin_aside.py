@@ -18,7 +18,7 @@ from tests.support.clients import Address
 from tests.support.process import PATIENCE, eventually
 from tlsrun.servers.builtin.server import Server
 from tlsrun.servers.builtin.with_stdlib import StandardHandler
-from tlsrun.tls.connection import Limits
+from tlsrun.tls.stages import Limits
 
 MIB = 1 << 20
 GO_ON = threading.Event()

@@ -12,8 +12,9 @@ from typing import Any
 from tests.support.certs import Paths
 from tests.support.clients import Address
 from tests.tls.serving import certificates
-from tlsrun.tls.connection import Connection, Limits
+from tlsrun.tls.connection import Connection
 from tlsrun.tls.reactor import Reactor
+from tlsrun.tls.stages import Limits
 
 GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"

@@ -19,8 +19,8 @@ from tests.support.clients import Address, select_readable, stalled, tls_connect
 from tests.support.process import eventually, in_time
 from tests.tls.reacting import ANSWER, GET
 from tests.tls.serving import certificates
-from tlsrun.tls.connection import Limits
 from tlsrun.tls.listener import TLSListener
+from tlsrun.tls.stages import Limits
 
 _LIMITS = Limits(handshake_timeout=2, head_timeout=2, patience=2, linger=1)
 #: As long as a failure would have to wait.

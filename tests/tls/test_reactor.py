@@ -19,8 +19,8 @@ from tests.support.certs import Paths
 from tests.support.clients import client_hello, select_readable, stalled, tls_connect
 from tests.support.process import eventually
 from tests.tls.reacting import ANSWER, GET, Site, reacting
-from tlsrun.tls.connection import Limits
 from tlsrun.tls.handshake import HandshakeLog
+from tlsrun.tls.stages import Limits
 
 QUICK = Limits(handshake_timeout=1, head_timeout=1, patience=5, linger=1)
 
@@ -206,7 +206,7 @@ def test_failures_are_logged_in_words(
     quick: Site, ca_file: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One line each, with the peer."""
-    monkeypatch.setattr("tlsrun.tls.connection.FAILURES", HandshakeLog())  # other tests have filled the window
+    monkeypatch.setattr("tlsrun.tls.arrival.FAILURES", HandshakeLog())  # other tests have filled the window
     with caplog.at_level("INFO", "tlsrun.handshake"):
         with stalled("silent", 1, quick.address), stalled("half-hello", 1, quick.address):
             eventually(lambda: caplog.text.count("timed out after 1 s") == 2)
@@ -312,7 +312,7 @@ def test_the_oldest_makes_room(
     localhost_cert: Paths, ca_file: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A crowd that stalls never keeps a new client out, and the log says what happens."""
-    monkeypatch.setattr("tlsrun.tls.connection.FAILURES", HandshakeLog())
+    monkeypatch.setattr("tlsrun.tls.arrival.FAILURES", HandshakeLog())
     caplog.set_level("INFO", "tlsrun.handshake")
     with reacting(localhost_cert, max_waiting=10) as site, stalled("half-hello", 10, site.address) as crowd:
         eventually(lambda: site.reactor.coming == 10)

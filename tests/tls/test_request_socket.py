@@ -17,8 +17,8 @@ from tests.support.certs import Paths
 from tests.support.clients import tls_connect
 from tests.support.process import eventually
 from tests.tls.reacting import ANSWER, GET, Site, reacting
-from tlsrun.tls.connection import Limits
 from tlsrun.tls.request_socket import RequestSocket
+from tlsrun.tls.stages import Limits
 
 HEAD = ANSWER[:-2]
 

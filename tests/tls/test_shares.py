@@ -14,8 +14,9 @@ from tests.support.certs import Paths
 from tests.support.clients import tls_connect
 from tests.support.process import eventually
 from tests.tls.reacting import GET, reacting
-from tlsrun.tls.connection import Connection, Next
+from tlsrun.tls.connection import Connection
 from tlsrun.tls.shares import Shares
+from tlsrun.tls.stages import Next
 
 
 def test_who_has_more() -> None:

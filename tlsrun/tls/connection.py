@@ -11,118 +11,24 @@ send, or to take, some more.
 
 from __future__ import annotations
 
-import contextlib
-import enum
 import functools
-import logging
 import math
-import socket
 import ssl
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Protocol, cast
 
-from tlsrun.spool import Room, Spool
-from tlsrun.tls import plain, proxy_protocol
-from tlsrun.tls.handshake import FAILURES, reason
-from tlsrun.tls.introduction import is_introduced, take
+from tlsrun.spool import Spool
+from tlsrun.tls.arrival import AT_ONCE, Arrival
 from tlsrun.tls.outbox import Outlet
 from tlsrun.tls.presence import Presence, has_waited, presence_of, seconds_to_answer, understands_the_question
 from tlsrun.tls.remains import Remains
 from tlsrun.tls.request_socket import MIN_RATE, RequestSocket
-from tlsrun.tls.server_context import ServerContext
-from tlsrun.tls.sockets import FIRST_BYTES, nobody
+from tlsrun.tls.stages import Limits, Next, State
 
-
-class Awaited(Protocol):
-    """The rest of a request's body, which is waited for before the request is handed over."""
-
-    expects: bool
-    """Whether the client waits to be told to send it."""
-
-    def feed(self, data: bytes) -> bool:
-        """More has come; whether nothing more is to be waited for."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Limits:
-    """How long and how much.
-
-    Arguments:
-        handshake_timeout: seconds for a whole handshake.
-        head_timeout: seconds for a whole request head.
-        patience: seconds a running request may wait for its client (see `RequestSocket`); None for ever.
-        linger: seconds for a client to close after it was told goodbye.
-        max_head: bytes of a request head; a longer one is handed over as it is, for the server to refuse.
-        awaited: says, from a head and what came behind it, what of a body is to be waited for; None for nothing.
-        max_body: bytes of a body that are waited for; the thread reads the others.
-        max_answer: bytes of an answer that the loop sends when its client is slow; the thread waits for the others.
-        room: bytes of all bodies, and as many of all answers, that wait at once.
-    """
-
-    handshake_timeout: float = 10.0
-    head_timeout: float = 10.0
-    patience: float | None = 30.0
-    linger: float = 2.0
-    max_head: int = 1 << 20
-    awaited: Callable[[bytes], Awaited | None] | None = None
-    max_body: int = 1 << 23
-    max_answer: int = 1 << 24
-    room: int = 1 << 28
-
-
-class State(enum.Enum):
-    """Where a connection is."""
-
-    PROXY = "about to say who its client is"
-    HELLO = "before its first byte"
-    HANDSHAKE = "in the handshake"
-    PLAIN = "sending a request without TLS"
-    HEAD = "sending a request head"
-    BODY = "sending the body of a request"
-    IDLE = "kept alive"
-    RUNNING = "handed over"
-    ASKED = "handed over, and asked whether it still waits for its answer"
-    FLUSHING = "taking the rest of an answer"
-    CLOSING = "being seen off"
-
-
-class Next(enum.Enum):
-    """What a connection waits for."""
-
-    READ = "something to read"
-    WRITE = "room to write"
-    NOTHING = "nothing: a whole head is there"
-    END = "nothing: it is over"
-
-
-class Loop(Protocol):
-    """What moves connections on; see `tlsrun.tls.reactor.Reactor`."""
-
-    bodies: Room
-    answers: Room
-
-    def see_off(self, descriptor: int) -> None:
-        """Wait for the client of a connection that was shut down to close it."""
-
-    def flow(self, connection: Connection, flows: bool) -> None:
-        """Begin, or cease, to send what waits of an answer."""
-
-    def leave(self, connection: Connection) -> bool:
-        """See the client off once nothing of its answer waits; False when nothing does now."""
-
-
-#: What a client may still send after the end, in bytes, before it is cut off: an upload that nobody reads, and whose
-#: client reads no answer before it has sent all. A reset would take the answer away.
-_LAST_WORDS = 1 << 24
-#: Reads of them, or of a body, before others have their turn.
-_AT_ONCE = 16
 _IN_MEMORY = 131072  # bytes of a body that was read ahead; more of them are in a file
-_BEFORE_TLS = frozenset({State.PROXY, State.HELLO, State.HANDSHAKE, State.PLAIN})
 
 
-class Connection:
+class Connection(Arrival):
     """One client.
 
     Arguments:
@@ -137,38 +43,7 @@ class Connection:
         tag: for the server to keep what it likes.
     """
 
-    __slots__ = (
-        "_awaited", "_body", "_context", "_first", "_head_in_plain", "_introduction", "_keep", "_limits", "_loop",
-        "_ready_since", "_rest", "address", "deadline", "listener", "sock", "state", "tag", "watched",
-    )  # fmt: skip
-
-    def __init__(
-        self,
-        sock: socket.socket | Remains,
-        address: Any,
-        listener: Any,
-        context: ServerContext | None,
-        limits: Limits,
-        loop: Loop | None,
-    ) -> None:
-        self.sock: Any = sock
-        self.address = address
-        self.listener = listener
-        self.state = State.PROXY if is_introduced(context, address) else State.HELLO
-        self.deadline = time.monotonic() + limits.handshake_timeout
-        self.tag: Any = None
-        self.watched = 0
-        self._context = context
-        self._limits = limits
-        self._loop = loop
-        self._awaited: Awaited | None = None
-        self._body: Spool | None = None
-        self._keep: float | None = None
-        self._first = b""
-        self._introduction = b""
-        self._head_in_plain = b""
-        self._ready_since = 0.0
-        self._rest = _LAST_WORDS
+    __slots__ = ()
 
     @classmethod
     def closing(cls, descriptor: int, limits: Limits) -> Connection:
@@ -250,52 +125,7 @@ class Connection:
             self.sock.abort()
         self.sock.close()
 
-    def expire(self) -> None:
-        """The deadline has passed: say so, if it was the handshake's."""
-        if self.state in _BEFORE_TLS:
-            self._log(TimeoutError())
-
-    def give_way(self) -> None:
-        """A newer connection gets its place: say so, if it had no use yet."""
-        if self.state in _BEFORE_TLS:
-            FAILURES.failed(self.address, "it gave way to newer connections: too many wait at once")
-
     # -- moves ------------------------------------------------------------------------------------------------
-
-    def _proxy(self) -> Next:
-        found = None
-        while found is None:
-            self._introduction, found = take(self.sock, self._introduction)
-        self.address = found.source or self.address
-        self._introduction = b""
-        self.state = State.HELLO
-        return self._hello()
-
-    def _hello(self) -> Next:
-        self._first = self.sock.recv(FIRST_BYTES, socket.MSG_PEEK)
-        if not self._first:
-            raise ConnectionResetError
-        if plain.kind_of(self._first) is not plain.First.TLS:
-            self.state = State.PLAIN
-            return self._plain()
-        assert self._context is not None  # noqa: S101 -- for the type checker: only `closing` goes without
-        sock = cast(RequestSocket, self._context.wrap_accepted(self.sock))
-        sock.begin(self._limits.patience, None if self._loop is None else self._loop.see_off, self._outlet())
-        self.sock = sock
-        self.state = State.HANDSHAKE
-        sock.do_handshake()
-        return self._expect_head()
-
-    def _handshake(self) -> Next:
-        # The client's last flight: mostly its request comes with it, and session tickets share the answer's packet.
-        sock: RequestSocket = self.sock
-        sock.gather()
-        try:
-            sock.do_handshake()
-            return self._expect_head()
-        except OSError:
-            sock.let_go()
-            raise
 
     def _expect_head(self) -> Next:
         self.state = State.HEAD
@@ -323,7 +153,7 @@ class Connection:
 
     def _receive_body(self) -> Next:
         assert self._awaited is not None and self._body is not None  # noqa: S101, PT018 -- `_begin_body` made them
-        for _ in range(_AT_ONCE):
+        for _ in range(AT_ONCE):
             data = self.sock.collect(self._body)
             now = time.monotonic()
             self.deadline = min(now + (self._limits.patience or math.inf), self.deadline + len(data) / MIN_RATE)
@@ -374,66 +204,6 @@ class Connection:
         if not self.sock.read_ahead():
             return Next.END
         return self._expect_head()
-
-    def _plain(self) -> Next:
-        data = self.sock.recv(plain.MAX_HEAD - len(self._head_in_plain))
-        if not data:
-            raise ConnectionResetError
-        self._head_in_plain += data
-        self._first = self._head_in_plain[:FIRST_BYTES]
-        kind = plain.kind_of(self._first)
-        if kind is plain.First.INCOMPLETE or (
-            kind is plain.First.HTTP and not plain.head_is_whole(self._head_in_plain)
-        ):
-            return Next.READ
-        self._log(ssl.SSLError("not TLS"))
-        allowed = nobody if self._context is None else self._context.allowed_host
-        response = None if kind is plain.First.OTHER else plain.answer(self._head_in_plain, allowed)
-        if response is None:
-            return Next.END
-        # It is small, and the first that is sent: it has room.
-        self.sock.send(response)
-        return self._leave()
-
-    def _leave(self) -> Next:
-        """Say that nothing more comes, and wait for the client to have read it (RFC 9112, section 9.6)."""
-        if isinstance(self.sock, RequestSocket):
-            family, kind, proto = self.sock.family, self.sock.type, self.sock.proto
-            self.sock = socket.socket(family, kind, proto, fileno=self.sock.detach())
-            self.sock.setblocking(False)
-        with contextlib.suppress(OSError):
-            self.sock.shutdown(socket.SHUT_WR)
-        self.state = State.CLOSING
-        self.deadline = time.monotonic() + self._limits.linger
-        return Next.READ
-
-    def _closing(self) -> Next:
-        for _ in range(_AT_ONCE):
-            data = self.sock.recv(1 << 16)
-            self._rest -= len(data)
-            if not data or self._rest <= 0:
-                return Next.END
-        return Next.READ
-
-    # -- what goes wrong --------------------------------------------------------------------------------------
-
-    def _fail(self, error: Exception) -> Next:
-        if self.state not in _BEFORE_TLS:
-            return Next.END
-        self._log(error)
-        # OpenSSL has sent an alert, which a reset would overtake.
-        told = isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError)
-        return self._leave() if told else Next.END
-
-    def _log(self, error: Exception) -> None:
-        if isinstance(error, proxy_protocol.Malformed):
-            FAILURES.failed(self.address, str(error))
-            return
-        why = reason(error, self._first, timeout=self._limits.handshake_timeout)
-        why = why if self._first else f"{why}, without a byte"
-        # Who closes without a word looked whether the port is open, or changed his mind.
-        looked = not self._first and not isinstance(error, TimeoutError)
-        FAILURES.failed(self.address, why, level=logging.DEBUG if looked else logging.INFO)
 
 
 _MOVES: dict[State, Callable[[Connection], Next]] = {

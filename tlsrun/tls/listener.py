@@ -16,10 +16,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from tlsrun.tls.connection import Connection, Limits
+from tlsrun.tls.connection import Connection
 from tlsrun.tls.reactor import Reactor
 from tlsrun.tls.request_socket import RequestSocket
 from tlsrun.tls.server_context import ServerContext
+from tlsrun.tls.stages import Limits
 
 _PATIENCE = 0.05  # seconds that a request may keep the others waiting, and as many more until that is noticed
 _UNMOVED = 4  # looks without anything to see, after which the lookout rests

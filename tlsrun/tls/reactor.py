@@ -14,11 +14,12 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from tlsrun.spool import Room
-from tlsrun.tls.connection import Connection, Limits, Next, State
+from tlsrun.tls.connection import Connection
 from tlsrun.tls.poller import READ, WRITE, new_poller
 from tlsrun.tls.request_socket import RequestSocket
 from tlsrun.tls.server_context import ServerContext
 from tlsrun.tls.shares import Share
+from tlsrun.tls.stages import Limits, Next, State
 from tlsrun.tls.waker import Waker
 
 _log = logging.getLogger("tlsrun.reactor")

@@ -16,8 +16,8 @@ from tlsrun.servers.builtin.pace import Pace
 from tlsrun.servers.builtin.patient import PatientSocket
 from tlsrun.servers.builtin.reader import ClientGone
 from tlsrun.spool import Room
-from tlsrun.tls.connection import Limits
 from tlsrun.tls.outbox import Outbox, Outlet
+from tlsrun.tls.stages import Limits
 
 if TYPE_CHECKING:
     from concurrent.futures import Future

@@ -12,7 +12,7 @@ from tlsrun.http1.chunks import Chunked
 from tlsrun.servers.builtin.pace import Pace
 from tlsrun.servers.builtin.reader import ClientGone, Reader
 from tlsrun.spool import Room, Spool
-from tlsrun.tls.connection import Limits
+from tlsrun.tls.stages import Limits
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer

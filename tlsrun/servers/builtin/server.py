@@ -19,8 +19,8 @@ from tlsrun.servers.builtin.options import Options
 from tlsrun.servers.builtin.patient import PatientSocket
 from tlsrun.servers.builtin.work import Work
 from tlsrun.spool import Room
-from tlsrun.tls.connection import Limits
 from tlsrun.tls.server_context import ServerContext
+from tlsrun.tls.stages import Limits
 from tlsrun.tls.waker import Waker
 
 _log = logging.getLogger("tlsrun.builtin")

@@ -16,9 +16,10 @@ from gunicorn.workers.sync import SyncWorker
 from tlsrun.account import Account
 from tlsrun.servers.gunicorn.awaited import awaited
 from tlsrun.servers.gunicorn.pool import Pool
-from tlsrun.tls.connection import Connection, Limits
+from tlsrun.tls.connection import Connection
 from tlsrun.tls.listener import TLSListener
 from tlsrun.tls.reactor import Reactor
+from tlsrun.tls.stages import Limits
 
 #: Seconds that a stopping worker gives connections which have not sent their request yet, as gthread does.
 _STOP_LINGER = 2.0
