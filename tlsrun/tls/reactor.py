@@ -8,33 +8,27 @@ from __future__ import annotations
 
 import logging
 import ssl
-import threading
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from tlsrun.spool import Room
 from tlsrun.tls.connection import Connection
-from tlsrun.tls.poller import READ, WRITE, new_poller
+from tlsrun.tls.poller import READ
 from tlsrun.tls.request_socket import RequestSocket
 from tlsrun.tls.server_context import ServerContext
 from tlsrun.tls.shares import Share
 from tlsrun.tls.stages import Limits, Next, State
-from tlsrun.tls.waker import Waker
+from tlsrun.tls.watched import EVENTS, Watched
 
 _log = logging.getLogger("tlsrun.reactor")
 
-_AFTER = frozenset({State.FLUSHING, State.CLOSING})
-#: A request's body or answer is on its way: these make room for others last.
-_MOVING = frozenset({State.BODY, State.FLUSHING})
-_EVENTS = {Next.READ: READ, Next.WRITE: WRITE}
 _TICK = 0.5
 _DEFERRAL = 0.003  # seconds that a process with fewer connections has to take a new one
 #: Bytes of all unfinished request heads together; beyond it the oldest make room.
 _MAX_BUFFERED = 1 << 26
 
 
-class Reactor:
+class Reactor(Watched):
     """The loop.
 
     Arguments:
@@ -59,25 +53,19 @@ class Reactor:
         max_waiting: int = 1000,
         share: Share | None = None,
     ) -> None:
+        super().__init__(limits.room)
         self._listeners = tuple(listeners)
         self._context = context
         self._deliver = deliver
         self._limits = limits
         self._capacity = capacity
         self._max_waiting = max_waiting
-        self._lock = threading.Lock()
-        self._waiting: dict[Connection, None] = {}  # a set that knows which is the oldest
-        self._flowing: dict[Connection, None] = {}  # those that run, and a part of whose answer waits
-        self.bodies, self.answers = Room(limits.room), Room(limits.room)
         self._running = 0
         self._accepting = self._taking = False
         self._stopped = False
-        self._closed = False
         self._share = share
         self._deferred = False
         self._swept = self._resting = 0.0
-        self._poller = new_poller()
-        self._waker = Waker()
         self.attend(self._waker.fileno(), self._waker.rest)
         context.sslsocket_class = RequestSocket
         for listener in self._listeners:
@@ -126,21 +114,12 @@ class Reactor:
 
     # -- for any thread ---------------------------------------------------------------------------------------
 
-    def wake(self) -> None:
-        """Make `step` return; may be called by a signal handler."""
-        self._waker.wake()
-
     def stop_accepting(self) -> None:
         """Take no new connection from the next `step` on."""
         self._stopped = True
         if self._share is not None:
             self._share.leave()
         self.wake()
-
-    def hurry(self, seconds: float) -> None:
-        """What waits now has ``seconds`` left at most, but for the clients of answers."""
-        for connection in self._snapshot():
-            connection.hurry(seconds)
 
     @property
     def running(self) -> int:
@@ -153,21 +132,6 @@ class Reactor:
         taking = self._taking  # asked first: who is taken waits before it is taken no more
         with self._lock:
             return taking or self._running > 0 or bool(self._waiting)
-
-    @property
-    def coming(self) -> int:
-        """Connections that may still become requests."""
-        return sum(connection.state not in _AFTER for connection in self._snapshot())
-
-    @property
-    def flushing(self) -> int:
-        """Connections whose clients have not taken their whole answer."""
-        return sum(connection.state is State.FLUSHING for connection in self._snapshot())
-
-    @property
-    def leaving(self) -> int:
-        """Connections that are being seen off."""
-        return sum(connection.state is State.CLOSING for connection in self._snapshot())
 
     def park(self, connection: Connection, seconds: float) -> None:
         """The request is answered, and its client may send another within ``seconds``."""
@@ -228,61 +192,6 @@ class Reactor:
         (RFC 9112, section 9.6).
         """
         self._wait_for(Connection.closing(descriptor, self._limits), Next.READ)
-
-    # -- answers whose clients are slow ------------------------------------------------------------------------
-
-    def flow(self, connection: Connection, flows: bool) -> None:
-        """Begin, or cease, to send what waits of an answer while its request runs; under the outbox's lock."""
-        with self._lock:
-            if flows and not self._closed:
-                self._flowing[connection] = None
-                self._watch(connection, WRITE)
-            elif connection in self._flowing:
-                del self._flowing[connection]
-                self._poller.forget(connection.sock.fileno())
-                connection.watched = 0
-        if not self._poller.live:
-            self.wake()
-
-    def leave(self, connection: Connection) -> bool:
-        """The server has closed the connection: see its client off when it has taken the answer.
-
-        Returns:
-            False when it has.
-        """
-        return self._flushes(connection, None)
-
-    def _flushes(self, connection: Connection, keep: float | None) -> bool:
-        outbox = connection.sock.outbox
-        if outbox is None or not outbox.held:
-            return False
-        with outbox.changed:
-            if not outbox.held:
-                return False
-            with self._lock:
-                if self._closed:
-                    return False
-                self._flowing.pop(connection, None)
-                self._waiting[connection] = None
-            connection.flush(keep)
-        return True
-
-    def _pour(self, connection: Connection) -> None:
-        outbox = connection.sock.outbox
-        with outbox.changed:
-            if connection not in self._flowing:
-                return
-            try:
-                if outbox.pour():
-                    self.flow(connection, False)
-                else:
-                    self._watch(connection, WRITE)
-            except ssl.SSLWantReadError:
-                self._watch(connection, READ)
-            except ssl.SSLWantWriteError:
-                self._watch(connection, WRITE)
-            except (OSError, ValueError) as error:
-                outbox.fail(error)
 
     # -- the listening sockets --------------------------------------------------------------------------------
 
@@ -362,7 +271,7 @@ class Reactor:
         elif then is Next.END:
             self._drop(connection)
         else:
-            self._watch(connection, _EVENTS[then])
+            self._watch(connection, EVENTS[then])
 
     def _hand_over(self, connection: Connection) -> None:
         # First it runs, then it waits no more: a worker that stops never sees it as neither.
@@ -370,39 +279,6 @@ class Reactor:
             self._running += 1
         self._forget(connection)
         self._deliver(connection)
-
-    def _wait_for(self, connection: Connection, then: Next) -> None:
-        """Begin to watch; for any thread."""
-        with self._lock:
-            if not self._closed:
-                self._waiting[connection] = None
-                self._watch(connection, _EVENTS[then])
-                if not self._poller.live:
-                    self.wake()
-                return
-        connection.sock.close()
-
-    def _watch(self, connection: Connection, events: int) -> None:
-        before, connection.watched = connection.watched, events
-        if before == 0:
-            self._poller.watch(connection.sock.fileno(), events, connection)
-        elif before != events:
-            self._poller.change(connection.sock.fileno(), events, connection)
-
-    def _forget(self, connection: Connection) -> None:
-        with self._lock:
-            self._waiting.pop(connection, None)
-            if connection.watched:
-                self._poller.forget(connection.sock.fileno())
-                connection.watched = 0
-
-    def _drop(self, connection: Connection) -> None:
-        self._forget(connection)
-        connection.drop()
-
-    def _snapshot(self) -> list[Connection]:
-        with self._lock:
-            return list(self._waiting)
 
     def _sweep(self, now: float) -> None:
         for connection in self._snapshot():
@@ -418,12 +294,3 @@ class Reactor:
         while total > _MAX_BUFFERED:
             total -= heads[0].sock.ahead
             self._drop(heads.pop(0))
-
-    def _evict(self) -> bool:
-        waiting = self._snapshot()
-        if not waiting:
-            return False
-        oldest = next((one for one in waiting if one.state not in _MOVING), waiting[0])
-        oldest.give_way()
-        self._drop(oldest)
-        return True
