@@ -21,8 +21,9 @@ from tlsrun.spool import Spool
 from tlsrun.tls.arrival import AT_ONCE, Arrival
 from tlsrun.tls.outbox import Outlet
 from tlsrun.tls.presence import Presence, has_waited, presence_of, seconds_to_answer, understands_the_question
+from tlsrun.tls.read_ahead import MIN_RATE
 from tlsrun.tls.remains import Remains
-from tlsrun.tls.request_socket import MIN_RATE, RequestSocket
+from tlsrun.tls.request_socket import RequestSocket
 from tlsrun.tls.stages import Limits, Next, State
 
 _IN_MEMORY = 131072  # bytes of a body that was read ahead; more of them are in a file
