@@ -8,7 +8,7 @@ import os
 import socket
 import ssl
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,13 +103,20 @@ class Serving:
 
 @contextlib.contextmanager
 def started(
-    column: tuple[str, str], text: str, place: Path, project: Path, ready: Callable[[Server], Serving]
+    column: tuple[str, str],
+    text: str,
+    place: Path,
+    project: Path,
+    ready: Callable[[Server], Serving],
+    *,
+    before: Sequence[str] = (),
 ) -> Iterator[Serving]:
     """The program of a target, and the application's side where that is another's.
 
     Arguments:
         place: a folder for its files; the socket of the application is ``s`` in it.
         ready: what is asked until it answers.
+        before: a command that starts the program.
     """
     with ExitStack() as stack:
         env: dict[str, str] = {}
@@ -128,7 +135,7 @@ def started(
             (place / "hypercorn.toml").write_text(text)
             command = fronts.application_side(text).replace("hypercorn.toml", f"{place}/hypercorn.toml")
             words = ["sh", "-c", command.replace("\n", "\nexec env ", 1)]
-        server = stack.enter_context(Server(words, cwd=project, env=env))
+        server = stack.enter_context(Server([*before, *words], cwd=project, env=env))
         serving = ready(server)
         if form != "tls":
             server.wait_for(serving.answers, what="an answer")

@@ -25,7 +25,24 @@ def _lacks(what: str) -> None:
 
 
 def unit(text: str, place: Path) -> tuple[dict[str, str], list[str]]:
-    """Of the service, by systemd itself, which says what it has read, to an account that is not root."""
+    """Of the service, by systemd itself."""
+    shown = _shown(text, place)
+    # A value may have newlines; what follows the last one begins with tabs.
+    pairs = re.findall(r"^\t\tEnvironment: (\w+)=(.*?)(?=\n\t\t?\S|\n\t\t\t)", shown, re.MULTILINE | re.DOTALL)
+    [command] = re.findall(r"^\t*Command Line: (.*)$", shown.partition("ExecStart")[2], re.MULTILINE)[:1]
+    # What a variable is put into, and `$$` made one of, is not yet: that is done when it starts.
+    return dict(pairs), [word.replace("$$", "$") for word in _words(command)]
+
+
+def account(text: str, place: Path) -> tuple[str, str]:
+    """User and group of the service, by systemd itself."""
+    shown = _shown(text, place)
+    [user], [group] = (re.findall(rf"^\t*{word}: (.*)$", shown, re.MULTILINE) for word in ("User", "Group"))
+    return user, group
+
+
+def _shown(text: str, place: Path) -> str:
+    """What systemd says that it has read, to an account that is not root."""
     if not _SYSTEMD.exists():
         _lacks("apt-get install systemd")
     folder = place / "units"
@@ -44,11 +61,7 @@ def unit(text: str, place: Path) -> tuple[dict[str, str], list[str]]:
                 f"--unit={parts[0]}"])  # fmt: skip
     shown = (done.stdout + done.stderr).partition(f"-> Unit {parts[0]}:")[2].partition("-> Unit ")[0]
     assert "Unit Load State: loaded" in shown, done.stderr[-2000:]
-    # A value may have newlines; what follows the last one begins with tabs.
-    pairs = re.findall(r"^\t\tEnvironment: (\w+)=(.*?)(?=\n\t\t?\S|\n\t\t\t)", shown, re.MULTILINE | re.DOTALL)
-    [command] = re.findall(r"^\t*Command Line: (.*)$", shown.partition("ExecStart")[2], re.MULTILINE)[:1]
-    # What a variable is put into, and `$$` made one of, is not yet: that is done when it starts.
-    return dict(pairs), [word.replace("$$", "$") for word in _words(command)]
+    return shown
 
 
 def dockerfile(text: str, place: Path) -> tuple[dict[str, str], list[str]]:

@@ -80,8 +80,8 @@ proxy                  N N  N N  N N  N  E E E E  E E E  E E E E
 redirect_exempt        N N  N N  N N  N  E E E E  E E E  E E E E
 proxy_drops_underscores N N  N N  N N  N  E E E E  E E E  E E E E
 proxy_protocol         E E  R R  E E  R  E R R R  E N N  R E E E
-user                   R R  R R  R N  R  E E E E  E E E  R R R R
-group                  R R  R R  R N  R  E E E E  E E E  R R R R
+user                   R R  R R  R N  R  E E E R  E E E  R R R R
+group                  R R  R R  R N  R  E E E R  E E E  R R R R
 handshake_timeout      E E  E E  N E  E  E R R E  E N N  R E E E
 server_options         R R  R R  R N  R  R R R R  E R R  R E E E
 """
@@ -522,7 +522,7 @@ SECOND_PROBES: Mapping[str, Probe] = {
     "client_ca": required, "threads": two_threads, "profile": no_tls_1_2, "min_version": no_tls_1_2,
     "proxy_protocol": introduced, "trusted_proxies": introduced, "groups": one_group,
 }  # fmt: skip
-#: Seen in the file, as its program reads it: another account may not reach the test's Python.
+#: Of `test_account`, which starts the programs as root.
 _READ = ("user", "group")
 
 

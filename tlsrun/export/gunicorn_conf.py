@@ -73,6 +73,16 @@ def _context(*pairs):
 """
 
 
+_FORK = """
+
+def post_fork(server, worker):
+    # gunicorn sets user and group, and would keep root's further groups; with `initgroups` it would not set the group.
+    if os.geteuid() == 0:
+        os.initgroups({name!r}, {gid})
+
+"""
+
+
 def render(plan: Plan, site: Site) -> str:
     """A ``gunicorn.conf.py``."""
     head = comment(
@@ -112,7 +122,9 @@ def _settings(plan: Plan, site: Site) -> list[str]:
         "control_socket_disable = True",
     ]
     if plan.account is not None:
-        lines += [f"user = {plan.account.uid}", f"group = {plan.account.gid}"]
+        account = plan.account
+        lines += [f"user = {account.uid}", f"group = {account.gid}"]
+        lines += _FORK.format(name=account.user, gid=account.gid).splitlines()
     return lines
 
 

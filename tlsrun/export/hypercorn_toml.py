@@ -20,6 +20,10 @@ FORMS: dict[str, str] = {}
 #: HTTP/3 only when it is asked for: with it Hypercorn up to 0.18 spends the whole graceful_timeout at each stop.
 DEFAULTS = {"host": "::", "port": 443, "http": ("2", "1.1")}
 _ONLY_HTTPS = no_option("redirect from plain HTTP; put one in front", None, ())
+#: Its options of these names are of Unix sockets (hypercorn.config.Config, up to 0.18).
+_ACCOUNT = Unsupported(
+    "becomes nobody else; start it as the account that it is to be (User= in a unit)", accepts=(None,)
+)
 MAPPING = cells(
     FOREIGN,
     proxy_protocol=no_option("PROXY protocol", False),
@@ -36,8 +40,8 @@ MAPPING = cells(
     acme_webroot=_ONLY_HTTPS,
     threads=Ours("the adapter of tlsrun.entry"),
     reload=read_when_told("at its start"),
-    user=Ours("user"),
-    group=Ours("group"),
+    user=_ACCOUNT,
+    group=_ACCOUNT,
 )
 HTTP = ("3", "2", "1.1")
 #: What `tlsrun run` is asked of HTTP/3, and what that mends of it.
@@ -86,8 +90,6 @@ def render(plan: Plan, site: Site) -> str:
     }
     if "3" in plan.http:
         values["quic_bind"] = values["bind"]
-    if plan.account is not None:
-        values |= {"user": plan.account.uid, "group": plan.account.gid}
     lines = [f"# Mozilla's {plan.profile} profile, guideline 6.0."] + [_line(*one) for one in values.items()]
     if plan.clients is not None:
         lines += [
