@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from tests.export import programs, reading
-from tests.support.certs import NOW, Authority, Paths
+from tests.support.certs import NOW, Authority, Pair, Paths
 from tests.support.clients import client_hello, facts, free_port
 from tests.support.process import ROOT, Server, eventually, run
 from tlsrun import export
@@ -113,11 +113,13 @@ class Files:
 
     Arguments:
         own, shop: the default certificate, and one by SNI.
+        renewed: for the names of ``own``.
         alice, bob: clients; Bob's certificate is revoked.
     """
 
     folder: Path
     own: Paths
+    renewed: Pair
     shop: Paths
     alice: Paths
     bob: Paths
@@ -130,6 +132,7 @@ def files(ca: Authority, project: Path, tmp_path_factory: pytest.TempPathFactory
     """Made once; where a server of another account can read them."""
     folder = tmp_path_factory.mktemp("matrix")
     clients = ca.leaf("alice@example.org", client=True), ca.leaf("bob@example.org", client=True)
+    names = ["localhost", "example.org", "127.0.0.1"]
     shop = ca.leaf(["shop.example"]).write(folder / "sites" / "shop.example")
     (folder / "clients-ca.pem").write_bytes(ca.root_pem + b"".join(ca.intermediate_pems))
     (folder / "password").write_text("secret\n")
@@ -140,7 +143,7 @@ def files(ca: Authority, project: Path, tmp_path_factory: pytest.TempPathFactory
     (folder / "lists.pem").write_bytes(b"".join(lists))
     (project / "hooks.py").write_text("def adapt(settings, make):\n    return make()\n")
     return Files(
-        folder=folder, own=ca.leaf(["localhost", "example.org", "127.0.0.1"]).write(folder / "own"), shop=shop,
+        folder=folder, own=ca.leaf(names).write(folder / "own"), shop=shop, renewed=ca.leaf(names),
         alice=clients[0].write(folder / "alice"), bob=clients[1].write(folder / "bob"),
         clients=folder / "clients-ca.pem", lists=folder / "lists.pem",
     )  # fmt: skip
@@ -492,7 +495,9 @@ def late(server: programs.Serving, files: Files) -> None:
 
 
 def granian(server: programs.Serving, files: Files) -> None:
-    assert "/bin/granian " in server.text
+    """By what the process that answers has loaded."""
+    process = seen(server)["process"].removeprefix("pid=")
+    assert "/granian/" in Path("/proc", process, "maps").read_text()
 
 
 def drops(server: programs.Serving, files: Files) -> None:
@@ -504,9 +509,13 @@ def drops(server: programs.Serving, files: Files) -> None:
     assert "uWSGI's own HTTP" not in server.program.log()
 
 
-def unchanged(server: programs.Serving, files: Files) -> None:
-    """That certificates are watched, tests of renewal tell."""
-    assert "TLSRUN_RELOAD=yes" in server.text
+def renewed(server: programs.Serving, files: Files) -> None:
+    """A renewed certificate is served without a word, and so is the one of before."""
+    for pair in (files.renewed, files.own.pair):
+        files.own.key.write_bytes(pair.key_pem)
+        files.own.fullchain.write_bytes(pair.fullchain_pem)
+        der = pair.der
+        server.program.wait_for(lambda der=der: server.ask().tls.certificate == der, what="the certificate")
 
 
 PROBES: Mapping[str, Probe] = {
@@ -515,7 +524,7 @@ PROBES: Mapping[str, Probe] = {
     "sni": shop_by_name, "sni_strict": no_other_name, "client_ca": asked_for, "client_auth": optional,
     "client_crl": revoked, "client_facts": known, "redirect_port": redirected, "hosts": redirected,
     "acme_webroot": challenge, "hsts": hsts, "trusted_proxies": believed, "proxy": believed,
-    "redirect_exempt": exempt, "proxy_drops_underscores": drops, "handshake_timeout": late, "reload": unchanged,
+    "redirect_exempt": exempt, "proxy_drops_underscores": drops, "handshake_timeout": late, "reload": renewed,
 }  # fmt: skip
 SECOND_PROBES: Mapping[str, Probe] = {
     "cert": own_certificate, "key": own_certificate, "host": one_address, "port": own_certificate,

@@ -15,6 +15,8 @@ from tests.export import fronts, programs, reading, values
 from tests.export.test_matrix import COLUMNS
 from tests.export.values import Column, Given
 from tests.support.certs import Authority
+from tests.support.clients import curl
+from tests.support.process import Server
 from tlsrun import export
 from tlsrun.settings.layers import environment_layer, resolve
 from tlsrun.settings.table import SPECS
@@ -115,6 +117,25 @@ def test_taken(column: Column, own: dict[str, Path], place: Path, project: Path)
             assert ast.literal_eval(line) == asking.app
         else:
             assert reading.application_side(text, folder)["TLSRUN_APP"] == asking.app
+
+
+@pytest.mark.parametrize("column", [("nginx", "http"), ("apache", "proxy")], ids="-".join)
+@pytest.mark.usefixtures("in_project")
+def test_challenges(column: Column, own: dict[str, Path], place: Path, project: Path, ca_file: Path) -> None:
+    """The folder of challenges is that which was given: the program finds a file in it."""
+    text, asking, folder = next(written(column, own, place))
+    challenge = Path(asking.expected["acme_webroot"], ".well-known", "acme-challenge", "token")
+    challenge.parent.mkdir(parents=True)
+    challenge.write_text("proof")
+    words, env = fronts.front_words(*column, text, folder, project)
+    ports = {
+        int(port) for port in re.findall(r"^\s*(?:listen|Listen) 127\.0\.0\.1:(\d+)\b(?!.*ssl)", text, re.MULTILINE)
+    }
+    with Server(words, env=env) as server:
+        for port in ports:
+            server.until_listening(("127.0.0.1", port))
+        answers = [curl(f"http://localhost:{port}/.well-known/acme-challenge/token", ca_file) for port in ports]
+        assert "proof" in [answer.body for answer in answers if answer.status == 200], server.log()
 
 
 @pytest.mark.parametrize("form", ["edge", "native"])
