@@ -37,7 +37,7 @@ def _client(**more: object) -> ssl.SSLContext:
 def _log(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every test has a log of its own, for the process's is bounded."""
     caplog.set_level(logging.DEBUG, logger="tlsrun")
-    monkeypatch.setattr("tlsrun.tls.sockets.FAILURES", HandshakeLog())
+    monkeypatch.setattr("tlsrun.tls.shaking.FAILURES", HandshakeLog())
 
 
 def test_says_that_the_client_does_not_trust_us(localhost_cert: Paths, caplog: pytest.LogCaptureFixture) -> None:

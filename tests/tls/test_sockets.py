@@ -18,7 +18,8 @@ from tests.support.clients import Address, client_hello, https_get, openssl_s_cl
 from tests.support.process import eventually, in_time
 from tests.tls.serving import TLS12, TLS13, certificates, served
 from tlsrun.tls.policy import Policy
-from tlsrun.tls.sockets import HandshakeFailed, ServerSocket
+from tlsrun.tls.shaking import HandshakeFailed
+from tlsrun.tls.sockets import ServerSocket
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from tlsrun.tls.outbox import Outlet
 from tlsrun.tls.remains import Remains
 from tlsrun.tls.request_socket import RequestSocket
 from tlsrun.tls.server_context import ServerContext
-from tlsrun.tls.sockets import FIRST_BYTES, nobody
+from tlsrun.tls.shaking import FIRST_BYTES, nobody
 from tlsrun.tls.stages import Awaited, Limits, Loop, Next, State
 
 #: What a client may still send after the end, in bytes, before it is cut off: an upload that nobody reads, and whose

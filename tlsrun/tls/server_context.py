@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 from tlsrun.tls.onlooker import in_words
 from tlsrun.tls.peers import Peers
-from tlsrun.tls.sockets import ServerSocket, nobody
+from tlsrun.tls.shaking import nobody
+from tlsrun.tls.sockets import ServerSocket
 
 
 class ServerObject(ssl.SSLObject):

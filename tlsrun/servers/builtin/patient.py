@@ -9,7 +9,8 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from tlsrun import system
-from tlsrun.tls.sockets import LINGER, ServerSocket
+from tlsrun.tls.shaking import LINGER
+from tlsrun.tls.sockets import ServerSocket
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer

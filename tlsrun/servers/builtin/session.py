@@ -20,7 +20,7 @@ from tlsrun.servers.builtin.patient import PatientSocket
 from tlsrun.servers.builtin.reader import ClientGone, Reader
 from tlsrun.tls.peers import unmapped
 from tlsrun.tls.presence import Presence, has_gone, presence_of
-from tlsrun.tls.sockets import HandshakeFailed
+from tlsrun.tls.shaking import HandshakeFailed
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
