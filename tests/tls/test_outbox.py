@@ -155,16 +155,16 @@ def test_a_client_that_takes_nothing(lines: list[Line]) -> None:
 
 def test_one_that_takes_a_little_is_waited_for(lines: list[Line]) -> None:
     """Patience counts from the last byte that left."""
-    lines.append(one := line(most=KIB, patience=0.3))
+    lines.append(one := line(most=KIB, patience=1.5))
     data = bytes(600 * KIB)
     thread, errors = adding(one, data)
     waits(one, thread, len(data))
     beat = threading.Event()
-    for _ in range(12):
+    for _ in range(9):
         one.read(20 * KIB)
-        beat.wait(0.05)
+        beat.wait(0.25)
     assert thread.is_alive()
-    one.read(len(data) - 240 * KIB)
+    one.read(len(data) - 180 * KIB)
     thread.join(10)
     assert (thread.is_alive(), errors) == (False, [])
 
