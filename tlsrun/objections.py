@@ -13,6 +13,7 @@ from tlsrun.settings.derived import may_use_development_certificate, policy_of
 from tlsrun.settings.layers import Resolution
 from tlsrun.settings.mapping import Unsupported
 from tlsrun.settings.proxies import dropping, mixed_up
+from tlsrun.tls.ciphers import nothing_in_common
 from tlsrun.tls.peers import EVERYBODY
 from tlsrun.tls.quic_keys import unfit_for_quic
 from tlsrun.tls.succession import objection
@@ -26,6 +27,7 @@ def objections(resolution: Resolution, facts: Facts, endpoint: Endpoint) -> Iter
     yield from _unsupported(resolution, facts)
     yield from _policy_problems(resolution, facts)
     yield from _identity_problems(resolution, facts, endpoint)
+    yield from _suite_problems(resolution, facts)
     yield from _http3_problems(resolution, facts)
     yield from (*facts.named.problems, *facts.clients.problems)
     yield from (*facts.account_problems, *facts.hook_problems, *facts.groups_problems)
@@ -133,6 +135,16 @@ def _validity(facts: Facts) -> Problem | None:
     if loaded.identity is None or loaded.sources is None:
         return None
     return objection(None, loaded.identity, loaded.sources.cert, now=facts.now)
+
+
+def _suite_problems(resolution: Resolution, facts: Facts) -> Iterator[Problem]:
+    """Where no certificate has a suite, nobody comes in; a renewal asks the same."""
+    identities = (*([facts.loaded.identity] if facts.loaded.identity else []), *facts.named.identities)
+    policy = policy_of(resolution.settings)
+    found = [nothing_in_common(one.names, one.key_type, policy) for one in identities]
+    if policy.max_version == "1.2" and None not in found:
+        for what, remedy in filter(None, found):
+            yield Problem(where=resolution.spelling("ciphers"), what=what, remedy=remedy, code="TLS208")
 
 
 def _http3_problems(resolution: Resolution, facts: Facts) -> Iterator[Problem]:

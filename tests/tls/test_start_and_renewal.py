@@ -217,6 +217,23 @@ def test_a_key_that_http_3_cannot_use(tmp_path: Path) -> None:
     assert "HTTP/3 cannot sign with a key of the kind ECDSA P-521. Have a" in str(serving.status()[0].last_error)
 
 
+def test_a_key_that_no_suite_is_for(tmp_path: Path) -> None:
+    """TLS 1.2 alone, and suites for ECDSA alone: RSA is refused at both; where TLS 1.3 is spoken it is not."""
+    settings = {"TLS_MAX_VERSION": "1.2", "TLS_CIPHERS": "ECDHE-ECDSA-AES256-GCM-SHA384"}
+    odd = GOOD.leaf(key="rsa")
+    words = "no suite of 'ECDHE-ECDSA-AES256-GCM-SHA384' works with a key of the kind RSA 2048"
+    with pytest.raises(ConfigurationError, match=words) as refused:
+        plan_of(odd.write(tmp_path), **settings)
+    assert [one.code for one in refused.value.problems] == ["TLS208"]
+    assert plan_of(odd.write(tmp_path), TLS_CIPHERS=settings["TLS_CIPHERS"]).policy.max_version is None
+    serving = certificates_of(plan_of(GOOD.leaf().write(tmp_path), **settings))
+    begun = serving.current()[0]
+    odd.write(tmp_path)
+    assert not serving.reload()
+    assert serving.current()[0] is begun
+    assert words in str(serving.status()[0].last_error)
+
+
 @pytest.mark.parametrize("setting", ["TLS_KEY_PASSWORD_FILE", "TLS_KEY_PASSWORD_COMMAND"])
 def test_a_password_that_changes_with_its_key(setting: str, tmp_path: Path, clock: Callable[[], None]) -> None:
     """It is read again where it comes from, as at a start; one that does not open the key leaves the old one."""

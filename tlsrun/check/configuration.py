@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import ssl
 from collections.abc import Iterator
-from typing import Any
 
 from tlsrun.check.code import Severity
 from tlsrun.check.finding import Finding, found, from_problem
@@ -16,6 +14,7 @@ from tlsrun.objections import objections, oddities
 from tlsrun.places import endpoint_of
 from tlsrun.settings.derived import policy_of
 from tlsrun.settings.layers import Resolution
+from tlsrun.tls.ciphers import nothing_in_common
 from tlsrun.tls.identity import Identity
 
 
@@ -45,16 +44,6 @@ def _is_ours(problem: Problem) -> bool:
     return problem.code is None or not problem.code.startswith("TLS1")
 
 
-#: What a key is called in OpenSSL's description of a suite.
-_AUTHENTICATION = {
-    "RSA": "auth-rsa",
-    "ECDSA": "auth-ecdsa",
-    "Ed25519": "auth-ecdsa",
-    "Ed448": "auth-ecdsa",
-    "RSASSA-PSS": "auth-rsa",
-}
-
-
 def _common_ground(resolution: Resolution, identity: Identity) -> Iterator[Finding]:
     policy, kind = policy_of(resolution.settings), identity.key_type.partition(" ")[0]
     names = ", ".join(identity.names[:3]) or "no name"
@@ -62,31 +51,9 @@ def _common_ground(resolution: Resolution, identity: Identity) -> Iterator[Findi
         what = f"the certificate for {names} has an {kind} key, which no browser accepts"
         yield found("nothing-in-common", resolution.spelling("key"), what,
                     "Have one issued for an ECDSA P-256 key", severity=Severity.WARNING)  # fmt: skip
-    if policy.min_version != "1.2" or kind not in _AUTHENTICATION:
-        return
-    suites = _suites(policy.ciphers)
-    if not suites or any(suite["auth"] in (_AUTHENTICATION[kind], "auth-any") for suite in suites):
-        return
-    only = "clients can connect" if policy.max_version == "1.2" else "clients of TLS 1.2 can connect"
-    yield found(
-        "nothing-in-common",
-        resolution.spelling("ciphers"),
-        f"no suite of {policy.ciphers!r} works with a key of the kind {identity.key_type} (the certificate for "
-        f"{names}): no {only}",
-        f"Add suites for it, as ECDHE-{_AUTHENTICATION[kind][5:].upper()}-AES128-GCM-SHA256, or leave "
-        "TLS_CIPHERS (--ciphers) out",
-        severity=Severity.ERROR if policy.max_version == "1.2" else Severity.WARNING,
-    )
-
-
-def _suites(ciphers: str) -> list[dict[str, Any]]:
-    """The TLS 1.2 suites of a list; none when OpenSSL does not take it, which is said elsewhere."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    try:
-        context.set_ciphers(ciphers)
-    except ssl.SSLError:
-        return []
-    return [suite for suite in map(dict[str, Any], context.get_ciphers()) if suite["protocol"] != "TLSv1.3"]
+    if (words := nothing_in_common(identity.names, identity.key_type, policy)) is not None:
+        severity = Severity.ERROR if policy.max_version == "1.2" else Severity.WARNING
+        yield found("nothing-in-common", resolution.spelling("ciphers"), *words, severity=severity)
 
 
 _OFF = frozenset(("", "0", "false", "no"))

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
+from tlsrun.errors import Problem
 from tlsrun.plan import Plan
+from tlsrun.tls.ciphers import nothing_in_common
 from tlsrun.tls.client import client_origin
+from tlsrun.tls.identity import Identity
 from tlsrun.tls.quic_keys import unfit_for_quic
 from tlsrun.tls.reload import Certificates, identity_origin
 from tlsrun.tls.store import RENEWED_BEFORE
@@ -27,8 +32,19 @@ def certificates_of(plan: Plan) -> Certificates:
         handshake_timeout=plan.handshake_timeout,
         strict=plan.sni_strict,
         hook=plan.context_hook,
-        unfit=unfit_for_quic if plan.by_udp else None,
+        unfit=partial(_unfit, plan),
     )
     if plan.proxy_protocol:
         certificates.context.introducers = plan.front.peers
     return certificates
+
+
+def _unfit(plan: Plan, identity: Identity) -> Problem | None:
+    """What the start says of a kind of key (see `tlsrun.objections`), for a renewal."""
+    kind = identity.key_type
+    if plan.by_udp and (why := unfit_for_quic(kind)) is not None:
+        remedy = "Have a certificate issued for an ECDSA P-256 key, or leave HTTP/3 out (TLS_HTTP, --http)"
+        return Problem(where="new certificate", what=why, remedy=remedy, code="TLS219")
+    if plan.policy.max_version == "1.2" and (words := nothing_in_common(identity.names, kind, plan.policy)) is not None:
+        return Problem(where="new certificate", what=words[0], remedy=words[1], code="TLS208")
+    return None

@@ -70,7 +70,7 @@ class Certificates:
         strict: refuse (alert ``unrecognized_name``, RFC 6066, section 3) names that no certificate is for.
         hook: called with a function that makes the default context, whenever one is made; returns that context,
             changed as it likes.
-        unfit: says why the server cannot use a kind of key, besides OpenSSL; None where it can use all of them.
+        unfit: says why clients could not use a kind of key here, though OpenSSL takes it; None where they can.
 
     Attributes:
         context: never changes; may get a `ServerContext.successor`.
@@ -90,10 +90,10 @@ class Certificates:
         handshake_timeout: float = 10.0,
         strict: bool = False,
         hook: Callable[[Callable[[], ssl.SSLContext]], ssl.SSLContext] | None = None,
-        unfit: Callable[[str], str | None] | None = None,
+        unfit: Callable[[Identity], Problem | None] = lambda identity: None,
     ) -> None:
         self._hook = hook
-        self._unfit = unfit or (lambda kind: None)
+        self._unfit = unfit
         self._policy = policy
         self._strict = strict
         self._default = tuple(default)
@@ -242,9 +242,8 @@ class Certificates:
 
     def _validate(self, origin: Origin[Identity], old: Identity, new: Identity) -> None:
         source, settled = _source(origin), self._slots[origin].settled
-        if (why := self._unfit(new.key_type)) is not None:
-            remedy = "Have a certificate issued for an ECDSA P-256 key, or leave HTTP/3 out (TLS_HTTP, --http)"
-            raise CertificateError([Problem(where=source.given_by, what=why, remedy=remedy, code="TLS219")])
+        if (unfit := self._unfit(new)) is not None and self._unfit(old) is None:
+            raise CertificateError([unfit])
         if (problem := objection(old, new, source, now=utc_now(), settled=settled)) is not None:
             raise CertificateError([problem])
         create_context(new, self._policy)
