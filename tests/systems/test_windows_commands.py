@@ -18,7 +18,7 @@ COMMANDS = {
     "tlsrun --help": (0, "status"),
     "tlsrun settings show": (0, "handshake_timeout"),
     "tlsrun settings support": (0, "gunicorn"),
-    "tlsrun status": (2, "No server of this user is running."),
+    "tlsrun status": (2, "No server"),
     "tlsrun check --list": (0, "TLS301"),
     "tlsrun cert make localhost": (0, "localhost-key.pem"),
     "tlsrun cert show localhost.pem": (0, "localhost"),

@@ -26,8 +26,13 @@ MIN_RATE = 500
 
 
 class ReadAhead(ServerSocket):
-    """The part of `tlsrun.tls.request_socket.RequestSocket` that reads, and that waits."""
+    """The part of `tlsrun.tls.request_socket.RequestSocket` that reads, and that waits.
 
+    Attributes:
+        refuses_bare_lf: whether its server refuses a head at sight whose lines end so, and waits for no better end.
+    """
+
+    refuses_bare_lf = True
     patience: float | None = None
     outbox: Outbox | None = None
     _body: Spool | None = None
@@ -109,7 +114,11 @@ class ReadAhead(ServerSocket):
         if not ahead:
             return False
         start = max(0, self._searched - 2)
-        if ahead.find(b"\n\r\n", start) >= 0 or ahead.find(b"\n\n", start) >= 0 or len(ahead) > limit:
+        if len(ahead) > limit:
+            return True
+        if (ahead.find(b"\n\r\n", start) >= 0 or ahead.find(b"\n\n", start) >= 0) and (
+            self.refuses_bare_lf or ahead.find(b"\r\n\r\n", max(0, start - 1)) >= 0
+        ):
             return True
         self._searched = len(ahead)
         return False

@@ -21,8 +21,9 @@ EXTRA: str | None = "gunicorn"
 
 _CONTEXT = Ours("one context, made before the workers are forked")
 
-#: The first version whose parser refuses a bad request head at sight, instead of waiting for a better one.
-_OLDEST = 27
+#: The first version whose workers are made as ours need them. What its parser lets through that 27's refuses, we refuse
+#: (`tlsrun.servers.gunicorn.older`).
+_OLDEST = 25
 
 #: What it speaks well.
 HTTP = ("1.1",)
@@ -82,8 +83,12 @@ def probe() -> ServerFacts:
         remedy = how_to_install(NAME)
         missing = Problem(where=NAME, what="it is not installed", remedy=remedy, code="TLS301")
     elif elsewhere is None and version is not None and not _is_current(version):
-        remedy = how_to_install(NAME)
-        what = f"it is version {version}; its threads wait for parts of requests before {_OLDEST}"
+        what = f"it is version {version}, whose workers are made otherwise than ours need them, from {_OLDEST} on"
+        remedy = (
+            f"{how_to_install(NAME)}; or have it serve by its own command, which does TLS too, in its own way: "
+            "`tlsrun export gunicorn-conf APP -o gunicorn.conf.py` and `gunicorn -c gunicorn.conf.py`; or `gunicorn "
+            "--certfile CERT --keyfile KEY MODULE:application`"
+        )
         missing = Problem(where=NAME, what=what, remedy=remedy, code="TLS301")
     return ServerFacts(
         name=NAME,

@@ -6,10 +6,21 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from gunicorn.http.body import ChunkedReader, LengthReader
-from gunicorn.http.errors import NoMoreData, ParseException
+from gunicorn.http.errors import (
+    ChunkMissingTerminator,
+    InvalidChunkExtension,
+    InvalidChunkSize,
+    InvalidHeader,
+    NoMoreData,
+    ParseException,
+)
 
 from tlsrun.servers.broken import Broken, BrokenBody, broken_for
+from tlsrun.servers.gunicorn.older import make_stricter
 from tlsrun.wsgi.chunked import for_bottle
+
+#: The last three are ParseExceptions from gunicorn 27 on.
+_MALFORMED = (ParseException, InvalidChunkSize, InvalidChunkExtension, ChunkMissingTerminator)
 
 
 def with_bodies(application: Callable[..., Any], framework: str) -> Callable[..., Any]:
@@ -18,6 +29,7 @@ def with_bodies(application: Callable[..., Any], framework: str) -> Callable[...
     Arguments:
         framework: ``flask``, ``bottle`` or ``wsgi``.
     """
+    make_stricter()
     broken = broken_for(framework)
     application = for_bottle(application) if framework == "bottle" else application
 
@@ -27,7 +39,7 @@ def with_bodies(application: Callable[..., Any], framework: str) -> Callable[...
         if kind is LengthReader:
             if body.reader.length:
                 body.reader = _Whole(body.reader, broken)
-        elif kind is ChunkedReader:
+        elif isinstance(body.reader, ChunkedReader):
             body.reader = _Chunked(body.reader, broken)
         result: Iterable[bytes] = application(environ, start_response)
         return result
@@ -64,8 +76,11 @@ class _Chunked:
             data: bytes = self._reader.read(size)
         except NoMoreData as error:
             raise self._broken("the client went away before it had sent all of its request") from error
-        except ParseException as error:
+        except _MALFORMED as error:
             if self._broken is BrokenBody:
-                raise
+                # What is no ParseException (before 27) would close the connection, with a traceback in the log.
+                if isinstance(error, ParseException):
+                    raise
+                raise InvalidHeader(str(error)) from error
             raise self._broken(f"the request's body is malformed: {error}") from error
         return data

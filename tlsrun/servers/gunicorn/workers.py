@@ -15,6 +15,7 @@ from gunicorn.workers.sync import SyncWorker
 
 from tlsrun.account import Account
 from tlsrun.servers.gunicorn.awaited import awaited
+from tlsrun.servers.gunicorn.older import refuse_doubled
 from tlsrun.servers.gunicorn.pool import Pool
 from tlsrun.tls.connection import Connection
 from tlsrun.tls.listener import TLSListener
@@ -111,6 +112,7 @@ class TLSThreadWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no 
 
     def handle_request(self, req: Any, conn: Any) -> Any:
         """As gunicorn's; a failure in mid-answer is told to the socket."""
+        refuse_doubled(req)
         return conn.sock.answer(super().handle_request, req, conn)
 
     def _keepalive_after(self, conn: Any, keepalive: bool) -> bool:
@@ -199,6 +201,7 @@ class TLSSyncWorker(SyncWorker):  # type: ignore[misc]  # gunicorn ships no type
 
     def handle_request(self, listener: Any, req: Any, client: Any, addr: Any) -> None:
         """As gunicorn's; a failure in mid-answer is told to the socket."""
+        refuse_doubled(req)
         client.answer(super().handle_request, listener, req, client, addr)
 
     def _finish(self, listener: TLSListener) -> None:

@@ -1,0 +1,73 @@
+"""What gunicorn 25 and 26 take of a request and 27 refuses, refused under them too; from 27 on, nothing is done here.
+
+- A chunk's line that never ends, or has a bare LF in it (RFC 9112, 7.1.1), which some proxies take for its end;
+  trailers without end. Both were kept in memory, and searched anew with every read.
+- A head whose lines end in a bare LF: they wait for its end in the thread. So the loop does, and no thread.
+- Two Host or Content-Type fields (RFC 9110, 5.3), of which 25 took the last one.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import gunicorn
+from gunicorn.http import message
+from gunicorn.http.body import ChunkedReader
+from gunicorn.http.errors import InvalidChunkExtension, InvalidChunkSize, InvalidHeader, NoMoreData
+
+from tlsrun.tls.request_socket import RequestSocket
+
+#: Bytes of a chunk's line; of all trailers.
+_LINE, _TRAILERS = 4096, 65536
+_SINGLE = ("HOST", "CONTENT-TYPE")
+
+#: Whether the installed gunicorn is such a one.
+IS_OLDER: bool = gunicorn.version_info[0] < 27
+
+
+class BoundedChunks(ChunkedReader):  # type: ignore[misc]  # gunicorn ships no types
+    """A body in chunks, whose lines have an end."""
+
+    def parse_chunk_size(self, unreader: Any, data: bytes | None = None) -> Any:
+        """As gunicorn's; reads the line itself before that looks at it."""
+        line = bytearray(data or b"")
+        while (end := line.find(b"\r\n")) < 0 and b"\n" not in line and len(line) <= _LINE:
+            line += self._more(unreader)
+        if b"\n" in line[: max(0, end)] or (end < 0 and b"\n" in line):
+            raise InvalidChunkExtension("bare LF not allowed")
+        if end < 0 or end > _LINE:
+            raise InvalidChunkSize(b"a line of more than %d bytes" % _LINE)
+        return super().parse_chunk_size(unreader, bytes(line))
+
+    def get_data(self, unreader: Any, buf: Any) -> None:
+        """As gunicorn's; of trailers."""
+        if buf.tell() > _TRAILERS:
+            raise InvalidHeader(f"trailers of more than {_TRAILERS} bytes")
+        buf.write(self._more(unreader))
+
+    def _more(self, unreader: Any) -> bytes:
+        data: bytes = unreader.read()
+        if not data:
+            raise NoMoreData()
+        return data
+
+
+def make_stricter() -> None:
+    """Have the installed gunicorn read bodies so; in this process, before it serves."""
+    if IS_OLDER:
+        message.ChunkedReader = BoundedChunks
+        RequestSocket.refuses_bare_lf = False
+
+
+def refuse_doubled(request: Any) -> None:
+    """Refuse a field that stands there twice and may stand there once.
+
+    Raises:
+        InvalidHeader: gunicorn answers 400.
+    """
+    if IS_OLDER:
+        counted = Counter(name for name, _ in request.headers if name in _SINGLE)
+        for name, times in counted.items():
+            if times > 1:
+                raise InvalidHeader(name, req=request)
