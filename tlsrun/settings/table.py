@@ -9,13 +9,11 @@ from typing import Any
 from tlsrun.settings.bind_kind import BIND
 from tlsrun.settings.kinds import (
     BOOLEAN,
-    CERTIFICATES,
     CHAIN,
     CIPHERS,
     HTTP,
     KEY_MATERIAL,
     LIST,
-    MAPPING,
     PATH,
     PEM,
     REFERENCE,
@@ -26,6 +24,7 @@ from tlsrun.settings.kinds import (
     choice,
     integer,
 )
+from tlsrun.settings.mapping_kinds import CERTIFICATES, MAPPING
 from tlsrun.settings.proxy_kinds import PATHS, PEERS, PROXY
 from tlsrun.settings.words import ADHOC, AUTO, SERVERS
 from tlsrun.tls.policy import CLIENT_AUTH_MODES, PROFILES
