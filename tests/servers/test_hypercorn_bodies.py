@@ -5,33 +5,19 @@ from __future__ import annotations
 import contextlib
 import ssl
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.servers.wsgi_site import FOLDER, Site, serving
+from tests.servers.wsgi_site import FOLDER, Serve, Site
 from tests.support.certs import Paths
 from tests.support.clients import free_port, tls_connect
 from tests.support.http2 import Http2Client
 from tests.support.process import ROOT, Server, eventually
 from tests.support.servers import need
 
-Serve = Callable[..., AbstractContextManager[Site]]
 _MIB = 1 << 20
-
-
-@pytest.fixture
-def serve(localhost_cert: Paths, ca_file: Path, tmp_path: Path) -> Serve:
-    """Starts the site under Hypercorn, in one worker, with so many threads."""
-    need("hypercorn")
-
-    def start(threads: int) -> AbstractContextManager[Site]:
-        flags = ("--threads", str(threads))
-        return serving(localhost_cert, ca_file, tmp_path, *flags, server="hypercorn", workers=1)
-
-    return start
 
 
 def _post(path: str, length: int, *more: str) -> bytes:
@@ -44,9 +30,9 @@ def _to_the_end(tls: ssl.SSLSocket) -> bytes:
 
 
 @pytest.mark.parametrize("version", ["1.1", "2"])
-def test_a_single_thread_waits_for_no_body(serve: Serve, version: str, tmp_path: Path) -> None:
+def test_a_single_thread_waits_for_no_body(hypercorn: Serve, version: str, tmp_path: Path) -> None:
     """The application is called once the body is there; a client that pauses before that keeps nobody waiting."""
-    with serve(1) as site, contextlib.ExitStack() as stack:
+    with hypercorn("--threads", "1", workers=1) as site, contextlib.ExitStack() as stack:
         if version == "1.1":
             tls = stack.enter_context(tls_connect(site.address, site.ca))
             tls.sendall(_post("/mark/whole", 2) + b"x")
@@ -66,9 +52,13 @@ def test_a_single_thread_waits_for_no_body(serve: Serve, version: str, tmp_path:
             assert client.answer(stream) == b"whole"
 
 
-def test_of_many_threads_one_has_a_request_whose_client_pauses(serve: Serve) -> None:
+def test_of_many_threads_one_has_a_request_whose_client_pauses(hypercorn: Serve) -> None:
     """It may wait for what the application says to the part that has come: here, without a look at it."""
-    with serve(2) as site, tls_connect(site.address, site.ca) as tls, Http2Client(site.address, site.ca) as client:
+    with (
+        hypercorn("--threads", "2", workers=1) as site,
+        tls_connect(site.address, site.ca) as tls,
+        Http2Client(site.address, site.ca) as client,
+    ):
         tls.sendall(_post("/mark/a", 2) + b"x")
         stream = client.begin("/mark/b", body=True)
         client.send(stream, b"x")
@@ -77,9 +67,9 @@ def test_of_many_threads_one_has_a_request_whose_client_pauses(serve: Serve) -> 
 
 
 @pytest.mark.parametrize("version", ["1.1", "2"])
-def test_a_long_body_is_read_as_it_comes(serve: Serve, version: str, tmp_path: Path) -> None:
+def test_a_long_body_is_read_as_it_comes(hypercorn: Serve, version: str, tmp_path: Path) -> None:
     """Of more than 8 MiB the application has the begin before the end is there; and then every byte."""
-    with serve(1) as site, contextlib.ExitStack() as stack:
+    with hypercorn("--threads", "1", workers=1) as site, contextlib.ExitStack() as stack:
         if version == "1.1":
             tls = stack.enter_context(tls_connect(site.address, site.ca))
             tls.sendall(_post("/first/a", 20 * _MIB, "Connection: close"))
@@ -105,10 +95,22 @@ def test_a_long_body_is_read_as_it_comes(serve: Serve, version: str, tmp_path: P
             assert client.answer(stream) == b"%d" % (20 * _MIB)
 
 
+def test_who_sends_all_before_the_answer_is_read(hypercorn: Serve) -> None:
+    """The application has answered meanwhile, with more than is on the way to a client that does not look."""
+    with hypercorn("--threads", "1", workers=1) as site, tls_connect(site.address, site.ca) as tls:
+        tls.sendall(_post("/ample/12", 24 * _MIB))
+        tls.sendall(bytes(24 * _MIB))
+        answer = b""
+        while len(answer.partition(b"\r\n\r\n")[2]) < 12 * _MIB:
+            assert (part := tls.recv(1 << 20))
+            answer += part
+        assert answer.startswith(b"HTTP/1.1 200")
+
+
 @pytest.mark.parametrize("version", ["1.1", "2"])
-def test_who_waits_for_leave_to_send_has_it(serve: Serve, version: str) -> None:
+def test_who_waits_for_leave_to_send_has_it(hypercorn: Serve, version: str) -> None:
     """100, before the application is called (RFC 9110, section 10.1.1)."""
-    with serve(1) as site, contextlib.ExitStack() as stack:
+    with hypercorn("--threads", "1", workers=1) as site, contextlib.ExitStack() as stack:
         if version == "1.1":
             tls = stack.enter_context(tls_connect(site.address, site.ca))
             tls.sendall(_post("/read/a", 5, "Expect: 100-continue", "Connection: close"))

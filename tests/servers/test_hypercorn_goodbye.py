@@ -15,32 +15,17 @@ import struct
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
-from tests.servers.wsgi_site import Site, serving
-from tests.support.certs import Paths
+from tests.servers.wsgi_site import Serve, Site
 from tests.support.clients import client_context, tls_connect
 from tests.support.h3 import Reset, http_3
 from tests.support.http2 import Http2Client, NotTaken
 from tests.support.process import eventually
-from tests.support.servers import need
 
-Serve = Callable[..., AbstractContextManager[Site]]
 _CLIENTS, _REQUESTS = 8, 60
-
-
-@pytest.fixture
-def serve(localhost_cert: Paths, ca_file: Path, tmp_path: Path) -> Serve:
-    """Starts the site under Hypercorn, with further flags."""
-    need("hypercorn")
-
-    def start(*flags: str, workers: int = 2) -> AbstractContextManager[Site]:
-        return serving(localhost_cert, ca_file, tmp_path, *flags, server="hypercorn", workers=workers)
-
-    return start
 
 
 def _kept_by_http_1(site: Site, seen: Counter[str], goes_on: Callable[[], bool]) -> None:
@@ -123,9 +108,9 @@ def _asking(site: Site, version: str) -> Iterator[Counter[str]]:
 
 
 @pytest.mark.parametrize("version", _BY)
-def test_max_requests_of_kept_connections(serve: Serve, version: str) -> None:
+def test_max_requests_of_kept_connections(hypercorn: Serve, version: str) -> None:
     """Each request is answered; a worker that has had enough goes on until another one serves."""
-    with serve("--server-options", "max_requests=20") as site:
+    with hypercorn("--server-options", "max_requests=20") as site:
         before = site.workers()
         with _asking(site, version) as seen:
             pass
@@ -144,9 +129,9 @@ def test_max_requests_of_kept_connections(serve: Serve, version: str) -> None:
 
 
 @pytest.mark.parametrize("version", ["1.1", "2"])
-def test_the_last_answer_says_so(serve: Serve, version: str, tmp_path: Path) -> None:
+def test_the_last_answer_says_so(hypercorn: Serve, version: str, tmp_path: Path) -> None:
     """Told to stop amid a request, a worker says with the answer, or behind it, that the client has to come anew."""
-    with serve("--server-options", "max_requests=1", workers=1) as site, contextlib.ExitStack() as stack:
+    with hypercorn("--server-options", "max_requests=1", workers=1) as site, contextlib.ExitStack() as stack:
         before = site.workers()
         if version == "1.1":
             tls = stack.enter_context(tls_connect(site.address, site.ca))
@@ -171,12 +156,12 @@ def test_the_last_answer_says_so(serve: Serve, version: str, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=["stop", "reload"])
-def test_a_last_word_by_http_2(serve: Serve, number: int, tmp_path: Path) -> None:
+def test_a_last_word_by_http_2(hypercorn: Serve, number: int, tmp_path: Path) -> None:
     """What comes just after a worker was told to leave, on a connection in use or on a new one, is answered.
 
     Or it is said not to be taken; in no case is its stream reset as if something had failed.
     """
-    with serve(workers=1) as site, contextlib.ExitStack() as stack:
+    with hypercorn(workers=1) as site, contextlib.ExitStack() as stack:
         busy, new = (stack.enter_context(Http2Client(site.address, site.ca)) for _ in range(2))
         new.ping()  # it is this worker's
         stream = busy.begin("/held/a")
@@ -200,9 +185,9 @@ def _reset(tls: socket.socket) -> None:
     tls.close()
 
 
-@pytest.mark.parametrize("version", ["1.1", "2", "3"])
+@pytest.mark.parametrize("version", ["1.1", "1.1 before its body", "2", "3"])
 @pytest.mark.parametrize("threads", ["1", "2"])
-def test_what_is_taken_back_is_not_run(serve: Serve, version: str, threads: str, tmp_path: Path) -> None:
+def test_what_is_taken_back_is_not_run(hypercorn: Serve, version: str, threads: str, tmp_path: Path) -> None:
     """A request whose client resets its stream, or goes, while it waits for its turn."""
 
     async def by_http_3(site: Site) -> None:
@@ -212,17 +197,20 @@ def test_what_is_taken_back_is_not_run(serve: Serve, version: str, threads: str,
             client.leave(number)
             await client.ping()
 
-    with serve("--threads", threads, workers=1) as site, Http2Client(site.address, site.ca) as holding:
+    with hypercorn("--threads", threads, workers=1) as site, Http2Client(site.address, site.ca) as holding:
         held = [holding.begin(f"/held/{number}") for number in range(int(threads))]
         for number in range(int(threads)):
             eventually((tmp_path / f"held-{number}").exists, what="the begin of the requests")
-        if version == "1.1":
+        if version.startswith("1.1"):
             tls = tls_connect(site.address, site.ca)
-            head = (
-                b"POST /mark/unwanted HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n"
-            )
-            tls.sendall(head)
-            assert tls.recv(100).startswith(b"HTTP/1.1 100 ")  # it was taken
+            if version == "1.1":
+                tls.sendall(b"GET /mark/unwanted HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                for _ in range(3):  # the event loop has turned, and taken it
+                    holding.ping()
+            else:
+                tls.sendall(b"POST /mark/unwanted HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n")
+                tls.sendall(b"Expect: 100-continue\r\n\r\n")
+                assert tls.recv(100).startswith(b"HTTP/1.1 100 ")  # it was taken
             _reset(tls)
             for _ in range(3):  # the event loop has turned, and seen it
                 holding.ping()

@@ -5,30 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
-from tests.servers.wsgi_site import Site, serving
+from tests.servers.wsgi_site import Serve, Site
 from tests.support.certs import Authority, Paths
 from tests.support.clients import Response, free_port, stalled, tls_connect
 from tests.support.process import ROOT, Server, eventually, run
-from tests.support.servers import need
-
-Serve = Callable[..., AbstractContextManager[Site]]
-
-
-@pytest.fixture
-def serve(localhost_cert: Paths, ca_file: Path, tmp_path: Path) -> Serve:
-    """Starts the site under Hypercorn, with further flags."""
-    need("hypercorn")
-
-    def start(*flags: str | Path, cert: Paths = localhost_cert, workers: int = 2) -> AbstractContextManager[Site]:
-        return serving(cert, ca_file, tmp_path, *flags, server="hypercorn", workers=workers)
-
-    return start
 
 
 def _connects(site: Site) -> bool:
@@ -40,9 +24,9 @@ def _connects(site: Site) -> bool:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_stop_lets_requests_finish(serve: Serve, number: int) -> None:
+def test_a_stop_lets_requests_finish(hypercorn: Serve, number: int) -> None:
     """The request is answered, and the exit code is 0."""
-    with serve() as site:
+    with hypercorn() as site:
         with site.asking("/slow/2") as answers:
             site.server.signal(number)
         assert isinstance(answers[0], Response)
@@ -51,9 +35,9 @@ def test_a_stop_lets_requests_finish(serve: Serve, number: int) -> None:
         assert "Traceback" not in site.server.log()
 
 
-def test_a_second_signal_ends_requests_too(serve: Serve) -> None:
+def test_a_second_signal_ends_requests_too(hypercorn: Serve) -> None:
     """Who asks twice does not wait."""
-    with serve() as site, site.asking("/slow/60") as answers:
+    with hypercorn() as site, site.asking("/slow/60") as answers:
         site.server.signal(signal.SIGTERM)
         eventually(lambda: not _connects(site), what="an end of accepting")
         site.server.signal(signal.SIGTERM)
@@ -61,25 +45,25 @@ def test_a_second_signal_ends_requests_too(serve: Serve) -> None:
     assert isinstance(answers[0], Exception)
 
 
-def test_graceful_timeout(serve: Serve) -> None:
+def test_graceful_timeout(hypercorn: Serve) -> None:
     """Hypercorn's own option says how long requests have."""
-    with serve("--server-options", "graceful_timeout=1") as site, site.asking("/slow/60") as answers:
+    with hypercorn("--server-options", "graceful_timeout=1") as site, site.asking("/slow/60") as answers:
         site.server.signal(signal.SIGTERM)
         assert site.server.wait(20) == 0
         assert "requests were cut off after 1 s" in site.server.log()
     assert isinstance(answers[0], Exception)
 
 
-def test_stalled_clients_do_not_prolong_a_stop(serve: Serve) -> None:
+def test_stalled_clients_do_not_prolong_a_stop(hypercorn: Serve) -> None:
     """Nobody waits 30 seconds for handshakes and request heads that do not come."""
-    with serve() as site, stalled("silent", 10, site.address), stalled("half-hello", 10, site.address):
+    with hypercorn() as site, stalled("silent", 10, site.address), stalled("half-hello", 10, site.address):
         site.server.signal(signal.SIGTERM)
         assert site.server.wait(20) == 0
 
 
-def test_a_worker_that_dies_is_replaced(serve: Serve) -> None:
+def test_a_worker_that_dies_is_replaced(hypercorn: Serve) -> None:
     """Again and again; the others go on, and the end is a clean one."""
-    with serve() as site:
+    with hypercorn() as site:
         for _ in range(3):
             before = site.workers()
             killed = before.pop()
@@ -91,18 +75,18 @@ def test_a_worker_that_dies_is_replaced(serve: Serve) -> None:
         assert site.server.wait(20) == 0
 
 
-def test_no_worker_outlives_its_supervisor(serve: Serve) -> None:
+def test_no_worker_outlives_its_supervisor(hypercorn: Serve) -> None:
     """Killed, it leaves no process and no port."""
-    with serve() as site:
+    with hypercorn() as site:
         site.server.signal(signal.SIGKILL)
         site.server.wait(20)
         eventually(lambda: not site.server.members(), what="the end of the workers")
         assert not _connects(site)
 
 
-def test_max_requests(serve: Serve) -> None:
+def test_max_requests(hypercorn: Serve) -> None:
     """A worker that has answered so many makes room for another; no request is lost."""
-    with serve("--server-options", "max_requests=5", "--server-options", "max_requests_jitter=2") as site:
+    with hypercorn("--server-options", "max_requests=5", "--server-options", "max_requests_jitter=2") as site:
         before, seen = site.workers(), set()
         for _ in range(60):
             answer = site.get("/pid")
@@ -114,10 +98,10 @@ def test_max_requests(serve: Serve) -> None:
         assert "unexpectedly" not in site.server.log()
 
 
-def test_sighup_reads_the_certificates(serve: Serve, ca: Authority, tmp_path: Path) -> None:
+def test_sighup_reads_the_certificates(hypercorn: Serve, ca: Authority, tmp_path: Path) -> None:
     """On demand too, where watching is off."""
     live = ca.leaf().write(tmp_path / "live")
-    with serve("--no-reload-certificates", cert=live) as site:
+    with hypercorn("--no-reload-certificates", cert=live) as site:
         new = ca.leaf()
         new.write(tmp_path / "live")
         site.server.signal(signal.SIGHUP)
@@ -130,9 +114,9 @@ def test_sighup_reads_the_certificates(serve: Serve, ca: Authority, tmp_path: Pa
         eventually(by_both, what="the new certificate")
 
 
-def test_a_port_that_is_taken(serve: Serve) -> None:
+def test_a_port_that_is_taken(hypercorn: Serve) -> None:
     """It is said in words, before anything starts."""
-    with serve() as site:
+    with hypercorn() as site:
         command = [sys.executable, "-m", "tlsrun", "run", "tests.servers.wsgi_site:app", "--server", "hypercorn"]
         done = run([*command, "--port", str(site.address[1])], cwd=ROOT)
         assert done.returncode == 2
@@ -140,10 +124,10 @@ def test_a_port_that_is_taken(serve: Serve) -> None:
         assert "Traceback" not in done.stderr
 
 
-def test_the_redirect_port(serve: Serve) -> None:
+def test_the_redirect_port(hypercorn: Serve) -> None:
     """Plain HTTP is sent to https; HSTS is sent on request."""
     port = free_port()
-    with serve("--redirect-port", str(port), "--hsts", "60", "--hosts", "127.0.0.1,site.test") as site:
+    with hypercorn("--redirect-port", str(port), "--hsts", "60", "--hosts", "127.0.0.1,site.test") as site:
         target = f"https://127.0.0.1:{site.address[1]}/pid"
         for _ in range(4):
             asked = run(["curl", "-q", "-sS", "-w", "%{redirect_url}", f"http://127.0.0.1:{port}/pid"])
@@ -152,16 +136,16 @@ def test_the_redirect_port(serve: Serve) -> None:
         assert answer.headers["Strict-Transport-Security"] == "max-age=60"
 
 
-def test_the_logs(serve: Serve, tmp_path: Path) -> None:
+def test_the_logs(hypercorn: Serve, tmp_path: Path) -> None:
     """Hypercorn's access log, in its own format."""
     log = tmp_path / "access"
     options = ("--server-options", f"accesslog={log}", "--server-options", "access_log_format=%(m)s %(U)s %(s)s")
-    with serve(*options) as site:
+    with hypercorn(*options) as site:
         assert site.get("/pid").status == 200
         eventually(lambda: log.exists() and "GET /pid 200" in log.read_text(), what="a line in the log")
 
 
-def test_a_port_of_its_own_choice(serve: Serve, localhost_cert: Paths) -> None:
+def test_a_port_of_its_own_choice(hypercorn: Serve, localhost_cert: Paths) -> None:
     """Port 0: the same number for TCP and UDP, and the one that is announced."""
     command = [
         sys.executable, "-m", "tlsrun", "run", "tests.servers.wsgi_site:app", "--server", "hypercorn", "--port", "0",

@@ -7,30 +7,16 @@ import os
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import AbstractContextManager, AsyncExitStack
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 
-from tests.servers.wsgi_site import Site, serving
-from tests.support.certs import Paths
+from tests.servers.wsgi_site import Serve, Site
 from tests.support.h3 import Client, Router, http_3, router
 from tests.support.process import eventually
-from tests.support.servers import need
 
-Serve = Callable[..., AbstractContextManager[Site]]
 _MOVES = 8
-
-
-@pytest.fixture
-def serve(localhost_cert: Paths, ca_file: Path, tmp_path: Path) -> Serve:
-    """Starts the site under Hypercorn, with further flags."""
-    need("hypercorn")
-
-    def start(*flags: str, workers: int = 4) -> AbstractContextManager[Site]:
-        return serving(localhost_cert, ca_file, tmp_path, *flags, server="hypercorn", workers=workers)
-
-    return start
 
 
 async def _moving(site: Site, do: Callable[[Client, Router], Awaitable[None]]) -> None:
@@ -39,7 +25,7 @@ async def _moving(site: Site, do: Callable[[Client, Router], Awaitable[None]]) -
 
 
 @pytest.mark.parametrize("workers", [1, 4])
-def test_a_client_that_moves(serve: Serve, workers: int) -> None:
+def test_a_client_that_moves(hypercorn: Serve, workers: int) -> None:
     """It is answered on its connection, by the worker that has it, whatever worker its datagrams reach now."""
 
     async def pages(client: Client, way: Router) -> None:
@@ -51,11 +37,11 @@ def test_a_client_that_moves(serve: Serve, workers: int) -> None:
     async def main(site: Site) -> None:
         await asyncio.gather(*(_moving(site, pages) for _ in range(4)))
 
-    with serve(workers=workers) as site:
+    with hypercorn(workers=workers) as site:
         asyncio.run(main(site))
 
 
-def test_an_upload_that_moves(serve: Serve) -> None:
+def test_an_upload_that_moves(hypercorn: Serve) -> None:
     """Its parts arrive by way of one worker after the other, and none is missing."""
 
     async def upload(client: Client, way: Router) -> None:
@@ -67,11 +53,11 @@ def test_an_upload_that_moves(serve: Serve) -> None:
         client.send(number, bytes(50_000), end=True)
         assert (await client.answer(number)).body == b"%d" % (50_000 * (_MOVES + 1))
 
-    with serve() as site:
+    with hypercorn(workers=4) as site:
         asyncio.run(_moving(site, upload))
 
 
-def test_ids_that_the_client_changes(serve: Serve) -> None:
+def test_ids_that_the_client_changes(hypercorn: Serve) -> None:
     """Every ID of a connection names its worker, not only the first one (RFC 9000, section 5.1.1)."""
 
     async def changing(client: Client, way: Router) -> None:
@@ -81,11 +67,11 @@ def test_ids_that_the_client_changes(serve: Serve) -> None:
             await way.move()
             assert (await client.ask("/pid")).body == first
 
-    with serve() as site:
+    with hypercorn(workers=4) as site:
         asyncio.run(_moving(site, changing))
 
 
-def test_a_worker_that_leaves(serve: Serve, tmp_path: Path) -> None:
+def test_a_worker_that_leaves(hypercorn: Serve, tmp_path: Path) -> None:
     """While another one has its socket already, it answers what it had begun, to clients that move, too."""
 
     async def main(site: Site) -> None:
@@ -113,13 +99,13 @@ def test_a_worker_that_leaves(serve: Serve, tmp_path: Path) -> None:
             client.send(number, b"", end=True)
             assert (await client.answer(number)).body == b"150000"
 
-    with serve("--server-options", "max_requests=2", workers=1) as site:
+    with hypercorn("--server-options", "max_requests=2", workers=1) as site:
         asyncio.run(main(site))
         eventually(lambda: len(site.workers()) == 1, what="the end of the worker that was relieved")
         assert "Traceback" not in site.server.log()
 
 
-def test_a_worker_that_is_replaced(serve: Serve) -> None:
+def test_a_worker_that_is_replaced(hypercorn: Serve) -> None:
     """The one in the place of a worker that has died answers clients that come, move, and came before to another."""
 
     async def main(site: Site) -> None:
@@ -137,7 +123,7 @@ def test_a_worker_that_is_replaced(serve: Serve) -> None:
                 async with http_3(site.address, site.ca) as new:
                     assert (await new.ask("/pid")).status == 200
 
-    with serve() as site:
+    with hypercorn(workers=4) as site:
         asyncio.run(main(site))
 
 
@@ -165,7 +151,7 @@ def crowd() -> Iterator[Callable[[Site], None]]:
         made.close()
 
 
-def test_addresses_are_proved_in_a_crowd(serve: Serve, crowd: Callable[[Site], None]) -> None:
+def test_addresses_are_proved_in_a_crowd(hypercorn: Serve, crowd: Callable[[Site], None]) -> None:
     """A client that is asked for a proof is served all the same, and may move afterwards."""
     asked = []
 
@@ -187,7 +173,7 @@ def test_addresses_are_proved_in_a_crowd(serve: Serve, crowd: Callable[[Site], N
                 assert (await client.ask("/pid")).status == 200
                 await way.move()
 
-    with serve(workers=1) as site:
+    with hypercorn(workers=1) as site:
         crowd(site)
         asyncio.run(main(site))
         assert any(asked)

@@ -87,6 +87,12 @@ def _first(environ: dict[str, Any], start_response: Any, argument: str) -> Any:
     return _text(start_response, str(total))
 
 
+def _ample(environ: dict[str, Any], start_response: Any, argument: str) -> Any:
+    """So many MiB, whatever is sent."""
+    start_response("200 OK", [("Content-Length", str(int(argument) << 20))])
+    return [bytes(int(argument) << 20)]
+
+
 def _lazy(environ: dict[str, Any], start_response: Any, argument: str) -> Iterator[bytes]:
     """``start_response`` is called when the first part is made, as PEP 3333 allows."""
     yield b""
@@ -183,8 +189,9 @@ def _closing(environ: dict[str, Any], start_response: Any, argument: str) -> Any
 
 PAGES: dict[str, Callable[[dict[str, Any], Any, str], Any]] = {
     "environ": _environ, "pid": _pid, "slow": _slow, "held": _held, "mark": _mark, "read": _read, "first": _first,
-    "lazy": _lazy, "nothing": _nothing, "write": _write, "silent": _silent, "twice": _twice, "replaced": _replaced,
-    "status": _status, "header": _header, "not-bytes": _not_bytes, "half": _half, "whole": _whole, "closing": _closing,
+    "ample": _ample, "lazy": _lazy, "nothing": _nothing, "write": _write, "silent": _silent, "twice": _twice,
+    "replaced": _replaced, "status": _status, "header": _header, "not-bytes": _not_bytes, "half": _half,
+    "whole": _whole, "closing": _closing,
 }  # fmt: skip
 
 
@@ -238,6 +245,10 @@ class Site:
     def workers(self) -> set[int]:
         """The processes below the supervisor."""
         return set(self.server.members()) - {self.server.pid}
+
+
+#: Starts the site with further flags.
+Serve = Callable[..., contextlib.AbstractContextManager[Site]]
 
 
 @contextlib.contextmanager

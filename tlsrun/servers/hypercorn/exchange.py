@@ -222,6 +222,10 @@ class Exchange:
     def finish(self) -> None:
         """Nothing more comes: an answer that has not ended is broken off, so that nobody takes it for whole."""
         self.inbox.break_off("its answer is over")
+        if self._waits and not self.inbox.whole:
+            # The client may have to send all before it takes the answer.
+            with contextlib.suppress(RuntimeError):  # the loop has ended
+                self._loop.call_soon_threadsafe(self._room.set)
         with contextlib.suppress(ClientGone):
             self._outbox.cut()
 
