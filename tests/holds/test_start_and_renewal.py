@@ -87,7 +87,7 @@ def until_told(site: Site, words: str) -> None:
     def told() -> bool:
         return any("not reloaded from" in line and words in line for line in site.server.log().splitlines())
 
-    eventually(told, 10, what=f"that it {words}")
+    eventually(told, 30, what=f"that it {words}")
 
 
 def shown(address: Address) -> set[bytes]:
@@ -117,7 +117,7 @@ def test_they_say_the_same(name: str, serve: Serve, ca: Authority, tmp_path: Pat
         assert served(site) == live.pair.der
         mended = wrong_order(ca, tmp_path)
         in_place(live, mended)
-        until_served_by_all(site, Pair(cert_pem=mended.chain_pem, chain_pem=b"", key_pem=mended.key_pem))
+        until_served_by_all(site, Pair(cert_pem=mended.chain_pem, chain_pem=b"", key_pem=mended.key_pem), 30)
         assert "are in the wrong order" in site.server.log()
         assert "Traceback" not in site.server.log()
     alone = cut(ca, tmp_path)
@@ -150,4 +150,4 @@ def test_a_password_that_changes_with_its_key(serve: Serve, ca: Authority, tmp_p
         new = ca.leaf(password=b"second")
         secret.write_text("second\n")
         in_place(live, new)
-        until_served_by_all(site, new)
+        until_served_by_all(site, new, 30)
