@@ -75,6 +75,8 @@ def _hide() -> None:
     selectors.DefaultSelector = selectors.SelectSelector
     os.supports_dir_fd = os.supports_fd = os.supports_follow_symlinks = set()
     shutil._use_fd_functions = False
+    if hasattr(shutil, "_winapi"):  # from Python 3.12 on, which() asks it
+        shutil._winapi = types.SimpleNamespace(NeedCurrentDirectoryForExePath=lambda _: False)
     multiprocessing.heap.os = subprocess.os = tempfile._os = _LINUX
 
 
@@ -263,7 +265,7 @@ def _behave() -> None:
     subprocess.Popen.send_signal = _popen_send_signal
     subprocess._USE_POSIX_SPAWN = False
     socket.socket.bind = _windows_bind  # type: ignore[method-assign]
-    pathlib.WindowsPath = pathlib.PosixPath  # type: ignore[misc, assignment]
+    pathlib.Path.__new__.__globals__["WindowsPath"] = pathlib.PosixPath
     platform.system = lambda: "Windows"
     os.name, sys.platform = "nt", "win32"
     os.O_BINARY = os.O_NOINHERIT = 0
