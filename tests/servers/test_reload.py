@@ -183,6 +183,7 @@ def test_http_3(localhost_cert: Paths, ca_file: Path, tmp_path: Path) -> None:
         assert asyncio.run(ask()) == ["one", *["two"] * 4]
 
 
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")  # what pytest-xdist makes it
 def test_a_terminal_that_has_gone(localhost_cert: Paths, ca_file: Path, tmp_path: Path) -> None:
     """The built-in server ends with the terminal that it was started at, as programs do."""
     write(tmp_path, "one")
