@@ -144,6 +144,7 @@ def test_a_client_that_takes_nothing() -> None:
         making = asyncio.create_task(asyncio.to_thread(_make, outbox, 40))
         with pytest.raises(ClientGone):
             await asyncio.wait_for(making, 20)
+        await client.until(lambda: outbox._closed)  # the thread may have lost its patience before the loop
         client.takes.set()
         await client.until(lambda: client.seen == [None])
 
