@@ -123,7 +123,9 @@ def server(
         command += ["--port", str(address[1]), *files]
     with Server(command, env=env, cwd=ROOT) as running:
         (running.until_listening if case.plain else running.until_tls)(address)
-        yield Site(case, running, address, ca_file, folder)
+        site = Site(case, running, address, ca_file, folder)
+        assert site.get("/pid")  # its workers have started, too
+        yield site
 
 
 @pytest.fixture
