@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import sys
 from dataclasses import replace
@@ -61,3 +62,11 @@ def test_the_server_says_so(tmp_path: Path) -> None:
     assert done.returncode == 2, done.stdout + done.stderr
     (line,) = done.stderr.splitlines()
     assert "pyuwsgi is not installed. PyPI has no wheel of it for Python 3.15" in line
+
+
+def test_all_leaves_out_what_has_no_wheel() -> None:
+    """As pip reads it: the markers are in what was built."""
+    needed = importlib.metadata.requires("tlsrun") or []
+    (uwsgi,) = (one for one in needed if one.startswith("pyuwsgi") and "extra == 'all'" in one.replace('"', "'"))
+    assert "python_version < '3.15'" in uwsgi.replace('"', "'")
+    assert "win32" in uwsgi
