@@ -8,7 +8,6 @@ from typing import Any
 from gunicorn.http.body import ChunkedReader, LengthReader
 from gunicorn.http.errors import (
     ChunkMissingTerminator,
-    InvalidChunkExtension,
     InvalidChunkSize,
     InvalidHeader,
     NoMoreData,
@@ -16,7 +15,7 @@ from gunicorn.http.errors import (
 )
 
 from tlsrun.servers.broken import Broken, BrokenBody, broken_for
-from tlsrun.servers.gunicorn.older import make_stricter
+from tlsrun.servers.gunicorn.older import InvalidChunkExtension, make_stricter
 from tlsrun.wsgi.chunked import for_bottle
 
 #: The last three are ParseExceptions from gunicorn 27 on.

@@ -12,9 +12,9 @@ from collections import Counter
 from typing import Any
 
 import gunicorn
-from gunicorn.http import message
+from gunicorn.http import errors, message
 from gunicorn.http.body import ChunkedReader
-from gunicorn.http.errors import InvalidChunkExtension, InvalidChunkSize, InvalidHeader, NoMoreData
+from gunicorn.http.errors import InvalidChunkSize, InvalidHeader, NoMoreData
 
 from tlsrun.tls.request_socket import RequestSocket
 
@@ -24,6 +24,8 @@ _SINGLE = ("HOST", "CONTENT-TYPE")
 
 #: Whether the installed gunicorn is such a one.
 IS_OLDER: bool = gunicorn.version_info[0] < 27
+#: gunicorn 25.0 has none of its own for this.
+InvalidChunkExtension: type[Exception] = getattr(errors, "InvalidChunkExtension", InvalidChunkSize)
 
 
 class BoundedChunks(ChunkedReader):  # type: ignore[misc]  # gunicorn ships no types
