@@ -28,8 +28,9 @@ from tlsrun.servers.granian import wsgi
 from tlsrun.servers.granian.certificates import Keeper
 from tlsrun.servers.granian.pem import PemFolder
 from tlsrun.servers.granian.pool import Pool, Runtime
-from tlsrun.servers.granian.supervisor import Site, Supervisor
+from tlsrun.servers.granian.supervisor import Supervisor
 from tlsrun.servers.granian.upload import Uploads
+from tlsrun.servers.granian.workforce import Site
 from tlsrun.servers.slots import Slots
 from tlsrun.servers.wsgi import callback
 from tlsrun.system import SPREADS_CONNECTIONS
