@@ -336,9 +336,17 @@ def test_clients_that_keep_every_descriptor(localhost_cert: Paths, ca_file: Path
         site.server.wait_for(lambda: _ended(site) == 1, what="the end of the old worker")
         context = client_context(ca_file)
         context.set_alpn_protocols(["h2"])
-        for _ in range(220):
+        # Not so many that one of them has to wait for its handshake until the worker is replaced: it would be reset.
+        for _ in range(180):
             stack.enter_context(tls_connect(site.address, ca_file, context=context)).sendall(http_2_hello())
-        for _ in range(60):
+        for _ in range(120):
             stack.enter_context(socket.create_connection(site.address))
-        assert site.get("/pid", timeout=60).status == 200
+
+        def is_answered() -> bool:
+            # The old worker takes who waits, as soon as it has let go of a client, and ends: such a one asks again.
+            with contextlib.suppress(ConnectionError):
+                return site.get("/pid", timeout=60).status == 200
+            return False
+
+        site.server.wait_for(is_answered, 60, what="an answer")
         assert "worker-1 is to be replaced: its clients have kept every connection" in site.server.log()
