@@ -266,6 +266,10 @@ def _behave() -> None:
     subprocess._USE_POSIX_SPAWN = False
     socket.socket.bind = _windows_bind  # type: ignore[method-assign]
     pathlib.Path.__new__.__globals__["WindowsPath"] = pathlib.PosixPath
+    # pathlib of Python 3.10 keeps these functions of os where it was imported.
+    for name in ("replace", "rename", "unlink", "symlink"):
+        if hasattr(accessor := getattr(pathlib, "_normal_accessor", None), name):
+            setattr(accessor, name, getattr(os, name))
     platform.system = lambda: "Windows"
     os.name, sys.platform = "nt", "win32"
     os.O_BINARY = os.O_NOINHERIT = 0
