@@ -65,7 +65,6 @@ def test_other_workers(server: str, localhost_cert: Paths, ca_file: Path, tmp_pa
         ("gunicorn", "uwsgi"),
         ("gunicorn", "granian"),
         ("granian", "hypercorn"),
-        ("hypercorn", "builtin"),
         ("builtin", "uwsgi"),
     ],
 )

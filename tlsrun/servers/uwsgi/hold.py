@@ -13,7 +13,9 @@ millisecond later they are blocked again::
     blocked ─► exec(2) ─► noted ─► uwsgi_setup: written down │ ignored │ hook-asap: blocked ─► hook-master-start: heard
 
 SIGTERM and SIGINT are blocked no more when the master forks, for what workers start would inherit that; what comes
-until the master has handlers is written down again, and read by the keeper.
+until the master has handlers is written down again, and read by the keeper. That leaves two moments of a few
+milliseconds: the one above in which SIGTERM is ignored, and the one from the master's spawning to hook-master-start, in
+which uWSGI's own handler acts on it.
 """
 
 from __future__ import annotations
