@@ -84,39 +84,17 @@ def test_a_stop_during_a_reload_stops(localhost_cert: Paths, ca_file: Path, tmp_
         assert "binary reloading" not in site.server.log()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["TERM", "INT"])
-def test_a_stop_while_the_program_is_executed_anew(
-    number: signal.Signals, localhost_cert: Paths, ca_file: Path, tmp_path: Path
-) -> None:
-    """The reload is ordered, the master waits for a worker, and the keeper has gone: the stop is not lost."""
-    options = {"worker-reload-mercy": 2}
-    with in_flight(localhost_cert, ca_file, tmp_path, 60, server_options=options) as (site, _):
-        site.server.signal(signal.SIGHUP)
-        site.server.until_logged("...gracefully killing workers...")
-        site.server.signal(number)
-        assert site.server.wait() == 0
-        assert not site.server.members()
+def test_a_stop_soon_after_a_reload(localhost_cert: Paths, ca_file: Path) -> None:
+    """The new program has just got its handlers."""
+    handlers = f'running "callint:uwsgi_unblock_signal {signal.SIGHUP:d}" (master-start)'
 
-
-#: What the log says when the new program comes to each of these stages. Between them are moments in which SIGTERM is
-#: uWSGI's own (`tlsrun.servers.uwsgi.hold`).
-STAGES = {
-    "its import": "binary reloading uWSGI",
-    "its handlers": f'running "callint:uwsgi_unblock_signal {signal.SIGHUP:d}" (master-start)',
-}
-
-
-@pytest.mark.parametrize("stage", STAGES)
-def test_a_stop_soon_after_the_old_program_has_gone(stage: str, localhost_cert: Paths, ca_file: Path) -> None:
-    """While the new program imports, or as soon as it has handlers."""
-
-    def has_come_to_it() -> bool:
+    def has_them() -> bool:
         _, anew, since = site.server.log().partition("binary reloading uWSGI")
-        return STAGES[stage] in anew + since
+        return handlers in anew + since
 
     with serving(localhost_cert, ca_file) as site:
         site.server.signal(signal.SIGHUP)
-        site.server.wait_for(has_come_to_it, 30, what=stage)
+        site.server.wait_for(has_them, 30, what="the new program's handlers")
         site.server.signal(signal.SIGTERM)
         assert site.server.wait() == 0
         assert not site.server.members()
