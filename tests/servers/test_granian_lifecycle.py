@@ -18,7 +18,7 @@ from tests.http.frames import http_2_hello
 from tests.servers.wsgi_site import Site, serving
 from tests.support.certs import Authority, Paths
 from tests.support.clients import Response, client_context, free_port, https_get, stalled, tls_connect
-from tests.support.process import ROOT, eventually, run
+from tests.support.process import ROOT, eventually, run, until_replaced
 from tests.support.servers import need
 
 pytestmark = pytest.mark.usefixtures("_granian")
@@ -85,9 +85,9 @@ def test_a_worker_that_dies_is_replaced(localhost_cert: Paths, ca_file: Path, tm
     """Again and again; the others go on, and the end is a clean one."""
     with serving(localhost_cert, ca_file, tmp_path) as site:
         for _ in range(3):
-            before = site.workers()
-            os.kill(before.pop(), signal.SIGKILL)
-            site.server.wait_for(lambda seen=before: len(site.workers() - seen) == 1, what="a new worker")  # type: ignore[misc]
+            killed = site.workers().pop()
+            os.kill(killed, signal.SIGKILL)
+            until_replaced(site.workers, [killed], 2)
             assert site.get("/pid").status == 200
         site.server.signal(signal.SIGTERM)
         assert site.server.wait() == 0

@@ -14,7 +14,7 @@ import pytest
 from tests.servers.wsgi_site import FORGED, Site, serving
 from tests.support.certs import Paths
 from tests.support.clients import free_port, https_get
-from tests.support.process import ROOT, Server, eventually
+from tests.support.process import ROOT, Server, eventually, until_replaced
 from tests.support.servers import need
 
 
@@ -56,7 +56,7 @@ def test_nothing_is_imported_twice(localhost_cert: Paths, ca_file: Path, tmp_pat
         assert site.get("/pid").status == 200
         before = site.workers()
         os.kill(min(before), signal.SIGKILL)
-        eventually(lambda: len(site.workers() - before) == 1, what="a worker in its place")
+        until_replaced(site.workers, [min(before)], 2)
         eventually(lambda: int(site.get("/pid").text) not in before, what="an answer of it")
         assert len(imports.read_text().split()) == 1
 

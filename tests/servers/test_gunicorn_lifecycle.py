@@ -18,7 +18,7 @@ import pytest
 from tests.servers.gunicorn_site import BEGUN, GET, Site, serving
 from tests.support.certs import Authority, Paths
 from tests.support.clients import client_context, curl, facts, free_port, https_get, openssl_s_client, tls_connect
-from tests.support.process import eventually
+from tests.support.process import eventually, until_replaced
 
 VERSIONS = ["TLSv1_2", "TLSv1_3"]
 
@@ -40,7 +40,7 @@ def _hang_up(site: Site, count: int = 3) -> None:
     """SIGHUP, and wait until all workers are new."""
     before = site.workers()
     site.server.signal(signal.SIGHUP)
-    eventually(lambda: len(site.workers()) == count and not site.workers() & before)
+    until_replaced(site.workers, before, count)
 
 
 def _session(site: Site, version: str) -> tuple[ssl.SSLContext, ssl.SSLSession]:
@@ -159,7 +159,7 @@ def test_sessions_resume_across_workers(site: Site, version: str) -> None:
     assert _resumed_by_each(site, session, 20) == 20 * len(before)
     for pid in before:
         os.kill(pid, signal.SIGKILL)
-    eventually(lambda: len(site.workers()) == 3 and not site.workers() & before)
+    until_replaced(site.workers, before, 3)
     assert _resumed_by_each(site, session, 20) == 20 * len(site.workers())
     _hang_up(site)
     session = _session(site, version)
@@ -303,7 +303,7 @@ def test_a_killed_worker_is_replaced(site: Site) -> None:
     before = site.workers()
     os.kill(min(before), signal.SIGKILL)
     assert site.get() == "hello"
-    eventually(lambda: len(site.workers()) == 3 and min(before) not in site.workers())
+    until_replaced(site.workers, [min(before)], 3)
 
 
 @pytest.mark.parametrize("worker", ["gthread", "sync"])

@@ -12,7 +12,7 @@ import pytest
 from tests.servers.wsgi_site import Serve, Site
 from tests.support.certs import Authority, Paths
 from tests.support.clients import Response, free_port, stalled, tls_connect
-from tests.support.process import ROOT, Server, eventually, run
+from tests.support.process import ROOT, Server, eventually, run, until_replaced
 
 
 def _connects(site: Site) -> bool:
@@ -65,10 +65,9 @@ def test_a_worker_that_dies_is_replaced(hypercorn: Serve) -> None:
     """Again and again; the others go on, and the end is a clean one."""
     with hypercorn() as site:
         for _ in range(3):
-            before = site.workers()
-            killed = before.pop()
+            killed = site.workers().pop()
             os.kill(killed, signal.SIGKILL)
-            site.server.wait_for(lambda seen={*before, killed}: site.workers() - seen, what="a new worker")  # type: ignore[misc]
+            until_replaced(site.workers, [killed], 2)
             assert site.get("/pid").status == 200
         site.server.until_logged("ended unexpectedly (-9); another one is started")
         site.server.signal(signal.SIGTERM)

@@ -11,6 +11,7 @@ import pytest
 
 from tests.servers.wsgi_site import FORGED, Site, serving
 from tests.support.certs import Paths
+from tests.support.process import until_replaced
 from tests.support.servers import need
 
 
@@ -51,8 +52,8 @@ def test_nothing_is_imported_twice(localhost_cert: Paths, ca_file: Path, tmp_pat
     imports = tmp_path / "imports"
     options = {"WSGI_SITE_IMPORTS": str(imports)}
     with serving(localhost_cert, ca_file, tmp_path, server="hypercorn", **options) as site:
-        old = site.workers()
-        os.kill(min(old), signal.SIGKILL)
-        site.server.wait_for(lambda: len(site.workers()) == 2 and site.workers() != old, what="a new worker")
+        killed = min(site.workers())
+        os.kill(killed, signal.SIGKILL)
+        until_replaced(site.workers, [killed], 2)
         assert site.get("/pid").status == 200
         assert len(imports.read_text().split()) == 1

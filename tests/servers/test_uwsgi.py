@@ -17,7 +17,7 @@ import pytest
 from tests.servers.uwsgi_site import IMPORTS, Site, application, asking, make_plan, serving
 from tests.support.certs import Paths
 from tests.support.clients import client_context, curl, free_port, tls_connect
-from tests.support.process import eventually
+from tests.support.process import eventually, until_replaced
 from tlsrun.endpoint import Endpoint
 from tlsrun.errors import ConfigurationError
 from tlsrun.listening.probing import probe
@@ -92,7 +92,7 @@ def test_sessions_resume_at_every_edge(site: Site, version: ssl.TLSVersion) -> N
     edges = site.children()[-2:]
     for edge in edges:
         os.kill(edge, signal.SIGKILL)
-    eventually(lambda: len(site.children()) == 5 and not set(edges) & set(site.children()))
+    until_replaced(lambda: set(site.children()), edges, 5)
     assert all(connect(session)[0] for _ in range(20))
 
 
@@ -104,7 +104,7 @@ def test_a_dead_process_is_replaced(site: Site, kind: str) -> None:
     if kind == "worker":
         victim = site.get()["pid"]
     os.kill(victim, signal.SIGKILL)
-    eventually(lambda: victim not in site.children() and len(site.children()) == 5)
+    until_replaced(lambda: set(site.children()), [victim], 5)
     assert all(site.get() for _ in range(10))
 
 

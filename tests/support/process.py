@@ -14,7 +14,7 @@ import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
@@ -73,6 +73,20 @@ def run(
         check=False,
         start_new_session=True,
     )
+
+
+def until_replaced(processes: Callable[[], set[int]], gone: Iterable[int], count: int) -> None:
+    """Wait until ``count`` processes run, and none of them is one of ``gone``.
+
+    A process that was killed is there for a moment yet. Who asks for a new one by numbers alone, or asks twice, may
+    take it for its successor.
+    """
+
+    def replaced() -> bool:
+        now = processes()
+        return len(now) == count and now.isdisjoint(gone)
+
+    eventually(replaced, what="processes in the place of others")
 
 
 def in_time(action: Callable[[], Value], seconds: float, *, tries: int = 5) -> Value:
