@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tlsrun.tls.identity import Identity
-from tlsrun.tls.issue import Authority, issue_leaf, make_authority
+from tlsrun.certificates.identity import Identity
+from tlsrun.development.issue import Authority, issue_leaf, make_authority
 
 KEY_TYPES = {"ecdsa": "ECDSA P-256", "rsa": "RSA 2048"}
 

@@ -13,7 +13,7 @@ from benchmarks.certificates import new_authority, write_pair
 from benchmarks.contenders import FLASK, ours
 from benchmarks.loads import named_connections
 from benchmarks.programs import Running, client_context, free_port, serving
-from tlsrun.tls.issue import Authority
+from tlsrun.development.issue import Authority
 
 #: How many certificates there are beside the default one.
 NUMBERS = (1, 100, 1000)

@@ -14,7 +14,7 @@ from benchmarks.contenders import Contender
 from benchmarks.loads import kept_alive
 from benchmarks.measures import IDLE, MEMORY, Measure
 from benchmarks.programs import Running, free_port, serving
-from tlsrun.tls.issue import Authority
+from tlsrun.development.issue import Authority
 
 #: By the title of a contender, by the name of a value: one number for each round.
 Series: TypeAlias = dict[str, dict[str, list[float]]]

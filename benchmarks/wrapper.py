@@ -11,10 +11,10 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from benchmarks.certificates import issue, new_authority
 from benchmarks.programs import client_context
+from tlsrun.certificates.identity import Identity
+from tlsrun.connections.server_context import ServerContext
 from tlsrun.tls.context import create_context
-from tlsrun.tls.identity import Identity
 from tlsrun.tls.policy import Policy
-from tlsrun.tls.server_context import ServerContext
 from tlsrun.wsgi import Facts, application, facts_from_certificate, facts_from_tls
 from tlsrun.wsgi.facts import TLSConnection, Untold
 

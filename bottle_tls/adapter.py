@@ -57,7 +57,7 @@ class TLSServer(bottle.ServerAdapter):  # type: ignore[misc] # bottle ships no t
             say_ignored("bottle.run()", site)
             return
         from tlsrun.cli.launching import Job, serve_or_exit
-        from tlsrun.plan import Development
+        from tlsrun.deciding.plan import Development
 
         warning = second_import_warning("__main__")
         job = Job(

@@ -18,7 +18,7 @@ from tlsrun.apps import import_hint, second_import_warning
 from tlsrun.cli.console import fail_import
 from tlsrun.cli.launching import Job, serve_or_exit
 from tlsrun.cli.options import command_line_layers, setting_options
-from tlsrun.plan import Development
+from tlsrun.deciding.plan import Development
 from tlsrun.settings.layers import Given, Layer, environment_layer
 
 

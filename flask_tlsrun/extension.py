@@ -147,7 +147,7 @@ def _load_environment(app: Flask, wanted: bool) -> None:
 def _job(app: Flask, options: dict[str, Any]) -> Any:
     from tlsrun.apps import second_import_warning
     from tlsrun.cli.launching import Job
-    from tlsrun.plan import Development
+    from tlsrun.deciding.plan import Development
     from tlsrun.settings.layers import keyword_layer
 
     debug, threaded = app.debug, options.pop("threaded", True)

@@ -1,10 +1,11 @@
-"""Where a server listens: one host and one port."""
+"""Where a server listens: one host and one port; and how the other end of a connection is spelled."""
 
 from __future__ import annotations
 
 import ipaddress
 import socket
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,3 +53,11 @@ class Endpoint:
             self.host, f"[{self.host}]" if ":" in self.host else self.host
         )
         return f"https://{host}" + ("" if self.port == 443 else f":{self.port}")
+
+
+def spell_peer(peer: Any) -> str:
+    """An address as ``host:port``, with brackets for IPv6; a Unix socket's peer has none."""
+    if isinstance(peer, tuple) and len(peer) >= 2:
+        host, port = peer[0], peer[1]
+        return f"[{host}]:{port}" if ":" in str(host) else f"{host}:{port}"
+    return str(peer) if peer else "a local client"

@@ -21,8 +21,8 @@ from typing import Any
 
 from tlsrun.files import read_foreign, runtime_folder, runtime_folders, write_atomic
 from tlsrun.locks import try_lock
+from tlsrun.renewal.reload import Status
 from tlsrun.system import KILL_ASKS
-from tlsrun.tls.reload import Status
 
 _log = logging.getLogger("tlsrun.status")
 
@@ -40,7 +40,7 @@ class ProcessStatus:
         born: when the kernel started it, to tell it from a later one with the same number.
         server: the name of the server.
         endpoint: where it listens: ``host:port``, or several places with commas between.
-        certificates: what it serves; each the fields of `tlsrun.tls.reload.Status`, dates in ISO 8601.
+        certificates: what it serves; each the fields of `tlsrun.renewal.reload.Status`, dates in ISO 8601.
     """
 
     run: str

@@ -21,9 +21,9 @@ from gunicorn.workers.gthread import ThreadWorker
 from gunicorn.workers.sync import SyncWorker
 
 from benchmarks.apps.flask_app import app
+from tlsrun.connections.request_socket import RequestSocket
+from tlsrun.connections.server_context import ServerContext
 from tlsrun.servers.gunicorn import workers
-from tlsrun.tls.request_socket import RequestSocket
-from tlsrun.tls.server_context import ServerContext
 from tlsrun.wsgi.application import Application
 
 #: The parts: what is in none of them is the rest, tlsrun's or the bare server's.

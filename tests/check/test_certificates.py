@@ -14,8 +14,8 @@ from tests.support.certs import DAY, NOW, Authority, Pair, Paths
 from tlsrun.check.certificate import longest_lifetime
 from tlsrun.check.code import Severity
 from tlsrun.check.report import Report
-from tlsrun.tls.authority import find_authority, obtain_authority
-from tlsrun.tls.store import development_identity
+from tlsrun.development.authority import find_authority, obtain_authority
+from tlsrun.development.store import development_identity
 
 
 def of(pair: Pair, folder: Path, **settings: object) -> Report:
@@ -275,7 +275,7 @@ def test_sni(tmp_path: Path, ca: Authority, ca_file: Path, localhost_cert: Paths
 
 def test_loads_with_an_unknown_signature_are_not_weak(ca: Authority) -> None:
     """Only SHA-1 and MD5 are; Ed25519 has no hash at all."""
-    from tlsrun.tls.strength import is_weak_key, weak_signature
+    from tlsrun.certificates.strength import is_weak_key, weak_signature
 
     certificate: x509.Certificate = ca.leaf().certificate
     assert weak_signature(certificate) is None

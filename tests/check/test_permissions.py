@@ -96,8 +96,8 @@ def test_unreadable_by_workers(server: str, option: str, tmp_path: Path, localho
 
 def test_readable_by_workers(tmp_path: Path, localhost_cert: Paths) -> None:
     """A group of the workers' user is enough, and root reads everything."""
+    from tlsrun.certificates.sources import Source
     from tlsrun.check.permissions import account, unreadable
-    from tlsrun.tls.sources import Source
 
     _open_up(tmp_path)
     source = Source(given_by="--key", path=written(tmp_path, "shared.key", localhost_cert.pair.key_pem, 0o640))

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from tests.support.certs import Authority
+from tlsrun.certificates.identity import IdentitySources, Source, load_identity
 from tlsrun.cli.banner import banner_lines
+from tlsrun.deciding.facts import ServerFacts
+from tlsrun.deciding.plan import Plan
 from tlsrun.endpoint import Endpoint
-from tlsrun.facts import ServerFacts
-from tlsrun.plan import Plan
-from tlsrun.tls.identity import IdentitySources, Source, load_identity
 from tlsrun.tls.policy import Policy
 
 GUNICORN = ServerFacts(name="gunicorn", title="gunicorn", version="27.0.1", missing=None, mapping={})

@@ -18,10 +18,10 @@ from tests.support.process import ROOT, eventually, run
 from tests.tls.loading import openssl
 from tests.trust.standing_in import Program, needs
 from tests.trust.test_nss import database, listed
+from tlsrun.certificates.caroot import own_folder
 from tlsrun.cli.main import tlsrun
-from tlsrun.tls.authority import obtain_authority
-from tlsrun.tls.caroot import own_folder
-from tlsrun.tls.issue import make_authority
+from tlsrun.development.authority import obtain_authority
+from tlsrun.development.issue import make_authority
 
 
 def trust(*words: str | Path, code: int = 0, nss: bool = True) -> Result:

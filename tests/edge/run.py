@@ -12,10 +12,10 @@ import sys
 from typing import Any
 
 import tlsrun.edge.loop
+from tlsrun.connections.server_context import ServerContext
 from tlsrun.edge.limits import Limits
 from tlsrun.edge.loop import serve
-from tlsrun.tls import plain
-from tlsrun.tls.server_context import ServerContext
+from tlsrun.redirect import plain
 from tlsrun.wsgi.facts import connection_facts
 
 

@@ -15,7 +15,7 @@ from tests.support.certs import Authority
 from tests.support.clients import client_context
 from tlsrun.edge.variables import connection_variables, packet, pair, pairs
 from tlsrun.http1.refusal import Refused
-from tlsrun.tls.peers import unmapped
+from tlsrun.proxies.peers import unmapped
 
 
 def told(talk: Talk, *lines: str) -> dict[str, str]:

@@ -8,9 +8,9 @@ from tests.http1.malformed import CHUNKED_HEAD, MALFORMED, OTHERWISE_REFUSED
 from tlsrun.http1.head import Head
 from tlsrun.http1.inbox import Inbox
 from tlsrun.http1.refusal import Refused
-from tlsrun.tls import plain
-from tlsrun.tls.redirect_answer import Redirect, refused, respond
-from tlsrun.tls.redirect_request import LIMITS
+from tlsrun.redirect import plain
+from tlsrun.redirect.answer import Redirect, refused, respond
+from tlsrun.redirect.request import LIMITS
 
 _REDIRECT = Redirect(https_port=443, allowed=lambda host: True)
 

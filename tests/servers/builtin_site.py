@@ -18,16 +18,16 @@ from typing import Any
 from tests.support.certs import Paths
 from tests.support.clients import Address, tls_connect
 from tests.support.process import ROOT
+from tlsrun.certificates.identity import IdentitySources, Source, load_identity
+from tlsrun.deciding.plan import Development, Plan
 from tlsrun.endpoint import Endpoint
 from tlsrun.listening.address import Listener
 from tlsrun.listening.opening import open_all
-from tlsrun.plan import Development, Plan
 from tlsrun.servers import builtin
 from tlsrun.servers.builtin.options import Options
 from tlsrun.servers.builtin.server import Server
 from tlsrun.servers.builtin.work import Work
 from tlsrun.servers.certificates import certificates_of
-from tlsrun.tls.identity import IdentitySources, Source, load_identity
 from tlsrun.tls.policy import Policy
 from tlsrun.wsgi import application as with_facts
 

@@ -17,10 +17,10 @@ from typing import Any
 from tests.support.certs import Paths
 from tests.support.clients import Address, free_port, tls_connect
 from tests.support.process import PATIENCE, ROOT, Server
+from tlsrun.certificates.identity import IdentitySources, Source, load_identity
+from tlsrun.deciding.plan import Plan
 from tlsrun.endpoint import Endpoint
-from tlsrun.plan import Plan
 from tlsrun.servers import gunicorn
-from tlsrun.tls.identity import IdentitySources, Source, load_identity
 from tlsrun.tls.policy import Policy
 
 #: How often the module that holds the application was executed, over all processes: a file with a line for each.

@@ -16,9 +16,9 @@ from tests.servers.builtin_site import Talk, serving
 from tests.support.certs import Paths
 from tests.support.clients import Address
 from tests.support.process import PATIENCE, eventually
+from tlsrun.connections.stages import Limits
 from tlsrun.servers.builtin.server import Server
 from tlsrun.servers.builtin.with_stdlib import StandardHandler
-from tlsrun.tls.stages import Limits
 
 MIB = 1 << 20
 GO_ON = threading.Event()

@@ -14,11 +14,10 @@ from tests.servers.builtin_site import ENTERED, RELEASED, TOGETHER, Talk, servin
 from tests.support.certs import Paths
 from tests.support.clients import Address
 from tests.support.process import PATIENCE, eventually
-from tlsrun.servers import gait
-from tlsrun.servers.builtin import crew
 from tlsrun.servers.builtin.connections import Phase
 from tlsrun.servers.builtin.server import Server
 from tlsrun.servers.builtin.with_stdlib import StandardHandler
+from tlsrun.threads import crew, gait
 
 
 @contextlib.contextmanager

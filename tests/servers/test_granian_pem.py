@@ -12,8 +12,8 @@ from tests.support.certs import Authority, Paths
 from tests.support.process import run
 from tests.support.servers import need
 from tlsrun.account import Account
+from tlsrun.certificates.identity import Identity, IdentitySources, Source, load_identity
 from tlsrun.tls.context import ClientAuth
-from tlsrun.tls.identity import Identity, IdentitySources, Source, load_identity
 
 need("granian")
 from tlsrun.servers.granian.pem import PemFolder  # noqa: E402 -- once it is known to be there

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.support.process import PATIENCE, eventually
-from tlsrun.servers import gait
-from tlsrun.servers.gunicorn import pool as pools
-from tlsrun.servers.gunicorn.pool import Pool
+from tlsrun.threads import gait
+from tlsrun.threads import pool as pools
+from tlsrun.threads.pool import Pool
 
 
 class Loop:

@@ -8,11 +8,11 @@ import pytest
 
 from tests.support.certs import Paths
 from tests.support.servers import need
+from tlsrun.certificates.identity import IdentitySources, Source, load_identity
+from tlsrun.deciding.plan import Plan
 from tlsrun.endpoint import Endpoint
 from tlsrun.errors import ConfigurationError
-from tlsrun.plan import Plan
 from tlsrun.servers import hypercorn
-from tlsrun.tls.identity import IdentitySources, Source, load_identity
 from tlsrun.tls.policy import Policy
 
 

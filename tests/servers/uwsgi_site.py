@@ -18,11 +18,11 @@ from tests.support.certs import Paths
 from tests.support.clients import Address, Response, free_port, https_get, tls_connect
 from tests.support.process import PATIENCE, ROOT, Server, eventually
 from tests.support.servers import need
+from tlsrun.certificates.identity import IdentitySources, Source, load_identity
+from tlsrun.deciding.plan import Plan
 from tlsrun.endpoint import Endpoint
 from tlsrun.errors import ConfigurationError
-from tlsrun.plan import Plan
 from tlsrun.servers import uwsgi
-from tlsrun.tls.identity import IdentitySources, Source, load_identity
 from tlsrun.tls.policy import Policy
 
 #: A file with a line for each time that the module which holds the application was executed.

@@ -8,9 +8,9 @@ import pytest
 
 from tests.support.process import ROOT
 from tlsrun.errors import ConfigurationError
+from tlsrun.proxies.peers import read_peers
 from tlsrun.settings.layers import environment_layer, flask_layer, resolve
 from tlsrun.settings.proxies import CERTIFICATE_HEADERS, HEADERS, PRESETS, headers_of, presets_table, spell
-from tlsrun.tls.peers import read_peers
 
 
 def test_the_presets_in_docs_are_the_generated_ones() -> None:

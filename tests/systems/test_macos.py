@@ -67,7 +67,7 @@ def test_taken_port(macos: Shell) -> None:
 
 _AT_5000 = f"""
 from tlsrun.endpoint import Endpoint
-from tlsrun.places import port_problems
+from tlsrun.deciding.places import port_problems
 from tlsrun.settings.layers import resolve
 
 print(*port_problems(resolve([]), "port", Endpoint(host="127.0.0.1", port=5000), {errno.EADDRINUSE}))

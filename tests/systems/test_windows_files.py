@@ -24,7 +24,7 @@ print(path.read_bytes().decode(), len(list(pathlib.Path().glob(".state*"))))
 
 _LOCKS = """
 import pathlib, sys, threading
-from tlsrun.tls.locking import only_one
+from tlsrun.development.locking import only_one
 
 with only_one(pathlib.Path("lock")):
     print("held", flush=True)

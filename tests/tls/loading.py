@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.process import run
+from tlsrun.certificates.identity import Identity, IdentitySources, Source, load_identity
 from tlsrun.errors import CertificateError, Problem
-from tlsrun.tls.identity import Identity, IdentitySources, Source, load_identity
 
 CERT, KEY, CHAIN = "TLS_CERT in app.config", "TLS_KEY in app.config", "--chain"
 NOBODY = 65534

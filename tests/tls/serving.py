@@ -11,10 +11,10 @@ from pathlib import Path
 
 from tests.support.certs import Pair, Paths
 from tests.support.clients import Address
-from tlsrun.tls.identity import Identity, IdentitySources, Source, load_identity
+from tlsrun.certificates.identity import Identity, IdentitySources, Source, load_identity
+from tlsrun.renewal.reload import Certificates, identity_origin
 from tlsrun.tls.origin import Origin
 from tlsrun.tls.policy import Policy
-from tlsrun.tls.reload import Certificates, identity_origin
 
 DEFAULT = Policy()
 TLS12 = Policy(max_version="1.2")

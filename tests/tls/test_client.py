@@ -10,11 +10,11 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from tests.support.certs import Authority
 from tests.tls.test_distrust import crl
+from tlsrun.certificates.sources import Source
 from tlsrun.errors import CertificateError
 from tlsrun.tls import cloudflare
 from tlsrun.tls.client import ClientSources, client_origin, load_client_auth
 from tlsrun.tls.origin import Slot
-from tlsrun.tls.sources import Source
 
 ONE, TWO = Authority("one"), Authority("two")
 

@@ -15,10 +15,10 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from tests.support.certs import NOW, Authority, Paths
 from tests.support.clients import client_context, facts, https_get, openssl_s_client, tls_connect
 from tests.tls.serving import identity, served
+from tlsrun.connections.server_context import ServerContext
 from tlsrun.errors import CertificateError, ConfigurationError
 from tlsrun.tls.context import ClientAuth, create_context
 from tlsrun.tls.policy import Policy
-from tlsrun.tls.server_context import ServerContext
 
 
 @pytest.fixture(scope="module")

@@ -13,11 +13,11 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from tests.support.certs import DAY, NOW, Authority, Pair, Paths
 from tests.support.clients import client_context
 from tests.tls.serving import certificates, origin
+from tlsrun.renewal.reload import Certificates
 from tlsrun.tls.authorities import Authorities
 from tlsrun.tls.context import ClientAuth
 from tlsrun.tls.origin import Origin
 from tlsrun.tls.policy import Policy
-from tlsrun.tls.reload import Certificates
 from tlsrun.tls.revocation import read_lists
 
 CA = Authority("line", intermediates=2)

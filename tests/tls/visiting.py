@@ -13,8 +13,8 @@ from pathlib import Path
 from tlsrun.endpoint import Endpoint
 from tlsrun.listening.address import Listener
 from tlsrun.listening.opening import open_redirecting
-from tlsrun.tls.peers import NOBODY, Peers
-from tlsrun.tls.redirect import Redirect, RedirectListener
+from tlsrun.proxies.peers import NOBODY, Peers
+from tlsrun.redirect.port import Redirect, RedirectListener
 
 HOSTS = {"example.org", "a.wild.test", "localhost", "127.0.0.1", "::1"}
 TOKEN = "LoqXcYV8q5ONbJQxbmR7SCTNo3tiAIFTbDkOvWYpMdU"  # noqa: S105 -- no secret

@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.certs import NOW
 from tests.trust.standing_in import needs
-from tlsrun.tls.authority import obtain_authority
+from tlsrun.development.authority import obtain_authority
 from tlsrun.trust import Machine, Root, read_root
 
 MakeMachine = Callable[..., Machine]

@@ -15,7 +15,7 @@ from tests.support.clients import free_port
 from tests.support.process import Server, run
 from tests.trust.conftest import MakeMachine
 from tests.trust.standing_in import Program, needs
-from tlsrun.tls.issue import make_authority
+from tlsrun.development.issue import make_authority
 from tlsrun.trust import Goal, Held, Machine, Root, Verdict, carry_out, decide, find_stores
 from tlsrun.trust.linux import FAMILIES, Family, SystemStore, system_store
 

@@ -12,8 +12,8 @@ from tests.support.process import run
 from tests.tls.loading import load, openssl
 from tests.trust.standing_in import needs
 from tests.trust.test_nss import database, listed
-from tlsrun.tls.authority import obtain_authority
-from tlsrun.tls.caroot import own_folder
+from tlsrun.certificates.caroot import own_folder
+from tlsrun.development.authority import obtain_authority
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from tests.support.certs import NOW
 from tests.support.process import run
 from tests.trust.conftest import MakeMachine
-from tlsrun.tls.issue import make_authority
+from tlsrun.development.issue import make_authority
 from tlsrun.trust import Goal, Held, Machine, Outcome, Root, Verdict, carry_out, decide, find_stores, read_root
 from tlsrun.trust.nss import NssDatabase, nss_databases
 

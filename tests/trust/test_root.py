@@ -8,8 +8,8 @@ import pytest
 
 from tests.support.certs import NOW, Authority
 from tests.tls.loading import openssl
+from tlsrun.development.issue import make_authority
 from tlsrun.errors import CertificateError
-from tlsrun.tls.issue import make_authority
 from tlsrun.trust import Root, read_root
 
 

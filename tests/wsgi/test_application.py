@@ -19,7 +19,7 @@ from tests.support.certs import Paths
 from tests.support.clients import Address, client_context, free_port, https_get
 from tests.support.process import Server, run
 from tests.wsgi.conftest import Handshake
-from tlsrun.tls.peers import read_peers
+from tlsrun.proxies.peers import read_peers
 from tlsrun.wsgi import Facts, application, establish
 from tlsrun.wsgi.application import _harmless as known_names
 from tlsrun.wsgi.facts import Untold
@@ -79,9 +79,9 @@ def test_established_once(connect: Handshake) -> None:
 
 def test_a_string_cannot_pass_for_established_facts() -> None:
     """Only the type that the middleware writes is believed."""
-    environ = environ_of(**{"tlsrun.facts": "HTTPS", "HTTPS": "on"})
+    environ = environ_of(**{"tlsrun.deciding.facts": "HTTPS", "HTTPS": "on"})
     assert establish(environ) == {}
-    assert type(environ["tlsrun.facts"]) is Facts
+    assert type(environ["tlsrun.deciding.facts"]) is Facts
 
 
 @pytest.mark.parametrize("name", ["SSL_CLIENT_S_DN", "HTTPS", "HTTPS_CC", "HTTP_X_FORWARDED_PROTO", "HTTP_X_REAL_IP"])

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.certs import Authority, Pair
 from tests.wsgi import forge
-from tlsrun.tls.asn1 import dotted
+from tlsrun.certificates.asn1 import dotted
 from tlsrun.wsgi.der import read_certificate
 
 

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tlsrun.tls.peers import Peers, read_peers
+from tlsrun.proxies.peers import Peers, read_peers
 from tlsrun.wsgi import forwarded
 from tlsrun.wsgi.forwarded import Hop
 from tlsrun.wsgi.said import Said, read

@@ -18,8 +18,8 @@ from tests.support.certs import Authority
 from tests.wsgi.conftest import Handshake
 from tests.wsgi.test_client_header import WRITERS
 from tlsrun.errors import ConfigurationError
+from tlsrun.proxies.peers import Peers, read_peers
 from tlsrun.settings.proxies import HEADERS, headers_of
-from tlsrun.tls.peers import Peers, read_peers
 from tlsrun.wsgi import TLSInfo, application, front
 from tlsrun.wsgi.claims import ALL, CLAIMS, IDENTITIES, variable
 from tlsrun.wsgi.front import ORIGINAL, Front

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 
 from cryptography import x509
 
+from tlsrun.certificates import checks
+from tlsrun.certificates.chain import is_signed_by
+from tlsrun.certificates.keys import certificate_key_type
+from tlsrun.certificates.names import shown_name
+from tlsrun.certificates.sources import Source
+from tlsrun.certificates.strength import is_weak_key, unknown_signature, weak_signature
+from tlsrun.certificates.validity import dates_problem, expires_words, in_date, refusal
 from tlsrun.check.finding import Finding, found, from_problem, from_problems
-from tlsrun.tls import checks
-from tlsrun.tls.chain import is_signed_by
-from tlsrun.tls.expiry import soon
-from tlsrun.tls.keys import certificate_key_type
-from tlsrun.tls.names import shown_name
-from tlsrun.tls.sources import Source
-from tlsrun.tls.strength import is_weak_key, unknown_signature, weak_signature
-from tlsrun.tls.validity import dates_problem, expires_words, in_date, refusal
+from tlsrun.renewal.expiry import soon
 
 DAY = datetime.timedelta(days=1)
 
@@ -37,7 +37,7 @@ class View:
 
     Arguments:
         now: the time, in UTC.
-        within: how much before its end a certificate counts as expiring soon; None for `tlsrun.tls.expiry.soon`.
+        within: how much before its end a certificate counts as expiring soon; None for `tlsrun.renewal.expiry.soon`.
     """
 
     now: datetime.datetime

@@ -5,17 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
+from tlsrun.certificates.identity import Identity
 from tlsrun.check.code import Severity
 from tlsrun.check.finding import Finding, found, from_problem
+from tlsrun.deciding.facts import Facts
+from tlsrun.deciding.objections import objections, oddities
+from tlsrun.deciding.places import endpoint_of
 from tlsrun.endpoint import Endpoint
 from tlsrun.errors import Problem
-from tlsrun.facts import Facts
-from tlsrun.objections import objections, oddities
-from tlsrun.places import endpoint_of
 from tlsrun.settings.derived import policy_of
 from tlsrun.settings.layers import Resolution
 from tlsrun.tls.ciphers import nothing_in_common
-from tlsrun.tls.identity import Identity
 
 
 def check_configuration(resolution: Resolution, facts: Facts, *, debug: bool) -> Iterator[Finding]:

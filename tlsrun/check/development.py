@@ -5,13 +5,13 @@ from __future__ import annotations
 import datetime
 import socket
 
+from tlsrun.certificates.caroot import GIVEN_BY, ROOT_NAME, explicit_caroot, own_folder
 from tlsrun.check.finding import Finding, found
-from tlsrun.default_identity import LoadedIdentity
+from tlsrun.deciding.default_identity import LoadedIdentity
+from tlsrun.development.authority import find_authority
+from tlsrun.development.store import find_development_identity
 from tlsrun.endpoint import Endpoint
 from tlsrun.errors import CertificateError
-from tlsrun.tls.authority import find_authority
-from tlsrun.tls.caroot import GIVEN_BY, ROOT_NAME, explicit_caroot, own_folder
-from tlsrun.tls.store import find_development_identity
 
 
 def check_development(host: str, now: datetime.datetime) -> tuple[LoadedIdentity, tuple[Finding, ...]]:

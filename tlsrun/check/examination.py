@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tlsrun import servers
+from tlsrun.certificates.identity import Identity
 from tlsrun.check.application import Application, check_application, check_hook
 from tlsrun.check.certificate import View
 from tlsrun.check.configuration import check_configuration
@@ -24,15 +25,14 @@ from tlsrun.check.measured import measured_live, measured_settings
 from tlsrun.check.report import Report
 from tlsrun.check.server import check_server
 from tlsrun.check.trust import Trust, read_trust
+from tlsrun.deciding.facts import Facts, gather
+from tlsrun.deciding.places import endpoint_of
+from tlsrun.deciding.plan import Plan, decide
 from tlsrun.errors import ConfigurationError
-from tlsrun.facts import Facts, gather
 from tlsrun.listening.address import UnixSocket, public_first, spell
-from tlsrun.places import endpoint_of
-from tlsrun.plan import Plan, decide
 from tlsrun.settings.derived import may_use_development_certificate
 from tlsrun.settings.layers import Layer, Resolution, resolve
 from tlsrun.status import running
-from tlsrun.tls.identity import Identity
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,24 +10,24 @@ from dataclasses import dataclass, replace
 from cryptography import x509
 
 from tlsrun.account import Account
+from tlsrun.certificates.chain import Given, is_signed_by, missing_issuer
+from tlsrun.certificates.identity import Identity, IdentitySources, load_identity
+from tlsrun.certificates.material import read_material
+from tlsrun.certificates.names import shown_name
+from tlsrun.certificates.recognise import Form
+from tlsrun.certificates.sources import Source
+from tlsrun.certificates.strictness import refused_strictly
 from tlsrun.check.certificate import View, judge_issuers, judge_leaf
 from tlsrun.check.code import Severity
 from tlsrun.check.finding import Finding, found, from_problem, from_problems
 from tlsrun.check.permissions import account, exposed_key, unreadable
 from tlsrun.check.trust import Trust
+from tlsrun.deciding.facts import Facts
 from tlsrun.endpoint import Endpoint
 from tlsrun.errors import CertificateError, Problem
-from tlsrun.facts import Facts
 from tlsrun.settings.derived import hosts_of_settings
 from tlsrun.settings.layers import Resolution
-from tlsrun.tls.chain import Given, is_signed_by, missing_issuer
 from tlsrun.tls.client import load_client_auth
-from tlsrun.tls.identity import Identity, IdentitySources, load_identity
-from tlsrun.tls.material import read_material
-from tlsrun.tls.names import shown_name
-from tlsrun.tls.recognise import Form
-from tlsrun.tls.sources import Source
-from tlsrun.tls.strictness import refused_strictly
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from tlsrun.certificates.strength import is_weak_key, weak_signature
 from tlsrun.check.live.judge import LONG_ENOUGH
 from tlsrun.check.measured import Measured
 from tlsrun.check.mozilla import mozilla_profile
-from tlsrun.tls.strength import is_weak_key, weak_signature
 
 LETTERS = ("A+", "A", "A-", "B", "C", "F")
 

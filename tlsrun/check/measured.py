@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from cryptography import x509
 
+from tlsrun.certificates.identity import Identity
+from tlsrun.certificates.names import covers
 from tlsrun.check.code import Phase, Severity
 from tlsrun.check.finding import Finding
 from tlsrun.check.live.chain import missing_issuer
@@ -15,8 +17,6 @@ from tlsrun.check.live.observation import Observation
 from tlsrun.check.trust import Trust
 from tlsrun.settings.derived import policy_of
 from tlsrun.settings.table import Settings
-from tlsrun.tls.identity import Identity
-from tlsrun.tls.names import covers
 from tlsrun.tls.policy import INTERMEDIATE_CIPHERS
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tlsrun.certificates.keys import certificate_key_type
 from tlsrun.check.measured import Measured
-from tlsrun.tls.keys import certificate_key_type
 
 #: Seconds of Strict-Transport-Security, and days of a certificate.
 _HSTS, _DAYS = 63072000, 366

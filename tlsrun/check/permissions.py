@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from tlsrun.account import Account
+from tlsrun.certificates.sources import Source
 from tlsrun.check.finding import Finding, found
-from tlsrun.tls.sources import Source
 
 if sys.platform != "win32":
     import grp

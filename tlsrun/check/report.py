@@ -11,7 +11,7 @@ from tlsrun.check.code import Severity
 from tlsrun.check.finding import Finding
 from tlsrun.check.grade import Grade
 from tlsrun.check.live.target import Target
-from tlsrun.facts import ServerFacts
+from tlsrun.deciding.facts import ServerFacts
 from tlsrun.settings.layers import Resolution
 from tlsrun.settings.reference import shown
 from tlsrun.settings.table import SPECS

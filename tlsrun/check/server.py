@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from tlsrun import servers
 from tlsrun.check.code import Severity
 from tlsrun.check.finding import Finding, found, from_problem, from_problems
-from tlsrun.choosing import http_words, spoken
+from tlsrun.deciding.choosing import http_words, spoken
+from tlsrun.deciding.facts import Facts
+from tlsrun.deciding.places import endpoint_of
+from tlsrun.deciding.plan import Plan
 from tlsrun.errors import ConfigurationError
-from tlsrun.facts import Facts
-from tlsrun.places import endpoint_of
-from tlsrun.plan import Plan
 from tlsrun.servers.option_trial import read_options
 from tlsrun.settings.layers import Resolution
 

@@ -9,13 +9,13 @@ from pathlib import Path
 
 from cryptography import x509
 
+from tlsrun.certificates.caroot import ROOT_NAME, caroots
+from tlsrun.certificates.chain import is_signed_by
+from tlsrun.certificates.findings import Findings
+from tlsrun.certificates.material import read_certificates, read_material
+from tlsrun.certificates.roots import known_root
+from tlsrun.certificates.sources import Source
 from tlsrun.errors import CertificateError
-from tlsrun.tls.caroot import ROOT_NAME, caroots
-from tlsrun.tls.chain import is_signed_by
-from tlsrun.tls.findings import Findings
-from tlsrun.tls.material import read_certificates, read_material
-from tlsrun.tls.roots import known_root
-from tlsrun.tls.sources import Source
 
 
 @dataclass(frozen=True, kw_only=True)

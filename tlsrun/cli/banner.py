@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from tlsrun import __version__
-from tlsrun.behind import PlainPlan
-from tlsrun.choosing import http_words
+from tlsrun.deciding.behind import PlainPlan
+from tlsrun.deciding.choosing import http_words
+from tlsrun.deciding.facts import ServerFacts
+from tlsrun.deciding.plan import Plan
 from tlsrun.endpoint import Endpoint
-from tlsrun.facts import ServerFacts
 from tlsrun.listening.address import url_of
-from tlsrun.plan import Plan
 from tlsrun.settings.proxies import spell
 
 

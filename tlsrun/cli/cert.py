@@ -9,20 +9,20 @@ from pathlib import Path
 
 import click
 
+from tlsrun.certificates.chain import is_signed_by
+from tlsrun.certificates.findings import Findings
+from tlsrun.certificates.identity import Identity
+from tlsrun.certificates.material import read_certificates, read_material
+from tlsrun.certificates.sources import Source
+from tlsrun.certificates.validity import span
 from tlsrun.cli.cert_bundle import bundle_command
 from tlsrun.cli.cert_show import show_command
 from tlsrun.cli.console import fail, warn
+from tlsrun.development.authority import StoredAuthority, obtain_authority
+from tlsrun.development.issue import LEAF_DAYS, clean_names, issue_leaf
+from tlsrun.development.store import ALWAYS
 from tlsrun.errors import CertificateError, ConfigurationError, Problem, TLSRunError
 from tlsrun.files import write_atomic
-from tlsrun.tls.authority import StoredAuthority, obtain_authority
-from tlsrun.tls.chain import is_signed_by
-from tlsrun.tls.findings import Findings
-from tlsrun.tls.identity import Identity
-from tlsrun.tls.issue import LEAF_DAYS, clean_names, issue_leaf
-from tlsrun.tls.material import read_certificates, read_material
-from tlsrun.tls.sources import Source
-from tlsrun.tls.store import ALWAYS
-from tlsrun.tls.validity import span
 
 #: What macOS and iOS accept of any CA (support.apple.com/103769).
 _LONGEST_FOR_APPLE = 825

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import click
 
+from tlsrun.certificates.bundle import make_bundle
+from tlsrun.certificates.names import shown_name
+from tlsrun.certificates.sources import Source
 from tlsrun.cli.console import fail, say, warn
 from tlsrun.cli.writing import write_file
 from tlsrun.errors import TLSRunError
-from tlsrun.tls.bundle import make_bundle
-from tlsrun.tls.names import shown_name
-from tlsrun.tls.sources import Source
 
 
 @click.command("bundle")

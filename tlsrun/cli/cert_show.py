@@ -13,6 +13,15 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
+from tlsrun.certificates.chain import is_signed_by
+from tlsrun.certificates.describe import describe, title
+from tlsrun.certificates.findings import Findings
+from tlsrun.certificates.keys import certificate_spki, key_type
+from tlsrun.certificates.material import Material, read_certificates, read_material
+from tlsrun.certificates.names import covers, issuer_address, shown_name
+from tlsrun.certificates.pem import Block
+from tlsrun.certificates.roots import known_root
+from tlsrun.certificates.sources import Source
 from tlsrun.check.live import probes
 from tlsrun.check.live.chain import chain_line
 from tlsrun.check.live.client import Shaken
@@ -21,15 +30,6 @@ from tlsrun.check.live.target import Deadline, Target, target_of_url
 from tlsrun.check.trust import read_trust
 from tlsrun.cli.console import fail
 from tlsrun.errors import CertificateError, ConfigurationError, Problem, TLSRunError
-from tlsrun.tls.chain import is_signed_by
-from tlsrun.tls.describe import describe, title
-from tlsrun.tls.findings import Findings
-from tlsrun.tls.keys import certificate_spki, key_type
-from tlsrun.tls.material import Material, read_certificates, read_material
-from tlsrun.tls.names import covers, issuer_address, shown_name
-from tlsrun.tls.pem import Block
-from tlsrun.tls.roots import known_root
-from tlsrun.tls.sources import Source
 
 #: Seconds that a server has for each of two handshakes.
 _PATIENCE = 10.0

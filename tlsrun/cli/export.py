@@ -21,6 +21,7 @@ from tlsrun.cli.console import fail, say, warn
 from tlsrun.cli.loading import load_app
 from tlsrun.cli.options import command_line_layers, setting_options
 from tlsrun.cli.writing import write_file
+from tlsrun.deciding.plan import Plan
 from tlsrun.errors import ConfigurationError, Problem, TLSRunError
 from tlsrun.export.given import given, given_here, unwritable
 from tlsrun.export.lists import unlisted
@@ -29,7 +30,6 @@ from tlsrun.export.paths import awkward
 from tlsrun.export.planning import Decided, plan_for
 from tlsrun.export.site import Site
 from tlsrun.export.versions import nginx_version
-from tlsrun.plan import Plan
 from tlsrun.settings.layers import Layer, default_layer, environment_layer, resolve
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])

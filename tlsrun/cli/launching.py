@@ -12,14 +12,14 @@ from typing import Any
 import click
 
 from tlsrun import servers
-from tlsrun.behind import SERVER, decide_plain
 from tlsrun.cli.banner import banner_lines, plain_banner_lines
 from tlsrun.cli.console import fail, say, warn
+from tlsrun.deciding.behind import SERVER, decide_plain
+from tlsrun.deciding.facts import gather
+from tlsrun.deciding.plan import Development, Plan, decide
+from tlsrun.deciding.platform import Platform, find_platform, resolve_behind
 from tlsrun.errors import ConfigurationError, Problem, TLSRunError
-from tlsrun.facts import gather
 from tlsrun.handover import is_anew, is_trial
-from tlsrun.plan import Development, Plan, decide
-from tlsrun.platform import Platform, find_platform, resolve_behind
 from tlsrun.process import patch_problem
 from tlsrun.reloading.trial import Passed, check_server
 from tlsrun.servers.option_trial import read_options

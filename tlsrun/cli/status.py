@@ -10,10 +10,10 @@ from typing import Any
 
 import click
 
+from tlsrun.certificates.validity import expired_words, expires_words, moment, span
 from tlsrun.cli.console import USAGE_ERROR, say
+from tlsrun.renewal.expiry import Life, Term
 from tlsrun.status import ProcessStatus, running
-from tlsrun.tls.expiry import Life, Term
-from tlsrun.tls.validity import expired_words, expires_words, moment, span
 
 _NOBODY = (
     "No server that tlsrun started is running for this user; as root, this command shows those of every user.\n"

@@ -14,8 +14,8 @@ import click
 from tlsrun import trust
 from tlsrun.cli.console import USAGE_ERROR, fail, say, warn
 from tlsrun.cli.writing import write_file
+from tlsrun.development.authority import find_root, obtain_authority
 from tlsrun.errors import Problem, TLSRunError
-from tlsrun.tls.authority import find_root, obtain_authority
 from tlsrun.trust import KINDS, Goal, Machine, Outcome, Root, Store, Task, Verdict
 
 _STYLES = {"trusted": "green", "trusted now": "green", "NOT TRUSTED": "yellow", "NOT DONE": "red"}

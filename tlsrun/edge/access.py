@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
+from tlsrun.endpoint import spell_peer
 from tlsrun.http1.head import Head
-from tlsrun.tls.handshake import spell_peer
 
 _log = logging.getLogger("tlsrun.edge.access")
 

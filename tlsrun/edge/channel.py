@@ -13,10 +13,11 @@ import logging
 import ssl
 from collections.abc import Callable
 
+from tlsrun.connections.handshake import FAILURES, reason
 from tlsrun.edge.carrier import Carrier
-from tlsrun.tls import plain, proxy_protocol
-from tlsrun.tls.handshake import FAILURES, reason
-from tlsrun.tls.introduction import is_introduced
+from tlsrun.proxies import proxy_protocol
+from tlsrun.proxies.introduction import is_introduced
+from tlsrun.redirect import plain
 
 _RECORD = 16384  # bytes of plaintext in one record (RFC 8446, section 5.1)
 _FIRST = 64  # bytes kept to say why a handshake failed

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from tlsrun.connections.presence import QUESTION, WAITED
 from tlsrun.edge.exchange import Exchange
 from tlsrun.edge.parting import Parting
-from tlsrun.tls.presence import QUESTION, WAITED
 
 if TYPE_CHECKING:
     from tlsrun.edge.server import Edge

@@ -16,7 +16,7 @@ from tlsrun.edge.access import write_line
 from tlsrun.edge.limits import Limits
 from tlsrun.edge.server import Edge
 from tlsrun.optional import is_installed
-from tlsrun.tls.peers import NOBODY, Peers
+from tlsrun.proxies.peers import NOBODY, Peers
 
 _log = logging.getLogger("tlsrun.edge")
 

@@ -20,8 +20,8 @@ from tlsrun.edge.limits import Limits
 from tlsrun.edge.poller import make_poller
 from tlsrun.edge.queue import Queue
 from tlsrun.edge.variables import connection_variables
+from tlsrun.proxies.peers import Peers, unmapped
 from tlsrun.spool import Room
-from tlsrun.tls.peers import Peers, unmapped
 
 _log = logging.getLogger("tlsrun.edge")
 

@@ -10,9 +10,9 @@ import importlib
 from collections.abc import Mapping
 from typing import Any, Protocol, cast
 
-from tlsrun.choosing import ServerFacts
+from tlsrun.deciding.choosing import ServerFacts
+from tlsrun.deciding.plan import Plan
 from tlsrun.export.site import Site
-from tlsrun.plan import Plan
 from tlsrun.settings.mapping import Cell, Unsupported
 
 #: The targets, as they are spelled on the command line, in the order of the help.

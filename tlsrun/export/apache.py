@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
+from tlsrun.certificates.identity import IdentitySources
+from tlsrun.deciding.plan import Plan
 from tlsrun.export import serving
 from tlsrun.export.cells import FOREIGN, cells, read_when_told
 from tlsrun.export.headers import SET, STRIPPED
@@ -13,9 +15,7 @@ from tlsrun.export.material import key_path, path_of
 from tlsrun.export.quoting import apache
 from tlsrun.export.site import THREADS, Site, addresses, by_certificate, origin_port, server_names
 from tlsrun.export.text import block, comment
-from tlsrun.plan import Plan
 from tlsrun.settings.mapping import Unsupported
-from tlsrun.tls.identity import IdentitySources
 
 TITLE = "Apache"
 FORMS = {"wsgi": "mod_wsgi, in its daemon processes", "proxy": "mod_proxy_http, to gunicorn or Granian"}

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from tlsrun.certificates.identity import IdentitySources
+from tlsrun.deciding.plan import Plan
 from tlsrun.errors import ConfigurationError, Problem
 from tlsrun.export import serving
 from tlsrun.export.cells import FOREIGN, cells, no_option, read_when_told
@@ -13,9 +15,7 @@ from tlsrun.export.material import key_path, path_of
 from tlsrun.export.quoting import caddy
 from tlsrun.export.site import Site, by_certificate, origin_port, server_names
 from tlsrun.export.text import block, comment
-from tlsrun.plan import Plan
 from tlsrun.settings.mapping import Ours, Unsupported
-from tlsrun.tls.identity import IdentitySources
 from tlsrun.tls.policy import INTERMEDIATE_CIPHERS
 
 TITLE = "Caddy"

@@ -6,6 +6,7 @@ import json
 import os
 from pathlib import PurePosixPath
 
+from tlsrun.deciding.plan import Plan
 from tlsrun.export import serving
 from tlsrun.export.cells import OURS, cells, no_option
 from tlsrun.export.dockerfile import ACCOUNT, PROBE
@@ -13,7 +14,6 @@ from tlsrun.export.material import key_path, path_of, quoted
 from tlsrun.export.quoting import compose, yaml
 from tlsrun.export.site import Site
 from tlsrun.export.text import comment
-from tlsrun.plan import Plan
 
 TITLE = "A compose file"
 FORMS: dict[str, str] = {}

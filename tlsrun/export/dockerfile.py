@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 
+from tlsrun.deciding.plan import Plan
 from tlsrun.export import serving
 from tlsrun.export.cells import OURS, Aside, cells, no_option
 from tlsrun.export.material import quoted
 from tlsrun.export.quoting import docker
 from tlsrun.export.site import Site
 from tlsrun.export.text import after_options, comment
-from tlsrun.plan import Plan
 
 TITLE = "A Dockerfile"
 FORMS: dict[str, str] = {}

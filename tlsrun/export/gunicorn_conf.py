@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from tlsrun.certificates.identity import IdentitySources
+from tlsrun.deciding.plan import Plan
 from tlsrun.export import serving
 from tlsrun.export.cells import FOREIGN, cells, no_option, read_when_told
 from tlsrun.export.material import key_path, path_of, quoted
 from tlsrun.export.site import THREADS, Site, sockets
 from tlsrun.export.text import comment
-from tlsrun.plan import Plan
 from tlsrun.settings.mapping import Ours, Unsupported
-from tlsrun.tls.identity import IdentitySources
 
 TITLE = "gunicorn's own command"
 FORMS: dict[str, str] = {}

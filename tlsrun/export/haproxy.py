@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tlsrun.certificates.identity import IdentitySources
+from tlsrun.deciding.plan import Plan
 from tlsrun.errors import ConfigurationError, Problem
 from tlsrun.export import serving
 from tlsrun.export.cells import FOREIGN, OF_TLS, Aside, cells, no_option, read_when_told
@@ -12,9 +14,7 @@ from tlsrun.export.material import key_path, path_of, quoted
 from tlsrun.export.quoting import haproxy
 from tlsrun.export.site import Site, addresses, by_certificate, origin_port
 from tlsrun.export.text import block, comment, duration
-from tlsrun.plan import Plan
 from tlsrun.settings.mapping import Ours, Unsupported
-from tlsrun.tls.identity import IdentitySources
 
 TITLE = "HAProxy"
 FORMS = {"http": "TLS ends here, HTTP goes on", "tls": "TLS is passed through, with the PROXY protocol"}

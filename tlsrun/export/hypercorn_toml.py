@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from tlsrun.deciding.plan import Plan
 from tlsrun.export import serving
 from tlsrun.export.cells import FOREIGN, cells, no_option, read_when_told
 from tlsrun.export.material import key_path, path_of, quoted
 from tlsrun.export.quoting import toml
 from tlsrun.export.site import Site, sockets
 from tlsrun.export.text import command, comment
-from tlsrun.plan import Plan
 from tlsrun.servers.hypercorn import BY_QUIC
 from tlsrun.settings.mapping import Ours, Unsupported
 from tlsrun.settings.table import environment_variable

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tlsrun.deciding.plan import Plan
 from tlsrun.errors import ConfigurationError, Problem
 from tlsrun.export import serving
 from tlsrun.export.cells import OURS, cells, no_option
@@ -10,7 +11,6 @@ from tlsrun.export.material import quoted
 from tlsrun.export.quoting import kubernetes, yaml
 from tlsrun.export.site import Site
 from tlsrun.export.text import after_options, comment
-from tlsrun.plan import Plan
 
 TITLE = "A Kubernetes manifest"
 FORMS: dict[str, str] = {}

@@ -14,11 +14,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from tlsrun.certificates.names import shown_name
+from tlsrun.deciding.plan import Plan
 from tlsrun.errors import Problem
-from tlsrun.plan import Plan
 from tlsrun.tls.authorities import authorities_of
 from tlsrun.tls.client import load_client_auth
-from tlsrun.tls.names import shown_name
 
 #: What a name may have, and a comment may not.
 _NOT_IN_A_LINE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")

@@ -12,10 +12,10 @@ from collections.abc import Iterator
 
 from cryptography.x509 import load_pem_x509_certificates
 
+from tlsrun.certificates.identity import Identity, IdentitySources, load_identity
+from tlsrun.certificates.sources import Source, read_source
+from tlsrun.deciding.plan import Plan
 from tlsrun.errors import Problem
-from tlsrun.plan import Plan
-from tlsrun.tls.identity import Identity, IdentitySources, load_identity
-from tlsrun.tls.sources import Source, read_source
 
 
 def unfit(plan: Plan, title: str, *, mended: bool) -> Iterator[Problem]:

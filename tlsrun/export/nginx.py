@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
+from tlsrun.certificates.identity import IdentitySources
+from tlsrun.deciding.plan import Plan
 from tlsrun.export import serving
 from tlsrun.export.cells import FOREIGN, cells, read_when_told
 from tlsrun.export.headers import SET, STRIPPED
@@ -13,8 +15,6 @@ from tlsrun.export.material import key_path, path_of
 from tlsrun.export.quoting import nginx
 from tlsrun.export.site import Site, addresses, by_certificate, origin_port, server_names
 from tlsrun.export.text import block, comment, duration
-from tlsrun.plan import Plan
-from tlsrun.tls.identity import IdentitySources
 
 TITLE = "nginx"
 FORMS = {"http": "HTTP, to gunicorn or Granian", "uwsgi": "uWSGI's own protocol"}

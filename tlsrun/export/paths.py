@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from tlsrun.deciding.plan import Plan
 from tlsrun.errors import Problem
 from tlsrun.export.quoting import holds, holds_path
 from tlsrun.export.site import Site
-from tlsrun.plan import Plan
 from tlsrun.settings.layers import Resolution
 
 #: The targets whose files have folders and sockets of this machine without quotes that would hold for every character.

@@ -16,22 +16,22 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from tlsrun import export
 from tlsrun.apps import App
-from tlsrun.choosing import ServerFacts, unmet
-from tlsrun.default_identity import LoadedIdentity
+from tlsrun.certificates.identity import IdentitySources, Source
+from tlsrun.deciding.choosing import ServerFacts, unmet
+from tlsrun.deciding.default_identity import LoadedIdentity
+from tlsrun.deciding.facts import Facts, gather
+from tlsrun.deciding.plan import Plan, decide
+from tlsrun.development.issue import issue_leaf, make_authority
 from tlsrun.errors import CertificateError, ConfigurationError, Problem
 from tlsrun.export.lists import wanting
 from tlsrun.export.material import unfit
-from tlsrun.facts import Facts, gather
-from tlsrun.plan import Plan, decide
 from tlsrun.process import patch_problem
+from tlsrun.proxies.peers import Network
 from tlsrun.servers import load, probe_all
 from tlsrun.servers.option_trial import read_options
 from tlsrun.settings.layers import Resolution
 from tlsrun.settings.mapping import Unsupported
 from tlsrun.settings.proxies import PRESETS, dropping, mixed_up
-from tlsrun.tls.identity import IdentitySources, Source
-from tlsrun.tls.issue import issue_leaf, make_authority
-from tlsrun.tls.peers import Network
 
 #: Which server runs the application where the setting names one that is for development, or none.
 _IN_PRODUCTION = {"builtin": "gunicorn", "auto": "gunicorn"}

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import shlex
 
+from tlsrun.deciding.plan import Plan
 from tlsrun.export import serving
 from tlsrun.export.cells import Aside, cells, no_option
 from tlsrun.export.quoting import shell
 from tlsrun.export.site import THREADS, Site
 from tlsrun.export.text import comment
-from tlsrun.plan import Plan
 from tlsrun.settings.table import environment_variable
 
 TITLE = "A Procfile"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import shlex
 
+from tlsrun.deciding.plan import Plan
 from tlsrun.export.material import quoted
 from tlsrun.export.site import THREADS, Site
 from tlsrun.export.text import command
-from tlsrun.plan import Plan
 from tlsrun.settings.proxies import PRESETS
 from tlsrun.settings.table import environment_variable
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tlsrun.plan import Plan
-from tlsrun.tls.identity import IdentitySources
+from tlsrun.certificates.identity import IdentitySources
+from tlsrun.deciding.plan import Plan
 
 #: Threads of each worker process where nothing is set, as under `tlsrun run`.
 THREADS = 4

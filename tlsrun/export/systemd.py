@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
+from tlsrun.deciding.plan import Plan
 from tlsrun.endpoint import Endpoint
 from tlsrun.errors import ConfigurationError, Problem
 from tlsrun.export import serving
@@ -14,7 +15,6 @@ from tlsrun.export.quoting import specifiers, unit, unit_word
 from tlsrun.export.site import Site
 from tlsrun.export.systemd_socket import socket_unit
 from tlsrun.export.text import after_options, comment
-from tlsrun.plan import Plan
 from tlsrun.settings.mapping import Ours, Unsupported
 
 TITLE = "A systemd service"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tlsrun.deciding.plan import Plan
 from tlsrun.errors import ConfigurationError, Problem
 from tlsrun.export.quoting import specifiers
 from tlsrun.export.site import Site
 from tlsrun.listening.address import Place, UnixSocket, takes_both_families
-from tlsrun.plan import Plan
 
 
 def listened_at(places: Sequence[Place]) -> tuple[list[str], list[str]]:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
+from tlsrun.deciding.plan import Plan
 from tlsrun.errors import ConfigurationError, Problem
 from tlsrun.export import serving
 from tlsrun.export.cells import FOREIGN, cells, read_when_told
@@ -13,7 +14,6 @@ from tlsrun.export.material import key_path, path_of, quoted
 from tlsrun.export.quoting import uwsgi, uwsgi_placeholders
 from tlsrun.export.site import THREADS, Site
 from tlsrun.export.text import comment
-from tlsrun.plan import Plan
 from tlsrun.settings.mapping import Ours, Unsupported
 from tlsrun.settings.table import environment_variable
 

@@ -8,8 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import tlsrun
-from tlsrun import held
+from tlsrun import held, started
 from tlsrun.handover import VARIABLE, Handover
 
 #: Begins the names under which systemd's variables are kept from a server (`tlsrun.listening.inherited`).
@@ -117,7 +116,7 @@ def start_folder() -> str:
             return main[: -len(script) - 1] or os.sep
     if script == "-m" and os.path.isabs(sys.path[0]) and main.startswith(sys.path[0] + os.sep):
         return sys.path[0]
-    return tlsrun.STARTED_IN or os.getcwd()
+    return started.FOLDER or os.getcwd()
 
 
 def remember_what_was_added() -> None:
@@ -138,7 +137,7 @@ def start_clean() -> None:
 
 
 def _at_the_start() -> dict[str, str]:
-    return dict(os.fsdecode(item).split("=", 1) for item in tlsrun.STARTED_WITH.split(b"\0") if b"=" in item)
+    return dict(os.fsdecode(item).split("=", 1) for item in started.ENVIRONMENT.split(b"\0") if b"=" in item)
 
 
 def _environ() -> dict[str, str]:

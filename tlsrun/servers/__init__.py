@@ -6,8 +6,8 @@ import importlib
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, cast
 
-from tlsrun.facts import ServerFacts
-from tlsrun.plan import Plan
+from tlsrun.deciding.facts import ServerFacts
+from tlsrun.deciding.plan import Plan
 from tlsrun.settings.mapping import Cell
 from tlsrun.settings.words import SERVERS
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from functools import partial
 
+from tlsrun.certificates.identity import Identity
+from tlsrun.deciding.plan import Plan
+from tlsrun.development.store import RENEWED_BEFORE
 from tlsrun.errors import Problem
-from tlsrun.plan import Plan
+from tlsrun.renewal.reload import Certificates, identity_origin
 from tlsrun.tls.ciphers import nothing_in_common
 from tlsrun.tls.client import client_origin
-from tlsrun.tls.identity import Identity
 from tlsrun.tls.quic_keys import unfit_for_quic
-from tlsrun.tls.reload import Certificates, identity_origin
-from tlsrun.tls.store import RENEWED_BEFORE
 
 
 def certificates_of(plan: Plan) -> Certificates:
@@ -40,7 +40,7 @@ def certificates_of(plan: Plan) -> Certificates:
 
 
 def _unfit(plan: Plan, identity: Identity) -> Problem | None:
-    """What the start says of a kind of key (see `tlsrun.objections`), for a renewal."""
+    """What the start says of a kind of key (see `tlsrun.deciding.objections`), for a renewal."""
     kind = identity.key_type
     if plan.by_udp and (why := unfit_for_quic(kind)) is not None:
         remedy = "Have a certificate issued for an ECDSA P-256 key, or leave HTTP/3 out (TLS_HTTP, --http)"

@@ -6,18 +6,18 @@ import socket
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from tlsrun.connections.handshake import hush_unreadable_names
+from tlsrun.deciding.plan import Plan
 from tlsrun.listening.address import spell_all
-from tlsrun.plan import Plan
+from tlsrun.proxies.peers import NOBODY
+from tlsrun.renewal.expiry_log import ExpiryLog
+from tlsrun.renewal.reload import Certificates
+from tlsrun.renewal.watch import Watcher
 from tlsrun.status import StatusFile
-from tlsrun.tls.expiry_log import ExpiryLog
-from tlsrun.tls.handshake import hush_unreadable_names
-from tlsrun.tls.peers import NOBODY
-from tlsrun.tls.reload import Certificates
 from tlsrun.tls.table import normal_name, wildcard_of
-from tlsrun.tls.watch import Watcher
 
 if TYPE_CHECKING:
-    from tlsrun.tls.redirect import RedirectListener
+    from tlsrun.redirect.port import RedirectListener
 
 
 def one_of(hosts: Iterable[str]) -> Callable[[str], bool]:
@@ -34,7 +34,7 @@ def redirecting(plan: Plan, certificates: Certificates, socks: Sequence[socket.s
     """
     if not socks:
         return None
-    from tlsrun.tls.redirect import Redirect, RedirectListener  # late: most servers have no such port
+    from tlsrun.redirect.port import Redirect, RedirectListener  # late: most servers have no such port
 
     answers = Redirect(
         https_port=plan.endpoint.port, allowed=allowed_hosts(plan, certificates), acme_webroot=plan.acme_webroot

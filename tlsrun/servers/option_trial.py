@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from tlsrun import servers
-from tlsrun.behind import SERVER, PlainPlan
+from tlsrun.deciding.behind import SERVER, PlainPlan
+from tlsrun.deciding.plan import Plan
 from tlsrun.errors import ConfigurationError
-from tlsrun.plan import Plan
 
 _CODE = "TLS218"
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from tlsrun.proxies import peers
 from tlsrun.settings.kinds import Kind, parse_text
 from tlsrun.settings.proxies import PRESETS, parse_word
-from tlsrun.tls import peers
 
 
 def words_of_list(raw: Any) -> tuple[str, ...]:

@@ -6,11 +6,11 @@ import ssl
 from collections.abc import Callable, Collection
 from pathlib import Path
 
+from tlsrun.certificates.sources import Source
 from tlsrun.tls.authorities import authorities_of
 from tlsrun.tls.client import ClientSources, load_client_auth
 from tlsrun.tls.context import apply_client_auth
 from tlsrun.tls.onlooker import AuthorityCheck, look_on
-from tlsrun.tls.sources import Source
 
 
 def ask_clients(make: Callable[[], ssl.SSLContext], *, ca: str, crl: str, mode: str) -> ssl.SSLContext:

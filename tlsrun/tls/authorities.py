@@ -14,11 +14,11 @@ from types import MappingProxyType
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from tlsrun.tls.chain import is_signed_by
+from tlsrun.certificates.chain import is_signed_by
+from tlsrun.certificates.names import shown_name
+from tlsrun.certificates.pem import parse_pem
 from tlsrun.tls.context import ClientAuth
-from tlsrun.tls.names import shown_name
 from tlsrun.tls.origin import utc_now
-from tlsrun.tls.pem import parse_pem
 from tlsrun.tls.revocation import RevocationList, comparable, objection, oddities, read_lists
 
 #: Authorities that one client may show. Paths have three or four; a long row of them would keep a processor busy.

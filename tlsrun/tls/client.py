@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tlsrun.certificates.names import shown_name
+from tlsrun.certificates.pem import parse_pem
+from tlsrun.certificates.recognise import Form, recognise
+from tlsrun.certificates.sources import Source, read_source
 from tlsrun.errors import CertificateError, Problem
 from tlsrun.tls.authorities import authorities_of
 from tlsrun.tls.context import ClientAuth, apply_client_auth
-from tlsrun.tls.names import shown_name
 from tlsrun.tls.origin import Origin
-from tlsrun.tls.pem import parse_pem
-from tlsrun.tls.recognise import Form, recognise
-from tlsrun.tls.sources import Source, read_source
 
 _SUFFIXES = frozenset((".pem", ".crt", ".cer"))
 

@@ -8,9 +8,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from tlsrun.certificates.identity import Identity
 from tlsrun.errors import CertificateError, ConfigurationError, Problem
 from tlsrun.files import in_memory_file
-from tlsrun.tls.identity import Identity
 from tlsrun.tls.policy import MOZILLA_GROUPS, Policy
 
 _VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
@@ -23,7 +23,7 @@ _NO_COMPRESSED_CERTIFICATES = 1 << 33 if ssl.OPENSSL_VERSION_INFO >= (3, 2) else
 
 #: So that `client_ca` decides the same on every Python. Its defaults have both and strictness since 3.13: an authority
 #: that is trusted ends the path, whoever signed it. Strictness is cleared: it refuses the clients of authorities
-#: without key identifiers, as small ones are (see `tlsrun.tls.strictness`); nginx and older Pythons let them in.
+#: without key identifiers, as small ones are (`tlsrun.certificates.strictness`); nginx and older Pythons let them in.
 _VERIFY = ssl.VERIFY_X509_TRUSTED_FIRST | ssl.VERIFY_X509_PARTIAL_CHAIN
 
 _Context = TypeVar("_Context", bound=ssl.SSLContext)

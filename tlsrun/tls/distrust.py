@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from cryptography import x509
 
+from tlsrun.certificates.pem import parse_pem
 from tlsrun.tls.context import ClientAuth
-from tlsrun.tls.pem import parse_pem
 
 
 def takes_trust_away(old: ClientAuth, new: ClientAuth) -> bool:

@@ -19,9 +19,9 @@ from typing import Any
 
 from cryptography import x509
 
+from tlsrun.certificates.names import shown_name
 from tlsrun.tls import messages
 from tlsrun.tls.authorities import Authorities
-from tlsrun.tls.names import shown_name
 
 _HANDSHAKE = 22  # the content type of handshake messages (RFC 8446, section 5.1)
 _KEPT = 16  # contexts

@@ -24,9 +24,9 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.x509.oid import ExtensionOID
 
-from tlsrun.tls.chain import is_ca
-from tlsrun.tls.names import extension, shown_name
-from tlsrun.tls.pem import parse_pem
+from tlsrun.certificates.chain import is_ca
+from tlsrun.certificates.names import extension, shown_name
+from tlsrun.certificates.pem import parse_pem
 
 _LABEL = "X509 CRL"
 _UNDERSTOOD = frozenset(

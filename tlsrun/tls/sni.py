@@ -8,14 +8,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from tlsrun.certificates.findings import Findings
+from tlsrun.certificates.folders import Contents, Pair, is_fixed, look_into, shown
+from tlsrun.certificates.identity import Identity, IdentitySources, load_identity
+from tlsrun.certificates.material import read_certificates, read_material
+from tlsrun.certificates.names import alternative_names
+from tlsrun.certificates.passwords import PasswordPlace
+from tlsrun.certificates.sources import Source
 from tlsrun.errors import CertificateError, Problem
-from tlsrun.tls.findings import Findings
-from tlsrun.tls.folders import Contents, Pair, is_fixed, look_into, shown
-from tlsrun.tls.identity import Identity, IdentitySources, load_identity
-from tlsrun.tls.material import read_certificates, read_material
-from tlsrun.tls.names import alternative_names
-from tlsrun.tls.passwords import PasswordPlace
-from tlsrun.tls.sources import Source
 from tlsrun.tls.table import normal_name
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tlsrun.tls.identity import Identity
+    from tlsrun.certificates.identity import Identity
 
 
 def normal_name(name: str) -> str:

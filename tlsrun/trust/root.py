@@ -12,11 +12,11 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from tlsrun.tls.findings import Findings
-from tlsrun.tls.material import read_certificates, read_material
-from tlsrun.tls.names import shown_name
-from tlsrun.tls.pem import parse_pem
-from tlsrun.tls.sources import Source
+from tlsrun.certificates.findings import Findings
+from tlsrun.certificates.material import read_certificates, read_material
+from tlsrun.certificates.names import shown_name
+from tlsrun.certificates.pem import parse_pem
+from tlsrun.certificates.sources import Source
 
 #: Organizations of the CAs that we and mkcert make.
 _MAKERS = ("tlsrun development CA", "mkcert development CA")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from tlsrun.tls.peers import unmapped
+from tlsrun.proxies.peers import unmapped
 from tlsrun.wsgi.claims import ALL
 from tlsrun.wsgi.events import with_events
 from tlsrun.wsgi.external import front_of_environment
@@ -15,7 +15,7 @@ from tlsrun.wsgi.hsts import with_hsts
 from tlsrun.wsgi.sources import Environ, survey
 
 #: The key in environ under which the facts stand once they are established.
-ESTABLISHED = "tlsrun.facts"
+ESTABLISHED = "tlsrun.deciding.facts"
 
 #: Names of variables that look neither like a fact nor like a claim: at most so many, and of at most so many letters.
 _harmless: set[str] = set()

@@ -10,7 +10,7 @@ import datetime
 import functools
 from dataclasses import dataclass
 
-from tlsrun.tls.asn1 import Element, content_of, elements
+from tlsrun.certificates.asn1 import Element, content_of, elements
 
 INTEGER, OID, UTC_TIME, GENERALIZED_TIME = 0x02, 0x06, 0x17, 0x18
 OCTET_STRING, VERSION, EXTENSIONS, EMAIL, DNS = 0x04, 0xA0, 0xA3, 0x81, 0x82

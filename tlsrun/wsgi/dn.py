@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import ssl
 
-from tlsrun.tls.asn1 import content_of, dotted, elements
+from tlsrun.certificates.asn1 import content_of, dotted, elements
 from tlsrun.wsgi.attribute_names import SHORT_NAMES
 
 #: How octets become characters, by string type (X.680, section 8). Of what else OpenSSL accepts in a name (BIT STRING,

@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from tlsrun.errors import ConfigurationError
+from tlsrun.proxies.peers import read_peers
 from tlsrun.settings.proxies import dropping, headers_of, may_be_nginx, mixed_up
-from tlsrun.tls.peers import read_peers
 from tlsrun.wsgi.front import Front
 
 if TYPE_CHECKING:

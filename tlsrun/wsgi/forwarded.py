@@ -10,7 +10,7 @@ import json
 import re
 from dataclasses import dataclass
 
-from tlsrun.tls.peers import UNIX, Peers, address
+from tlsrun.proxies.peers import UNIX, Peers, address
 
 #: Hops that are followed; nobody has more proxies.
 _MOST_HOPS = 32

@@ -14,8 +14,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from tlsrun.proxies.peers import Peers, address
 from tlsrun.settings.proxies import CERTIFICATE_HEADERS, DEFAULT, spell
-from tlsrun.tls.peers import Peers, address
 from tlsrun.wsgi.claims import ALL, CLAIMS, variable
 from tlsrun.wsgi.client_header import COMPANIONS, certificate_facts
 from tlsrun.wsgi.facts import Facts

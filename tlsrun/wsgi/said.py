@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tlsrun.tls.peers import Peers
+from tlsrun.proxies.peers import Peers
 from tlsrun.wsgi import forwarded
 from tlsrun.wsgi.forwarded import Hop
 

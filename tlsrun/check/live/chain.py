@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 
 from cryptography import x509
 
+from tlsrun.certificates.chain import is_signed_by
+from tlsrun.certificates.names import issuer_address, shown_name
 from tlsrun.check.finding import Finding, found
 from tlsrun.check.live.observation import Observation
 from tlsrun.check.trust import Trust
-from tlsrun.tls.chain import is_signed_by
-from tlsrun.tls.names import issuer_address, shown_name
 
 
 def judge_chain(seen: Observation, trust: Trust, known: Sequence[x509.Certificate]) -> Iterator[Finding]:

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from tlsrun.certificates.parsing import parse_certificate
 from tlsrun.check.live.target import Deadline, Target
 from tlsrun.check.trust import Trust
-from tlsrun.tls.parsing import parse_certificate
 
 _ONLY = {"TLS 1.2": ssl.TLSVersion.TLSv1_2, "TLS 1.3": ssl.TLSVersion.TLSv1_3}
 

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from cryptography import x509
 
+from tlsrun.certificates.identity import Identity
+from tlsrun.certificates.names import alternative_names, covers, shown_name
+from tlsrun.certificates.sources import Source
 from tlsrun.check.certificate import View, judge_issuers, judge_leaf
 from tlsrun.check.code import Severity
 from tlsrun.check.finding import Finding, found
@@ -14,9 +17,6 @@ from tlsrun.check.live.behind import judge_walk
 from tlsrun.check.live.chain import chain_line, judge_chain
 from tlsrun.check.live.observation import Observation
 from tlsrun.check.trust import Trust
-from tlsrun.tls.identity import Identity
-from tlsrun.tls.names import alternative_names, covers, shown_name
-from tlsrun.tls.sources import Source
 from tlsrun.wsgi.hsts import may_promise
 
 #: SSL Labs asks for 180 days before it gives A+.

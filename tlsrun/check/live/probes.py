@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from cryptography import x509
 
+from tlsrun.certificates.parsing import parse_certificate
 from tlsrun.check.live import suites
 from tlsrun.check.live.client import (
     Shaken,
@@ -24,7 +25,6 @@ from tlsrun.check.live.http import Answer, get, get_plain
 from tlsrun.check.live.observation import Resumption, Verdict
 from tlsrun.check.live.target import Deadline, Target
 from tlsrun.check.trust import Trust
-from tlsrun.tls.parsing import parse_certificate
 
 #: Connections that try to resume a session.
 _RESUMPTIONS = 4

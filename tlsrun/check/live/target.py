@@ -7,9 +7,9 @@ import time
 import urllib.parse
 from dataclasses import dataclass
 
+from tlsrun.certificates.identity import Identity
 from tlsrun.endpoint import Endpoint
 from tlsrun.errors import ConfigurationError, Problem
-from tlsrun.tls.identity import Identity
 
 
 @dataclass(frozen=True, kw_only=True)

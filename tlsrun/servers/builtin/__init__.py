@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import tlsrun
-from tlsrun.facts import ServerFacts
-from tlsrun.plan import Plan
+from tlsrun.deciding.facts import ServerFacts
+from tlsrun.deciding.plan import Plan
 from tlsrun.servers.builtin.options import NAMES
 from tlsrun.settings.mapping import Cell, Ours, Unsupported
 

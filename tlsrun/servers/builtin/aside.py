@@ -12,12 +12,12 @@ import time
 from typing import TYPE_CHECKING, TypeVar
 
 from tlsrun import system
+from tlsrun.connections.outbox import Outbox, Outlet
+from tlsrun.connections.stages import Limits
 from tlsrun.servers.builtin.pace import Pace
 from tlsrun.servers.builtin.patient import PatientSocket
 from tlsrun.servers.builtin.reader import ClientGone
 from tlsrun.spool import Room
-from tlsrun.tls.outbox import Outbox, Outlet
-from tlsrun.tls.stages import Limits
 
 if TYPE_CHECKING:
     from concurrent.futures import Future

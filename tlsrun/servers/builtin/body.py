@@ -8,11 +8,11 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from tlsrun.connections.stages import Limits
 from tlsrun.http1.chunks import Chunked
 from tlsrun.servers.builtin.pace import Pace
 from tlsrun.servers.builtin.reader import ClientGone, Reader
 from tlsrun.spool import Room, Spool
-from tlsrun.tls.stages import Limits
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer

@@ -6,7 +6,7 @@ import enum
 import threading
 import time
 
-from tlsrun.tls.sockets import ServerSocket
+from tlsrun.connections.sockets import ServerSocket
 
 
 class Phase(enum.Enum):

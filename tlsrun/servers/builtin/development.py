@@ -12,8 +12,8 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from tlsrun.deciding.plan import Plan
 from tlsrun.optional import require
-from tlsrun.plan import Plan
 from tlsrun.servers.builtin.lifecycle import RELOAD_GRACE, start, stop
 from tlsrun.servers.builtin.options import Options
 from tlsrun.servers.builtin.server import Server

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from typing import Any
 
 from tlsrun.account import become
+from tlsrun.deciding.plan import Plan
 from tlsrun.listening.address import url_of
 from tlsrun.listening.kept import close_others
 from tlsrun.listening.opening import adopt, open_all, open_redirecting
 from tlsrun.optional import is_installed
-from tlsrun.plan import Plan
 from tlsrun.reloading.predecessors import Predecessors
 from tlsrun.reloading.trial import ends_here
 from tlsrun.servers.broken import broken_for

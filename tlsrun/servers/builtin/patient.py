@@ -9,8 +9,8 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from tlsrun import system
-from tlsrun.tls.shaking import LINGER
-from tlsrun.tls.sockets import ServerSocket
+from tlsrun.connections.shaking import LINGER
+from tlsrun.connections.sockets import ServerSocket
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer

@@ -12,16 +12,16 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from tlsrun import system
+from tlsrun.connections.server_context import ServerContext
+from tlsrun.connections.stages import Limits
 from tlsrun.listening.notify import Watchdog
+from tlsrun.polling.waker import Waker
 from tlsrun.servers.builtin.connections import Connections
-from tlsrun.servers.builtin.crew import Crew, Station
 from tlsrun.servers.builtin.options import Options
 from tlsrun.servers.builtin.patient import PatientSocket
 from tlsrun.servers.builtin.work import Work
 from tlsrun.spool import Room
-from tlsrun.tls.server_context import ServerContext
-from tlsrun.tls.stages import Limits
-from tlsrun.tls.waker import Waker
+from tlsrun.threads.crew import Crew, Station
 
 _log = logging.getLogger("tlsrun.builtin")
 

@@ -10,17 +10,17 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from tlsrun.connections.presence import Presence, has_gone, presence_of
+from tlsrun.connections.shaking import HandshakeFailed
 from tlsrun.http1.head import Head
 from tlsrun.http1.refusal import Refused
+from tlsrun.proxies.peers import unmapped
 from tlsrun.servers.builtin.aside import Aside
 from tlsrun.servers.builtin.connections import Phase
 from tlsrun.servers.builtin.dates import http_date, log_date
 from tlsrun.servers.builtin.pace import Pace
 from tlsrun.servers.builtin.patient import PatientSocket
 from tlsrun.servers.builtin.reader import ClientGone, Reader
-from tlsrun.tls.peers import unmapped
-from tlsrun.tls.presence import Presence, has_gone, presence_of
-from tlsrun.tls.shaking import HandshakeFailed
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -59,7 +59,7 @@ class Session(BaseHTTPRequestHandler):
         self._broken = False
         self._http10 = False
 
-    # -- a station (`tlsrun.servers.builtin.crew`) --------------------------------------------------------------------
+    # -- a station (`tlsrun.threads.crew`) --------------------------------------------------------------------
 
     def fileno(self) -> int:
         """The connection's descriptor."""

@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
+from tlsrun.connections.presence import has_waited
 from tlsrun.servers.builtin.reader import ClientGone
-from tlsrun.tls.presence import has_waited
 
 if TYPE_CHECKING:
     from concurrent.futures import Future

@@ -7,18 +7,18 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeAlias
 
+from tlsrun.certificates.identity import Identity
+from tlsrun.deciding.plan import Plan
 from tlsrun.errors import CertificateError, ConfigurationError, Problem
 from tlsrun.listening.address import spell_all
-from tlsrun.plan import Plan
+from tlsrun.renewal.expiry_log import ExpiryLog
+from tlsrun.renewal.reload import Certificates, Status
 from tlsrun.servers.granian.pem import PemFiles, PemFolder
 from tlsrun.servers.granian.trust import handed_over, state_of
 from tlsrun.status import StatusFile
 from tlsrun.tls.client import lacks
 from tlsrun.tls.context import ClientAuth
-from tlsrun.tls.expiry_log import ExpiryLog
-from tlsrun.tls.identity import Identity
 from tlsrun.tls.origin import utc_now
-from tlsrun.tls.reload import Certificates, Status
 
 _log = logging.getLogger("tlsrun.granian")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 from typing import Any
 
-from tlsrun.plan import Plan
+from tlsrun.deciding.plan import Plan
 from tlsrun.servers.options import Options, Parse, boolean, instead, integer, mapping, path, several, text
 
 _THREADS = 4

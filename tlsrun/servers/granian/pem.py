@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tlsrun.account import Account
+from tlsrun.certificates.identity import Identity
 from tlsrun.files import make_private_folder, passable_folder, runtime_folder, write_atomic
 from tlsrun.tls.context import ClientAuth
-from tlsrun.tls.identity import Identity
 
 _PREFIX = "granian-"
 _LOCK = "lock"

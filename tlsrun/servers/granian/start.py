@@ -13,13 +13,15 @@ from granian.errors import FatalError
 from granian.log import DEFAULT_ACCESSLOG_FMT
 
 from tlsrun.account import Account, become
+from tlsrun.deciding.plan import Plan
 from tlsrun.endpoint import Endpoint
 from tlsrun.errors import ConfigurationError, Problem
 from tlsrun.listening.address import spell_all
 from tlsrun.listening.kept import close_others, take_others
 from tlsrun.listening.opening import Listening, open_all, open_redirecting
-from tlsrun.plan import Plan
+from tlsrun.redirect.port import RedirectListener
 from tlsrun.reloading.trial import ends_here
+from tlsrun.renewal.reload import Certificates
 from tlsrun.servers import duties
 from tlsrun.servers.broken import broken_for
 from tlsrun.servers.certificates import certificates_of
@@ -34,8 +36,6 @@ from tlsrun.servers.granian.workforce import Site
 from tlsrun.servers.slots import Slots
 from tlsrun.servers.wsgi import callback
 from tlsrun.system import SPREADS_CONNECTIONS
-from tlsrun.tls.redirect import RedirectListener
-from tlsrun.tls.reload import Certificates
 from tlsrun.wsgi.application import Application
 from tlsrun.wsgi.chunked import for_bottle
 

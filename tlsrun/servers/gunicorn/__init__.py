@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from tlsrun.deciding.facts import ServerFacts
+from tlsrun.deciding.plan import Plan
 from tlsrun.errors import ConfigurationError, Problem
-from tlsrun.facts import ServerFacts
 from tlsrun.optional import how_to_install, require, version_of
-from tlsrun.plan import Plan
 from tlsrun.reloading.trial import ends_here
 from tlsrun.servers.certificates import certificates_of
 from tlsrun.servers.forking import need_the_main_thread, why_not_here

@@ -12,16 +12,16 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.config import Config
 from gunicorn.sock import TCP6Socket
 
+from tlsrun.connections.shares import Shares
+from tlsrun.deciding.plan import Plan
 from tlsrun.errors import ConfigurationError, Problem
 from tlsrun.listening.kept import close_others
 from tlsrun.listening.opening import Listening, adopt, open_redirecting
-from tlsrun.plan import Plan
 from tlsrun.servers.certificates import certificates_of
 from tlsrun.servers.duties import Duties
 from tlsrun.servers.gunicorn.arbiter import Readiness, ReloadingArbiter
 from tlsrun.servers.gunicorn.body import with_bodies
 from tlsrun.servers.gunicorn.sockets import remove_files
-from tlsrun.tls.shares import Shares
 
 #: Where a program that SIGUSR2 started finds the redirect port's sockets, as it finds the others in GUNICORN_FD.
 _REDIRECT_FDS = "GUNICORN_REDIRECT_FDS"

@@ -16,7 +16,7 @@ from gunicorn.http import errors, message
 from gunicorn.http.body import ChunkedReader
 from gunicorn.http.errors import InvalidChunkSize, InvalidHeader, NoMoreData
 
-from tlsrun.tls.request_socket import RequestSocket
+from tlsrun.connections.request_socket import RequestSocket
 
 #: Bytes of a chunk's line; of all trailers.
 _LINE, _TRAILERS = 4096, 65536

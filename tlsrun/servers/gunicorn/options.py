@@ -6,10 +6,10 @@ import difflib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tlsrun.behind import PlainPlan
+from tlsrun.deciding.behind import PlainPlan
+from tlsrun.deciding.plan import Plan
 from tlsrun.errors import ConfigurationError, Problem
 from tlsrun.listening.address import spell
-from tlsrun.plan import Plan
 from tlsrun.servers.options import instead
 
 #: Worker classes that we have, under the names that gunicorn gives them.

@@ -8,7 +8,8 @@ from typing import Any
 
 from gunicorn.app.base import BaseApplication
 
-from tlsrun.behind import PlainPlan
+from tlsrun.connections.presence import has_gone
+from tlsrun.deciding.behind import PlainPlan
 from tlsrun.errors import ConfigurationError, Problem
 from tlsrun.listening.kept import take
 from tlsrun.reloading.trial import ends_here
@@ -18,7 +19,6 @@ from tlsrun.servers.gunicorn.application import exit_code
 from tlsrun.servers.gunicorn.arbiter import Readiness, ReloadingArbiter
 from tlsrun.servers.gunicorn.body import with_bodies
 from tlsrun.servers.gunicorn.options import gunicorn_settings
-from tlsrun.tls.presence import has_gone
 
 
 def for_those_who_wait(application: Callable[..., Any]) -> Callable[..., Any]:

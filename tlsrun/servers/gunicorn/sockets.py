@@ -6,12 +6,12 @@ import contextlib
 import os
 from collections.abc import Sequence
 
+from tlsrun.deciding.plan import Plan
 from tlsrun.endpoint import Endpoint
 from tlsrun.listening.address import UnixSocket
 from tlsrun.listening.inherited import keep
 from tlsrun.listening.kept import is_kept
 from tlsrun.listening.opening import open_all
-from tlsrun.plan import Plan
 
 #: Where a program that SIGUSR2 started finds its sockets; the master before it serves on.
 _HANDED_OVER = "GUNICORN_FD"

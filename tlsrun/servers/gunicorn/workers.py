@@ -14,13 +14,13 @@ from gunicorn.workers.gthread import TConn, ThreadWorker
 from gunicorn.workers.sync import SyncWorker
 
 from tlsrun.account import Account
+from tlsrun.connections.connection import Connection
+from tlsrun.connections.listener import TLSListener
+from tlsrun.connections.reactor import Reactor
+from tlsrun.connections.stages import Limits
 from tlsrun.servers.gunicorn.awaited import awaited
 from tlsrun.servers.gunicorn.older import refuse_doubled
-from tlsrun.servers.gunicorn.pool import Pool
-from tlsrun.tls.connection import Connection
-from tlsrun.tls.listener import TLSListener
-from tlsrun.tls.reactor import Reactor
-from tlsrun.tls.stages import Limits
+from tlsrun.threads.pool import Pool
 
 #: Seconds that a stopping worker gives connections which have not sent their request yet, as gthread does.
 _STOP_LINGER = 2.0

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from tlsrun.deciding.facts import ServerFacts
+from tlsrun.deciding.plan import Plan
 from tlsrun.errors import Problem
-from tlsrun.facts import ServerFacts
 from tlsrun.optional import how_to_install, is_installed, require, version_of
-from tlsrun.plan import Plan
 from tlsrun.servers.forking import why_not_here
 from tlsrun.settings.bind_kind import is_one_endpoint
 from tlsrun.settings.mapping import Cell, Ours, Unsupported

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 
+from tlsrun.proxies.peers import Peers
 from tlsrun.servers.hypercorn.environ import Line
-from tlsrun.tls.peers import Peers
 from tlsrun.wsgi.forwarded import parse_host
 
 #: Seconds for which a client may remember it; a day is the default of RFC 7838, section 3.1.

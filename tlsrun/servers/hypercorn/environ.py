@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from tlsrun.tls.peers import unmapped
+from tlsrun.proxies.peers import unmapped
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tlsrun.plan import Plan
+from tlsrun.deciding.plan import Plan
 from tlsrun.servers.options import Options, Parse, boolean, instead, integer, mapping, seconds, several, text
 
 THREADS = 4

@@ -23,12 +23,12 @@ from aioquic.quic.events import ConnectionTerminated, HandshakeCompleted, Protoc
 from aioquic.quic.packet import pull_quic_header
 from aioquic.tls import load_pem_private_key, pull_client_hello
 
+from tlsrun.certificates.identity import Identity
 from tlsrun.servers.hypercorn.datagrams import Datagrams
 from tlsrun.servers.hypercorn.environ import Line
 from tlsrun.servers.hypercorn.http3 import Http3
 from tlsrun.servers.hypercorn.post import LENGTH, Post, name_in
 from tlsrun.servers.hypercorn.tasks import Tasks
-from tlsrun.tls.identity import Identity
 from tlsrun.wsgi.facts import Facts, Untold
 
 if TYPE_CHECKING:

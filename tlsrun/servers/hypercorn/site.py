@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from hypercorn.config import Config
 
 from tlsrun.account import Account
+from tlsrun.renewal.reload import Certificates
 from tlsrun.servers.broken import Broken
 from tlsrun.servers.duties import Duties
 from tlsrun.servers.hypercorn.announcing import Announcement
-from tlsrun.tls.reload import Certificates
 
 if TYPE_CHECKING:
     from tlsrun.servers.hypercorn.post import Post

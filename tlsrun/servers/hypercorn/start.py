@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from hypercorn.config import Config
 
+from tlsrun.deciding.plan import Plan
 from tlsrun.errors import ConfigurationError, Problem
 from tlsrun.handover import received
 from tlsrun.listening.address import Listener, url_of
 from tlsrun.listening.kept import close_others, take_datagrams
 from tlsrun.listening.opening import Listening, open_all, open_redirecting
 from tlsrun.optional import is_installed
-from tlsrun.plan import Plan
 from tlsrun.reloading.trial import ends_here
 from tlsrun.servers.broken import broken_for
 from tlsrun.servers.certificates import certificates_of

@@ -21,12 +21,12 @@ from hypercorn.asyncio.worker_context import WorkerContext
 from hypercorn.config import Config
 
 from tlsrun.account import become
+from tlsrun.redirect import plain
 from tlsrun.servers.hypercorn.child import ENOUGH, LEAVE, READY
 from tlsrun.servers.hypercorn.connection import Connection
 from tlsrun.servers.hypercorn.desk import Desk
 from tlsrun.servers.hypercorn.site import Site
 from tlsrun.servers.hypercorn.threads import PATIENCE, Threads
-from tlsrun.tls import plain
 
 if TYPE_CHECKING:
     from tlsrun.servers.hypercorn.post import Post

@@ -13,13 +13,13 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from tlsrun.deciding.facts import ServerFacts
+from tlsrun.deciding.plan import Plan
 from tlsrun.errors import Problem
-from tlsrun.facts import ServerFacts
 from tlsrun.listening.address import url_of
 from tlsrun.listening.inherited import keep
 from tlsrun.listening.notify import hide, watchdog_interval
 from tlsrun.optional import how_to_install, is_installed, require, version_of
-from tlsrun.plan import Plan
 from tlsrun.reloading.predecessors import Predecessors
 from tlsrun.reloading.program import remember_what_was_added
 from tlsrun.reloading.trial import ends_here

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from tlsrun.deciding.plan import Plan
 from tlsrun.errors import ConfigurationError, Problem
-from tlsrun.plan import Plan
 from tlsrun.reloading.program import start_folder
 from tlsrun.servers.uwsgi import entry, service
 from tlsrun.servers.uwsgi.options import items, where

@@ -7,10 +7,10 @@ import signal
 
 from tlsrun.edge.limits import Limits
 from tlsrun.edge.loop import serve
+from tlsrun.redirect import plain
 from tlsrun.servers.uwsgi.board import Phase, Wish, wait
 from tlsrun.servers.uwsgi.hold import hear
 from tlsrun.servers.uwsgi.service import STOP, Service
-from tlsrun.tls import plain
 from tlsrun.wsgi.facts import connection_facts
 
 _WITNESS = 1.0  # seconds that an edge which was told to end waits for the keeper to say why

@@ -15,20 +15,20 @@ import socket
 import threading
 from pathlib import Path
 
+from tlsrun.deciding.facts import gather
+from tlsrun.deciding.plan import Plan, decide
 from tlsrun.edge.limits import Limits
 from tlsrun.edge.loop import serve
 from tlsrun.endpoint import Endpoint
 from tlsrun.errors import ConfigurationError, Problem
-from tlsrun.facts import gather
 from tlsrun.listening.address import Listener, spell
 from tlsrun.listening.opening import open_redirecting
-from tlsrun.plan import Plan, decide
+from tlsrun.redirect import plain
 from tlsrun.servers import probe_all
 from tlsrun.servers.certificates import certificates_of
 from tlsrun.servers.duties import Duties
 from tlsrun.servers.uwsgi.variables import adopt
 from tlsrun.settings.layers import environment_layer, resolve
-from tlsrun.tls import plain
 from tlsrun.wsgi.facts import connection_facts
 
 _log = logging.getLogger("tlsrun.uwsgi")

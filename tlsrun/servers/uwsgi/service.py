@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tlsrun.proxies.peers import Peers
+from tlsrun.renewal.reload import Certificates
 from tlsrun.servers.duties import Duties
 from tlsrun.servers.uwsgi.board import Board
 from tlsrun.servers.uwsgi.place import Place
 from tlsrun.servers.uwsgi.wanted import TakenBack
-from tlsrun.tls.peers import Peers
-from tlsrun.tls.reload import Certificates
 
 #: Signals to the master that it passes on to the keeper.
 STOP = (signal.SIGTERM, signal.SIGINT)

@@ -1,0 +1,192 @@
+"""Where certificates and keys come from, and reading them: what cannot be read is said with its whole path."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NoReturn
+
+from tlsrun.certificates.passwords import PasswordPlace
+from tlsrun.errors import CertificateError, Problem
+
+if sys.platform != "win32":
+    import grp
+    import pwd
+
+#: No certificate file is larger; a device or a database given by mistake is not read into memory.
+LARGEST = 8 * 1024 * 1024
+
+
+#: A scheme (RFC 3986, section 3.1); one letter would be a drive of Windows.
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
+_IN_DEVICE = (
+    "Keys in tokens (PKCS #11, TPM) are not supported: name a key in a file, "
+    "or let a proxy that can use the token end TLS"
+)
+_URI_REMEDIES = {
+    "pkcs11": _IN_DEVICE,
+    "engine": _IN_DEVICE,
+    "handle": _IN_DEVICE,
+    "tpmkey": _IN_DEVICE,
+    "file": "Name the file by its path alone",
+    "data": "Give the PEM text itself",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """Where a certificate or key comes from: a file, or the PEM text itself.
+
+    Arguments:
+        given_by: the setting as the user spelled it, for messages (``TLS_CERT in app.config``).
+        path: the file; None when ``text`` is given.
+        text: the PEM itself; None when ``path`` is given.
+    """
+
+    given_by: str
+    path: Path | None = None
+    text: bytes | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        if (self.path is None) == (self.text is None):
+            raise ValueError("a source is a path or a text, and not both")
+
+    @property
+    def name(self) -> str:
+        """What to call it in a message: the absolute path (links kept), or ``the text given``."""
+        return "the text given" if self.path is None else os.path.abspath(self.path)
+
+    @property
+    def argument(self) -> str:
+        """The file as an argument of a shell command."""
+        return "FILE" if self.path is None else shlex.quote(os.path.abspath(self.path))
+
+
+@dataclass(frozen=True, kw_only=True)
+class IdentitySources:
+    """The places an identity is read from.
+
+    Arguments:
+        cert: the certificate, mostly with its chain behind it.
+        key: the private key; None when it stands in the same file as the certificate.
+        chain: files with intermediates that ``cert`` does not hold.
+        password: of an encrypted key, or of a PKCS #12 bundle.
+        password_from: where it was read, to read it again when it does not open a renewed key; None where it was given.
+    """
+
+    cert: Source
+    key: Source | None = None
+    chain: tuple[Source, ...] = ()
+    password: bytes | None = field(default=None, repr=False)
+    password_from: PasswordPlace | None = None
+
+    @property
+    def places(self) -> tuple[Source, ...]:
+        """All of them, each once."""
+        given = (self.cert, *(() if self.key is None else (self.key,)), *self.chain)
+        return tuple(dict.fromkeys(given))
+
+
+def read_source(source: Source) -> bytes:
+    """The bytes of ``source``.
+
+    Raises:
+        CertificateError: with one problem: missing, a folder, unreadable, empty, far too large.
+    """
+    data = source.text if source.path is None else _read_file(source, source.path)
+    if not (data or b"").strip():
+        remedy = "Write the PEM again; a full disk or a failed renewal leaves such files"
+        _refuse(source, f"{source.name} is empty", remedy, "TLS105")
+    return data or b""
+
+
+def _read_file(source: Source, path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            data = file.read(LARGEST + 1)
+    except IsADirectoryError:
+        _refuse_folder(source, path)
+    except (FileNotFoundError, NotADirectoryError):
+        _refuse_missing(source, path)
+    except PermissionError:
+        _refuse_unreadable(source, path)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        _refuse(source, f"{source.name!r} cannot be read: {reason}", "Check the path", "TLS104")
+    if len(data) > LARGEST:
+        _refuse(source, f"{source.name} is larger than 8 MiB, so it is no certificate", "Check the path", "TLS104")
+    return data
+
+
+def _refuse(source: Source, what: str, remedy: str, code: str) -> NoReturn:
+    raise CertificateError([Problem(where=source.given_by, what=what, remedy=remedy, code=code)])
+
+
+def _refuse_folder(source: Source, path: Path) -> NoReturn:
+    inside = [name for name in ("fullchain.pem", "privkey.pem") if os.path.exists(path / name)]
+    found = f" ({' and '.join(inside)}?)" if inside else ""
+    _refuse(source, f"{source.name} is a folder", f"Name a file in it{found}", "TLS104")
+
+
+def _refuse_missing(source: Source, path: Path) -> NoReturn:
+    if path.is_symlink():
+        what = f"{source.name} is a link to {os.path.realpath(path)}, which does not exist"
+        _refuse(source, what, "Mend the link, or name the file itself", "TLS101")
+    if scheme := _SCHEME.match(str(path)):
+        what = f"{path} is a URI ({scheme[1]}:), and certificates and keys are read from files alone"
+        _refuse(source, what, _URI_REMEDIES.get(scheme[1].lower(), "Name a file in PEM"), "TLS124")
+    remedy = "Check the path"
+    if not path.is_absolute():
+        remedy += f"; a relative path starts at the working directory, which is {os.getcwd()}"
+    _refuse(source, f"the file {source.name} does not exist", remedy, "TLS101")
+
+
+def _refuse_unreadable(source: Source, path: Path) -> NoReturn:
+    user, group = _reader()
+    obstacle = _closed_folder(path)
+    if obstacle is not None:
+        what = f"{source.name} cannot be read by {user}: the folder {obstacle} is closed to it"
+        shown = shlex.quote(obstacle)
+        remedy = f"Open it to a group that the server is in: chgrp {group} {shown} && chmod g+x {shown}"
+    else:
+        what = f"{source.name} cannot be read by {user}"
+        shown = shlex.quote(os.path.realpath(path))
+        remedy = f"Let a group that the server is in read it: chgrp {group} {shown} && chmod 640 {shown}"
+    _refuse(source, what, f"{remedy}; or start the server as the file's owner", "TLS102")
+
+
+def _reader() -> tuple[str, str]:
+    """Who reads: the user for a sentence, and the name of the primary group for a command."""
+    if sys.platform == "win32":
+        return "this user", "GROUP"
+    number = os.geteuid()
+    try:
+        user = f"the user {pwd.getpwuid(number).pw_name} (uid {number})"
+    except KeyError:
+        user = f"the user with the uid {number}"
+    try:
+        return user, grp.getgrgid(os.getegid()).gr_name
+    except KeyError:
+        return user, str(os.getegid())
+
+
+def may_read(path: Path) -> bool:
+    """Whether this process, as the user it is now, may read ``path``; False too when that is not there."""
+    return _allowed(path, os.R_OK)
+
+
+def _allowed(path: Path, mode: int) -> bool:
+    return os.access(path, mode, effective_ids=os.access in os.supports_effective_ids)
+
+
+def _closed_folder(path: Path) -> str | None:
+    """The first folder on the way to ``path``, its links followed, that may not be entered."""
+    for way in (Path(os.path.abspath(path)), Path(os.path.realpath(path))):
+        for folder in reversed(way.parents):
+            if not _allowed(folder, os.X_OK):
+                return str(folder)
+    return None

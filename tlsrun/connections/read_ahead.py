@@ -1,0 +1,242 @@
+"""The reading side of a connection that is handed over with the head of its request read already."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import ssl
+import time
+from typing import TYPE_CHECKING, Any
+
+from tlsrun import system
+from tlsrun.connections.outbox import Outbox
+from tlsrun.connections.sockets import ServerSocket
+from tlsrun.spool import PART, Spool
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+#: Bytes taken in one read ahead: a TLS record's content at most (RFC 8446, section 5.1).
+RECORD = 16384
+
+_CORK: int | None = getattr(socket, "TCP_CORK", None)
+
+#: Bytes each second that a client must send in the long run for its reads to be waited for.
+MIN_RATE = 500
+
+
+class ReadAhead(ServerSocket):
+    """The part of `tlsrun.connections.request_socket.RequestSocket` that reads, and that waits.
+
+    Attributes:
+        refuses_bare_lf: whether its server refuses a head at sight whose lines end so, and waits for no better end.
+    """
+
+    refuses_bare_lf = True
+    patience: float | None = None
+    outbox: Outbox | None = None
+    _body: Spool | None = None
+    _timeout: float | None = 0.0
+    _ahead: bytearray | None = None
+    _searched = 0
+    _credit = 0.0
+    _parts = _gathers = _finished = False
+
+    def flush(self) -> None:
+        """Send what was held back, before the client is waited for."""
+        raise NotImplementedError
+
+    # -- read ahead, by who waits for the request -------------------------------------------------------------
+
+    def read_ahead(self) -> int:
+        """Take what has come, without waiting.
+
+        Returns:
+            how many bytes; 0 at the end of the stream.
+
+        Raises:
+            ssl.SSLWantReadError, ssl.SSLWantWriteError: nothing is there.
+            OSError: as the ssl module's.
+        """
+        data = super().read(RECORD)
+        self._parts = False
+        if self._ahead is None:
+            self._ahead = bytearray(data)
+        else:
+            self._ahead += data
+        return len(data)
+
+    @property
+    def seen(self) -> bytes:
+        """What was read ahead."""
+        return bytes(self._ahead or b"")
+
+    def collect(self, body: Spool) -> bytes:
+        """Take a part of a body that has come, without waiting; `read` finds it behind what was read ahead.
+
+        Arguments:
+            body: where it is kept.
+
+        Returns:
+            the part; b"" at the end of the stream.
+
+        Raises:
+            as `read_ahead`.
+        """
+        data: bytes = super().read(RECORD)
+        self._parts = False
+        self._body = body
+        body.keep(data)
+        return data
+
+    def unread(self, data: bytes) -> None:
+        """Put back what belongs to the next request."""
+        if data:
+            self._ahead = bytearray(data) + (self._ahead or b"")
+
+    @property
+    def ahead(self) -> int:
+        """How many bytes were read ahead."""
+        return (len(self._ahead) if self._ahead else 0) + (self._body.held if self._body else 0)
+
+    def has_head(self, limit: int) -> bool:
+        """Whether what was read ahead holds a whole request head, or so much that no more shall be waited for.
+
+        Lines may end without a carriage return: a server refuses that, and needs to read no more to do so.
+
+        Arguments:
+            limit: bytes that a head may have.
+        """
+        if self._body is not None:  # of the request before: all of it was read, but for what lies behind it
+            while self._next_of_body():
+                pass
+        ahead = self._ahead
+        if not ahead:
+            return False
+        start = max(0, self._searched - 2)
+        if len(ahead) > limit:
+            return True
+        if (ahead.find(b"\n\r\n", start) >= 0 or ahead.find(b"\n\n", start) >= 0) and (
+            self.refuses_bare_lf or ahead.find(b"\r\n\r\n", max(0, start - 1)) >= 0
+        ):
+            return True
+        self._searched = len(ahead)
+        return False
+
+    def _next_of_body(self) -> bool:
+        """Have more of what was collected among what was read ahead; whether there was any."""
+        body = self._body
+        if body is None:
+            return False
+        self._ahead = (self._ahead or bytearray()) + body.take(PART)
+        if not body.held:
+            body.close()
+            self._body = None
+        return True
+
+    # -- waiting ----------------------------------------------------------------------------------------------
+
+    def gather(self) -> None:
+        """Send no packet that is not full until something of the answer is written, or the client is waited for.
+
+        Linux alone knows this (tcp(7), TCP_CORK), and waits no longer than 200 ms.
+        """
+        if _CORK is not None and not system.is_unix(self):
+            self.setsockopt(socket.IPPROTO_TCP, _CORK, 1)
+            self._gathers = True
+
+    def let_go(self) -> None:
+        """Send what was gathered, and gather no more."""
+        if self._gathers and _CORK is not None:
+            self._gathers = False
+            self.setsockopt(socket.IPPROTO_TCP, _CORK, 0)
+
+    def setblocking(self, flag: bool) -> None:
+        """As socket.setblocking; to wait for ever means ``patience``."""
+        self._timeout = self.patience if flag else 0.0
+
+    def settimeout(self, value: float | None) -> None:
+        """As socket.settimeout; None means ``patience``."""
+        self._timeout = self.patience if value is None else value
+
+    def gettimeout(self) -> float | None:
+        """As socket.gettimeout."""
+        return self._timeout
+
+    def getblocking(self) -> bool:
+        """As socket.getblocking."""
+        return self._timeout != 0
+
+    def _wait(self, want: Exception, deadline: float | None, what: str) -> None:
+        """Wait for what OpenSSL wants; ``what`` the client does too little of, in a word."""
+        self.let_go()
+        events = system.READABLE if isinstance(want, ssl.SSLWantReadError) else system.WRITABLE
+        if self.wait_until(events, None if deadline is None else max(0.0, deadline - time.monotonic())):
+            return
+        if self._timeout == self.patience:
+            # What every server knows as a client that went away, and logs quietly.
+            raise ConnectionResetError(errno.ECONNRESET, f"the client {what} too little in {self.patience:g} s")
+        raise TimeoutError(errno.ETIMEDOUT, "timed out")
+
+    # -- reading ----------------------------------------------------------------------------------------------
+
+    def pending(self) -> int:
+        """As ssl.SSLSocket.pending, with what was read ahead."""
+        return self.ahead + (super().pending() if self._parts else 0)
+
+    def recv(self, buflen: int = 1024, flags: int = 0) -> bytes:
+        """As ssl.SSLSocket.recv; after a shutdown the end, as what comes then is not for the server."""
+        return b"" if self._finished else super().recv(buflen, flags)
+
+    def read(self, len: int = 1024, buffer: WriteableBuffer | None = None) -> Any:  # noqa: A002
+        """As ssl.SSLSocket.read, after what was read ahead.
+
+        Raises:
+            ConnectionResetError: the client is too slow.
+        """
+        if self._ahead or (self._body is not None and self._next_of_body() and self._ahead):
+            return self._take(self._ahead, len, buffer)
+        # OpenSSL may hold the rest of a record that was read in part.
+        self._parts = True
+        try:
+            return self._read_at_once(len, buffer)
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            if self._timeout == 0:
+                raise
+        self.flush()
+        return self._read_in_time(len, buffer)
+
+    def _take(self, ahead: bytearray, size: int, buffer: WriteableBuffer | None) -> Any:
+        if buffer is None and size >= len(ahead):
+            self._ahead = None
+            return bytes(ahead)
+        taken = bytes(ahead[:size])
+        del ahead[:size]
+        if buffer is None:
+            return taken
+        with memoryview(buffer) as view:
+            view.cast("B")[: len(taken)] = taken
+        return len(taken)
+
+    def _read_in_time(self, size: int, buffer: WriteableBuffer | None) -> Any:
+        """Wait, on the client's account; time that the application takes between two reads is not on it."""
+        began = time.monotonic()
+        seconds = self._timeout
+        if seconds is not None and seconds == self.patience:
+            seconds = min(seconds, self._credit)
+        while True:
+            try:
+                data = self._read_at_once(size, buffer)
+                break
+            except (ssl.SSLWantReadError, ssl.SSLWantWriteError) as want:
+                self._wait(want, None if seconds is None else began + seconds, "sent")
+        count = data if isinstance(data, int) else len(data)
+        earned = count / MIN_RATE - (time.monotonic() - began)
+        self._credit = min(self.patience or 0.0, self._credit + earned)
+        return data
+
+    def _read_at_once(self, size: int, buffer: WriteableBuffer | None) -> Any:
+        if self.outbox is None:
+            return super().read(size, buffer)
+        with self.outbox.changed:
+            return super().read(size, buffer)

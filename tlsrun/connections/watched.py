@@ -1,0 +1,157 @@
+"""The connections of a reactor: which there are, what each is watched for, and answers whose clients are slow."""
+
+from __future__ import annotations
+
+import ssl
+import threading
+
+from tlsrun.connections.connection import Connection
+from tlsrun.connections.stages import Next, State
+from tlsrun.polling.poller import READ, WRITE, new_poller
+from tlsrun.polling.waker import Waker
+from tlsrun.spool import Room
+
+_AFTER = frozenset({State.FLUSHING, State.CLOSING})
+#: A request's body or answer is on its way: these make room for others last.
+_MOVING = frozenset({State.BODY, State.FLUSHING})
+EVENTS = {Next.READ: READ, Next.WRITE: WRITE}
+
+
+class Watched:
+    """Those that wait, and those that run and a part of whose answer waits. What has no underscore is for any thread.
+
+    Arguments:
+        room: bytes of all bodies, and as many of all answers, that wait at once.
+    """
+
+    def __init__(self, room: int) -> None:
+        self._lock = threading.Lock()
+        self._waiting: dict[Connection, None] = {}  # a set that knows which is the oldest
+        self._flowing: dict[Connection, None] = {}
+        self.bodies, self.answers = Room(room), Room(room)
+        self._closed = False
+        self._poller = new_poller()
+        self._waker = Waker()
+
+    def wake(self) -> None:
+        """Make `step` return; may be called by a signal handler."""
+        self._waker.wake()
+
+    def hurry(self, seconds: float) -> None:
+        """What waits now has ``seconds`` left at most, but for the clients of answers."""
+        for connection in self._snapshot():
+            connection.hurry(seconds)
+
+    @property
+    def coming(self) -> int:
+        """Connections that may still become requests."""
+        return sum(connection.state not in _AFTER for connection in self._snapshot())
+
+    @property
+    def flushing(self) -> int:
+        """Connections whose clients have not taken their whole answer."""
+        return sum(connection.state is State.FLUSHING for connection in self._snapshot())
+
+    @property
+    def leaving(self) -> int:
+        """Connections that are being seen off."""
+        return sum(connection.state is State.CLOSING for connection in self._snapshot())
+
+    # -- answers whose clients are slow ------------------------------------------------------------------------
+
+    def flow(self, connection: Connection, flows: bool) -> None:
+        """Begin, or cease, to send what waits of an answer while its request runs; under the outbox's lock."""
+        with self._lock:
+            if flows and not self._closed:
+                self._flowing[connection] = None
+                self._watch(connection, WRITE)
+            elif connection in self._flowing:
+                del self._flowing[connection]
+                self._poller.forget(connection.sock.fileno())
+                connection.watched = 0
+        if not self._poller.live:
+            self.wake()
+
+    def leave(self, connection: Connection) -> bool:
+        """The server has closed the connection: see its client off when it has taken the answer.
+
+        Returns:
+            False when it has.
+        """
+        return self._flushes(connection, None)
+
+    def _flushes(self, connection: Connection, keep: float | None) -> bool:
+        outbox = connection.sock.outbox
+        if outbox is None or not outbox.held:
+            return False
+        with outbox.changed:
+            if not outbox.held:
+                return False
+            with self._lock:
+                if self._closed:
+                    return False
+                self._flowing.pop(connection, None)
+                self._waiting[connection] = None
+            connection.flush(keep)
+        return True
+
+    def _pour(self, connection: Connection) -> None:
+        outbox = connection.sock.outbox
+        with outbox.changed:
+            if connection not in self._flowing:
+                return
+            try:
+                if outbox.pour():
+                    self.flow(connection, False)
+                else:
+                    self._watch(connection, WRITE)
+            except ssl.SSLWantReadError:
+                self._watch(connection, READ)
+            except ssl.SSLWantWriteError:
+                self._watch(connection, WRITE)
+            except (OSError, ValueError) as error:
+                outbox.fail(error)
+
+    # -- for the loop -----------------------------------------------------------------------------------------
+
+    def _wait_for(self, connection: Connection, then: Next) -> None:
+        """Begin to watch; for any thread."""
+        with self._lock:
+            if not self._closed:
+                self._waiting[connection] = None
+                self._watch(connection, EVENTS[then])
+                if not self._poller.live:
+                    self.wake()
+                return
+        connection.sock.close()
+
+    def _watch(self, connection: Connection, events: int) -> None:
+        before, connection.watched = connection.watched, events
+        if before == 0:
+            self._poller.watch(connection.sock.fileno(), events, connection)
+        elif before != events:
+            self._poller.change(connection.sock.fileno(), events, connection)
+
+    def _forget(self, connection: Connection) -> None:
+        with self._lock:
+            self._waiting.pop(connection, None)
+            if connection.watched:
+                self._poller.forget(connection.sock.fileno())
+                connection.watched = 0
+
+    def _drop(self, connection: Connection) -> None:
+        self._forget(connection)
+        connection.drop()
+
+    def _snapshot(self) -> list[Connection]:
+        with self._lock:
+            return list(self._waiting)
+
+    def _evict(self) -> bool:
+        waiting = self._snapshot()
+        if not waiting:
+            return False
+        oldest = next((one for one in waiting if one.state not in _MOVING), waiting[0])
+        oldest.give_way()
+        self._drop(oldest)
+        return True

@@ -1,0 +1,112 @@
+"""The PROXY protocol, versions 1 and 2: the first bytes of a connection in, who the client is out; pure.
+
+HAProxy's doc/proxy-protocol.txt. The header comes before the first byte of TLS, and in one piece; what is not whole yet
+is read on, what can become no header is refused at its first wrong byte. Of version 2's further fields (TLVs) none is
+used: what they say of TLS is about another connection than the one that we end.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import struct
+from dataclasses import dataclass
+
+from tlsrun.proxies.peers import address
+
+SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
+_V1 = b"PROXY "
+_V1_MOST = 107  # bytes, section 2.1
+#: Bytes behind the first 16 of version 2: addresses, and what a proxy adds about TLS, a client certificate at most.
+_V2_MOST = 16384
+
+# Compiled when the first header comes: most servers see none.
+_V1_LINE = rb"PROXY (?:UNKNOWN(?: [!-~ ]*)?|(TCP[46]) ([0-9A-Fa-f.:]+) ([0-9A-Fa-f.:]+) ([0-9]{1,5}) ([0-9]{1,5}))"
+
+#: Family and transport -> how source, destination and their ports are packed; the stream ones alone (section 2.2).
+_ADDRESSES = {0x11: struct.Struct("!4s4sHH"), 0x21: struct.Struct("!16s16sHH"), 0x31: struct.Struct("!108s108s")}
+
+#: Enough to read at once; most headers have less.
+CHUNK = 4096
+
+
+class Malformed(ValueError):
+    """The bytes are no PROXY header; the text says so for a log."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Introduction:
+    """A header.
+
+    Arguments:
+        size: bytes of it; what follows belongs to the connection.
+        source: the client's address and port; None when the proxy speaks for itself (a health check), or does not say.
+    """
+
+    size: int
+    source: tuple[str, int] | None
+
+
+def parse(data: bytes) -> Introduction | None:
+    """Read the beginning of a connection.
+
+    Returns:
+        None as long as the header is not whole: all that is there belongs to it.
+
+    Raises:
+        Malformed: it is none, and can become none.
+    """
+    if data.startswith(SIGNATURE):
+        return _parse_v2(data)
+    if data.startswith(_V1):
+        return _parse_v1(data)
+    if SIGNATURE.startswith(data) or _V1.startswith(data):
+        return None
+    raise Malformed(f"no PROXY header, though it is a trusted proxy's connection (it began with {data[:8].hex(' ')})")
+
+
+def _parse_v1(data: bytes) -> Introduction | None:
+    end = data.find(b"\r\n", 0, _V1_MOST)
+    if end < 0:
+        if len(data) >= _V1_MOST or b"\n" in data:
+            raise Malformed("a PROXY header (version 1) that does not end")
+        return None
+    match = re.fullmatch(_V1_LINE, data[:end])
+    if match is None:
+        raise Malformed("a malformed PROXY header (version 1)")
+    if match[1] is None:
+        return Introduction(size=end + 2, source=None)
+    family, source, destination = (part.decode("ascii") for part in match.group(1, 2, 3))
+    ports = int(match[4]), int(match[5])
+    version = 4 if family == "TCP4" else 6
+    if max(ports) > 65535 or not (_is_address(source, version) and _is_address(destination, version)):
+        raise Malformed("a malformed PROXY header (version 1)")
+    return Introduction(size=end + 2, source=(str(address(source)), ports[0]))
+
+
+def _is_address(text: str, version: int) -> bool:
+    try:
+        return ipaddress.ip_address(text).version == version
+    except ValueError:
+        return False
+
+
+def _parse_v2(data: bytes) -> Introduction | None:
+    if len(data) > 12 and data[12] not in (0x20, 0x21):
+        raise Malformed("a PROXY header of an unknown version or command")
+    if len(data) < 16:
+        return None
+    command, family, length = struct.unpack_from("!BBH", data, 12)
+    local = command == 0x20
+    if length > _V2_MOST:
+        raise Malformed(f"a PROXY header of {length} bytes")
+    packed = _ADDRESSES.get(family)
+    if not local and family != 0 and (packed is None or length < packed.size):
+        raise Malformed("a PROXY header (version 2) with addresses that are none")
+    size = 16 + length
+    if len(data) < size:
+        return None
+    if local or packed is None or family == 0x31:
+        return Introduction(size=size, source=None)
+    source, _, port, _ = packed.unpack_from(data, 16)
+    return Introduction(size=size, source=(str(address(str(ipaddress.ip_address(source)))), port))

@@ -1,0 +1,167 @@
+"""What the plain-HTTP port answers: a redirect to https, an ACME challenge, or a refusal in words.
+
+The host of a redirect is always one that was allowed, spelled by us; only the path is the visitor's. Nothing
+is to be remembered (``no-store``): a permanent redirect sticks in browsers long after a port got another use.
+The setting for sites that want to be remembered is HSTS.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import html
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from tlsrun.http1.head import Head
+from tlsrun.http1.refusal import Refused, phrase
+from tlsrun.redirect.challenge import NotServed, is_challenge, read_challenge
+from tlsrun.redirect.request import Request, request_of
+
+_PAGE = """\
+<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<title>This site is on https</title>
+<p>This site is served over HTTPS. The page is at <a href="{link}">{name}</a>.</p>
+</html>
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Redirect:
+    """Where visitors of the plain-HTTP port are sent.
+
+    Arguments:
+        https_port: the port that visitors reach HTTPS at.
+        allowed: whether a host (lower case, no port, no brackets) is one that we serve; called by the
+            listener's thread.
+        acme_webroot: a folder below which ``/.well-known/acme-challenge/`` is served, for any host; None for
+            redirects only.
+
+    Raises:
+        ValueError: ``https_port`` is no port.
+    """
+
+    https_port: int
+    allowed: Callable[[str], bool]
+    acme_webroot: Path | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 < self.https_port < 65536:
+            raise ValueError(f"https_port is {self.https_port}, which is no TCP port")
+
+    def origin(self, host: str) -> str:
+        """The https origin of ``host`` (RFC 6454, section 6.2): port 443 is not written."""
+        name = f"[{host}]" if ":" in host else host
+        return f"https://{name}" + ("" if self.https_port == 443 else f":{self.https_port}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """A response, after which the connection closes.
+
+    Arguments:
+        status: its code.
+        body: never sent to HEAD.
+        content_type: of ``body``.
+        location: where a redirect leads.
+        with_body: whether ``body`` is sent.
+        note: what the operator may want to know, for the log; it may quote the client. Empty for nothing.
+        level: of the note, as logging has it.
+    """
+
+    status: int
+    body: bytes
+    content_type: str = "text/plain; charset=utf-8"
+    location: str | None = None
+    with_body: bool = True
+    note: str = ""
+    level: int = logging.INFO
+
+    def render(self) -> bytes:
+        """The response as it is sent."""
+        fields = [
+            f"HTTP/1.1 {self.status} {phrase(self.status)}",
+            f"Date: {email.utils.formatdate(usegmt=True)}",
+            f"Content-Type: {self.content_type}",
+            f"Content-Length: {len(self.body)}",
+            "Cache-Control: no-store",
+            "X-Content-Type-Options: nosniff",
+            "Connection: close",
+            *([f"Location: {self.location}"] if self.location is not None else []),
+        ]
+        head = "\r\n".join([*fields, "", ""]).encode("ascii")
+        return head + self.body if self.with_body else head
+
+
+def too_slow(seconds: float) -> Answer:
+    """For a client that began a request and did not end its head within ``seconds``."""
+    return _in_words(408, f"The request did not arrive within {seconds:g} seconds.")
+
+
+def refused(refusal: Refused, *, head_only: bool) -> Answer:
+    """For what is no good request, or not one for this port.
+
+    Arguments:
+        head_only: it begins as a HEAD request, which is answered without a body.
+    """
+    return _in_words(refusal.status, refusal.words, head_only=head_only)
+
+
+def respond(head: Head, redirect: Redirect) -> Answer:
+    """The answer to a request.
+
+    Raises:
+        Refused: it is not one for this port.
+    """
+    request = request_of(head)
+    if redirect.acme_webroot is not None and is_challenge(request.path):
+        return _challenge(request, redirect.acme_webroot)
+    return _redirect(request, redirect)
+
+
+def _redirect(request: Request, redirect: Redirect) -> Answer:
+    head_only = request.method == "HEAD"
+    if request.host is None:
+        return _in_words(400, "The request has no Host header.", head_only=head_only)
+    if not redirect.allowed(request.host):
+        return _in_words(
+            421,
+            "This server does not serve the host that was asked for.",
+            head_only=head_only,
+            note=f"not redirected: {request.host} is not a host that is served",
+        )
+    origin = redirect.origin(request.host)
+    location = origin + request.path
+    return Answer(
+        # Keeps method and body (RFC 9110, section 15.4.9).
+        status=308,
+        body=_PAGE.format(link=html.escape(location), name=html.escape(origin)).encode("ascii"),
+        content_type="text/html; charset=utf-8",
+        location=location,
+        with_body=not head_only,
+    )
+
+
+def _challenge(request: Request, webroot: Path) -> Answer:
+    head_only = request.method == "HEAD"
+    try:
+        if request.method not in ("GET", "HEAD"):
+            raise NotServed(f"{request.method} is no way to ask for one")
+        content = read_challenge(webroot, request.path)
+    except NotServed as why:
+        return _in_words(
+            404,
+            "There is no such challenge here.",
+            head_only=head_only,
+            note=f"ACME challenge for {request.host or 'no host'} not answered: {why}",
+            level=logging.WARNING if why.is_odd else logging.INFO,
+        )
+    # RFC 8555, section 8.3, answers with this type; no browser shows it as a page.
+    return Answer(status=200, body=content, content_type="application/octet-stream", with_body=not head_only)
+
+
+def _in_words(status: int, text: str, *, head_only: bool = False, note: str = "", level: int = logging.INFO) -> Answer:
+    return Answer(status=status, body=f"{text}\n".encode("ascii"), with_body=not head_only, note=note, level=level)

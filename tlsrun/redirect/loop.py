@@ -1,0 +1,298 @@
+"""The loop that answers visitors who typed http://; one thread for all of them, whoever dawdles.
+
+The states of a client, and what ends them::
+
+    HEAD ──► ANSWER ──► GOODBYE ──► closed
+      └─► closed (no HTTP)
+
+Each state has its own deadline, which no dripping client stretches. When there are too many clients, or no
+file descriptors, the one that came first makes room.
+
+A proxy that passes connections through may begin each with a PROXY header here, as at the TLS port; it need not: the
+client's address stands in the log and decides nothing, so that the doubt of who wrote the header (HAProxy's
+doc/proxy-protocol.txt, section 2: "must not try to guess") does no harm, and a proxy that speaks HTTP on this port, or
+a check of one, is answered too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import errno
+import logging
+import selectors
+import socket
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from tlsrun.endpoint import spell_peer
+from tlsrun.http1.inbox import Inbox
+from tlsrun.http1.refusal import Refused
+from tlsrun.polling.waker import Waker
+from tlsrun.proxies import proxy_protocol
+from tlsrun.proxies.peers import NOBODY, Peers
+from tlsrun.redirect.answer import Answer, Redirect, refused, respond, too_slow
+from tlsrun.redirect.request import LIMITS, is_hopeless
+
+_log = logging.getLogger("tlsrun.redirect")
+
+_READ, _WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
+_BATCH = 64  # connections taken in one go, before those that are there get their turn
+_TICK = 0.5  # seconds between looks at the deadlines
+_PAUSE = 1.0  # seconds without accept() when it fails
+_GOODBYE = 2.0  # seconds for a client to close after its answer
+_MAX_BODY = 16 * 1024 * 1024  # bytes read away after the answer
+_QUIET = 60.0  # seconds between two log lines of a kind
+_SHORTAGE = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)  # accept(2)
+
+
+class _State(enum.Enum):
+    HEAD = "reads its request"
+    ANSWER = "takes the answer"
+    GOODBYE = "has its answer and is to close"
+
+
+class _Client:
+    __slots__ = ("data", "deadline", "inbox", "may_be_introduced", "peer", "read_away", "sock", "state")
+
+    def __init__(self, sock: socket.socket, peer: Any, deadline: float, *, may_be_introduced: bool) -> None:
+        self.sock = sock
+        self.peer = peer
+        self.deadline = deadline
+        self.state = _State.HEAD
+        self.may_be_introduced = may_be_introduced
+        self.inbox = Inbox(LIMITS)
+        self.data = b""  # what came of a PROXY header, then what is left of the answer
+        self.read_away = 0
+
+
+class RedirectLoop:
+    """Answers on listening sockets; all is the thread's that calls `run`, only `stop` is for others.
+
+    Arguments:
+        socks: listening sockets; they stay the caller's.
+        redirect: what to answer.
+        head_timeout: seconds a client has for its whole request head, and again to take the answer.
+        max_connections: clients at once.
+        introducers: whose connections may begin with a PROXY header.
+    """
+
+    def __init__(
+        self,
+        socks: Sequence[socket.socket],
+        redirect: Redirect,
+        head_timeout: float,
+        max_connections: int,
+        introducers: Peers = NOBODY,
+    ) -> None:
+        self._listeners = tuple(socks)
+        self._redirect = redirect
+        self._head_timeout = head_timeout
+        self._max_connections = max_connections
+        self._introducers = introducers
+        self._clients: dict[_Client, None] = {}  # in the order in which they came
+        self._note = _Notes()
+        self._resume_at: float | None = None
+        self._swept = 0.0
+        self._stopped = False
+        self._moves = {
+            _State.HEAD: self._read_head,
+            _State.ANSWER: self._write,
+            _State.GOODBYE: self._read_away,
+        }
+        self._selector = selectors.DefaultSelector()
+        self._waker = Waker()
+        self._selector.register(self._waker, _READ)
+        for listener in self._listeners:
+            listener.setblocking(False)
+            self._selector.register(listener, _READ)
+
+    def stop(self) -> None:
+        """Make `run` return soon; may be called by any thread."""
+        self._stopped = True
+        self._waker.wake()
+
+    def run(self) -> None:
+        """Answer until `stop`, then close every connection."""
+        with self._selector, contextlib.closing(self._waker):
+            while not self._stopped:
+                self._step()
+            for client in list(self._clients):
+                self._drop(client)
+
+    def _step(self) -> None:
+        idle = not self._clients and self._resume_at is None
+        for key, _ in self._selector.select(None if idle else _TICK):
+            if key.fileobj in self._listeners:
+                self._accept(key.fileobj)
+            elif key.data in self._clients:  # not dropped since for another's sake
+                self._advance(key.data)
+        now = time.monotonic()
+        if now - self._swept >= _TICK:
+            self._swept = now
+            self._sweep(now)
+
+    # -- one client -----------------------------------------------------------------------------------------
+
+    def _advance(self, client: _Client, answer: Answer | None = None) -> None:
+        """Do what the client's state asks for, or give it ``answer``; a failure costs this client alone."""
+        try:
+            if answer is None:
+                self._moves[client.state](client)
+            else:
+                self._answer(client, answer)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            self._drop(client)  # it went away
+        except Exception as error:
+            # One request must not take the port away from all others.
+            kind = type(error).__name__
+            self._note(logging.ERROR, kind, f"{spell_peer(client.peer)} got no answer: {error!r}")
+            self._drop(client)
+
+    def _read_head(self, client: _Client) -> None:
+        came = client.sock.recv(LIMITS.size)
+        if client.may_be_introduced and came:
+            came = self._introduce(client, client.data + came)
+            if not came:  # more is to come
+                return
+        inbox = client.inbox
+        inbox.put(came)
+        first = inbox.peek()
+        if not came or is_hopeless(first.removeprefix(b"\r\n")):
+            self._drop(client)
+            return
+        try:
+            head = inbox.next_head()
+            answer = None if head is None else respond(head, self._redirect)
+        except Refused as refusal:
+            answer = refused(refusal, head_only=first.startswith(b"HEAD "))
+        if answer is not None:
+            self._answer(client, answer)
+
+    def _introduce(self, client: _Client, data: bytes) -> bytes:
+        """Take a PROXY header, if ``data`` begins with one; returns what follows, as soon as that is known."""
+        client.data = b""
+        try:
+            found = proxy_protocol.parse(data)
+        except proxy_protocol.Malformed:  # a request, or nothing that can become one
+            client.may_be_introduced = False
+            return data
+        if found is None:
+            client.data = data
+            return b""
+        client.may_be_introduced = False
+        client.peer = found.source or client.peer
+        return data[found.size :]
+
+    def _answer(self, client: _Client, answer: Answer) -> None:
+        if answer.note:
+            self._note(answer.level, str(answer.status), f"{spell_peer(client.peer)}: {answer.note}")
+        client.data = answer.render()
+        client.state = _State.ANSWER
+        client.deadline = time.monotonic() + self._head_timeout
+        self._selector.modify(client.sock, _WRITE, client)
+        self._write(client)
+
+    def _write(self, client: _Client) -> None:
+        client.data = client.data[client.sock.send(client.data) :]
+        if client.data:
+            return
+        client.sock.shutdown(socket.SHUT_WR)
+        client.state = _State.GOODBYE
+        client.deadline = time.monotonic() + _GOODBYE
+        self._selector.modify(client.sock, _READ, client)
+
+    def _read_away(self, client: _Client) -> None:
+        """Closing on unread bytes would reset the connection, and the answer away (RFC 9112, section 9.6)."""
+        came = client.sock.recv(65536)
+        client.read_away += len(came)
+        if not came or client.read_away > _MAX_BODY:
+            self._drop(client)
+
+    def _drop(self, client: _Client) -> None:
+        if client in self._clients:
+            del self._clients[client]
+            self._selector.unregister(client.sock)
+            client.sock.close()
+
+    # -- all of them ----------------------------------------------------------------------------------------
+
+    def _accept(self, listener: Any) -> None:
+        if self._resume_at is not None:  # another one found that nothing can be accepted now
+            return
+        for _ in range(_BATCH):
+            try:
+                sock, peer = listener.accept()
+            except (BlockingIOError, InterruptedError):
+                return  # nobody is there any more, or another process was faster
+            except ConnectionError:
+                continue
+            except OSError as error:
+                self._cannot_accept(error)
+                return
+            if len(self._clients) >= self._max_connections:
+                self._evict(f"there are {self._max_connections} connections")
+            self._admit(sock, peer)
+
+    def _admit(self, sock: socket.socket, peer: Any) -> None:
+        introduced = peer[0] in self._introducers
+        client = _Client(sock, peer, time.monotonic() + self._head_timeout, may_be_introduced=introduced)
+        try:
+            sock.setblocking(False)
+            self._selector.register(sock, _READ, client)
+        except OSError as error:  # the system watches no more sockets (epoll_ctl(2))
+            self._note(logging.WARNING, "admit", f"{spell_peer(peer)} was turned away: {error.strerror}")
+            sock.close()
+        else:
+            self._clients[client] = None
+
+    def _cannot_accept(self, error: OSError) -> None:
+        if error.errno in _SHORTAGE and self._evict(f"accept() said: {error.strerror}"):
+            return
+        # The socket stays ready, and the loop would spin.
+        line = f"no connection can be accepted for {_PAUSE:g} s: {error.strerror}"
+        self._note(logging.WARNING, "accept", line)
+        for listener in self._listeners:
+            self._selector.unregister(listener)
+        self._resume_at = time.monotonic() + _PAUSE
+
+    def _evict(self, why: str) -> bool:
+        """Drop the client that came first; False when there is none."""
+        first = next(iter(self._clients), None)
+        if first is None:
+            return False
+        self._note(logging.WARNING, "full", f"{spell_peer(first.peer)} was dropped, it came first and {why}")
+        self._drop(first)
+        return True
+
+    def _sweep(self, now: float) -> None:
+        if self._resume_at is not None and self._resume_at <= now:
+            self._resume_at = None
+            for listener in self._listeners:
+                if listener.fileno() >= 0:
+                    self._selector.register(listener, _READ)
+        for client in [one for one in self._clients if one.deadline <= now]:
+            if client.state is _State.HEAD and (client.inbox.size or client.data):
+                self._advance(client, too_slow(self._head_timeout))
+            else:
+                self._drop(client)
+
+
+class _Notes:
+    """A log that clients cannot flood: a line of a kind a minute, with the number of those held back."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, float] = {}
+        self._held_back: dict[str, int] = {}
+
+    def __call__(self, level: int, kind: str, line: str) -> None:
+        now = time.monotonic()
+        if now - self._last.get(kind, float("-inf")) < _QUIET:
+            self._held_back[kind] = self._held_back.get(kind, 0) + 1
+            return
+        self._last[kind] = now
+        held_back = self._held_back.pop(kind, 0)
+        _log.log(level, "%s%s", line, f" (and {held_back} like it before)" if held_back else "")

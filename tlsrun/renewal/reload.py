@@ -1,0 +1,294 @@
+"""Certificates that change while they serve: one base context, and a table that is replaced whole.
+
+The rules, each from something that goes wrong when it is done otherwise:
+
+- ``load_cert_chain()`` is never called on a context that handshakes use: between certificate and key there is no
+  usable pair, and hammered it crashes the interpreter.
+- The base context holds policy and ticket keys and never changes, so sessions resume across a rotation. It gets a
+  successor when trust in clients is taken away: a resumed session is not verified again.
+- A new table is complete before it is published, by one assignment; an identity that cannot be served changes nothing.
+- Nothing is looked up on a disk in a handshake or a request; the `Watcher` looks, in a thread of its own.
+"""
+
+from __future__ import annotations
+
+import datetime
+import logging
+import ssl
+import threading
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import TypeAlias, TypeVar, cast
+
+from tlsrun.certificates.identity import Identity, IdentitySources, Source, load_renewed
+from tlsrun.certificates.roots import known_root
+from tlsrun.certificates.validity import first_to_end
+from tlsrun.connections.server_context import ServerContext
+from tlsrun.connections.sockets import ServerSocket
+from tlsrun.errors import CertificateError, ConfigurationError, Problem
+from tlsrun.renewal.loaded import Status as Status
+from tlsrun.renewal.loaded import client_status_of, status_of
+from tlsrun.renewal.succession import objection
+from tlsrun.tls.authorities import authorities_of
+from tlsrun.tls.context import ClientAuth, apply_client_auth, create_context
+from tlsrun.tls.distrust import takes_trust_away
+from tlsrun.tls.onlooker import AuthorityCheck, look_on, own_name, remember_hello
+from tlsrun.tls.origin import Origin, Slot, Times, utc_now
+from tlsrun.tls.policy import Policy
+from tlsrun.tls.table import Table, normal_name
+
+_log = logging.getLogger("tlsrun.reload")
+
+#: One identity mostly; several for the same names have different types of key (RSA beside ECDSA).
+Origins: TypeAlias = Sequence[Origin[Identity]]
+
+_AnyContext = TypeVar("_AnyContext", bound=ssl.SSLContext)
+
+
+def identity_origin(sources: IdentitySources, *, renewed: datetime.timedelta | None = None) -> Origin[Identity]:
+    """The origin that reads ``sources``, as often as asked.
+
+    Arguments:
+        renewed: how long before its end something renews it by itself; None where nothing does.
+    """
+    files = tuple(dict.fromkeys(source.path for source in sources.places if source.path))
+    return Origin(load=lambda: load_renewed(sources), files=files, renewed=renewed)
+
+
+class Certificates:
+    """The certificates of one endpoint, and the context that serves them.
+
+    Give `context` to the server, before it forks; start a `Watcher` in each process that serves.
+
+    Arguments:
+        default: for clients that ask for no name or an unknown one; the first of each type of key counts.
+        policy: TLS versions, suites, ALPN; the same for every certificate.
+        table: host name or wildcard (``*.example.org``) to the origins that serve it.
+        client: client CA, mode and revocation lists; None asks for no client certificates.
+        handshake_timeout: seconds a client has for the whole handshake.
+        strict: refuse (alert ``unrecognized_name``, RFC 6066, section 3) names that no certificate is for.
+        hook: called with a function that makes the default context, whenever one is made; returns that context,
+            changed as it likes.
+        unfit: says why clients could not use a kind of key here, though OpenSSL takes it; None where they can.
+
+    Attributes:
+        context: never changes; may get a `ServerContext.successor`.
+        authorities: what lists say of those whose certificates clients show; None without lists.
+
+    Raises:
+        CertificateError: one of them cannot be served.
+    """
+
+    def __init__(
+        self,
+        default: Origins,
+        policy: Policy,
+        *,
+        table: Mapping[str, Origins] | None = None,
+        client: Origin[ClientAuth] | None = None,
+        handshake_timeout: float = 10.0,
+        strict: bool = False,
+        hook: Callable[[Callable[[], ssl.SSLContext]], ssl.SSLContext] | None = None,
+        unfit: Callable[[Identity], Problem | None] = lambda identity: None,
+    ) -> None:
+        self._hook = hook
+        self._unfit = unfit
+        self._policy = policy
+        self._strict = strict
+        self._default = tuple(default)
+        self._hosts = {normal_name(host): tuple(origins) for host, origins in (table or {}).items()}
+        # Those that an origin serves; to look for them each second would cost what their number's square does.
+        self._served_by = _hosts_by_origin(self._hosts)
+        self._lock = threading.Lock()
+        self._client = None if client is None else Slot(client, validate=_validate_client, describe=_describe_client)
+        self._trusted = self._client.value if self._client else None
+        self._slots = {
+            origin: Slot(origin, validate=partial(self._validate, origin), describe=_describe, times=_times)
+            for origin in dict.fromkeys((*self._default, *(one for some in self._hosts.values() for one in some)))
+        }
+        self.authorities = authorities_of(self._trusted)
+        self.context = self._make_base()
+        self._table = self._make_table()
+        self.context.handshake_timeout = handshake_timeout
+        self.context.allowed_host = self.covers
+
+    def current(self) -> tuple[Identity, ClientAuth | None]:
+        """The certificate in service that is the default, and whose certificates clients show; None when they show
+        none. For a server that takes them, and no context."""
+        with self._lock:
+            return self._slots[self._default[0]].value, self._client.value if self._client else None
+
+    def covers(self, host: str) -> bool:
+        """Whether one of the certificates in service is for ``host`` (no port, no brackets)."""
+        return self._table.covers(host)
+
+    def reload(self) -> bool:
+        """Read everything again, now; what cannot be served is logged and leaves the last good one.
+
+        Returns:
+            whether all of it could be served.
+        """
+        with self._lock:
+            slots = self._all_slots()
+            self._publish([slot for slot in slots if slot.read(even_unchanged=True)])
+            return all(slot.error is None for slot in slots)
+
+    def reload_changed(self) -> bool:
+        """Read again what has changed on disk, as far as it has; what a `Watcher` calls each second.
+
+        Returns:
+            whether something was read, so that `status` may say something new.
+        """
+        with self._lock:
+            changed = [slot for slot in self._all_slots() if slot.changed()]
+            self._publish([slot for slot in changed if slot.read()])
+            for words in self.authorities.news() if self.authorities else ():
+                _log.warning("%s", words)
+            return bool(changed)
+
+    def catch_up(self) -> None:
+        """Read at once what has changed since: for a process that is forked long after this was made."""
+        with self._lock:
+            self._publish([slot for slot in self._all_slots() if slot.stale() and slot.read()])
+
+    def status(self) -> tuple[Status, ...]:
+        """What is served, one entry for each origin, the default's first."""
+        with self._lock:
+            served = [status_of(slot, self._served_by.get(origin, ())) for origin, slot in self._slots.items()]
+            clients = None if self._client is None else client_status_of(self._client)
+            return (replace(served[0], clients=clients), *served[1:])
+
+    def _choose(self, sock: ssl.SSLObject, name: str | None, base: ssl.SSLContext) -> int | None:
+        # Called in the handshake: nothing here may wait or raise.
+        connection = cast(ServerSocket, sock)
+        connection.tls_sni = name = own_name(connection, name)
+        table = self._table
+        context = table.choose(name)
+        if context is None:
+            if self._strict and name is not None and not table.covers(name):
+                return ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
+            context = table.default
+        if context is not base:
+            connection.context = context
+        return None
+
+    def _all_slots(self) -> list[Slot[Identity] | Slot[ClientAuth]]:
+        return [*self._slots.values(), *([self._client] if self._client else [])]
+
+    def _publish(self, renewed: Sequence[Slot[Identity] | Slot[ClientAuth]]) -> None:
+        if not renewed:
+            return
+        if self._client is not None and self._client in renewed:
+            trusted, self._trusted = self._trusted, self._client.value
+            self.authorities = authorities_of(self._trusted)
+            if trusted is not None and takes_trust_away(trusted, self._trusted):
+                self.context.successor = self._make_base()
+        self._table = self._make_table()
+        for slot in renewed:
+            described = _describe(slot.value) if isinstance(slot.value, Identity) else _describe_client(slot.value)
+            _log.info("reloaded %s from %s", described, slot.origin.spelled)
+
+    def _make_base(self) -> ServerContext:
+        context = self._build(self._default, ServerContext)
+        context.sni_callback = self._choose
+        if context.minimum_version < ssl.TLSVersion.TLSv1_3:
+            look_on(context, remember_hello)
+        return context
+
+    def _make_table(self) -> Table:
+        contexts = {origins: self._build(origins, ssl.SSLContext) for origins in {self._default, *self._hosts.values()}}
+        if self.authorities is not None:
+            # Looked on until the handshake is done, which then goes on with a context that is not.
+            nobody = self._build(self._default, ssl.SSLContext, self.authorities.trusted)
+            afterwards = self._build(self._default, ssl.SSLContext)
+            for origins, context in contexts.items():
+                rejecting = partial(self._build, origins, ssl.SSLContext)
+                check = AuthorityCheck(self.authorities, rejecting=rejecting, nobody=nobody, afterwards=afterwards)
+                look_on(context, check)
+        return Table(
+            default=contexts[self._default],
+            contexts={host: contexts[origins] for host, origins in self._hosts.items()},
+            identities=tuple(slot.value for slot in self._slots.values()),
+        )
+
+    def _build(
+        self, origins: tuple[Origin[Identity], ...], context_class: type[_AnyContext], rejected: Collection[bytes] = ()
+    ) -> _AnyContext:
+        first, *others = (self._slots[origin].value for origin in origins)
+        client_auth = self._client.value if self._client else None
+
+        def default() -> _AnyContext:
+            return create_context(
+                first, self._policy, also=others, client_auth=client_auth, rejected=rejected,
+                context_class=context_class,
+            )  # fmt: skip
+
+        if self._hook is None:
+            return default()
+        context = self._hook(default)
+        if not isinstance(context, context_class):
+            # Another class would shake hands inside accept(), where one silent client stops everybody.
+            raise ConfigurationError(
+                [
+                    Problem(
+                        where="context_hook",
+                        what=f"it returned {type(context).__name__}, not the context that its second argument makes",
+                        remedy="Return that context, changed as you like: context = default(); …; return context",
+                    )
+                ]
+            )
+        return context
+
+    def _validate(self, origin: Origin[Identity], old: Identity, new: Identity) -> None:
+        source, settled = _source(origin), self._slots[origin].settled
+        if (unfit := self._unfit(new)) is not None and self._unfit(old) is None:
+            raise CertificateError([unfit])
+        if (problem := objection(old, new, source, now=utc_now(), settled=settled)) is not None:
+            raise CertificateError([problem])
+        create_context(new, self._policy)
+        lost = sorted(set(old.names) - set(new.names))
+        if lost:
+            _log.warning("the new %s is no longer for %s", _describe(new), ", ".join(lost))
+        said = {(one.code, one.what) for one in old.warnings}
+        for odd in new.warnings:
+            if (odd.code, odd.what) not in said:
+                _log.warning("the new certificate: %s", odd)
+
+
+def _hosts_by_origin(hosts: Mapping[str, tuple[Origin[Identity], ...]]) -> dict[Origin[Identity], tuple[str, ...]]:
+    found: dict[Origin[Identity], list[str]] = {}
+    for host, origins in hosts.items():
+        for origin in dict.fromkeys(origins):
+            found.setdefault(origin, []).append(host)
+    return {origin: tuple(names) for origin, names in found.items()}
+
+
+def _describe(identity: Identity) -> str:
+    names = ", ".join(identity.names) or "no name"
+    return f"certificate for {names} (valid until {identity.not_after:%Y-%m-%d %H:%M} UTC)"
+
+
+def _describe_client(client_auth: ClientAuth) -> str:
+    return f"client CA ({client_auth.mode}{', with revocation lists' if client_auth.crl else ''})"
+
+
+def _times(identity: Identity) -> Times:
+    """An issuer further up that expires is left out from then on (see `tlsrun.certificates.chain.build_chain`)."""
+    limit = first_to_end(identity.certificate, identity.chain, known_root=known_root)
+    return Times(ends=limit.not_valid_after_utc, changes=tuple(one.not_valid_after_utc for one in identity.chain[1:]))
+
+
+def _source(origin: Origin[Identity]) -> Source:
+    if origin.files:
+        return Source(given_by="new certificate", path=origin.files[0])
+    return Source(given_by="new certificate", text=b"")
+
+
+def _validate_client(old: ClientAuth, new: ClientAuth) -> None:
+    if old.mode != new.mode:
+        # A connection takes the verify mode of the base context, which never changes.
+        raise CertificateError(
+            [Problem(where="client CA", what=f"its mode changed from {old.mode} to {new.mode}", remedy="Restart")]
+        )
+    apply_client_auth(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), new)
