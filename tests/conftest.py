@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.certs import Authority, Paths
+from tests.support.representatives import pytest_collection_modifyitems
+
+__all__ = ["pytest_collection_modifyitems"]  # a hook
 
 
 @pytest.fixture(scope="session")

@@ -72,6 +72,7 @@ def _serving(folder: Path, server: str, cert: Paths, *flags: str, target: str = 
     return Server(command, cwd=folder, env=env)
 
 
+@pytest.mark.representatives("")
 @pytest.mark.parametrize("server", ALL_SERVERS)
 def test_a_thread_of_the_import(server: str, localhost_cert: Paths, ca_file: Path, tmp_path: Path) -> None:
     """It runs where requests are answered, or the start says by its name that it will not."""
@@ -87,6 +88,7 @@ def test_a_thread_of_the_import(server: str, localhost_cert: Paths, ca_file: Pat
         assert bool(said) == (not alive), running.log()
 
 
+@pytest.mark.representatives("")
 @pytest.mark.parametrize("server", ALL_SERVERS)
 def test_the_example(server: str, localhost_cert: Paths, ca_file: Path) -> None:
     """Each process has a thread of its own, which goes on; and the start has nothing to complain of."""
@@ -106,6 +108,7 @@ def test_the_example(server: str, localhost_cert: Paths, ca_file: Path) -> None:
         assert "threads that run" not in running.log()
 
 
+@pytest.mark.representatives("")
 @pytest.mark.parametrize("server", ["gunicorn", "granian", "hypercorn"])
 def test_a_hook_of_the_fork(server: str, localhost_cert: Paths, ca_file: Path, tmp_path: Path) -> None:
     """``os.register_at_fork`` is heeded in the workers of every server that forks by Python."""
@@ -116,6 +119,7 @@ def test_a_hook_of_the_fork(server: str, localhost_cert: Paths, ca_file: Path, t
         assert https_get(f"https://localhost:{port}/", ca_file).text == "alive"
 
 
+@pytest.mark.representatives("")
 @pytest.mark.parametrize("server", FORKING)
 def test_metrics_of_all_workers(server: str, localhost_cert: Paths, ca_file: Path, tmp_path: Path) -> None:
     """prometheus_client adds them up, also where the counters were made before the fork."""

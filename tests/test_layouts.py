@@ -182,6 +182,7 @@ WORKS = [
 ]
 
 
+@pytest.mark.representatives("project", "way")
 @pytest.mark.parametrize(("project", "way", "main", "models"), WORKS, indirect=["project"])
 def test_works(project: Project, way: str, main: str, models: str) -> None:
     """The built-in server serves the project, and nothing is imported twice."""
@@ -196,6 +197,7 @@ FORKING = [one for one in WORKS if one[:2] in {
 }]  # fmt: skip
 
 
+@pytest.mark.representatives("project", "way", "server")
 @pytest.mark.parametrize("server", ["gunicorn", "uwsgi"])
 @pytest.mark.parametrize(("project", "way", "main", "models"), FORKING, indirect=["project"])
 def test_works_in_workers(project: Project, server: str, way: str, main: str, models: str) -> None:
@@ -206,6 +208,7 @@ def test_works_in_workers(project: Project, server: str, way: str, main: str, mo
             check(project, main, models)
 
 
+@pytest.mark.representatives("main")
 @pytest.mark.parametrize(
     ("project", "arguments", "main", "models"),
     [
@@ -230,6 +233,7 @@ def test_gunicorn_by_itself(project: Project, arguments: list[str], main: str, m
 UWSGI_SSL = os.environ.get("TLSRUN_TEST_UWSGI_SSL", "")
 
 
+@pytest.mark.representatives("main")
 @pytest.mark.parametrize(
     ("project", "arguments", "main", "models"),
     [

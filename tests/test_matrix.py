@@ -79,15 +79,23 @@ def wsgi(server: str, port: int, cert: Paths) -> Start:
     )
 
 
-MODES: list[Callable[[str, int, Paths], Start]] = [
-    flask_script, flask_cli, flask_factory, bottle_script, bottle_cli, wsgi,
+#: Whose application it is, and how it is started.
+MODES: list[tuple[str, Callable[[str, int, Paths], Start]]] = [
+    ("flask", flask_script), ("flask", flask_cli), ("flask", flask_factory), ("bottle", bottle_script),
+    ("bottle", bottle_cli), ("neither", wsgi),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("mode", MODES, ids=lambda mode: mode.__name__)
+@pytest.mark.representatives("server, framework", "mode")
+@pytest.mark.parametrize(("framework", "mode"), MODES, ids=[mode.__name__ for _, mode in MODES])
 @pytest.mark.parametrize("server", ALL_SERVERS)
 def test_serves_the_same(
-    server: str, mode: Callable[[str, int, Paths], Start], localhost_cert: Paths, ca_file: Path, tmp_path: Path
+    server: str,
+    framework: str,
+    mode: Callable[[str, int, Paths], Start],
+    localhost_cert: Paths,
+    ca_file: Path,
+    tmp_path: Path,
 ) -> None:
     """One import, the configured certificate, https to the application and to three clients, a clean end."""
     need(server)

@@ -42,6 +42,7 @@ def serves(project: Path, ca_file: Path, server: str, *flags: str | Path) -> str
         return running.log()
 
 
+@pytest.mark.representatives("")
 @pytest.mark.parametrize("server", ["builtin", "gunicorn", "uwsgi", "hypercorn"])
 def test_a_bundle_whose_password_a_program_prints(
     project: Path, localhost_cert: Paths, ca_file: Path, server: str

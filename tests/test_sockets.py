@@ -80,6 +80,7 @@ def leaf_at(place: Path | int) -> bytes | None:
     return None
 
 
+@pytest.mark.representatives("")
 def test_several_places(server: str, localhost_cert: Paths, ca_file: Path, tmp_path: Path) -> None:
     """IPv4, IPv6 and a Unix socket at once; each tells the truth about the client, and nothing is left behind."""
     four, six, path = free_port(), free_port("::1"), tmp_path / "s"
@@ -104,6 +105,7 @@ def test_several_places(server: str, localhost_cert: Paths, ca_file: Path, tmp_p
         assert not path.exists()
 
 
+@pytest.mark.representatives("")
 def test_a_front_at_a_unix_socket(server: str, localhost_cert: Paths, ca_file: Path, tmp_path: Path) -> None:
     """Who is trusted there says who the client is; more HTTPS is not to be had."""
     path = tmp_path / "s"
@@ -116,6 +118,7 @@ def test_a_front_at_a_unix_socket(server: str, localhost_cert: Paths, ca_file: P
         assert f"* unix:{path} (Ctrl-C stops it)" in program.log()
 
 
+@pytest.mark.representatives("")
 def test_every_address_of_both_families(server: str, localhost_cert: Paths, ca_file: Path) -> None:
     """``:PORT`` is IPv4 and IPv6, as anywhere else; and so are both wildcards, named one by one."""
     for form in (":{0}", "0.0.0.0:{0},[::]:{0}"):
@@ -126,6 +129,7 @@ def test_every_address_of_both_families(server: str, localhost_cert: Paths, ca_f
             assert ask(ca_file, port, "::1")["REMOTE_ADDR"] == "::1"
 
 
+@pytest.mark.representatives("")
 def test_a_free_port(server: str, localhost_cert: Paths, tmp_path: Path) -> None:
     """The system chooses, and the log names what it chose."""
     bind = f"{HERE}:0,unix:{tmp_path / 's'}"
@@ -140,6 +144,7 @@ def test_a_free_port(server: str, localhost_cert: Paths, tmp_path: Path) -> None
         assert f":{port}" in program.log()
 
 
+@pytest.mark.representatives("")
 def test_renewed_everywhere(server: str, ca: Authority, tmp_path: Path) -> None:
     """A new certificate is served at every place."""
     live, path, port = ca.leaf().write(tmp_path / "live"), tmp_path / "s", free_port()
@@ -168,6 +173,7 @@ def test_redirected_everywhere(server: str, localhost_cert: Paths, ca_file: Path
             )  # fmt: skip
 
 
+@pytest.mark.representatives("")
 def test_the_file_goes_first(server: str, localhost_cert: Paths, ca_file: Path, tmp_path: Path) -> None:
     """A server that ends with patience leaves its place at once, and does not take it from who comes next."""
     path = tmp_path / "s"
@@ -213,6 +219,7 @@ def activated(words: list[str], *listeners: object, names: str = "") -> list[str
     return [str(program), *passed, *listen, *([f"--fdname={names}"] if names else []), *words]
 
 
+@pytest.mark.representatives("")
 @pytest.mark.parametrize("bind", [(), ("--bind", "systemd")], ids=["by-itself", "named"])
 def test_systemds_sockets(
     server: str, bind: tuple[str, ...], localhost_cert: Paths, ca_file: Path, tmp_path: Path
@@ -231,6 +238,7 @@ def test_systemds_sockets(
         assert "Traceback" not in program.log()
 
 
+@pytest.mark.representatives("")
 def test_systemds_sockets_by_name(server: str, localhost_cert: Paths, ca_file: Path) -> None:
     """Of several, the one that is named."""
     web, admin = free_port(), free_port()
@@ -252,6 +260,7 @@ def reloaded(server: str, ca: Path, port: int, before: str, program: Server) -> 
     return bool(ask(ca, port)["pid"] != before)
 
 
+@pytest.mark.representatives("")
 @pytest.mark.parametrize("server", ["builtin", "gunicorn", "uwsgi", "granian", "hypercorn"])
 def test_systemds_sockets_after_a_reload(server: str, localhost_cert: Paths, ca_file: Path, tmp_path: Path) -> None:
     """SIGHUP keeps them, whatever is executed anew."""
@@ -267,6 +276,7 @@ def test_systemds_sockets_after_a_reload(server: str, localhost_cert: Paths, ca_
         assert ask_unix(ca_file, path)["REMOTE_ADDR"] == ""
 
 
+@pytest.mark.representatives("")
 @pytest.mark.parametrize("server", ["builtin", "gunicorn", "uwsgi", "granian", "hypercorn"])
 def test_our_sockets_after_a_reload(server: str, localhost_cert: Paths, ca_file: Path, tmp_path: Path) -> None:
     """The same for those that were opened here; the Unix socket's file goes in the end."""
@@ -374,6 +384,7 @@ def test_systemd_is_told(server: str, localhost_cert: Paths, manager: Manager) -
             assert {pid for _, pid in manager.said} == {program.pid}
 
 
+@pytest.mark.representatives("")
 def test_no_word_without_systemd(server: str, localhost_cert: Paths, manager: Manager) -> None:
     """Who asked for no signs of life gets none."""
     port = free_port()

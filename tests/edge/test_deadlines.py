@@ -72,6 +72,7 @@ def test_dripped_head(hasty: RunningEdge) -> None:
     assert time.monotonic() - began < 10
 
 
+@pytest.mark.representatives
 @pytest.mark.parametrize("framing", ["Content-Length: 5000", "Transfer-Encoding: chunked", "Content-Length: 10000000"])
 def test_body(hasty: RunningEdge, framing: str) -> None:
     """A body that stalls is answered with 408 in words, one that trickles too."""
@@ -155,6 +156,7 @@ def test_reader_after_a_small_answer(hasty: RunningEdge) -> None:
         eventually(lambda: _dropped(hasty, talk.tls.getsockname()[1]), what="the end of the connection")
 
 
+@pytest.mark.representatives
 @pytest.mark.parametrize("kind", ["silent", "half-hello", "drip"])
 def test_handshake(hasty: RunningEdge, kind: str) -> None:
     """A handshake has one deadline, which no drip stretches; others are served meanwhile, and the log has words."""
@@ -167,6 +169,7 @@ def test_handshake(hasty: RunningEdge, kind: str) -> None:
     hasty.server.until_logged("failed: timed out after 0.8 s")
 
 
+@pytest.mark.full
 @pytest.mark.slow
 @pytest.mark.parametrize("loop", LOOPS)
 def test_floods(edge_with: EdgeMaker, loop: str) -> None:
@@ -190,6 +193,7 @@ def test_floods(edge_with: EdgeMaker, loop: str) -> None:
         assert "more failed handshakes" in log or log.count("failed: timed out") >= 1
 
 
+@pytest.mark.full
 @pytest.mark.slow
 @pytest.mark.parametrize("loop", LOOPS)
 def test_flood_of_half_heads(edge_with: EdgeMaker, loop: str) -> None:
@@ -225,6 +229,7 @@ def test_evicted(edge_with: EdgeMaker) -> None:
             one.close()
 
 
+@pytest.mark.representatives("")
 @pytest.mark.parametrize("loop", LOOPS)
 def test_few_descriptors(edge_with: EdgeMaker, loop: str) -> None:
     """Where descriptors are few, connections are, and a crowd that says nothing gives way."""

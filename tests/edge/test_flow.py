@@ -65,6 +65,7 @@ def expected(size: int) -> str:
     return f"{size} {read.hexdigest()} {size}"
 
 
+@pytest.mark.full
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("loop", LOOPS)
@@ -85,6 +86,7 @@ def test_a_gibibyte(edge_with: EdgeMaker, loop: str) -> None:
         assert time.monotonic() - began < 200
 
 
+@pytest.mark.representatives("")
 @pytest.mark.slow
 @pytest.mark.parametrize("loop", LOOPS)
 def test_a_large_chunked_body(edge_with: EdgeMaker, loop: str) -> None:

@@ -61,15 +61,18 @@ class Front:
     program: Server
 
 
-APPS = ("inflask", "inbottle")
+pytestmark = pytest.mark.representatives(shared="front")
+
+#: Each front and what it hands requests to; and whose application it is.
+SERVED = [(case, app) for case in fronts.CASES for app in ("inflask", "inbottle")]
 
 
-@pytest.fixture(scope="module", params=[(*case, app) for case in fronts.CASES for app in APPS], ids="-".join)
+@pytest.fixture(scope="module", params=SERVED, ids=["-".join((*case, app)) for case, app in SERVED])
 def front(
     request: pytest.FixtureRequest, project: Path, localhost_cert: Paths, clients_ca: Path, clients_crl: Path
 ) -> Iterator[Front]:
     """One of them, with the application's side as the comment on top of the file says."""
-    target, form, app = request.param
+    (target, form), app = request.param
     place = Path(tempfile.mkdtemp(prefix="f-", dir=project))
     place.chmod(0o755)
     port, plain = free_port(), free_port()

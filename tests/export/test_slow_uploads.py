@@ -45,7 +45,7 @@ def send(port: int, ca: Path, *words: str) -> tuple[Curl, float]:
     return answer, time.monotonic() - begun
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_slow_uploads(project: Path, localhost_cert: Paths, ca_file: Path) -> None:
     """Each front, by HTTP/1.1 and HTTP/2, with a large body and with one that a front holds whole."""
     with ExitStack() as stack, ThreadPoolExecutor(len(fronts.CASES) * len(_UPLOADS) * len(_VERSIONS)) as pool:

@@ -144,6 +144,7 @@ def _ways(server: str) -> Iterator[tuple[str, Way]]:
             yield f"http-{version}-{name}", way
 
 
+@pytest.mark.representatives
 @pytest.mark.parametrize("app", ["plain", "flask_app", "bottle_app"])
 @pytest.mark.parametrize("server", WAYS)
 def test_nobody_takes_it_for_whole(server: str, app: str, ca_file: Path, localhost_cert: Paths, tmp_path: Path) -> None:
@@ -200,6 +201,7 @@ class _Idle:
 CHUNKED = b"5\r\nhello\r\n0\r\n\r\n"
 
 
+@pytest.mark.representatives
 @pytest.mark.parametrize("app", ["plain", "flask_app", "bottle_app"])
 @pytest.mark.parametrize("server", ALL_SERVERS)
 def test_chunks_that_come_whole(server: str, app: str, ca_file: Path, localhost_cert: Paths, tmp_path: Path) -> None:

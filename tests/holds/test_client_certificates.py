@@ -294,6 +294,7 @@ def test_none(serve: Serve, ca_file: Path, clients: Clients) -> None:
             }
 
 
+@pytest.mark.representatives
 @pytest.mark.parametrize("version", VERSIONS)
 def test_authorities_and_revocations_rotate(
     serve: Serve, ca: Authority, clients: Clients, tmp_path: Path, version: ssl.TLSVersion
@@ -333,6 +334,7 @@ def test_authorities_and_revocations_rotate(
         assert not any(_with_ticket(site, *tickets["jo"]) for _ in range(6))
 
 
+@pytest.mark.representatives("")
 def test_status_says_whether_the_authorities_are_up_to_date(serve: Serve, ca: Authority, tmp_path: Path) -> None:
     """`tlsrun status`: mode, files, and the last failure with its reason; the last good ones stay."""
     authority = tmp_path / "ca.pem"

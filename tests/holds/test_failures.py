@@ -118,6 +118,7 @@ def test_the_reason_in_words(site: Site, client: str) -> None:
     assert "Traceback" not in site.server.log()
 
 
+@pytest.mark.representatives("")
 @pytest.mark.slow
 def test_a_flood_of_them_does_not_flood_the_log(site: Site) -> None:
     """Of 100 that fail at once few are written, one by one; the others are counted."""

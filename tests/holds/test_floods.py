@@ -109,6 +109,7 @@ def a_thousand_stalled_handshakes(begin: Begin) -> Asked:
     return asked
 
 
+@pytest.mark.representatives("")
 def test_half_request_heads(begin: Begin) -> None:
     """500 clients that finish TLS and send half a request head keep nobody waiting, and are closed."""
     once(half_request_heads, begin)
@@ -121,6 +122,7 @@ def half_request_heads(begin: Begin) -> Asked:
     return asked
 
 
+@pytest.mark.representatives("")
 def test_idle_clients_hold_no_thread(begin: Begin) -> None:
     """64 clients that were answered and keep their connection: a new one is answered within a second."""
     once(idle_clients, begin)
@@ -136,6 +138,7 @@ def idle_clients(begin: Begin) -> Asked:
     return asked
 
 
+@pytest.mark.representatives("")
 def test_clients_that_do_not_hang_up(begin: Begin) -> None:
     """50 clients that were told `Connection: close` and do not close: nobody waits for them."""
     once(clients_that_do_not_hang_up, begin)

@@ -27,6 +27,7 @@ def serve(ca_file: Path, localhost_cert: Paths) -> Serve:
     return serving("granian", ca_file, localhost_cert)
 
 
+@pytest.mark.representatives("")
 @pytest.mark.parametrize("way", rotation.WAYS)
 def test_every_way_of_renewal_is_seen(serve: Serve, ca: Authority, tmp_path: Path, way: str) -> None:
     """However the files change, new workers serve the new certificate within five seconds; their supervisor stays."""
@@ -43,6 +44,7 @@ def test_every_way_of_renewal_is_seen(serve: Serve, ca: Authority, tmp_path: Pat
         site.server.until_logged("Stopped worker-2")
 
 
+@pytest.mark.representatives("")
 @pytest.mark.parametrize("spoil", rotation.SPOILERS)
 def test_a_broken_renewal_changes_nothing(
     serve: Serve, ca: Authority, tmp_path: Path, spoil: Callable[[Paths, Authority], None]
@@ -81,10 +83,11 @@ def test_behind_a_proxy_that_drops_names_with_underscores(serve: Serve, words: l
         assert "X_Forwarded_For" not in site.server.log()
 
 
-@pytest.mark.slow
-def test_rotation_under_load(serve: Serve, ca: Authority, tmp_path: Path) -> None:
-    """100 rotations in 30 s while 8 clients make new connections as fast as they can: not one request fails."""
-    rotation.check_under_load(serve, ca, tmp_path, 100)
+@pytest.mark.soak
+@pytest.mark.parametrize("rotations", [50, pytest.param(100, marks=pytest.mark.full)])
+def test_rotation_under_load(serve: Serve, ca: Authority, tmp_path: Path, rotations: int) -> None:
+    """Every 0.3 s a new one, while 8 clients make new connections as fast as they can: not one request fails."""
+    rotation.check_under_load(serve, ca, tmp_path, rotations)
 
 
 def test_sessions_are_a_workers_own(serve: Serve) -> None:
@@ -127,6 +130,7 @@ def test_what_it_cannot_do_is_refused(setting: str, ca_file: Path, localhost_cer
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.full
 @pytest.mark.slow
 def test_http_2_while_workers_are_replaced(serve: Serve) -> None:
     """Clients that send 40 requests over each connection lose none of them while all workers are replaced 6 times."""
@@ -158,6 +162,7 @@ def test_http_2_while_workers_are_replaced(serve: Serve) -> None:
     assert answered[0] > 500
 
 
+@pytest.mark.representatives("")
 @pytest.mark.slow
 @pytest.mark.parametrize(("kind", "seconds"), [("silent", 10), ("half-hello", 10), ("drip", 10), ("half-head", 15)])
 def test_stalled_clients(serve: Serve, kind: str, seconds: float) -> None:

@@ -38,6 +38,7 @@ def self_signed(tmp_path: Path, localhost_cert: Paths) -> Callable[[str], Paths]
     return make
 
 
+@pytest.mark.representatives
 @pytest.mark.parametrize("server", SERVERS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_it_is_served(server: str, kind: str, self_signed: Callable[[str], Paths]) -> None:

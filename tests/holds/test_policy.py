@@ -188,7 +188,7 @@ def test_testssl(ca: Authority, ca_file: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.scan
+@pytest.mark.full
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", sorted({*SERVERS, "granian"} - {"gunicorn"}))
 def test_testssl_with_the_others(name: str, ca: Authority, ca_file: Path, tmp_path: Path) -> None:

@@ -131,6 +131,7 @@ WAYS: dict[str, tuple[Layout, Callable[[Paths, Pair], None]]] = {
 }
 
 
+@pytest.mark.representatives
 @pytest.mark.parametrize("way", WAYS)
 def test_every_way_of_renewal_is_seen(serve: Serve, ca: Authority, tmp_path: Path, way: str) -> None:
     """However the files change, every worker serves the new certificate within five seconds, in the same process, and
@@ -197,6 +198,7 @@ def _gone(live: Paths, ca: Authority) -> None:
 SPOILERS = [_mismatched, _half_written, _cut_between_certificates, _expired, _gone]
 
 
+@pytest.mark.representatives
 @pytest.mark.parametrize("spoil", SPOILERS)
 def test_a_broken_renewal_changes_nothing(
     serve: Serve, ca: Authority, tmp_path: Path, spoil: Callable[[Paths, Authority], None]
@@ -269,6 +271,7 @@ def check_no_watching(serve: Serve, ca: Authority, tmp_path: Path) -> None:
         until_served_by_all(site, new, 20)
 
 
+@pytest.mark.representatives
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 def test_sessions_outlive_a_rotation(serve: Serve, ca: Authority, tmp_path: Path, version: ssl.TLSVersion) -> None:
     """50 of 50 reconnects resume over all workers, and the same session still does after a rotation."""
@@ -302,13 +305,14 @@ def resumes(site: Site, context: ssl.SSLContext, session: ssl.SSLSession) -> boo
         return bool(tls.session_reused)
 
 
-@pytest.mark.slow
-def test_rotation_under_load(serve: Serve, ca: Authority, tmp_path: Path) -> None:
-    """200 rotations in 60 s while 8 clients make new connections as fast as they can: not one request fails."""
-    check_under_load(serve, ca, tmp_path)
+@pytest.mark.soak
+@pytest.mark.parametrize("rotations", [60, pytest.param(200, marks=pytest.mark.full)])
+def test_rotation_under_load(serve: Serve, ca: Authority, tmp_path: Path, rotations: int) -> None:
+    """Every 0.3 s a new one, while 8 clients make new connections as fast as they can: not one request fails."""
+    check_under_load(serve, ca, tmp_path, rotations)
 
 
-def check_under_load(serve: Serve, ca: Authority, tmp_path: Path, rotations: int = 200) -> None:
+def check_under_load(serve: Serve, ca: Authority, tmp_path: Path, rotations: int) -> None:
     """The same for any server; Hypercorn, whose context is that of gunicorn, has fewer to stand."""
     keys = itertools.cycle([make_key("ecdsa"), make_key("ecdsa"), make_key("rsa"), make_key("ecdsa")])
     live = ca.leaf().write(tmp_path)

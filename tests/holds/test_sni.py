@@ -102,6 +102,7 @@ def test_rsa_beside_ecdsa(several: Several) -> None:
         served(site, "localhost", ciphers=ONLY["rsa"])
 
 
+@pytest.mark.representatives
 @pytest.mark.parametrize("which", ["a", "wild", "rsa"])
 def test_each_rotates_on_its_own(several: Several, ca: Authority, which: str) -> None:
     """A new pair in the files of one name is served for that name, and all others stay as they were."""
@@ -146,6 +147,7 @@ def hundred(ca: Authority, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pa
     return folder, pairs
 
 
+@pytest.mark.representatives("")
 def test_a_folder_of_a_hundred(serve: Serve, hundred: tuple[Path, dict[str, Pair]], localhost_cert: Paths) -> None:
     """Certificates of a folder serve the names that they are for; strictly, all others are refused by an alert."""
     folder, pairs = hundred
@@ -187,6 +189,7 @@ def check_resumed_names(site: Site, version: ssl.TLSVersion) -> None:
         asks("unknown.test", session)
 
 
+@pytest.mark.representatives("")
 def test_a_mapping_in_flasks_configuration(serve: Serve, ca: Authority, tmp_path: Path) -> None:
     """`app.config["TLS_SNI"]`, a dict of dicts; the PEM text itself may stand in it."""
     default, b = ca.leaf().write(tmp_path / "default"), ca.leaf("b.test")
@@ -201,6 +204,7 @@ def test_a_mapping_in_flasks_configuration(serve: Serve, ca: Authority, tmp_path
         assert json.loads(site.get(name="b.test").body)["sni"] == "b.test"
 
 
+@pytest.mark.representatives("")
 def test_a_mapping_in_bottles_ini_file(serve: Serve, ca: Authority, tmp_path: Path) -> None:
     """Lines such as `sni.a.example.test.cert = …` in the section `[tls]`."""
     default = ca.leaf().write(tmp_path / "default")

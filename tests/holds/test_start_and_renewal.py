@@ -126,7 +126,7 @@ def test_they_say_the_same(name: str, serve: Serve, ca: Authority, tmp_path: Pat
         assert site.server.log().count("Traceback") == 0
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_what_the_start_would_serve_is_served_a_minute_later(ca: Authority, ca_file: Path, tmp_path: Path) -> None:
     """A certificate without its issuer, by all servers: the warning of the start stands in the log then."""
     live = ca.leaf().write(tmp_path)
@@ -141,6 +141,7 @@ def test_what_the_start_would_serve_is_served_a_minute_later(ca: Authority, ca_f
             assert LACKS in site.server.log().rpartition("the new certificate: ")[2]
 
 
+@pytest.mark.representatives("")
 def test_a_password_that_changes_with_its_key(serve: Serve, ca: Authority, tmp_path: Path) -> None:
     """It is read again from its file, by the process that reads certificates."""
     secret = tmp_path / "secret"

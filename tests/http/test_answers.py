@@ -16,7 +16,7 @@ from tests.support.clients import client_context, tls_connect
 from tests.support.process import eventually, in_time
 
 VERSIONS = ("--http2", "--http1.1")
-pytestmark = pytest.mark.parametrize("version", VERSIONS)
+pytestmark = [pytest.mark.parametrize("version", VERSIONS), pytest.mark.representatives(shared="site")]
 
 
 def test_a_generator(site: Site, version: str) -> None:

@@ -17,6 +17,8 @@ from tests.support.process import eventually, in_time, run
 
 VERSIONS = ("--http2", "--http1.1")
 
+pytestmark = pytest.mark.representatives(shared="site")
+
 
 def _digest(data: bytes) -> str:
     return f"{len(data)} {hashlib.sha256(data).hexdigest()}"

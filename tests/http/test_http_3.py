@@ -23,6 +23,8 @@ from tests.support.h3 import Answer, Client, Reset, http_3
 from tests.support.process import eventually, run
 from tests.support.relay import published
 
+pytestmark = pytest.mark.representatives("", shared="site")
+
 
 @pytest.fixture(params=FRAMEWORKS)
 def begin(request: pytest.FixtureRequest, localhost_cert: Paths, ca_file: Path, tmp_path: Path) -> Begin:

@@ -13,6 +13,8 @@ from tests.http.frames import PING, frame, http_2_hello
 from tests.support.clients import client_context, tls_connect
 from tests.support.process import in_time, run
 
+pytestmark = pytest.mark.representatives(shared="site")
+
 
 def _chosen(site: Site, *offered: str) -> str | None:
     context = client_context(site.ca)

@@ -186,6 +186,7 @@ def test_stalled_clients_stop_nobody(kind: str, localhost_cert: Paths, ca_file: 
         eventually(lambda: len(server.connections) == 0)
 
 
+@pytest.mark.full
 @pytest.mark.slow
 def test_five_hundred_of_each_kind_stop_nobody(localhost_cert: Paths, ca_file: Path) -> None:
     """1 050 clients that stall: 20 pages are answered within a second each, and all that stall are gone in time."""

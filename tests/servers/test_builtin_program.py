@@ -72,6 +72,7 @@ def let_go(pipe: Path) -> None:
     eventually(opened, what="a page that waits")
 
 
+@pytest.mark.representatives
 @FRAMEWORKS
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=str)
 @pytest.mark.parametrize("threads", [[], ["--threads", "1"]], ids=["threads", "one thread"])
@@ -249,7 +250,7 @@ def test_two_hundred_of_each_stop_nobody(localhost_cert: Paths, ca_file: Path) -
         assert server.log().count("handshake with") <= 10
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_rotation_under_load(ca: Authority, ca_file: Path, tmp_path: Path) -> None:
     """50 rotations in 10 s while 4 clients connect anew all the time: each is served, and each sees the last pair."""
     paths = ca.leaf().write(tmp_path / "live")

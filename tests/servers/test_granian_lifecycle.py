@@ -326,6 +326,7 @@ def test_static_files_and_the_access_log(localhost_cert: Paths, ca_file: Path, t
         site.server.until_logged('"GET /below/pid HTTP/1.1" 200')
 
 
+@pytest.mark.full
 @pytest.mark.slow
 def test_clients_that_keep_every_descriptor(localhost_cert: Paths, ca_file: Path, tmp_path: Path) -> None:
     """A worker all of whose descriptors are taken for ten seconds is replaced by one that has room for others."""

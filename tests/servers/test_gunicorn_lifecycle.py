@@ -223,7 +223,7 @@ def test_sighup_under_load_loses_nothing(files: Paths, ca_file: Path, worker: st
             assert load.failures == []
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_rotation_under_load_loses_nothing(site: Site, ca: Authority, files: Paths) -> None:
     """Forty rotations, RSA and ECDSA, while eight clients make new connections as fast as they can."""
     pairs = [ca.leaf(key="ecdsa"), ca.leaf(key="rsa")]

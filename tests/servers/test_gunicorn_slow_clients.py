@@ -39,6 +39,7 @@ def _answers_promptly(site: Site, times: int = 5) -> None:
         assert in_time(site.get, 1) == "hello"
 
 
+@pytest.mark.representatives
 @pytest.mark.parametrize("worker", WORKERS)
 @pytest.mark.parametrize("kind", ["silent", "half-hello", "drip", "half-head"])
 def test_a_small_crowd(localhost_cert: Paths, ca_file: Path, worker: str, kind: str) -> None:
@@ -51,6 +52,7 @@ def test_a_small_crowd(localhost_cert: Paths, ca_file: Path, worker: str, kind: 
         eventually(lambda: crowd.still_open() == 0, 8)
 
 
+@pytest.mark.full
 @pytest.mark.slow
 @pytest.mark.parametrize("worker", WORKERS)
 def test_a_great_crowd(localhost_cert: Paths, ca_file: Path, worker: str) -> None:
@@ -73,6 +75,7 @@ def _stays(site: Site) -> float:
         return time.monotonic() - began
 
 
+@pytest.mark.full
 @pytest.mark.slow
 @pytest.mark.parametrize("worker", WORKERS)
 def test_a_great_crowd_after_the_handshake(localhost_cert: Paths, ca_file: Path, worker: str) -> None:

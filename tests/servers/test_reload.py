@@ -78,6 +78,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.representatives("")
 @pytest.mark.parametrize("server", SERVERS)
 def test_a_script_with_new_settings_and_a_new_certificate(
     server: str, ca: Authority, ca_file: Path, tmp_path: Path
@@ -128,6 +129,7 @@ def test_a_request_that_runs_is_answered_by_the_old_code(
         assert answers[0].startswith("one ")
 
 
+@pytest.mark.representatives("")
 @pytest.mark.parametrize("server", SERVERS)
 def test_a_stop_during_a_trial(server: str, localhost_cert: Paths, ca_file: Path, tmp_path: Path) -> None:
     """SIGTERM ends the server, with the code 0, and the trial with it."""
@@ -221,6 +223,7 @@ def _ended(pid: int) -> tuple[int, int] | None:
 GAPS = {"uwsgi": [0.1 + number * 1.9 / 9 for number in range(10)]}
 
 
+@pytest.mark.representatives("")
 @pytest.mark.slow
 @pytest.mark.parametrize("server", SERVERS)
 def test_two_reloads(server: str, localhost_cert: Paths, ca_file: Path, tmp_path: Path) -> None:

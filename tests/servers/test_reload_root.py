@@ -62,6 +62,7 @@ def served(site: Site) -> set[int]:
     return {one["pid"] for one in json.loads(done.stdout) if one["endpoint"].endswith(f":{site.address[1]}")}
 
 
+@pytest.mark.representatives("")
 @pytest.mark.parametrize("server", FLAGS)
 def test_a_server_that_was_roots(server: str, ca: Authority, ca_file: Path, folder: Path, before: list[str]) -> None:
     """A port of root's is kept, for redirects too, and the status follows, twice in a row. Where root stays, it reads

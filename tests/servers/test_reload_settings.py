@@ -41,6 +41,7 @@ def workers(site: Site) -> int:
     return len({site.ask().text.split()[1] for _ in range(40)})
 
 
+@pytest.mark.representatives("")
 @pytest.mark.parametrize("server", ["gunicorn", "uwsgi", "granian", "hypercorn"])
 def test_other_workers(server: str, localhost_cert: Paths, ca_file: Path, tmp_path: Path) -> None:
     """More of them, then fewer, then more again, and nobody notices."""
@@ -58,6 +59,7 @@ def test_other_workers(server: str, localhost_cert: Paths, ca_file: Path, tmp_pa
         assert load.failures == []
 
 
+@pytest.mark.representatives("")
 @pytest.mark.parametrize(
     ("before", "after"),
     [

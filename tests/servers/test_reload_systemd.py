@@ -22,6 +22,7 @@ def told(site: Site, manager: Manager, seen: int) -> list[str]:
     return words()
 
 
+@pytest.mark.representatives("")
 @pytest.mark.parametrize("server", FLAGS)
 def test_a_reload_is_told(server: str, localhost_cert: Paths, ca_file: Path, tmp_path: Path) -> None:
     """RELOADING with the time, no earlier than the signal; READY when the new code serves, and no word before; so

@@ -22,6 +22,7 @@ def status(folder: Path) -> CompletedProcess[str]:
     return run([sys.executable, "-m", "tlsrun", "status", "--json"], env={"TMPDIR": str(folder)})
 
 
+@pytest.mark.representatives("")
 @pytest.mark.parametrize("server", ALL_SERVERS)
 def test_as_soon_as_it_serves(server: str, localhost_cert: Paths, ca_file: Path, tmp_path: Path) -> None:
     """0, with the place and the certificate, once the server has said that it is ready."""

@@ -37,6 +37,7 @@ def test_application_by_name(macos: Shell, localhost_cert: Paths, ca_file: Path,
         assert "Traceback" not in program.log()
 
 
+@pytest.mark.representatives("")
 @pytest.mark.parametrize("server", ALL_SERVERS)
 def test_live_object(macos: Shell, ca_file: Path, localhost_cert: Paths, server: str) -> None:
     """`app.run()` hands the object itself to workers that are forked, whatever multiprocessing would do."""
