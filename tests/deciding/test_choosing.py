@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tlsrun import servers as registry
 from tlsrun.deciding.choosing import Choice, ServerFacts, choose, honours, http_words, spoken
 from tlsrun.errors import Problem
 from tlsrun.settings.layers import flask_layer, resolve
@@ -18,7 +19,8 @@ MISSING = Problem(where="TLS_SERVER", what="it is not installed", remedy="Instal
 
 def _server(name: str, *http: str, **cells: Cell) -> ServerFacts:
     mapping: dict[str, Cell] = {setting: Ours("") for setting in SPECS}
-    return ServerFacts(name=name, title=name, version="1", missing=None, mapping={**mapping, **cells}, http=http)
+    rank = registry.load(name).facts.rank
+    return ServerFacts(name=name, title=name, version="1", mapping={**mapping, **cells}, http=http, rank=rank)
 
 
 SERVERS = {

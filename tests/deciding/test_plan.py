@@ -28,7 +28,8 @@ from tlsrun.tls.sni import NamedIdentities
 
 def _server(name: str, **cells: Cell) -> ServerFacts:
     mapping: dict[str, Cell] = {setting: Ours("") for setting in SPECS}
-    return ServerFacts(name=name, title=name, version="1", missing=None, mapping={**mapping, **cells})
+    facts = ServerFacts(name=name, title=name, version="1", mapping={**mapping, **cells})
+    return dataclasses.replace(facts, for_development=name == "builtin")
 
 
 SERVERS = {

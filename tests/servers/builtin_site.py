@@ -420,7 +420,7 @@ def main() -> int:
             reload=given.reload, debugger=given.debugger, extra_files=(given.watch,) if given.watch else ()
         ),
     )
-    return builtin.launch(plan, with_facts(application))
+    return builtin.SERVER.launch(plan, with_facts(application))
 
 
 if __name__ == "__main__":

@@ -171,7 +171,7 @@ def main() -> None:
             file.write(f"{os.getpid()}\n")
     logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
     job = json.loads(sys.argv[1])
-    sys.exit(gunicorn.launch(make_plan(job.pop("paths"), job.pop("port"), **job), application))
+    sys.exit(gunicorn.SERVER.launch(make_plan(job.pop("paths"), job.pop("port"), **job), application))
 
 
 if __name__ == "__main__":

@@ -14,16 +14,16 @@ from tlsrun.settings.table import SPECS
 
 def test_has_a_cell_for_every_setting() -> None:
     """Nothing is dropped silently; TLS is all there, and what is not has to do with what the server is."""
-    assert builtin.MAPPING.keys() == SPECS.keys()
-    unsupported = {name for name, cell in builtin.MAPPING.items() if isinstance(cell, Unsupported)}
+    assert builtin.SERVER.facts.mapping.keys() == SPECS.keys()
+    unsupported = {name for name, cell in builtin.SERVER.facts.mapping.items() if isinstance(cell, Unsupported)}
     assert {"workers"} <= unsupported <= {"workers", "http"}
 
 
 def test_is_always_there() -> None:
     """It needs nothing that is not there."""
-    facts = builtin.probe()
-    assert (facts.name, facts.missing, facts.mapping) == (builtin.NAME, None, builtin.MAPPING)
-    assert builtin.option_targets() == Options.__dataclass_fields__.keys()
+    facts = builtin.SERVER.probe()
+    assert (facts.name, facts.missing, facts.mapping) == ("builtin", None, builtin.SERVER.facts.mapping)
+    assert builtin.SERVER.option_names() == Options.__dataclass_fields__.keys()
 
 
 def test_options_may_be_text() -> None:
@@ -43,7 +43,7 @@ def test_every_wrong_option_is_said() -> None:
     assert [str(problem) for problem in wrong.value.problems] == [
         "keepalive in server_options: the built-in server has no such option. Did you mean keep_alive?",
         "nonsense in server_options: the built-in server has no such option. "
-        f"It has: {', '.join(sorted(builtin.option_targets()))}.",
+        f"It has: {', '.join(sorted(builtin.SERVER.option_names()))}.",
         "head_timeout in server_options: 'soon' is not a number. Correct the value.",
         "backlog in server_options: 1.5 is not a whole number. Correct the value.",
         "write_timeout in server_options: -1 is not above 0. Correct the value.",

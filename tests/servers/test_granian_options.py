@@ -34,16 +34,16 @@ def _plan(cert: Paths, options: dict[str, Any], **more: Any) -> Plan:
 
 
 def _parameters(cert: Paths, options: dict[str, Any], **more: Any) -> dict[str, Any]:
-    from tlsrun.servers.granian.options import granian_parameters
+    from tlsrun.servers.granian.options import read
 
-    return granian_parameters(_plan(cert, options, **more), granian.option_targets())
+    return read(_plan(cert, options, **more))
 
 
 def test_every_parameter_is_known() -> None:
     """What the installed Granian has is allowed or refused by name; a new one is noticed here."""
     from tlsrun.servers.granian import options
 
-    assert granian.option_targets() == set(options._ALLOWED) | set(options._REFUSED)
+    assert granian.SERVER.option_names() == set(options._ALLOWED) | set(options._REFUSED)
 
 
 def test_ours(localhost_cert: Paths) -> None:

@@ -14,16 +14,16 @@ from tests.support.clients import free_port
 from tests.support.process import ROOT, run
 from tlsrun.errors import ConfigurationError
 from tlsrun.servers import gunicorn
-from tlsrun.servers.gunicorn.options import gunicorn_settings
+from tlsrun.servers.gunicorn.options import names, read
 
 
 def _settings(paths: Paths, **plan: Any) -> dict[str, Any]:
-    return gunicorn_settings(make_plan(paths, 8443, **plan), gunicorn.option_targets())
+    return read(make_plan(paths, 8443, **plan))
 
 
 def _refusal(paths: Paths, **options: Any) -> str:
     with pytest.raises(ConfigurationError) as caught:
-        gunicorn.launch(make_plan(paths, free_port(), server_options=options), application)
+        gunicorn.SERVER.launch(make_plan(paths, free_port(), server_options=options), application)
     return str(caught.value)
 
 
@@ -108,7 +108,7 @@ def test_every_refused_name_exists(localhost_cert: Paths) -> None:
     """The lists are about the installed gunicorn."""
     from tlsrun.servers.gunicorn import options
 
-    assert {*options._OURS, *options._MEANINGLESS, *options._PARTLY} <= gunicorn.option_targets()
+    assert {*options._OURS, *options._MEANINGLESS, *options._PARTLY} <= names()
 
 
 def test_a_runtime_error_of_gunicorn_is_no_traceback(localhost_cert: Paths, tmp_path: Path) -> None:
@@ -116,7 +116,9 @@ def test_a_runtime_error_of_gunicorn_is_no_traceback(localhost_cert: Paths, tmp_
     pidfile = tmp_path / "pid"
     pidfile.write_text("1\n")
     with pytest.raises(ConfigurationError, match="Already running on PID 1"):
-        gunicorn.launch(make_plan(localhost_cert, free_port(), server_options={"pidfile": str(pidfile)}), application)
+        gunicorn.SERVER.launch(
+            make_plan(localhost_cert, free_port(), server_options={"pidfile": str(pidfile)}), application
+        )
 
 
 def test_not_installed_is_said_with_the_command() -> None:
@@ -127,7 +129,7 @@ def test_not_installed_is_said_with_the_command() -> None:
         "    if name == 'gunicorn': raise m.PackageNotFoundError(name)\n"
         "    return original(name)\n"
         "m.version = version\n"
-        "from tlsrun.servers import gunicorn; facts = gunicorn.probe()\n"
+        "from tlsrun.servers import gunicorn; facts = gunicorn.SERVER.probe()\n"
         "import sys; print(facts.version, facts.missing, 'gunicorn' in sys.modules)\n"
     )
     done = run([sys.executable, "-c", code], cwd=ROOT)
@@ -137,8 +139,8 @@ def test_not_installed_is_said_with_the_command() -> None:
 @pytest.mark.parametrize(("version", "is_missing"), [("23.0.0", True), ("25.0.0", False), ("27.0.0", False)])
 def test_an_old_gunicorn_is_not_enough(monkeypatch: pytest.MonkeyPatch, version: str, is_missing: bool) -> None:
     """Its workers are made otherwise; the message names the ways that work."""
-    monkeypatch.setattr(gunicorn, "version_of", lambda _: version)
-    missing = gunicorn.probe().missing
+    monkeypatch.setattr("tlsrun.servers.server.version_of", lambda _: version)
+    missing = gunicorn.SERVER.probe().missing
     assert (missing is not None) is is_missing
     assert missing is None or "it is version 23.0.0" in str(missing)
     assert missing is None or "tlsrun export gunicorn-conf" in str(missing)
@@ -146,5 +148,5 @@ def test_an_old_gunicorn_is_not_enough(monkeypatch: pytest.MonkeyPatch, version:
 
 def test_windows_has_no_gunicorn(monkeypatch: pytest.MonkeyPatch) -> None:
     """It needs fork."""
-    monkeypatch.setattr("tlsrun.servers.forking.FORKS", False)
-    assert "it needs fork(2)" in str(gunicorn.probe().missing)
+    monkeypatch.setattr("tlsrun.servers.server.FORKS", False)
+    assert "it needs fork(2)" in str(gunicorn.SERVER.probe().missing)

@@ -22,7 +22,7 @@ def _hypercorn() -> None:
 
 
 def _options(cert: Paths, given: dict[str, Any], **more: Any) -> dict[str, Any]:
-    from tlsrun.servers.hypercorn.options import hypercorn_options
+    from tlsrun.servers.hypercorn.options import read
 
     sources = IdentitySources(
         cert=Source(given_by="cert", path=cert.fullchain), key=Source(given_by="key", path=cert.key)
@@ -31,14 +31,14 @@ def _options(cert: Paths, given: dict[str, Any], **more: Any) -> dict[str, Any]:
         server="hypercorn", framework="wsgi", endpoint=Endpoint(host="127.0.0.1", port=8443), sources=sources,
         identity=load_identity(sources)[0], server_options=given, policy=Policy(), http=("3", "2", "1.1"), **more,
     )  # fmt: skip
-    return hypercorn_options(plan, hypercorn.option_targets())
+    return read(plan)
 
 
 def test_every_option_is_known() -> None:
     """What the installed Hypercorn has is allowed or refused by name; a new one is noticed here."""
     from tlsrun.servers.hypercorn import options
 
-    found = hypercorn.option_targets() - {"log", "ssl_enabled"}  # made from the others
+    found = hypercorn.SERVER.option_names() - {"log", "ssl_enabled"}  # made from the others
     unseen = {"application_path", "logger_class"}  # a declaration without a value, and a class
     assert found == (set(options._ALLOWED) | set(options._REFUSED)) - unseen
 

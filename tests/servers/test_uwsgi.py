@@ -177,7 +177,7 @@ def test_it_runs_in_the_main_thread_only(localhost_cert: Paths) -> None:
     def run() -> None:
         job = {"cert": str(localhost_cert.fullchain), "key": str(localhost_cert.key), "port": 0}
         try:
-            uwsgi.launch(make_plan(job), application)
+            uwsgi.SERVER.launch(make_plan(job), application)
         except ConfigurationError as error:
             raised.append(error)
 
@@ -192,4 +192,4 @@ def test_a_port_in_use_is_said(localhost_cert: Paths) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         job = {"cert": str(localhost_cert.fullchain), "key": str(localhost_cert.key), "port": taken.getsockname()[1]}
         with pytest.raises(ConfigurationError, match="cannot be bound: Address already in use"):
-            uwsgi.launch(make_plan(job), application)
+            uwsgi.SERVER.launch(make_plan(job), application)

@@ -15,9 +15,8 @@ from tests.support.clients import free_port
 from tests.support.process import ROOT, Server, run
 from tests.support.servers import need
 from tlsrun.errors import ConfigurationError
-from tlsrun.servers.uwsgi import option_targets
 from tlsrun.servers.uwsgi.command import number
-from tlsrun.servers.uwsgi.options import has_ssl, known_options, user_options
+from tlsrun.servers.uwsgi.options import has_ssl, names, user_options
 
 
 @pytest.fixture(autouse=True)
@@ -28,21 +27,21 @@ def _installed() -> None:
 def refused(**options: Any) -> str:
     """What is said of ``options``."""
     with pytest.raises(ConfigurationError) as raised:
-        user_options(options, known_options(), {})
+        user_options(options, names(), {})
     return str(raised.value)
 
 
 def test_the_installed_uwsgi_is_asked() -> None:
     """Its options are known; PyPI's wheel has no TLS of its own."""
-    assert {"harakiri", "max-requests", "mule", "safe-fd", "pivot_root"} <= option_targets()
-    assert has_ssl() == ("https" in option_targets())
+    assert {"harakiri", "max-requests", "mule", "safe-fd", "pivot_root"} <= names()
+    assert has_ssl() == ("https" in names())
 
 
 def test_asking_does_not_import_it() -> None:
     """It remembers the command line of the process that imports it, and can run but once."""
     code = (
         "import sys; from tlsrun.servers import uwsgi\n"
-        "uwsgi.probe(); uwsgi.option_targets(); print('pyuwsgi' in sys.modules)"
+        "uwsgi.SERVER.probe(); uwsgi.SERVER.option_names(); print('pyuwsgi' in sys.modules)"
     )
     done = run([sys.executable, "-c", code], env={"PYTHONPATH": str(ROOT)})
     assert done.stdout.strip() == "False", done.stderr
@@ -52,7 +51,7 @@ def test_names_may_be_spelled_with_underscores() -> None:
     """``max_requests`` is ``max-requests``; a name that uWSGI has with an underscore stays."""
     options = {"max_requests": 5, "harakiri": 30, "pivot_root": "a b", "enable_threads": True}
     expected = {"max-requests": 5, "harakiri": 30, "pivot_root": "a b", "enable-threads": True}
-    assert user_options(options, known_options(), {}) == expected
+    assert user_options(options, names(), {}) == expected
 
 
 def test_a_misspelled_option_is_refused() -> None:
@@ -103,7 +102,7 @@ def test_the_environment_is_checked_too() -> None:
     """uWSGI takes each UWSGI_NAME for an option; what it sets for itself is let through."""
     environ = {"UWSGI_INI": "/app/uwsgi.ini", "UWSGI_NOPE": "1", "UWSGI_HARAKIRI": "3", "UWSGI_RELOADS": "1"}
     with pytest.raises(ConfigurationError) as raised:
-        user_options({}, known_options(), environ)
+        user_options({}, names(), environ)
     said = str(raised.value).splitlines()
     assert len(said) == 2
     assert said[0].startswith("UWSGI_INI in the environment: names a file of options")

@@ -23,6 +23,7 @@ from tlsrun.deciding.plan import Plan
 from tlsrun.endpoint import Endpoint
 from tlsrun.errors import ConfigurationError
 from tlsrun.servers import uwsgi
+from tlsrun.servers.uwsgi import launch as uwsgi_launch
 from tlsrun.tls.policy import Policy
 
 #: A file with a line for each time that the module which holds the application was executed.
@@ -195,9 +196,9 @@ def main() -> None:
         os.chdir(job.pop("leave_for"))
     if "edges" in job:
         edges = job.pop("edges")
-        uwsgi._edges = lambda workers: edges
+        uwsgi_launch._edges = lambda workers: edges
     try:
-        sys.exit(uwsgi.launch(make_plan(job), application))
+        sys.exit(uwsgi.SERVER.launch(make_plan(job), application))
     except ConfigurationError as error:
         sys.exit(str(error))
 

@@ -25,12 +25,12 @@ from tlsrun.check.measured import measured_live, measured_settings
 from tlsrun.check.report import Report
 from tlsrun.check.server import check_server
 from tlsrun.check.trust import Trust, read_trust
+from tlsrun.deciding.choosing import may_use_development_certificate
 from tlsrun.deciding.facts import Facts, gather
 from tlsrun.deciding.places import endpoint_of
 from tlsrun.deciding.plan import Plan, decide
 from tlsrun.errors import ConfigurationError
 from tlsrun.listening.address import UnixSocket, public_first, spell
-from tlsrun.settings.derived import may_use_development_certificate
 from tlsrun.settings.layers import Layer, Resolution, resolve
 from tlsrun.status import running
 
@@ -163,8 +163,10 @@ def _without_hook(resolution: Resolution) -> Resolution:
 def _facts(resolution: Resolution, view: View) -> tuple[Facts, tuple[Finding, ...]]:
     """The world, without a development certificate being made."""
     settings = resolution.settings
-    facts = gather(_without_hook(resolution), servers.probe_all(), may_develop=False, starting=False)
-    if settings.names_certificate or resolution.problems or not may_use_development_certificate(settings):
+    probes = servers.probe_all()
+    facts = gather(_without_hook(resolution), probes, may_develop=False, starting=False)
+    may_develop = may_use_development_certificate(settings, probes.get(settings.server))
+    if settings.names_certificate or resolution.problems or not may_develop:
         return facts, ()
     loaded, findings = check_development(endpoint_of(settings, facts).host, view.now)
     return replace(facts, loaded=replace(loaded, problems=(*facts.loaded.problems, *loaded.problems))), findings

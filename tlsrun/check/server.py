@@ -15,7 +15,6 @@ from tlsrun.deciding.facts import Facts
 from tlsrun.deciding.places import endpoint_of
 from tlsrun.deciding.plan import Plan
 from tlsrun.errors import ConfigurationError
-from tlsrun.servers.option_trial import read_options
 from tlsrun.settings.layers import Resolution
 
 
@@ -33,13 +32,14 @@ def check_server(resolution: Resolution, facts: Facts, plan: Plan | None) -> Ite
     where = f"{resolution.spelling('server')} {server.name}"
     because = f"; chosen by auto: {facts.chosen_because}" if facts.chosen_because else ""
     yield found("server-version", where, f"{server.title} {server.version or ''} {_ground()}{because}")
-    if server.name == "uwsgi":
-        yield _uwsgi(where)
+    if (remark := servers.load(server.name).remark) is not None:
+        code, what = remark()
+        yield found(code, where, what)
     http = spoken(settings, server)
     remedy = "Nothing." if "2" in http else None
     yield found("http-versions", where, f"{server.title} speaks {http_words(http)} here", remedy)
-    if server.name == "builtin" and not (endpoint := endpoint_of(settings, facts)).is_loopback:
-        yield found("builtin-public", where, f"others can reach {endpoint.host}, and the built-in server answers")
+    if server.for_development and not (endpoint := endpoint_of(settings, facts)).is_loopback:
+        yield found("builtin-public", where, f"others can reach {endpoint.host}, and {server.title} answers")
     yield from _options(resolution, server.name, plan)
 
 
@@ -52,23 +52,15 @@ def _openssl() -> Iterator[Finding]:
         yield found("openssl-old", "this Python", f"it is linked with {ssl.OPENSSL_VERSION}")
 
 
-def _uwsgi(where: str) -> Finding:
-    if "https" in servers.load("uwsgi").option_targets():
-        what = "this uWSGI is built with SSL; tlsrun ends TLS in its edge all the same"
-    else:
-        what = "this uWSGI is built without SSL, as PyPI's wheels are; tlsrun's edge ends TLS in front of it"
-    return found("uwsgi-ssl", where, what)
-
-
 def _options(resolution: Resolution, name: str, plan: Plan | None) -> Iterator[Finding]:
     """What the server says of its own options: all of it when it could be started, else whether it has them."""
     if plan is not None:
         try:
-            read_options(plan)
+            servers.load(name).read_options(plan)
         except ConfigurationError as error:
             yield from from_problems(error.problems, "server-option", severity=Severity.ERROR)
         return
-    known = {option.replace("-", "_"): option for option in servers.load(name).option_targets()}
+    known = {option.replace("-", "_"): option for option in servers.load(name).option_names()}
     for option in resolution.settings.server_options if known else ():
         if option.replace("-", "_") not in known:
             close = difflib.get_close_matches(option.replace("-", "_"), known, n=1)

@@ -25,7 +25,7 @@ def banner_lines(plan: Plan, server: ServerFacts, now: datetime.datetime, app_na
     """
     title = f"{server.title} {server.version}" if server.version else server.title
     serving = f"{app_name} on" if app_name else "on"
-    yield f"tlsrun {__version__}: serving {serving} {title}{_processes(plan)}"
+    yield f"tlsrun {__version__}: serving {serving} {title}{_processes(plan, server)}"
     if plan.chosen_because is not None:
         yield f"{server.title} was chosen (server = auto): {plan.chosen_because}"
     yield f"{_link(plan)} (Ctrl-C stops it)"
@@ -75,8 +75,8 @@ def _links_by_name(plan: Plan) -> str:
     return _some(urls) if urls else ""
 
 
-def _processes(plan: Plan) -> str:
-    if plan.server == "builtin":
+def _processes(plan: Plan, server: ServerFacts) -> str:
+    if server.for_development:
         return ""
     workers = "1 worker" if plan.workers == 1 else f"{plan.workers} workers"
     return f", {workers}"

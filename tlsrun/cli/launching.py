@@ -14,7 +14,8 @@ import click
 from tlsrun import servers
 from tlsrun.cli.banner import banner_lines, plain_banner_lines
 from tlsrun.cli.console import fail, say, warn
-from tlsrun.deciding.behind import SERVER, decide_plain
+from tlsrun.deciding.behind import decide_plain
+from tlsrun.deciding.choosing import may_use_development_certificate
 from tlsrun.deciding.facts import gather
 from tlsrun.deciding.plan import Development, Plan, decide
 from tlsrun.deciding.platform import Platform, find_platform, resolve_behind
@@ -22,8 +23,6 @@ from tlsrun.errors import ConfigurationError, Problem, TLSRunError
 from tlsrun.handover import is_anew, is_trial
 from tlsrun.process import patch_problem
 from tlsrun.reloading.trial import Passed, check_server
-from tlsrun.servers.option_trial import read_options
-from tlsrun.settings.derived import may_use_development_certificate
 from tlsrun.settings.layers import Layer, Resolution, resolve
 from tlsrun.wsgi import application as with_facts
 
@@ -83,7 +82,7 @@ def _serve(job: Job) -> int:
     facts = gather(
         resolution,
         probes,
-        may_develop=may_use_development_certificate(resolution.settings),
+        may_develop=may_use_development_certificate(resolution.settings, probes.get(resolution.settings.server)),
         ask_password=_ask_password if sys.stdin is not None and sys.stdin.isatty() else None,
     )
     plan = decide(
@@ -96,10 +95,11 @@ def _serve(job: Job) -> int:
     )
     check_server(plan.server)
     show_log(quiet=plan.quiet)
+    server = servers.load(plan.server)
     if not _is_started_again():
-        read_options(plan)
+        server.read_options(plan)
         announce(plan, job, facts.now)
-    return servers.load(plan.server).launch(plan, with_facts(job.application, plan.front))
+    return server.launch(plan, with_facts(job.application, plan.front))
 
 
 def _serve_plain(job: Job, platform: Platform, resolution: Resolution) -> int:
@@ -114,16 +114,15 @@ def _serve_plain(job: Job, platform: Platform, resolution: Resolution) -> int:
         quiet=job.quiet,
         warnings=job.warnings,
     )
-    from tlsrun.servers.gunicorn.plain import launch_plain
-
     show_log(quiet=plan.quiet)
+    server = servers.load(plan.server)
     if not _is_started_again():
-        read_options(plan)
+        server.read_options(plan)
         warn(plan.warnings)
         if not plan.quiet:
-            for line in plain_banner_lines(plan, facts.servers[SERVER], job.name):
+            for line in plain_banner_lines(plan, facts.servers[plan.server], job.name):
                 say(f" * {line}")
-    return launch_plain(plan, with_facts(job.application, plan.front))
+    return server.launch(plan, with_facts(job.application, plan.front))
 
 
 def _is_started_again() -> bool:

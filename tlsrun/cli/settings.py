@@ -84,5 +84,5 @@ def support_command(setting: str | None) -> None:
     tlsrun settings support
     tlsrun settings support client_auth
     """
-    mappings = {name: servers.load(name).MAPPING for name in SERVERS}
+    mappings = {name: servers.load(name).facts.mapping for name in SERVERS}
     click.echo(setting_table(setting, mappings) if setting else support_table(mappings), nl=False)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tlsrun.account import Account
+from tlsrun.deciding.choosing import ServerFacts
 from tlsrun.deciding.facts import Facts
 from tlsrun.deciding.places import bind_problems
 from tlsrun.deciding.plan import Development, development_problems
@@ -16,10 +17,8 @@ from tlsrun.errors import ConfigurationError, Problem
 from tlsrun.listening.address import Listener
 from tlsrun.settings.layers import Resolution
 from tlsrun.settings.proxies import headers_of, may_be_nginx
+from tlsrun.settings.words import AUTO
 from tlsrun.wsgi.front import Front
-
-#: The only server that does it here: it is made for it, and what our own TLS adds to the others is not needed.
-SERVER = "gunicorn"
 
 #: What is of no use, and does no harm, where somebody else ends TLS.
 _USELESS = (
@@ -41,6 +40,7 @@ class PlainPlan:
 
     Arguments:
         platform: which.
+        server: the name of the server.
         framework: ``flask``, ``bottle`` or ``wsgi``.
         endpoint: where to listen for plain HTTP.
         front: the edge, and what is believed of it.
@@ -52,6 +52,7 @@ class PlainPlan:
     """
 
     platform: Platform
+    server: str
     framework: str
     endpoint: Endpoint
     front: Front
@@ -92,12 +93,13 @@ def decide_plain(
     problems = [
         *_problems(resolution, facts, platform),
         *(() if settings.bind else bind_problems(resolution, facts)),
-        *development_problems(SERVER, development or Development()),
+        *development_problems(plain_server(facts), development or Development()),
     ]
     if problems:
         raise ConfigurationError(problems)
     return PlainPlan(
         platform=platform,
+        server=plain_server(facts).name,
         framework=framework,
         endpoint=endpoint,
         front=Front(
@@ -116,20 +118,25 @@ def decide_plain(
     )
 
 
+def plain_server(facts: Facts) -> ServerFacts:
+    """The only server that does it here: it is made for it, and what our own TLS adds to the others is not needed."""
+    return next(server for server in facts.servers.values() if server.serves_plain)
+
+
 def _problems(resolution: Resolution, facts: Facts, platform: Platform) -> Iterator[Problem]:
-    settings = resolution.settings
+    settings, server = resolution.settings, plain_server(facts)
     yield from resolution.problems
     yield from facts.peers_problems
-    if settings.server not in (SERVER, "auto"):
+    if settings.server not in (server.name, AUTO):
         yield Problem(
             where=resolution.spelling("server"),
-            what=f"behind {platform.title}'s edge, and without a certificate, plain HTTP is served, and here gunicorn "
-            f"alone does that, not {settings.server}",
-            remedy="Leave it out, or set TLS_SERVER (--server) to gunicorn; or set TLS_CERT and TLS_KEY",
+            what=f"behind {platform.title}'s edge, and without a certificate, plain HTTP is served, and here "
+            f"{server.title} alone does that, not {settings.server}",
+            remedy=f"Leave it out, or set TLS_SERVER (--server) to {server.name}; or set TLS_CERT and TLS_KEY",
             code="TLS203",
         )
-    elif (missing := facts.servers[SERVER].missing) is not None:
-        yield missing
+    elif server.missing is not None:
+        yield server.missing
     for name, remedy in _MISSED.items():
         if resolution.is_given(name) and getattr(settings, name):
             what = f"needs TLS to end here, and behind {platform.title}'s edge no certificate is set"

@@ -6,15 +6,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tlsrun.endpoint import Endpoint
 from tlsrun.errors import Problem
+from tlsrun.settings.bind_kind import only_here
 from tlsrun.settings.derived import verifies_clients
 from tlsrun.settings.layers import Resolution
 from tlsrun.settings.mapping import Cell, Unsupported
 from tlsrun.settings.table import SPECS, Settings
 from tlsrun.settings.words import AUTO
-
-#: What ``auto`` takes first: by speed, as measured, and the built-in server only where there is no other.
-_PREFERENCE = ("granian", "gunicorn", "uwsgi", "hypercorn", "builtin")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,30 +23,36 @@ class ServerFacts:
     Arguments:
         name: as in the setting ``server``.
         title: as people write it.
+        mapping: how each setting reaches it.
         version: of the installed package; None when there is none.
         missing: why it cannot run here; None when it can.
         elsewhere: whether it can run on other systems alone.
-        mapping: how each setting reaches it.
+        rank: its place among those that ``auto`` takes: by speed, as measured; last what is for development.
         http: the HTTP versions that it speaks well here, the newest first.
         http_limits: HTTP version -> the settings that it cannot honour, though the server can.
         redirects_plain_http: whether HTTP on the port of HTTPS is answered, with a redirect.
         renews_as_starter: whether renewed certificates are read by a process that stays who started it.
         mixes_up_underscores: whether it takes a header ``X_Forwarded_For`` for ``X-Forwarded-For``.
         wants_every_list: whether it looks up every authority of a client's path, and refuses without a list.
+        for_development: whether it is for who develops: reloader and debugger, one process, a certificate made for it.
+        serves_plain: whether it serves over plain HTTP where a platform's edge ends TLS.
     """
 
     name: str
     title: str
-    version: str | None
-    missing: Problem | None
     mapping: Mapping[str, Cell]
+    version: str | None = None
+    missing: Problem | None = None
     elsewhere: bool = False
+    rank: int = 0
     http: tuple[str, ...] = ("1.1",)
     http_limits: Mapping[str, Mapping[str, Unsupported]] = field(default_factory=dict)
     redirects_plain_http: bool = True
     renews_as_starter: bool = False
     wants_every_list: bool = False
     mixes_up_underscores: bool = False
+    for_development: bool = False
+    serves_plain: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +66,19 @@ class Choice:
 
     server: ServerFacts
     because: str | None = None
+
+
+def may_use_development_certificate(settings: Settings, named: ServerFacts | None) -> bool:
+    """Whether a development certificate may stand in: at any address where one develops, else on loopback only.
+
+    Arguments:
+        named: the server that the settings name; None for ``auto``.
+    """
+    if named is not None and named.for_development:
+        return True
+    if settings.bind:
+        return only_here(settings.bind)
+    return Endpoint(host=settings.host, port=settings.port).is_loopback
 
 
 def honours(server: ServerFacts, name: str, value: Any) -> bool:
@@ -110,7 +128,7 @@ def choose(resolution: Resolution, servers: Mapping[str, ServerFacts]) -> Choice
     settings = resolution.settings
     if settings.server != AUTO:
         return Choice(server=servers[settings.server])
-    candidates = [servers[name] for name in _PREFERENCE if name in servers]
+    candidates = sorted(servers.values(), key=lambda server: server.rank)
     hindrances = {server.name: _hindrance(server, resolution) for server in candidates}
     willing = [server for server in candidates if not unmet(server, resolution)]
     best = next((server for server in willing if not server.missing), None) or (willing or candidates)[0]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tlsrun.deciding.choosing import honours, http_words, limits_of, spoken, unmet
+from tlsrun.deciding.choosing import honours, http_words, limits_of, may_use_development_certificate, spoken, unmet
 from tlsrun.deciding.facts import Facts
 from tlsrun.deciding.places import bind_problems, port_problems
 from tlsrun.endpoint import Endpoint
 from tlsrun.errors import Problem
 from tlsrun.proxies.peers import EVERYBODY
 from tlsrun.renewal.succession import objection
-from tlsrun.settings.derived import may_use_development_certificate, policy_of
+from tlsrun.settings.derived import policy_of
 from tlsrun.settings.layers import Resolution
 from tlsrun.settings.mapping import Unsupported
 from tlsrun.settings.proxies import dropping, mixed_up
@@ -115,8 +115,9 @@ def _identity_problems(resolution: Resolution, facts: Facts, endpoint: Endpoint)
             if resolution.is_given(name):
                 yield Problem(where=resolution.spelling(name), what="is given, and no certificate",
                               remedy="Set TLS_CERT (--cert) too", code="TLS205")  # fmt: skip
-        seen_by_others = facts.server.name != "builtin" and not endpoint.is_loopback  # as systemd's sockets may be
-        if seen_by_others or not may_use_development_certificate(settings):
+        named = facts.server if facts.chosen_because is None else None
+        seen_by_others = not (facts.server.for_development or endpoint.is_loopback)  # as systemd's sockets may be
+        if seen_by_others or not may_use_development_certificate(settings, named):
             yield Problem(
                 where=f"{resolution.spelling('bind' if settings.bind else 'host')} {endpoint.host}",
                 what=f"{facts.server.title} on an address that others can reach needs a certificate, "

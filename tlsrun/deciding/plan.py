@@ -11,7 +11,7 @@ from typing import Any
 
 from tlsrun.account import Account
 from tlsrun.certificates.identity import Identity, IdentitySources
-from tlsrun.deciding.choosing import spoken
+from tlsrun.deciding.choosing import ServerFacts, spoken
 from tlsrun.deciding.facts import Facts
 from tlsrun.deciding.objections import objections, oddities
 from tlsrun.deciding.places import endpoint_of
@@ -171,7 +171,7 @@ def decide(
     development = development or Development()
     endpoint = endpoint_of(settings, facts)
     http = _spoken(settings, facts)
-    problems = [*objections(resolution, facts, endpoint), *development_problems(facts.server.name, development)]
+    problems = [*objections(resolution, facts, endpoint), *development_problems(facts.server, development)]
     if problems or loaded.identity is None or loaded.sources is None:
         raise ConfigurationError(problems)
     return Plan(
@@ -230,10 +230,10 @@ def _spoken(settings: Settings, facts: Facts) -> tuple[str, ...]:
     return tuple(version for version in http if version != "3")
 
 
-def development_problems(server: str, development: Development) -> Iterator[Problem]:
+def development_problems(server: ServerFacts, development: Development) -> Iterator[Problem]:
     """What of ``development`` the server cannot do."""
     asked = {"The reloader": development.reload, "The debugger": development.debugger}
     for tool, wanted in asked.items():
-        if wanted and server != "builtin":
-            yield Problem(where=tool, what=f"it works with the built-in server only, not with {server}",
+        if wanted and not server.for_development:
+            yield Problem(where=tool, what=f"it works with the built-in server only, not with {server.name}",
                           remedy="Leave it out, or use the server builtin while you develop")  # fmt: skip

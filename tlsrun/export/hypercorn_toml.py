@@ -11,7 +11,7 @@ from tlsrun.export.material import key_path, path_of, quoted
 from tlsrun.export.quoting import toml
 from tlsrun.export.site import Site, sockets
 from tlsrun.export.text import command, comment
-from tlsrun.servers.hypercorn import BY_QUIC
+from tlsrun.servers.hypercorn.mapping import BY_QUIC
 from tlsrun.settings.mapping import Ours, Unsupported
 from tlsrun.settings.table import environment_variable
 

@@ -28,7 +28,6 @@ from tlsrun.export.material import unfit
 from tlsrun.process import patch_problem
 from tlsrun.proxies.peers import Network
 from tlsrun.servers import load, probe_all
-from tlsrun.servers.option_trial import read_options
 from tlsrun.settings.layers import Resolution
 from tlsrun.settings.mapping import Unsupported
 from tlsrun.settings.proxies import PRESETS, dropping, mixed_up
@@ -123,7 +122,7 @@ def _servers(target: str) -> dict[str, ServerFacts]:
     """What is known of the servers, none of which need be installed here; in an image all that belongs to one is."""
     known = {name: dataclasses.replace(one, missing=None) for name, one in probe_all().items()}
     if target in export.ELSEWHERE:
-        return {name: dataclasses.replace(one, http=load(name).HTTP) for name, one in known.items()}
+        return {name: dataclasses.replace(one, http=load(name).facts.http) for name, one in known.items()}
     return known
 
 
@@ -162,7 +161,7 @@ def _of_the_options(plan: Plan) -> tuple[Problem, ...]:
     if not plan.server_options or load(plan.server).probe().missing is not None:
         return ()
     try:
-        read_options(plan)
+        load(plan.server).read_options(plan)
     except ConfigurationError as error:
         return error.problems
     return ()

@@ -7,15 +7,6 @@ import threading
 
 from tlsrun.errors import ConfigurationError, Problem
 from tlsrun.process import other_threads
-from tlsrun.system import FORKS
-
-
-def why_not_here(name: str) -> Problem | None:
-    """Why a server whose workers are forked cannot run on this system; None where it can."""
-    if FORKS:
-        return None
-    what, remedy = "it needs fork(2), which this system has not", "Leave it out, for the built-in server"
-    return Problem(where=name, what=what, remedy=remedy, code="TLS301")
 
 
 def need_the_main_thread(name: str, title: str) -> None:

@@ -4,18 +4,8 @@ from __future__ import annotations
 
 from tlsrun.endpoint import Endpoint
 from tlsrun.listening.address import hosts_of, parse_bind
-from tlsrun.settings.bind_kind import only_here
 from tlsrun.settings.table import Settings
 from tlsrun.tls.policy import HTTP_VERSIONS, INTERMEDIATE_CIPHERS, Policy
-
-
-def may_use_development_certificate(settings: Settings) -> bool:
-    """Whether a development certificate may stand in: any address for the built-in server, else loopback only."""
-    if settings.server == "builtin":
-        return True
-    if settings.bind:
-        return only_here(settings.bind)
-    return Endpoint(host=settings.host, port=settings.port).is_loopback
 
 
 def hosts_of_settings(settings: Settings) -> tuple[str, ...]:

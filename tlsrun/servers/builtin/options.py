@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from tlsrun.deciding.plan import Plan
 from tlsrun.errors import ConfigurationError, Problem
 
 
@@ -39,10 +40,19 @@ class Options:
     evalex: bool = True
 
 
-NAMES = frozenset(field.name for field in fields(Options))
 _MAY_BE_ZERO = ("grace",)
 _TRUE = ("true", "yes", "on", "1")
 _FALSE = ("false", "no", "off", "0")
+
+
+def names() -> frozenset[str]:
+    """Those that there are."""
+    return frozenset(field.name for field in fields(Options))
+
+
+def read(plan: Plan) -> Options:
+    """The options of a plan; as `read_options`."""
+    return read_options(plan.server_options)
 
 
 def read_options(given: Mapping[str, Any]) -> Options:
@@ -71,8 +81,8 @@ def _where(name: str) -> str:
 
 
 def _unknown(name: str) -> Problem:
-    close = difflib.get_close_matches(name, NAMES, n=1)
-    remedy = f"Did you mean {close[0]}?" if close else f"It has: {', '.join(sorted(NAMES))}"
+    close = difflib.get_close_matches(name, names(), n=1)
+    remedy = f"Did you mean {close[0]}?" if close else f"It has: {', '.join(sorted(names()))}"
     return Problem(where=_where(name), what="the built-in server has no such option", remedy=remedy)
 
 

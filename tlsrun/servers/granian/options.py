@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import resource
 from typing import Any
 
 from tlsrun.deciding.plan import Plan
+from tlsrun.optional import require
 from tlsrun.servers.options import Options, Parse, boolean, instead, integer, mapping, path, several, text
 
 _THREADS = 4
@@ -121,20 +123,23 @@ OPTIONS = Options(
 )
 
 
-def granian_parameters(plan: Plan, known: frozenset[str]) -> dict[str, Any]:
-    """Granian's parameters, without certificates, which come and go.
+def names() -> frozenset[str]:
+    """The parameters that the installed Granian has."""
+    server = require("granian.server.mp", extra="granian", wanted_by="granian").MPServer
+    return frozenset(inspect.signature(server.__init__).parameters) - {"self"}
 
-    Arguments:
-        known: the names of the parameters that the installed Granian has.
+
+def read(plan: Plan) -> dict[str, Any]:
+    """Granian's parameters, without certificates, which come and go.
 
     Raises:
         ConfigurationError: with every option that Granian has not or cannot take, or that fights with ours.
     """
+    options = OPTIONS.read(plan.server_options, names())
     from granian.constants import HTTPModes, Interfaces, RuntimeModes, SSLProtocols
     from granian.http import HTTP1Settings, HTTP2Settings
     from granian.log import LogLevels
 
-    options = OPTIONS.read(plan.server_options, known)
     modes = {("2", "1.1"): HTTPModes.auto, ("2",): HTTPModes.http2, ("1.1",): HTTPModes.http1}
     ours = {
         "address": plan.endpoint.host,

@@ -10,6 +10,7 @@ from tlsrun.deciding.behind import PlainPlan
 from tlsrun.deciding.plan import Plan
 from tlsrun.errors import ConfigurationError, Problem
 from tlsrun.listening.address import spell
+from tlsrun.optional import require
 from tlsrun.servers.options import instead
 
 #: Worker classes that we have, under the names that gunicorn gives them.
@@ -83,17 +84,20 @@ _PARTLY = {
 }
 
 
-def gunicorn_settings(plan: Plan | PlainPlan, known: frozenset[str]) -> dict[str, Any]:
+def names() -> frozenset[str]:
+    """The settings that the installed gunicorn has."""
+    config = require("gunicorn.config", extra="gunicorn", wanted_by="gunicorn")
+    return frozenset(config.make_settings())
+
+
+def read(plan: Plan | PlainPlan) -> dict[str, Any]:
     """gunicorn's settings, without ``ssl_context``; ``worker_class`` is ``sync`` or ``gthread``.
 
-    Arguments:
-        known: the names of the settings that the installed gunicorn has.
-
     Raises:
-        ConfigurationError: with every option that gunicorn has not, or that fights with ours.
+        ConfigurationError: with every option that gunicorn has not or refuses, or that fights with ours.
     """
-    problems = list(_problems(plan, known))
-    if problems:
+    known = names()
+    if problems := list(_problems(plan, known)):
         raise ConfigurationError(problems)
     options = dict(plan.server_options)
     worker = WORKER_CLASSES[options.pop("worker_class", "gthread")]
@@ -110,7 +114,22 @@ def gunicorn_settings(plan: Plan | PlainPlan, known: frozenset[str]) -> dict[str
     }
     if plan.account is not None:
         ours |= {"user": plan.account.uid, "group": plan.account.gid, "initgroups": True}
-    return {name: value for name, value in ours.items() if name in known} | options
+    settings = {name: value for name, value in ours.items() if name in known} | options
+    if problems := list(_refused({name: settings[name] for name in plan.server_options})):
+        raise ConfigurationError(problems)
+    return settings
+
+
+def _refused(given: Mapping[str, Any]) -> Iterator[Problem]:
+    """What gunicorn itself says of each value."""
+    from gunicorn.config import Config
+
+    config = Config()
+    for name, value in given.items():
+        try:
+            config.set(name, value)
+        except Exception as error:  # a validator may raise anything
+            yield Problem(where=where(name), what=f"gunicorn refuses it: {error}", remedy="Correct the value")
 
 
 def where(name: str) -> str:

@@ -13,12 +13,9 @@ from tlsrun.deciding.behind import PlainPlan
 from tlsrun.errors import ConfigurationError, Problem
 from tlsrun.listening.kept import take
 from tlsrun.reloading.trial import ends_here
-from tlsrun.servers.forking import need_the_main_thread
-from tlsrun.servers.gunicorn import NAME, TITLE, check_values, option_targets
 from tlsrun.servers.gunicorn.application import exit_code
 from tlsrun.servers.gunicorn.arbiter import Readiness, ReloadingArbiter
 from tlsrun.servers.gunicorn.body import with_bodies
-from tlsrun.servers.gunicorn.options import gunicorn_settings
 
 
 def for_those_who_wait(application: Callable[..., Any]) -> Callable[..., Any]:
@@ -74,21 +71,12 @@ class HTTPApplication(BaseApplication):  # type: ignore[misc]  # gunicorn ships 
             raise ConfigurationError([Problem(where=where, what=str(error), remedy="Correct them")]) from error
 
 
-def launch_plain(plan: PlainPlan, application: Callable[..., Any]) -> int:
-    """Serve until gunicorn is told to stop (SIGTERM, SIGINT).
+def serve(plan: PlainPlan, application: Callable[..., Any], settings: dict[str, Any]) -> int:
+    """As `tlsrun.servers.gunicorn.launch.launch`.
 
-    Returns:
-        the master's exit code. In the workers, which are forked from here, SystemExit passes through.
-
-    Raises:
-        ConfigurationError: ``server_options`` has what gunicorn has not, refuses, or what fights with ours; or this
-            is not the main thread.
+    Arguments:
+        settings: gunicorn's, checked.
     """
-    from gunicorn.config import Config
-
-    need_the_main_thread(NAME, TITLE)
-    settings = gunicorn_settings(plan, option_targets())
-    check_values(settings, Config)
     ends_here()
     kept = [take(listener) for listener in plan.listeners]
     settings["bind"] = [f"fd://{sock.detach()}" for sock in kept if sock is not None] or settings["bind"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tlsrun.deciding.plan import Plan
+from tlsrun.optional import require
 from tlsrun.servers.options import Options, Parse, boolean, instead, integer, mapping, seconds, several, text
 
 THREADS = 4
@@ -95,11 +96,14 @@ OPTIONS = Options(
 )
 
 
-def hypercorn_options(plan: Plan, known: frozenset[str]) -> dict[str, Any]:
-    """Hypercorn's options, checked.
+def names() -> frozenset[str]:
+    """The options that the installed Hypercorn has."""
+    config = require("hypercorn.config", extra="hypercorn", wanted_by="hypercorn").Config
+    return frozenset(name for name in dir(config) if not name.startswith("_") and not callable(getattr(config, name)))
 
-    Arguments:
-        known: the names of those that the installed Hypercorn has.
+
+def read(plan: Plan) -> dict[str, Any]:
+    """Hypercorn's options, checked.
 
     Raises:
         ConfigurationError: with every option that Hypercorn has not or cannot take, or that fights with ours.
@@ -113,4 +117,4 @@ def hypercorn_options(plan: Plan, known: frozenset[str]) -> dict[str, Any]:
         "keep_alive_timeout": _KEEP_ALIVE,
         "loglevel": "WARNING" if plan.quiet else "INFO",
     }
-    return ours | OPTIONS.read(plan.server_options, known)
+    return ours | OPTIONS.read(plan.server_options, names())

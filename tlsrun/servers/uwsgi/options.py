@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
+from tlsrun.deciding.plan import Plan
 from tlsrun.errors import ConfigurationError, Problem
 from tlsrun.servers.options import instead
 
@@ -60,7 +61,7 @@ _MUST_BE_ON = frozenset(("enable-threads",))
 
 
 @cache
-def known_options() -> frozenset[str]:
+def names() -> frozenset[str]:
     """The options that the installed uWSGI has; empty when it is not installed or does not tell.
 
     Asked of another process: uWSGI ends the one that it tells.
@@ -84,12 +85,18 @@ def known_options() -> frozenset[str]:
 
 def has_ssl() -> bool:
     """Whether the installed uWSGI itself was built with TLS; PyPI's wheels are not, and ignore ``https`` in a file."""
-    return "https" in known_options()
+    return "https" in names()
 
 
 def where(name: str) -> str:
     """How an option is spelled in messages."""
     return f"server_options, uWSGI's {name}"
+
+
+def read(plan: Plan) -> dict[str, Any]:
+    """uWSGI's options from a plan: who it runs as, and the user's own; as `user_options`."""
+    ours = {"uid": str(plan.account.uid), "gid": str(plan.account.gid)} if plan.account is not None else {}
+    return ours | user_options(plan.server_options, names())
 
 
 def user_options(

@@ -28,6 +28,7 @@ from tlsrun.servers.certificates import certificates_of
 from tlsrun.servers.forking import need_the_main_thread
 from tlsrun.servers.granian import wsgi
 from tlsrun.servers.granian.certificates import Keeper
+from tlsrun.servers.granian.options import read
 from tlsrun.servers.granian.pem import PemFolder
 from tlsrun.servers.granian.pool import Pool, Runtime
 from tlsrun.servers.granian.supervisor import Supervisor
@@ -42,12 +43,17 @@ from tlsrun.wsgi.chunked import for_bottle
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
-def serve(plan: Plan, application: Callable[..., Any], parameters: dict[str, Any]) -> int:
-    """Serve until told to stop; see `tlsrun.servers.granian.launch`.
+def launch(plan: Plan, application: Callable[..., Any]) -> int:
+    """Serve until told to stop (SIGTERM, SIGINT); requests in flight finish.
 
-    Arguments:
-        parameters: Granian's, checked.
+    Returns:
+        0; 1 when a worker could not be started, or failed and is not to be replaced.
+
+    Raises:
+        ConfigurationError: see `tlsrun.servers.server.Server.launch`; or the certificate is of a kind that Granian
+            cannot serve.
     """
+    parameters = read(plan)
     need_the_main_thread("granian", "Granian")
     certificates = certificates_of(plan)
     with contextlib.ExitStack() as stack:

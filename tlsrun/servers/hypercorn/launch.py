@@ -26,7 +26,7 @@ from tlsrun.servers.certificates import certificates_of
 from tlsrun.servers.duties import Duties
 from tlsrun.servers.forking import need_the_main_thread
 from tlsrun.servers.hypercorn.announcing import Announcement
-from tlsrun.servers.hypercorn.options import OPTIONS, THREADS
+from tlsrun.servers.hypercorn.options import OPTIONS, THREADS, read
 from tlsrun.servers.hypercorn.site import Site
 from tlsrun.servers.hypercorn.supervisor import SEATS, Supervisor
 from tlsrun.servers.hypercorn.worker import HELD, run
@@ -38,12 +38,16 @@ if TYPE_CHECKING:
 _log = logging.getLogger("tlsrun.hypercorn")
 
 
-def serve(plan: Plan, application: Callable[..., Any], options: dict[str, Any]) -> int:
-    """Serve until told to stop; see `tlsrun.servers.hypercorn.launch`.
+def launch(plan: Plan, application: Callable[..., Any]) -> int:
+    """Serve until told to stop (SIGTERM, SIGINT); requests in flight finish.
 
-    Arguments:
-        options: Hypercorn's, checked.
+    Returns:
+        0; 1 when a worker could not be started.
+
+    Raises:
+        ConfigurationError: see `tlsrun.servers.server.Server.launch`.
     """
+    options = read(plan)
     need_the_main_thread("hypercorn", "Hypercorn")
     certificates = certificates_of(plan)
     ends_here(lambda: _config(options))

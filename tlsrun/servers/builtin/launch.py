@@ -18,7 +18,7 @@ from tlsrun.reloading.predecessors import Predecessors
 from tlsrun.reloading.trial import ends_here
 from tlsrun.servers.broken import broken_for
 from tlsrun.servers.builtin import development, lifecycle
-from tlsrun.servers.builtin.options import Options, read_options
+from tlsrun.servers.builtin.options import Options, read
 from tlsrun.servers.builtin.server import Server
 from tlsrun.servers.builtin.work import Work
 from tlsrun.servers.certificates import certificates_of
@@ -29,9 +29,20 @@ from tlsrun.wsgi.chunked import for_bottle
 _log = logging.getLogger("tlsrun.builtin")
 
 
-def run(plan: Plan, application: Callable[..., Any]) -> int:
-    """As `tlsrun.servers.builtin.launch`."""
-    options = read_options(plan.server_options)
+def launch(plan: Plan, application: Callable[..., Any]) -> int:
+    """Serve until SIGTERM or Ctrl-C; running requests finish first.
+
+    Flask's applications run as under Werkzeug's server (environ, log lines, debugger, reloader), all others as under
+    the standard library's. With the reloader this process only watches over a child that runs the program again.
+
+    Returns:
+        0; 130 after a second Ctrl-C; under the reloader the exit code of the child.
+
+    Raises:
+        ConfigurationError: see `tlsrun.servers.server.Server.launch`.
+        KeyboardInterrupt: Bottle's reloader asked for it (it interrupts the main thread, and waits for that).
+    """
+    options = read(plan)
     ends_here(lambda: certificates_of(plan))
     # Bottle's reloader is its own: this process is its child already.
     watched = plan.development.reloads and plan.framework != "bottle"
