@@ -146,13 +146,17 @@ def _ways(server: str) -> Iterator[tuple[str, Way]]:
 
 @pytest.mark.representatives
 @pytest.mark.parametrize("app", ["plain", "flask_app", "bottle_app"])
-@pytest.mark.parametrize("server", WAYS)
-def test_nobody_takes_it_for_whole(server: str, app: str, ca_file: Path, localhost_cert: Paths, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("server", "threads"), [*((server, 4) for server in WAYS), ("granian", 1)])
+def test_nobody_takes_it_for_whole(
+    server: str, threads: int, app: str, ca_file: Path, localhost_cert: Paths, tmp_path: Path
+) -> None:
     """The application sees an exception, and the log no traceback; no thread and no processor time is left behind."""
     need(server)
     serve = serving(server, ca_file, localhost_cert)
     http = {"hypercorn": ("--http", "1.1,2,3")}.get(server, ())
-    with serve(*http, app=f"{broken_site.__file__}:{app}", **{broken_site.FOLDER: str(tmp_path)}) as site:
+    with serve(
+        *http, app=f"{broken_site.__file__}:{app}", threads=threads, **{broken_site.FOLDER: str(tmp_path)}
+    ) as site:
         for name, way in _ways(server):
             for how in ("pieces", "whole") if app == "plain" else ("pieces",):
                 way(site, f"/{how}/{name}-{how}", lambda: None)

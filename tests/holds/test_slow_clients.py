@@ -39,6 +39,7 @@ CASES = {
     "gunicorn sync": ("gunicorn", ("--server-options", "worker_class=sync"), _WORKERS),
     "uwsgi": ("uwsgi", ("--threads", str(_THREADS)), _WORKERS * _THREADS),
     "granian": ("granian", ("--threads", str(_THREADS)), _WORKERS * _THREADS),
+    "granian alone": ("granian", ("--threads", "1"), _WORKERS),
     "hypercorn": ("hypercorn", ("--threads", str(_THREADS)), _WORKERS * _THREADS),
     "hypercorn alone": ("hypercorn", ("--threads", "1"), _WORKERS),
     "hypercorn itself": ("hypercorn", (), _WORKERS),

@@ -101,15 +101,17 @@ def test_one_takes_the_place_of_another_that_waits() -> None:
     assert pool.working == 2
 
 
-def test_one_thread_never_rests() -> None:
-    """With one thread a request runs undisturbed, and there is no other one."""
-    pool = Pool(Slots(1))
-    assert pool.threads == 1
+def test_others_that_wait_for_clients() -> None:
+    """A worker is worn out, too, when those are all waiting that send answers in place of the application's thread."""
 
-    def answer(protocol: Any, scope: dict[str, Any]) -> int:
-        return 200
+    class Helpers:
+        is_parked = False
 
-    assert pool.resting_after(answer) is answer
+    helpers = Helpers()
+    pool = Pool(Slots(1), helpers)
+    assert not pool.is_parked
+    helpers.is_parked = True
+    assert pool.is_parked
 
 
 def test_runtimes_share_their_slots() -> None:

@@ -13,8 +13,8 @@ import pytest
 
 from tlsrun.servers.hypercorn import threads as module
 from tlsrun.servers.hypercorn.exchange import Exchange
-from tlsrun.servers.hypercorn.store import Stock
 from tlsrun.servers.hypercorn.threads import Threads
+from tlsrun.servers.store import Stock
 
 
 class Case:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tlsrun.servers.hypercorn.inbox import Inbox
-from tlsrun.servers.hypercorn.store import Stock
+from tlsrun.servers.store import Stock
 
 
 def _inbox(patience: float = 60) -> tuple[Inbox, list[int]]:

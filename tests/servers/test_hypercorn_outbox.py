@@ -11,7 +11,7 @@ import pytest
 
 from tlsrun.servers.hypercorn.deadlines import Deadlines
 from tlsrun.servers.hypercorn.outbox import ClientGone, Outbox
-from tlsrun.servers.hypercorn.store import Stock
+from tlsrun.servers.store import Stock
 
 _PIECE = 65536
 _MIB = 1 << 20

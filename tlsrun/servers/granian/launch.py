@@ -27,6 +27,7 @@ from tlsrun.servers.broken import broken_for
 from tlsrun.servers.certificates import certificates_of
 from tlsrun.servers.forking import need_the_main_thread
 from tlsrun.servers.granian import wsgi
+from tlsrun.servers.granian.alone import Alone
 from tlsrun.servers.granian.certificates import Keeper
 from tlsrun.servers.granian.options import read
 from tlsrun.servers.granian.pem import PemFolder
@@ -108,6 +109,7 @@ def _runtimes(
         clients=plan.clients is not None,
     )
     slots = Slots(parameters["blocking_threads"])
+    alone = Alone() if slots.alone else None
     if isinstance(application, Application):
         application = application.upon(base)
     application = for_bottle(application) if plan.framework == "bottle" else application
@@ -115,19 +117,22 @@ def _runtimes(
     log_format = parameters.get("log_access_format") or DEFAULT_ACCESSLOG_FMT
 
     def new(worn_out: Callable[[str], None]) -> Runtime:
-        pool = Pool(slots)
+        pool = Pool(slots, alone)
         uploads = Uploads(worn_out, pool)
         answer = callback(
             application,
             base,
-            pool,
+            slots if alone else pool,
             unsendable=wsgi.unsendable,
             sends_at_once=True,
             broken=broken,
-            source=uploads.source,
+            source=None if alone else uploads.source,
         )
         if parameters.get("log_access"):
             answer = wsgi.with_access_log(answer, log_format)
+        if alone is not None:
+            alone.start()
+            answer = alone.brought_by(pool, uploads, answer)
         return Runtime(answer=uploads.around(pool.resting_after(answer)), pool=pool)
 
     return new

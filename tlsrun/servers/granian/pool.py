@@ -15,7 +15,7 @@ import _thread
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from tlsrun.servers.slots import Slots
 
@@ -40,21 +40,31 @@ class Runtime:
     pool: Pool
 
 
+class Helpers(Protocol):
+    """Other threads of a worker."""
+
+    @property
+    def is_parked(self) -> bool:
+        """Whether all that there may be wait for a client."""
+
+
 class Pool(Slots):
     """The threads of one of Granian's runtimes, each of which has its own.
 
     Arguments:
         shared: the slots of all runtimes of a worker.
+        helpers: threads that send what these would; None without.
 
     Attributes:
         working: how many threads neither rest nor wait for a client: they run a request, or are Granian's to have.
         answered: requests so far, roughly.
     """
 
-    __slots__ = ("_lock", "_resting", "_there", "answered", "working")
+    __slots__ = ("_helpers", "_lock", "_resting", "_there", "answered", "working")
 
-    def __init__(self, shared: Slots) -> None:
+    def __init__(self, shared: Slots, helpers: Helpers | None = None) -> None:
         super().__init__(shared.count, shared)
+        self._helpers = helpers
         self._lock = _thread.allocate_lock()
         self._resting: list[_thread.LockType] = []
         self.working = self.answered = self._there = 0
@@ -62,12 +72,14 @@ class Pool(Slots):
     @property
     def threads(self) -> int:
         """How many Granian may start."""
-        return 1 if self.alone else MOST_THREADS
+        return MOST_THREADS
 
     @property
     def is_parked(self) -> bool:
         """Whether all threads that there may be wait for a client."""
-        return self._there >= self.threads and self.working <= 0 and not self._resting and not self.alone
+        if self._helpers is not None and self._helpers.is_parked:
+            return True
+        return self._there >= self.threads and self.working <= 0 and not self._resting
 
     def come(self, one: int) -> None:
         """A thread of Granian's is there (1), or gone (-1)."""
@@ -77,8 +89,6 @@ class Pool(Slots):
 
     def resting_after(self, answer: Answer) -> Answer:
         """What Granian is to call: a thread rests when it has answered, if there are enough without it."""
-        if self.alone:
-            return answer
         own, most = threading.local(), self.count
 
         def answered(protocol: Any, scope: dict[str, Any]) -> int:

@@ -37,13 +37,12 @@ class Uploads:
 
     Arguments:
         worn_out: called when the worker is to be replaced, with why.
-        slots: those of the requests. Where there is but one, no client may keep its thread for long.
+        slots: told of threads that wait.
     """
 
     def __init__(self, worn_out: Callable[[str], None], slots: Slots) -> None:
         self._worn_out = worn_out
         self._slots = slots
-        self._alone = slots.alone
         self._lock = threading.Lock()
         self._reserved = self._direct = 0
         self._behind: dict[int, _thread.LockType] = {}
@@ -55,9 +54,7 @@ class Uploads:
             length: in bytes, where the client said it.
             protocol: as SERVER_PROTOCOL has it.
         """
-        if protocol == "HTTP/2":
-            return Upload(self, raw, length)
-        return Pump(self, raw) if self._alone else raw
+        return Upload(self, raw, length) if protocol == "HTTP/2" else raw
 
     def reserve(self, size: int) -> bool:
         """Whether a body of so many bytes may be read at once; `give_back` is to be called in the end."""
@@ -78,7 +75,7 @@ class Uploads:
             ConnectionResetError: the client was too slow with it.
         """
         with self._lock:
-            direct = not self._alone and self._direct < _DIRECT
+            direct = self._direct < _DIRECT
             self._direct += direct
         if not direct:
             return Pump(self, raw).read_all(size)

@@ -18,7 +18,7 @@ from tlsrun.http1.refusal import Refused
 from tlsrun.servers.hypercorn.deadlines import Deadlines
 from tlsrun.servers.hypercorn.inbox import Inbox
 from tlsrun.servers.hypercorn.outbox import PIECE, ClientGone, Outbox
-from tlsrun.servers.hypercorn.store import Stock
+from tlsrun.servers.store import Stock
 from tlsrun.servers.wsgi import Headers, Parts, declared_length
 
 _log = logging.getLogger("tlsrun.hypercorn")

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from tlsrun.http1.refusal import Refused
-from tlsrun.servers.hypercorn.store import Stock, Store
+from tlsrun.servers.store import Stock, Store
 
 
 class Inbox:

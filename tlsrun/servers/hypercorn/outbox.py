@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from tlsrun.servers.hypercorn.deadlines import Deadlines
-from tlsrun.servers.hypercorn.store import Stock, Store
+from tlsrun.servers.store import Stock, Store
 
 _log = logging.getLogger("tlsrun.hypercorn")
 

@@ -14,8 +14,8 @@ from tlsrun.servers.broken import Broken, BrokenBody
 from tlsrun.servers.hypercorn.deadlines import Deadlines
 from tlsrun.servers.hypercorn.exchange import Exchange
 from tlsrun.servers.hypercorn.outbox import ClientGone
-from tlsrun.servers.hypercorn.store import Stock
 from tlsrun.servers.slots import Slots
+from tlsrun.servers.store import Stock
 from tlsrun.servers.wsgi import callback
 
 _log = logging.getLogger("tlsrun.hypercorn")

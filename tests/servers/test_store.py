@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tlsrun.servers.hypercorn.store import Stock, Store
+from tlsrun.servers.store import Stock, Store
 
 _OWN = 65536
 

@@ -1,0 +1,78 @@
+"""A request's body that is read before the application is called: it does not wait for a client."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from tlsrun.servers.store import Stock, Store
+
+#: Bytes of a body that are there, or the whole of it, before the application is called.
+COLLECTED = 1 << 23
+_PIECE = 65536
+
+
+class Collected:
+    """What there is of a body, and the rest of it. Filled by one thread, then read by another.
+
+    Arguments:
+        source: what it is read from; its ``read(size)`` waits for so many bytes, or the end.
+        rest: makes what the rest is read from.
+        stock: what waits, and what it shares with others.
+
+    Attributes:
+        ended: nobody reads from ``source`` any more.
+    """
+
+    def __init__(self, source: Any, rest: Callable[[], Any], stock: Stock) -> None:
+        self._source = source
+        self._make_rest = rest
+        self._rest: Any = None
+        self._stock = stock
+        self._store = Store(stock)
+        self._error: ConnectionResetError | None = None
+        self.ended = False
+
+    def fill(self) -> None:
+        """Read until the body is there, or enough of it."""
+        while not (self.ended or self._store.held >= COLLECTED or self._store.full):
+            try:
+                part = self._source.read(_PIECE)
+            except ConnectionResetError as error:
+                self._error = error
+                self.ended = True
+                return
+            # Fewer than were asked for are the last ones. To ask again could be to ask for ever.
+            self.ended = len(part) < _PIECE
+            self._store.keep(part)
+
+    def read(self, size: int) -> bytes:
+        """So many bytes; fewer at the end.
+
+        Raises:
+            ConnectionResetError: the body broke off, or the client was too slow with the rest of it.
+        """
+        parts: list[bytes] = []
+        while size > 0 and self._store.held:
+            parts.append(self._store.take(size))
+            size -= len(parts[-1])
+        if size > 0:
+            parts.append(self._more(size))
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def _more(self, size: int) -> bytes:
+        if self._error is not None:
+            raise self._error
+        if self.ended:
+            return b""
+        if self._rest is None:
+            self._rest = self._make_rest()
+        data: bytes = self._rest.read(size)
+        self.ended = len(data) < size
+        return data
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self._store.clear()
+        self._rest = None
+        self.ended = True
