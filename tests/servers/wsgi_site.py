@@ -10,15 +10,14 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
+from tests.servers.once import counted, once
 from tests.support.certs import Paths
 from tests.support.clients import Address, Response, free_port, https_get
 from tests.support.process import ROOT, Server, eventually
 from tlsrun.status import running
 from tlsrun.wsgi import application as with_facts
-
-Value = TypeVar("Value")
 
 #: A file to which this module adds a line whenever it is executed.
 IMPORTS = "WSGI_SITE_IMPORTS"
@@ -115,56 +114,6 @@ def _write(environ: dict[str, Any], start_response: Any, argument: str) -> Any:
     return [b"returned"]
 
 
-_within = 0
-_most = 0
-_threads: set[int] = set()
-#: What is bound to the thread that makes it, as sqlite3's connections are.
-_bound = threading.local()
-
-
-def _within_once(work: Callable[[], Value]) -> Value:
-    """Do it, and note which thread does so, and how many are at it at once."""
-    global _within, _most
-    _within += 1
-    _most = max(_most, _within)
-    _threads.add(threading.get_ident())
-    _bound.times = getattr(_bound, "times", 0) + 1
-    threading.Event().wait(0.001)
-    result = work()
-    _within -= 1
-    return result
-
-
-class _Once:
-    """An answer of several parts, made one by one."""
-
-    def __init__(self, parts: list[bytes]) -> None:
-        self._parts = parts
-
-    def __iter__(self) -> _Once:
-        return self
-
-    def __next__(self) -> bytes:
-        if not self._parts:
-            raise StopIteration
-        return _within_once(lambda: self._parts.pop(0))
-
-    def close(self) -> None:
-        _within_once(lambda: None)
-
-
-def _once(environ: dict[str, Any], start_response: Any, argument: str) -> Any:
-    """The length of the body, in so many parts as are wanted."""
-    size = _within_once(lambda: len(environ["wsgi.input"].read()))
-    start_response("200 OK", [])
-    return _Once([b"%d," % size for _ in range(int(argument))])
-
-
-def _counted(environ: dict[str, Any], start_response: Any, argument: str) -> Any:
-    """How many threads have been `_within_once`, how many at once, and how often this one."""
-    return _text(start_response, f"{len(_threads)} {_most} {getattr(_bound, 'times', 0)}")
-
-
 def _silent(environ: dict[str, Any], start_response: Any, argument: str) -> Any:
     return [b"no start_response"]
 
@@ -243,7 +192,7 @@ PAGES: dict[str, Callable[[dict[str, Any], Any, str], Any]] = {
     "environ": _environ, "pid": _pid, "slow": _slow, "held": _held, "mark": _mark, "read": _read, "first": _first,
     "ample": _ample, "lazy": _lazy, "nothing": _nothing, "write": _write, "silent": _silent, "twice": _twice,
     "replaced": _replaced, "status": _status, "header": _header, "not-bytes": _not_bytes, "half": _half,
-    "whole": _whole, "closing": _closing, "once": _once, "counted": _counted,
+    "whole": _whole, "closing": _closing, "once": once, "counted": counted,
 }  # fmt: skip
 
 
