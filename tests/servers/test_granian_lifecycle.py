@@ -10,6 +10,7 @@ import socket
 import ssl
 import stat
 import sys
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -324,6 +325,44 @@ def test_static_files_and_the_access_log(localhost_cert: Paths, ca_file: Path, t
         assert site.get("/static/a.txt").text == "static"
         assert site.get("/below/pid").status == 200
         site.server.until_logged('"GET /below/pid HTTP/1.1" 200')
+
+
+def test_metrics_and_pid_file(localhost_cert: Paths, ca_file: Path, tmp_path: Path) -> None:
+    """Options of Granian's own that its supervisor sees to: the workers are counted, and the file goes with it."""
+    port, pid_file = free_port(), tmp_path / "site.pid"
+    options = ["metrics_enabled=yes", "metrics_scrape_interval=1", f"metrics_port={port}", f"pid_file={pid_file}"]
+    flags = [word for option in options for word in ("--server-options", option)]
+
+    def metrics() -> str:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:  # noqa: S310
+                return str(answer.read().decode())
+        except OSError:
+            return ""
+
+    with serving(localhost_cert, ca_file, tmp_path, *flags) as site:
+        assert pid_file.read_text() == str(site.server.pid)
+        eventually(lambda: "granian_workers_spawns 2" in metrics(), what="both workers in the metrics")
+        killed = site.workers().pop()
+        os.kill(killed, signal.SIGKILL)
+        until_replaced(site.workers, [killed], 2)
+        assert site.get("/pid").status == 200
+        eventually(lambda: "granian_workers_respawns_for_err 1" in metrics(), what="the death in the metrics")
+        site.server.signal(signal.SIGTERM)
+        assert site.server.wait() == 0
+    assert not pid_file.exists()
+
+
+def test_a_worker_with_too_much_memory_is_replaced(localhost_cert: Paths, ca_file: Path, tmp_path: Path) -> None:
+    """Found in as many looks as Granian's options say; nobody notices."""
+    options = ["workers_max_rss=1", "rss_sample_interval=1", "rss_samples=2"]
+    flags = [word for option in options for word in ("--server-options", option)]
+    with serving(localhost_cert, ca_file, tmp_path, *flags) as site:
+        before = set(site.workers())
+        eventually(lambda: not before & set(site.workers()), what="the end of the first workers")
+        assert site.get("/pid").status == 200
+        site.server.signal(signal.SIGTERM)
+        assert site.server.wait() == 0
 
 
 @pytest.mark.full

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import os
 import sys
 from collections.abc import Iterator
@@ -58,7 +59,7 @@ def library_import() -> ImportSite | None:
     call does nothing there, and so does one without a guard. Code that is executed but is no module (``exec``, an
     interactive console) is no import.
     """
-    frame: FrameType | None = sys._getframe(1)
+    frame: FrameType | None = inspect.currentframe()
     while frame is not None:
         if frame.f_code.co_name == "<module>":
             name = frame.f_globals.get("__name__")

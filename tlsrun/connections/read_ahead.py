@@ -14,7 +14,7 @@ from tlsrun.connections.sockets import ServerSocket
 from tlsrun.spool import PART, Spool
 
 if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
+    from typing_extensions import Buffer
 
 #: Bytes taken in one read ahead: a TLS record's content at most (RFC 8446, section 5.1).
 RECORD = 16384
@@ -188,7 +188,7 @@ class ReadAhead(ServerSocket):
         """As ssl.SSLSocket.recv; after a shutdown the end, as what comes then is not for the server."""
         return b"" if self._finished else super().recv(buflen, flags)
 
-    def read(self, len: int = 1024, buffer: WriteableBuffer | None = None) -> Any:  # noqa: A002
+    def read(self, len: int = 1024, buffer: Buffer | None = None) -> Any:  # noqa: A002
         """As ssl.SSLSocket.read, after what was read ahead.
 
         Raises:
@@ -206,7 +206,7 @@ class ReadAhead(ServerSocket):
         self.flush()
         return self._read_in_time(len, buffer)
 
-    def _take(self, ahead: bytearray, size: int, buffer: WriteableBuffer | None) -> Any:
+    def _take(self, ahead: bytearray, size: int, buffer: Buffer | None) -> Any:
         if buffer is None and size >= len(ahead):
             self._ahead = None
             return bytes(ahead)
@@ -218,7 +218,7 @@ class ReadAhead(ServerSocket):
             view.cast("B")[: len(taken)] = taken
         return len(taken)
 
-    def _read_in_time(self, size: int, buffer: WriteableBuffer | None) -> Any:
+    def _read_in_time(self, size: int, buffer: Buffer | None) -> Any:
         """Wait, on the client's account; time that the application takes between two reads is not on it."""
         began = time.monotonic()
         seconds = self._timeout
@@ -235,7 +235,7 @@ class ReadAhead(ServerSocket):
         self._credit = min(self.patience or 0.0, self._credit + earned)
         return data
 
-    def _read_at_once(self, size: int, buffer: WriteableBuffer | None) -> Any:
+    def _read_at_once(self, size: int, buffer: Buffer | None) -> Any:
         if self.outbox is None:
             return super().read(size, buffer)
         with self.outbox.changed:

@@ -15,7 +15,7 @@ from tlsrun.connections.read_ahead import RECORD, ReadAhead
 from tlsrun.connections.sockets import ServerSocket
 
 if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer
+    from typing_extensions import Buffer
 
 Result = TypeVar("Result")
 
@@ -83,7 +83,7 @@ class RequestSocket(ReadAhead):
 
     # -- writing ----------------------------------------------------------------------------------------------
 
-    def sendall(self, data: ReadableBuffer, flags: int = 0) -> None:
+    def sendall(self, data: Buffer, flags: int = 0) -> None:
         """As ssl.SSLSocket.sendall, but the head of a final response is held back until the next write or `flush`."""
         whole = bytes(data)
         if self._held and len(whole) <= RECORD:
@@ -117,7 +117,7 @@ class RequestSocket(ReadAhead):
                 self.outbox = Outbox(send, self._outlet, self.patience)
             self.outbox.add(data)
 
-    def _send_at_once(self, data: ReadableBuffer, flags: int) -> int:
+    def _send_at_once(self, data: Buffer, flags: int) -> int:
         if self.outbox is None:
             sent = super().send(data, flags)
         else:
@@ -144,7 +144,7 @@ class RequestSocket(ReadAhead):
             held, self._held = self._held, b""
             self._send_all(memoryview(held), 0)
 
-    def send(self, data: ReadableBuffer, flags: int = 0) -> int:
+    def send(self, data: Buffer, flags: int = 0) -> int:
         """As ssl.SSLSocket.send.
 
         Raises:

@@ -13,7 +13,7 @@ from tlsrun import system
 from tlsrun.connections.shaking import ShakingSocket
 
 if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer, WriteableBuffer
+    from typing_extensions import Buffer
 
 
 class ServerSocket(ShakingSocket):
@@ -29,7 +29,7 @@ class ServerSocket(ShakingSocket):
         hello, shown, refusal: of `tlsrun.tls.onlooker`, during the handshake.
     """
 
-    def read(self, len: int = 1024, buffer: WriteableBuffer | None = None) -> Any:  # noqa: A002
+    def read(self, len: int = 1024, buffer: Buffer | None = None) -> Any:  # noqa: A002
         """As ssl.SSLSocket.read, after the handshake.
 
         Raises:
@@ -43,7 +43,7 @@ class ServerSocket(ShakingSocket):
             self._need_connection()
             raise
 
-    def write(self, data: ReadableBuffer) -> int:
+    def write(self, data: Buffer) -> int:
         """As ssl.SSLSocket.write, after the handshake; raises as `read`."""
         self.do_handshake()
         try:
@@ -52,7 +52,7 @@ class ServerSocket(ShakingSocket):
             self._need_connection()
             raise
 
-    def send(self, data: ReadableBuffer, flags: int = 0) -> int:
+    def send(self, data: Buffer, flags: int = 0) -> int:
         """As ssl.SSLSocket.send, after the handshake; raises as `read`."""
         self.do_handshake()
         if self._sslobj is None:  # the ssl module would send it unencrypted

@@ -38,7 +38,7 @@ def look_on(context: ssl.SSLContext, callback: Callable[..., None]) -> None:
             message as on the wire, and the message.
     """
     # Past the property of ssl.SSLContext, which makes enumerations of the numbers first: three times as slow.
-    ssl._SSLContext._msg_callback.__set__(context, callback)  # type: ignore[attr-defined]
+    super(ssl.SSLContext, ssl.SSLContext)._msg_callback.__set__(context, callback)  # type: ignore[misc]
 
 
 def remember_hello(connection: Any, direction: str, version: int, content: int, kind: int, data: bytes) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
+    from typing_extensions import Buffer
 
 _CHUNK = 65536
 
@@ -28,7 +28,7 @@ class Rechunked(io.RawIOBase):
         """True."""
         return True
 
-    def readinto(self, buffer: WriteableBuffer) -> int:
+    def readinto(self, buffer: Buffer) -> int:
         """As io.RawIOBase.readinto."""
         if not self._ready and not self._over:
             data = self._body.read(_CHUNK)

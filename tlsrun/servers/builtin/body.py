@@ -15,7 +15,7 @@ from tlsrun.servers.builtin.reader import ClientGone, Reader
 from tlsrun.spool import Room, Spool
 
 if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
+    from typing_extensions import Buffer
 
 _AT_ONCE = 65536
 _IN_MEMORY = 131072  # bytes of a body that was collected; more of them are in a file
@@ -89,7 +89,7 @@ class Body(io.RawIOBase):
         """True."""
         return True
 
-    def readinto(self, buffer: WriteableBuffer) -> int:
+    def readinto(self, buffer: Buffer) -> int:
         """As io.RawIOBase.readinto.
 
         Raises:

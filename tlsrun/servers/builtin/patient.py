@@ -13,7 +13,7 @@ from tlsrun.connections.shaking import LINGER
 from tlsrun.connections.sockets import ServerSocket
 
 if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer, WriteableBuffer
+    from typing_extensions import Buffer
 
 
 class PatientSocket(ServerSocket):
@@ -60,7 +60,7 @@ class PatientSocket(ServerSocket):
         """As socket.getblocking."""
         return self.gettimeout() != 0
 
-    def read(self, len: int = 1024, buffer: WriteableBuffer | None = None) -> Any:  # noqa: A002
+    def read(self, len: int = 1024, buffer: Buffer | None = None) -> Any:  # noqa: A002
         """As ssl.SSLSocket.read, after the handshake."""
         began: float | None = None
         while True:
@@ -87,7 +87,7 @@ class PatientSocket(ServerSocket):
             return None
         return data
 
-    def send(self, data: ReadableBuffer, flags: int = 0) -> int:
+    def send(self, data: Buffer, flags: int = 0) -> int:
         """As ssl.SSLSocket.send, after the handshake."""
         began: float | None = None
         while True:
@@ -96,7 +96,7 @@ class PatientSocket(ServerSocket):
             except (ssl.SSLWantReadError, ssl.SSLWantWriteError) as want:
                 began = self._wait(want, began)
 
-    def send_at_once(self, data: ReadableBuffer) -> int:
+    def send_at_once(self, data: Buffer) -> int:
         """As `send`, without waiting.
 
         Raises:

@@ -6,45 +6,46 @@ import contextlib
 import multiprocessing
 import signal
 import socket
-from collections.abc import Callable, Iterable
-from typing import Any
+import time
+from collections.abc import Iterable
 
-from granian.server.mp import WorkerProcess
+from granian.log import logger
 
 from tlsrun.servers.granian.worker import READY, REPLACE, RETIRE, STOPS, Task, run
 
 _READY = 30.0  # seconds that a worker has to start
 
 
-class WorkerHandle(WorkerProcess):  # type: ignore[misc]  # Granian's classes have no types
+class WorkerHandle:
     """A worker process, and the connection to it.
 
     Arguments:
-        server: its supervisor.
         number: counted from 0, as Granian does.
         task: what it does; its ``link`` is made here.
         siblings: the workers that there are; their connections are none of its business.
+
+    Attributes:
+        inner: the process.
+        link: the connection.
+        birth: when it began, by time.monotonic().
     """
 
-    def __init__(self, server: Any, number: int, task: Task, siblings: Iterable[WorkerHandle]) -> None:
+    def __init__(self, number: int, task: Task, siblings: Iterable[WorkerHandle]) -> None:
         self.link, task.link = socket.socketpair()
         task.theirs = [*(sibling.link for sibling in siblings), self.link]
         self._task = task
         self._worn_out = False
-        super().__init__(server, number, run, (task,))
-
-    def _spawn(self, target: Callable[..., None], args: tuple[Any, ...]) -> None:
+        self.number = number
+        self.birth = time.monotonic()
         # Always a fork: the application is an object of this process.
-        self.inner = multiprocessing.get_context("fork").Process(name="granian-worker", target=target, args=args)
-
-    def _watch(self) -> None:
-        """Granian starts a thread here, in the process that forks; `Supervisor` looks itself."""
+        self.inner = multiprocessing.get_context("fork").Process(name="granian-worker", target=run, args=(task,))
 
     def start(self) -> None:
         """Fork, with the signals that end a worker held back until it has handlers for them."""
         signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
         try:
-            super().start()
+            self.inner.start()
+            logger.info(f"Spawning worker-{self.number + 1} with PID: {self.inner.pid}")
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
         if self._task.link is not None:
@@ -67,6 +68,21 @@ class WorkerHandle(WorkerProcess):  # type: ignore[misc]  # Granian's classes ha
 
     def retire(self) -> None:
         """Have it leave the socket to others, let its requests finish, and end."""
-        self.interrupt_by_parent = True
         with contextlib.suppress(OSError):  # it has ended by itself
             self.link.send(RETIRE)
+
+    def terminate(self) -> None:
+        """Have it stop: it lets its requests finish."""
+        self.inner.terminate()
+
+    def kill(self) -> None:
+        """End it."""
+        self.inner.kill()
+
+    def is_alive(self) -> bool:
+        """Whether it has not ended."""
+        return self.inner.is_alive()
+
+    def join(self) -> None:
+        """Wait for its end."""
+        self.inner.join()

@@ -6,18 +6,23 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import signal
 import socket
+import sys
 import time
 from collections.abc import Iterable
 from typing import Any
 
 from granian.log import logger
+from granian.server.common import build_env_loader
+from granian.server.mp import ProcInfoCollector
 
 from tlsrun import held
 from tlsrun.handover import Old
 from tlsrun.listening.notify import READY, STOPPING, Watchdog, notify
 from tlsrun.reloading.reload import LOOK, Reload
-from tlsrun.servers.granian.worker import RETIRE
+from tlsrun.servers.granian import pidfile
+from tlsrun.servers.granian.worker import RETIRE, STOPS
 from tlsrun.servers.granian.workforce import RETIREMENT, Site, Workforce
 
 _TICK = 1.0  # seconds between two looks at certificates and workers
@@ -37,18 +42,35 @@ class Supervisor(Workforce):
         self._failed = False
         self._interrupts = 0
         self._rss_at = self._worn_at = time.monotonic()
+        self._memory: Any = ProcInfoCollector()
+        self._large: dict[int, int] = {}  # processes, and in how many looks in a row they were too large
         self._roll_at: float | None = None
         self._watchdog = Watchdog()
         self._anew = Reload(self._sockets, otherwise=self._reload_as_it_is, waits=lambda: bool(self.interrupt_signal))
         super().__init__(site, **parameters)
 
-    # -- Granian's hooks, in the order in which it calls them --------------------------------------------------
+    # -- what Granian calls, in this order ---------------------------------------------------------------------
 
-    def _init_shared_socket(self) -> None:
-        """Ours is shared. Granian's workers have one each, and what waits at one is reset when its worker ends."""
-        self._ssp = self._shd = self._sso = None
+    def startup(self, spawn_target: Any, target_loader: Any) -> None:
+        """Serve until told to stop. Nothing is left for Granian's own loop then, which comes next."""
+        self.pid = os.getpid()
+        logger.info(f"Starting granian (main PID: {self.pid})")
+        if self.pid_file:
+            pidfile.write(self.pid_file)
         self._wakes, self._wake = os.pipe()
         os.set_blocking(self._wake, False)
+        for number in STOPS:
+            signal.signal(number, self.signal_handler_interrupt)
+        signal.signal(signal.SIGHUP, self.signal_handler_reload)
+        if self.metrics:
+            self.metrics.receive()
+        logger.info(f"Listening at: https://{self._site.words}")
+        build_env_loader()(self.env_files)
+        self._begin_workers()
+        if self.metrics:
+            self.metrics.export()
+        self._look_after_all()
+        self.main_loop_interrupt.set()
 
     def signal_handler_interrupt(self, *args: Any, **kwargs: Any) -> None:
         """SIGTERM, SIGINT; the second one ends requests too."""
@@ -61,31 +83,22 @@ class Supervisor(Workforce):
         self._anew.ask()
         self._wake_up()
 
-    @property
-    def _bind_addr_fmt(self) -> str:
-        return self._site.words
-
     def _wake_up(self) -> None:
         with contextlib.suppress(BlockingIOError):
             os.write(self._wake, b"w")
 
-    def _spawn_workers(self, spawn_target: Any, target_loader: Any) -> None:
+    def _begin_workers(self) -> None:
         for number in range(self.workers):
-            worker = self._spawn(number)
+            worker = self.spawn(number)
             self.wrks.append(worker)
             if not worker.is_ready():
                 logger.error(f"worker-{number + 1} did not start")
                 self._failed = self.interrupt_signal = True
                 return
-        self._metrics.incr_spawn(self.workers)
+        if self.metrics:
+            self.metrics.counts.incr_spawn(self.workers)
 
-    def _watch_workers_lifetime(self, ttl: float) -> None:
-        """Granian starts a thread here."""
-
-    def _watch_workers_rss(self) -> None:
-        """And here."""
-
-    def _serve_loop(self, spawn_target: Any, target_loader: Any) -> None:
+    def _look_after_all(self) -> None:
         held.release()
         if not self._failed:
             self.keeper.report()
@@ -100,12 +113,7 @@ class Supervisor(Workforce):
             self._look_after_certificates()
             self._replace_the_old()
 
-    def _drop_shared_socket(self) -> None:
-        for listeners in self._site.listeners:
-            for listener in listeners:
-                listener.close()
-
-    def _stop_workers(self) -> None:
+    def _end_workers(self) -> None:
         """Tell every worker to stop, wait, and end those that do not in time."""
         notify(STOPPING)
         self._site.leave()
@@ -125,7 +133,7 @@ class Supervisor(Workforce):
                 self._predecessors.kill()
             self._wait(0.1)
         for worker in self.family():
-            self._bury(worker)
+            self.bury(worker)
         self.wrks.clear()
         self._retired.clear()
 
@@ -136,8 +144,25 @@ class Supervisor(Workforce):
                 worker.kill()
 
     def shutdown(self, exit_code: int = 0) -> None:
-        """As Granian's; with the exit code 1 when a worker's failure is the reason."""
-        super().shutdown(exit_code or int(self._failed))
+        """Stop; a worker's failure is an exit code.
+
+        Raises:
+            SystemExit: with that code, if it is not 0.
+        """
+        logger.info("Shutting down granian")
+        if self.metrics:
+            self.metrics.stop_exporting()
+        for listeners in self._site.listeners:
+            for listener in listeners:
+                listener.close()
+        self._end_workers()
+        if self.metrics:
+            self.metrics.stop_receiving()
+        if self.pid_file:
+            pidfile.remove(self.pid_file)
+        logger.info("Granian shutdown completed, see ya!")
+        if code := exit_code or int(self._failed):
+            sys.exit(code)
 
     # -- our loop ----------------------------------------------------------------------------------------------
 
@@ -152,7 +177,6 @@ class Supervisor(Workforce):
 
     def _reload_if_asked(self) -> None:
         if self._anew.step():
-            self._call_hooks(self.hooks_reload)
             self._anew.execute(old=self._old(), folders=[self.keeper.folder])
 
     def _sockets(self) -> Iterable[socket.socket]:
@@ -177,11 +201,11 @@ class Supervisor(Workforce):
         now = time.monotonic()
         for worker, deadline in list(self._retired):
             if worker.is_alive() and now > deadline:
-                logger.warning(f"Killing old worker-{worker.idx + 1}: its requests have not finished")
+                logger.warning(f"Killing old worker-{worker.number + 1}: its requests have not finished")
                 worker.kill()
             if not worker.is_alive():
                 self._retired.remove((worker, deadline))
-                self._bury(worker)
+                self.bury(worker)
 
     def _replace_the_dead(self) -> None:
         for number, worker in enumerate(self.wrks):
@@ -192,20 +216,20 @@ class Supervisor(Workforce):
                 self._failed = self.interrupt_signal = True
             elif time.monotonic() - worker.birth >= _PAUSE:
                 logger.error(f"Unexpected exit from worker-{number + 1}, starting another")
-                self._bury(worker)
-                self.wrks[number] = self._spawn(number)
-                self._metrics.incr_respawn_err(1)
+                self.bury(worker)
+                self.wrks[number] = self.spawn(number)
+                if self.metrics:
+                    self.metrics.counts.incr_respawn_err(1)
 
     def _look_after_certificates(self) -> None:
         keeper = self.keeper
         asked, self.reload_signal = self.reload_signal, False
         if asked:
             logger.info("HUP signal received, gracefully respawning workers..")  # as they are: see `_reload_as_it_is`
-            self._call_hooks(self.hooks_reload)
         if keeper.renew(at_once=asked) or asked:
             self._roll_at = time.monotonic()
         if self._roll_at is not None and time.monotonic() >= self._roll_at:
-            done = self._respawn_workers(range(self.workers))
+            done = self.replace(range(self.workers))
             self._roll_at = None if done else time.monotonic() + _RETRY
             if done:
                 keeper.forget_others()
@@ -214,12 +238,22 @@ class Supervisor(Workforce):
     def _replace_the_old(self) -> None:
         now = time.monotonic()
         if self.workers_lifetime is not None:
-            old = [worker.idx for worker in self.wrks if now - worker.birth >= self.workers_lifetime]
-            self._respawn_workers(old)
+            old = [worker.number for worker in self.wrks if now - worker.birth >= self.workers_lifetime]
+            self.replace(old)
         if self.workers_rss is not None and now - self._rss_at >= self.rss_sample_interval:
             self._rss_at = now
-            self._handle_rss_signal(None, None)
+            self.replace(self._too_large())
         # Such a one may have requests that never end.
-        worn_out = [worker.idx for worker in self.wrks if worker.is_worn_out()]
-        if now >= self._worn_at and not self._respawn_workers(worn_out, patience=_GRACE):
+        worn_out = [worker.number for worker in self.wrks if worker.is_worn_out()]
+        if now >= self._worn_at and not self.replace(worn_out, patience=_GRACE):
             self._worn_at = now + _RETRY
+
+    def _too_large(self) -> list[int]:
+        """Workers that have had more memory than they may in ``rss_samples`` looks in a row."""
+        processes = {worker.inner.pid: worker.number for worker in self.wrks if worker.inner.pid is not None}
+        found: dict[int, int] = self._memory.memory(list(processes))
+        self._large = {pid: self._large.get(pid, 0) + 1 for pid, size in found.items() if size >= self.workers_rss}
+        gone = [processes[pid] for pid, looks in self._large.items() if looks >= self.rss_samples]
+        for number in gone:
+            logger.info(f"worker-{number + 1} RSS over threshold, gracefully respawning..")
+        return gone

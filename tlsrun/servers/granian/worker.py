@@ -21,10 +21,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from granian._futures import _new_cbscheduler
-from granian._granian import IPCSenderHandle, SocketHolder, WorkerSignal, WSGIWorker
 from granian.log import logger
 from granian.server.common import WORKERS_METHODS
+from granian.server.mp import IPCSenderHandle, SocketHolder, WorkerSignal, WSGIWorker, _new_cbscheduler
 
 from tlsrun.servers.granian.options import room
 from tlsrun.servers.granian.pool import Pool, Runtime

@@ -15,6 +15,7 @@ from tlsrun.reloading.predecessors import Predecessors
 from tlsrun.servers.granian import trial
 from tlsrun.servers.granian.certificates import Keeper
 from tlsrun.servers.granian.handle import WorkerHandle
+from tlsrun.servers.granian.metrics import Metrics
 from tlsrun.servers.granian.pem import PemFiles
 from tlsrun.servers.granian.pool import Runtime
 from tlsrun.servers.granian.worker import Task, start
@@ -46,7 +47,7 @@ class Site:
 
 
 class Workforce(MPServer):  # type: ignore[misc]  # Granian's classes have no types
-    """Granian's server of processes, with workers of ours.
+    """Granian's server of processes, with workers of ours: it reads and checks its parameters.
 
     Arguments:
         parameters: Granian's own, checked.
@@ -63,6 +64,10 @@ class Workforce(MPServer):  # type: ignore[misc]  # Granian's classes have no ty
         self._retired: list[tuple[WorkerHandle, float]] = []
         self._predecessors = Predecessors()
         super().__init__("the application", **parameters)
+        self.wrks: list[WorkerHandle] = []
+        self.metrics: Metrics | None = None
+        if self.metrics_enabled:
+            self.metrics = Metrics(workers=self.workers, address=self.metrics_address, port=self.metrics_port)
         self.ssl_ctx: Any = (True, *self.ssl_ctx[1:])
 
     def family(self) -> list[WorkerHandle]:
@@ -86,7 +91,7 @@ class Workforce(MPServer):  # type: ignore[misc]  # Granian's classes have no ty
             runtimes=site.runtimes,
             begin=site.begin,
             end=site.end,
-            ipc=self._ipc[number][1] if measured else None,
+            ipc=self.metrics.pipe(number) if measured and self.metrics else None,
             mode=self.runtime_mode,
             parameters={
                 "threads": self.runtime_threads,
@@ -103,7 +108,7 @@ class Workforce(MPServer):  # type: ignore[misc]  # Granian's classes have no ty
             },
         )
 
-    def _respawn_workers(self, workers: Iterable[int], *_: Any, delay: float = 0, patience: float = RETIREMENT) -> bool:
+    def replace(self, workers: Iterable[int], *, patience: float = RETIREMENT) -> bool:
         """Replace workers, one by one: the new one serves before the old one leaves the socket.
 
         Arguments:
@@ -117,30 +122,32 @@ class Workforce(MPServer):  # type: ignore[misc]  # Granian's classes have no ty
             if self.interrupt_signal:
                 return False
             logger.info(f"Respawning worker-{number + 1}")
-            worker = self._spawn(number)
+            worker = self.spawn(number)
             if not worker.is_ready():
                 logger.error(f"The new worker-{number + 1} did not start; the old one goes on")
                 worker.kill()
-                self._bury(worker)
+                self.bury(worker)
                 return False
             old, self.wrks[number] = self.wrks[number], worker
             old.retire()
             self._retired.append((old, time.monotonic() + patience))
         return True
 
-    def _spawn(self, number: int) -> WorkerHandle:
+    def spawn(self, number: int) -> WorkerHandle:
+        """Start worker ``number`` (from 0)."""
         own = self._site.listeners[number]
         task = self._task(number, self.keeper.files, own, measured=self.metrics_enabled)
         task.forget = self._predecessors.forget
         task.foreign = [sock for others in self._site.listeners for sock in others if sock not in own]
-        worker = WorkerHandle(self, number, task, self.family())
+        worker = WorkerHandle(number, task, self.family())
         worker.start()
         return worker
 
-    def _bury(self, worker: WorkerHandle) -> None:
+    def bury(self, worker: WorkerHandle) -> None:
+        """Wait for the end of a worker, and let go of what was its own."""
         worker.join()
         worker.link.close()
-        logger.info(f"Stopped worker-{worker.idx + 1}")
+        logger.info(f"Stopped worker-{worker.number + 1}")
 
 
 def _certificates(files: PemFiles) -> dict[str, Any]:

@@ -57,9 +57,9 @@ def with_access_log(
     """The same, with Granian's own access log."""
     import time
 
-    from granian.wsgi import _build_access_logger
+    from granian.log import log_request_builder
 
-    log = _build_access_logger(log_format)
+    log = log_request_builder(log_format)
 
     def logged(protocol: Any, scope: dict[str, Any]) -> int:
         began, clock = time.time(), time.perf_counter()
@@ -67,7 +67,20 @@ def with_access_log(
         try:
             status = answer(protocol, scope)
         finally:
-            log(began, clock, scope, status)
+            log(began, clock, _for_log(scope), status)
         return status
 
     return logged
+
+
+def _for_log(scope: dict[str, Any]) -> dict[str, Any]:
+    """A request as Granian's log wants it."""
+    return {
+        "addr_remote": scope["REMOTE_ADDR"],
+        "protocol": scope["SERVER_PROTOCOL"],
+        "path": scope["PATH_INFO"],
+        "qs": scope["QUERY_STRING"],
+        "method": scope["REQUEST_METHOD"],
+        "scheme": scope["wsgi.url_scheme"],
+        "headers": lambda name: scope.get(f"HTTP_{name.upper().replace('-', '_')}"),
+    }

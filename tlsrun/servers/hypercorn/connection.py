@@ -14,17 +14,14 @@ import ssl
 from collections import deque
 from collections.abc import Callable
 from enum import Enum
-from typing import TYPE_CHECKING
 
 from hypercorn.events import Closed, Event, RawData, Updated
 
 from tlsrun.edge.channel import Channel
 from tlsrun.servers.hypercorn.environ import Line
 from tlsrun.servers.hypercorn.protocols import Broken, Http1, Http2
+from tlsrun.servers.hypercorn.serving import Serving
 from tlsrun.servers.hypercorn.tasks import Tasks
-
-if TYPE_CHECKING:
-    from tlsrun.servers.hypercorn.worker import Worker
 
 _READ_AHEAD = 65536  # bytes read of a client before it has to wait
 _AT_ONCE = 16384  # bytes of a client that are looked at before it is the others' turn
@@ -49,7 +46,7 @@ class Connection(Channel):
         worker: whose it is.
     """
 
-    def __init__(self, worker: Worker) -> None:
+    def __init__(self, worker: Serving) -> None:
         super().__init__(worker.context, worker.answerer, _DRAINED)
         self._worker = worker
         self._loop = worker.loop

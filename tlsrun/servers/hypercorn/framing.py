@@ -24,18 +24,18 @@ class Framing(H3Connection):
 
     def __init__(self, quic: Any, most: int) -> None:
         self.most = most
+        self.quic = quic
+        self.control = quic.get_next_available_stream_id(is_unidirectional=True)  # aioquic opens it now, as the first
+        self.over = False
         super().__init__(quic)
-
-    def _init_connection(self) -> None:
-        # Without a table that clients fill (RFC 9204, section 3.2) a short block cannot mean long headers.
-        self._max_table_capacity = self._blocked_streams = 0
-        self._decoder = Decoder(0, 0)
-        super()._init_connection()
+        self._decoder = Decoder(0, 0)  # as the settings have said
 
     def _get_local_settings(self) -> dict[int, int]:
         settings = super()._get_local_settings()
         del settings[Setting.ENABLE_CONNECT_PROTOCOL]  # WSGI has no WebSocket
-        return settings | {Setting.MAX_FIELD_SECTION_SIZE: self.most}
+        # Without a table that clients fill (RFC 9204, section 3.2) a short block cannot mean long headers.
+        without = dict.fromkeys((Setting.QPACK_MAX_TABLE_CAPACITY, Setting.QPACK_BLOCKED_STREAMS), 0)
+        return settings | without | {Setting.MAX_FIELD_SECTION_SIZE: self.most}
 
     def say_goodbye(self, stream_id: int) -> None:
         """Send GOAWAY (RFC 9114, section 7.2.6), which aioquic has no way to do.
@@ -43,18 +43,16 @@ class Framing(H3Connection):
         Arguments:
             stream_id: of the first request that is not answered.
         """
-        if self._local_control_stream_id is not None:  # it is opened at once
-            goodbye = encode_frame(FrameType.GOAWAY, encode_uint_var(stream_id))
-            self._quic.send_stream_data(self._local_control_stream_id, goodbye)
+        self.quic.send_stream_data(self.control, encode_frame(FrameType.GOAWAY, encode_uint_var(stream_id)))
 
     def handle_event(self, event: QuicEvent) -> list[H3Event]:
         """As aioquic's; a client that sends too much is sent away (RFC 9114, section 10.5)."""
-        events = super().handle_event(event)
+        events = [] if self.over else super().handle_event(event)
         if isinstance(event, StreamDataReceived):
             stream = self._stream.get(event.stream_id)
             if stream is not None and len(stream.buffer) > self.most:
-                self._is_done = True
-                self._quic.close(error_code=ErrorCode.H3_EXCESSIVE_LOAD, reason_phrase="a frame is too long")
+                self.over = True
+                self.quic.close(error_code=ErrorCode.H3_EXCESSIVE_LOAD, reason_phrase="a frame is too long")
         return events
 
 

@@ -1,43 +1,39 @@
-"""QUIC for HTTP/3: a worker's UDP socket, aioquic's connections on it, and their deadlines.
-
-QUIC does its TLS itself, by aioquic and not by the context of the other connections: TLS 1.3, one certificate, no
-client certificates, and no session tickets, which would let early data be replayed (RFC 8446, section 8).
-"""
+"""QUIC for HTTP/3: a worker's UDP socket, aioquic's connections on it, and their deadlines; its TLS: `quic_tls`."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
 from collections import deque
-from collections.abc import Callable
-from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from aioquic.asyncio.protocol import QuicConnectionProtocol
 from aioquic.asyncio.server import QuicServer
 from aioquic.buffer import Buffer  # type: ignore[attr-defined] # from where its documentation has it
-from aioquic.h3.connection import H3_ALPN, ErrorCode
+from aioquic.h3.connection import ErrorCode
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.connection import QuicConnection
-from aioquic.quic.events import ConnectionTerminated, HandshakeCompleted, ProtocolNegotiated, QuicEvent
+from aioquic.quic.events import (
+    ConnectionIdIssued,
+    ConnectionIdRetired,
+    ConnectionTerminated,
+    HandshakeCompleted,
+    ProtocolNegotiated,
+    QuicEvent,
+)
 from aioquic.quic.packet import pull_quic_header
-from aioquic.tls import load_pem_private_key, pull_client_hello
 
-from tlsrun.certificates.identity import Identity
 from tlsrun.servers.hypercorn.datagrams import Datagrams
 from tlsrun.servers.hypercorn.environ import Line
 from tlsrun.servers.hypercorn.http3 import Http3
 from tlsrun.servers.hypercorn.post import LENGTH, Post, name_in
+from tlsrun.servers.hypercorn.quic_tls import facts_of, listen_for_name
+from tlsrun.servers.hypercorn.serving import Serving
 from tlsrun.servers.hypercorn.tasks import Tasks
-from tlsrun.wsgi.facts import Facts, Untold
-
-if TYPE_CHECKING:
-    from tlsrun.servers.hypercorn.worker import Worker
+from tlsrun.wsgi.facts import Untold
 
 #: Handshakes under way above which a client has to prove its address first (RFC 9000, section 8.1.2).
 _CROWD = 64
-
-_KEY_SIZES = {"AES_128_GCM_SHA256": "128"}
 
 
 class Endpoint(QuicServer):
@@ -51,17 +47,20 @@ class Endpoint(QuicServer):
 
     Attributes:
         clients: the connections that there are.
+        known: the same by their names (connection IDs).
         shaking: how many of them have not shaken hands.
     """
 
     def __init__(
-        self, worker: Worker, sock: socket.socket, configuration: QuicConfiguration, post: Post, seat: int
+        self, worker: Serving, sock: socket.socket, configuration: QuicConfiguration, post: Post, seat: int
     ) -> None:
         super().__init__(configuration=configuration, create_protocol=self._create)
         self._worker = worker
         self._post = post
         self._seat = seat
         self.clients: set[Client] = set()
+        self.known: dict[bytes, Client] = {}
+        self._named = b""
         self.shaking = 0
         self._datagrams = Datagrams(worker.loop, sock, self._take)
         self.connection_made(cast("asyncio.DatagramTransport", self._datagrams))
@@ -74,7 +73,7 @@ class Endpoint(QuicServer):
     def _take(self, data: bytes, address: Any) -> None:
         """A datagram has come."""
         name = name_in(data)
-        seat = None if name in self._protocols else self._post.seat_of(name)
+        seat = None if name in self.known else self._post.seat_of(name)
         if seat is None or seat == self._seat:
             self._deliver(name, data, address)
         else:
@@ -86,12 +85,13 @@ class Endpoint(QuicServer):
 
     def _deliver(self, name: bytes, data: bytes, address: Any) -> None:
         """To its connection; to a new one, if it begins one."""
-        if (known := self._protocols.get(name)) is not None:
+        if (known := self.known.get(name)) is not None:
             known.datagram_received(data, address)
             return
         # In a crowd, clients prove their address; who has been asked to, before it went away, does so too.
         proves = self.shaking > _CROWD or self._has_proof(data)
         self._retry = self._post.proof if proves else None  # type: ignore[assignment] # as aioquic itself
+        self._named = name
         self.datagram_received(data, address)
 
     def _has_proof(self, data: bytes) -> bool:
@@ -117,14 +117,19 @@ class Endpoint(QuicServer):
 
     def _create(self, quic: QuicConnection, stream_handler: Any = None) -> Client:
         self._post.call(quic, self._seat)
-        return Client(quic, self, self._worker)
+        return Client(quic, self, self._worker, self._named)
 
 
 class Client(QuicConnectionProtocol):
-    """One client's connection."""
+    """One client's connection.
 
-    def __init__(self, quic: QuicConnection, endpoint: Endpoint, worker: Worker) -> None:
+    Arguments:
+        name: what the client calls it, until it knows a name of ours.
+    """
+
+    def __init__(self, quic: QuicConnection, endpoint: Endpoint, worker: Serving, name: bytes) -> None:
         super().__init__(quic)
+        self.quic = quic
         self._endpoint = endpoint
         self._worker = worker
         self._tasks = Tasks(worker.loop, worker.desk, self._fail)
@@ -136,10 +141,13 @@ class Client(QuicConnectionProtocol):
         self._shaking = True
         self._over = self._left = False
         endpoint.clients.add(self)
+        self._names: set[bytes] = set()
+        self._add_name(name)
+        self._add_name(quic.host_cid)
         endpoint.shaking += 1
         self._name: str | None = None
         self._deadline = worker.loop.call_later(worker.handshake_timeout, self._late)
-        _listen_for_name(quic, self._named)
+        listen_for_name(quic, self._named)
 
     @property
     def over(self) -> bool:
@@ -168,7 +176,11 @@ class Client(QuicConnectionProtocol):
 
     def quic_event_received(self, event: QuicEvent) -> None:
         """Called by aioquic with all that happens, in order."""
-        if isinstance(event, ProtocolNegotiated):
+        if isinstance(event, ConnectionIdIssued):
+            self._add_name(event.connection_id)
+        elif isinstance(event, ConnectionIdRetired):
+            self._drop_name(event.connection_id)
+        elif isinstance(event, ProtocolNegotiated):
             self._h3 = self._speak()
         elif isinstance(event, HandshakeCompleted):
             self._shaken()
@@ -176,10 +188,20 @@ class Client(QuicConnectionProtocol):
             self._shaken()
             self._over = True
             self._endpoint.clients.discard(self)
+            for name in list(self._names):
+                self._drop_name(name)
         self._events.append(event)
         if not self._pumping:
             self._pumping = True
             self._tasks.spawn(self._pump)
+
+    def _add_name(self, name: bytes) -> None:
+        self._names.add(name)
+        self._endpoint.known[name] = self
+
+    def _drop_name(self, name: bytes) -> None:
+        self._names.discard(name)
+        self._endpoint.known.pop(name, None)
 
     async def _pump(self) -> None:
         while self._events:
@@ -196,10 +218,10 @@ class Client(QuicConnectionProtocol):
 
     def _speak(self) -> Http3:
         worker = self._worker
-        line = Line(tls=Untold(_facts(self._quic, self._name)), peer=self._peer or ("", 0), here=worker.udp_address)
+        line = Line(tls=Untold(facts_of(self.quic, self._name)), peer=self._peer or ("", 0), here=worker.udp_address)
         return Http3(
             worker.desk, worker.config, worker.hypercorn, self._tasks, {"line": line}, line.peer, line.here,
-            self._quic, self._transmit, patience=worker.patience,
+            self.quic, self._transmit, patience=worker.patience,
         )  # fmt: skip
 
     def _named(self, name: str | None) -> None:
@@ -222,56 +244,5 @@ class Client(QuicConnectionProtocol):
         self.close(error_code=0x102, reason_phrase="the server failed")
 
 
-def _listen_for_name(quic: QuicConnection, named: Callable[[str | None], None]) -> None:
-    """Have ``named`` called with the name that the client asks for (SNI), which aioquic reads and does not keep."""
-    initialize = quic._initialize
-
-    def with_name(peer_cid: bytes) -> None:
-        initialize(peer_cid)
-        quic.tls._server_handle_hello = partial(_hear, quic.tls._server_handle_hello, named)  # type: ignore[method-assign]
-
-    quic._initialize = with_name  # type: ignore[method-assign]
-
-
-def _hear(answer: Callable[..., None], named: Callable[[str | None], None], hello: Any, *more: Any) -> None:
-    begin = hello.tell()
-    named(pull_client_hello(hello).server_name)
-    hello.seek(begin)
-    answer(hello, *more)
-
-
-def _facts(quic: QuicConnection, name: str | None) -> Facts:
-    """QUIC is TLS 1.3 (RFC 9001); what the suite is, aioquic's key schedule knows."""
-    facts = Facts(HTTPS="on", SSL_PROTOCOL="TLSv1.3", SSL_SESSION_RESUMED="Initial", SSL_CLIENT_VERIFY="NONE")
-    if name:
-        facts["SSL_TLS_SNI"] = name
-    schedule = quic.tls.key_schedule
-    if schedule is not None:
-        suite = schedule.cipher_suite.name
-        size = _KEY_SIZES.get(suite, "256")
-        facts |= {"SSL_CIPHER": f"TLS_{suite}", "SSL_CIPHER_USEKEYSIZE": size, "SSL_CIPHER_ALGKEYSIZE": size}
-    return facts
-
-
 def _free(size: int) -> None:
     """A client of HTTP/3 is not made to wait: what it sends goes to a file when nobody reads it."""
-
-
-def configuration_of(identity: Identity, *, idle_timeout: float) -> QuicConfiguration:
-    """aioquic's configuration of a server with this certificate.
-
-    Arguments:
-        idle_timeout: seconds after which a silent connection is dropped.
-    """
-    configuration = QuicConfiguration(
-        is_client=False, alpn_protocols=H3_ALPN, idle_timeout=idle_timeout, connection_id_length=LENGTH
-    )
-    renew(configuration, identity)
-    return configuration
-
-
-def renew(configuration: QuicConfiguration, identity: Identity) -> None:
-    """Serve ``identity`` to the connections that begin from now on. In the loop, where they begin."""
-    configuration.certificate = identity.certificate
-    configuration.certificate_chain = list(identity.chain)
-    configuration.private_key = load_pem_private_key(identity.key)

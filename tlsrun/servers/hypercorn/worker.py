@@ -122,10 +122,10 @@ class Worker:
 
     def _serve_datagrams(self, post: Post) -> asyncio.Task[None]:
         # Only now: aioquic need not be there without HTTP/3.
-        from tlsrun.servers.hypercorn import quic
+        from tlsrun.servers.hypercorn import quic, quic_tls
 
         identity, _ = self._site.certificates.current()
-        configuration = quic.configuration_of(identity, idle_timeout=max(self.config.keep_alive_timeout, PATIENCE))
+        configuration = quic_tls.configuration_of(identity, idle_timeout=max(self.config.keep_alive_timeout, PATIENCE))
         sock = self._site.datagrams[self._seat % self._site.workers]
         self._endpoint = quic.Endpoint(self, sock, configuration, post, post.first + self._seat)
 
@@ -135,7 +135,7 @@ class Worker:
                 await asyncio.sleep(1)
                 found, _ = self._site.certificates.current()
                 if found is not served:
-                    quic.renew(configuration, found)
+                    quic_tls.renew(configuration, found)
                     served = found
 
         return self.loop.create_task(renew())

@@ -1,0 +1,48 @@
+"""Granian's ``pid_file``: the supervisor's process ID, for as long as it runs."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from granian.errors import PidFileError
+from granian.log import logger
+
+
+def write(path: Path) -> None:
+    """Write this process's ID.
+
+    Raises:
+        PidFileError: another process that lives has written its own; or what is there is no number.
+    """
+    if path.exists():
+        try:
+            other = int(path.read_text())
+        except (OSError, ValueError) as error:
+            logger.error(f"Unable to read existing PID file {path}")
+            raise PidFileError from error
+        if other != os.getpid() and _lives(other):
+            logger.error(f"The PID file {path} already exists for {other}")
+            raise PidFileError
+    path.write_text(str(os.getpid()))
+
+
+def remove(path: Path) -> None:
+    """Take it away, if it is this process's."""
+    try:
+        own = path.exists() and int(path.read_text()) == os.getpid()
+    except (OSError, ValueError):
+        logger.error(f"Unable to read PID file {path}")
+        return
+    if own:
+        path.unlink()
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True  # somebody else's
+    return True
