@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import logging
 import resource
@@ -15,7 +14,6 @@ import tlsrun.edge.loop
 from tlsrun.connections.server_context import ServerContext
 from tlsrun.edge.limits import Limits
 from tlsrun.edge.loop import serve
-from tlsrun.redirect import plain
 from tlsrun.wsgi.facts import connection_facts
 
 
@@ -27,6 +25,7 @@ def main(options: dict[str, Any]) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (options["descriptors"], options["descriptors"]))
     logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(levelname)s %(name)s %(message)s")
     context = ServerContext(ssl.PROTOCOL_TLS_SERVER)
+    context.allowed_host = lambda host: host == "localhost"
     context.load_cert_chain(options["cert"], options["key"])
     if options["client_ca"]:
         context.load_verify_locations(options["client_ca"])
@@ -44,7 +43,6 @@ def main(options: dict[str, Any]) -> None:
         handshake_timeout=options["handshake_timeout"],
         server_name=options["server_name"],
         facts=connection_facts,
-        plain=functools.partial(plain.answer, allowed=lambda host: host == "localhost"),
         access_log=options["access_log"],
         on_ready=lambda edge: logging.getLogger("test").info("ready"),
     )

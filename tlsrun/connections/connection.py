@@ -1,12 +1,11 @@
 """One client on its way through TLS to a whole request head: what it did, and what it waits for next; never blocks.
 
-    (PROXY ──►) HELLO ──► HANDSHAKE ──► HEAD ──► (BODY ──►) RUNNING (the server's) ──► (FLUSHING ──►) IDLE ──► HEAD …
-                  └─► PLAIN ─► CLOSING                                                     └─► CLOSING
+    OPENING ──► HANDSHAKE ──► HEAD ──► (BODY ──►) RUNNING (the server's) ──► (FLUSHING ──►) IDLE ──► HEAD …
+       └────────────┴──► CLOSING                                                └──► CLOSING
 
-PROXY (the header by which a trusted proxy says who the client is), HELLO, HANDSHAKE and PLAIN share one deadline,
-counted from the connection's begin; HEAD has its own, counted from the handshake's end or, later, from the first byte
-of a request. A client that drips bytes stretches neither. In BODY and FLUSHING a client has ``patience`` seconds to
-send, or to take, some more.
+OPENING (see `tlsrun.connections.opening`) and HANDSHAKE share one deadline, counted from the connection's begin; HEAD
+has its own, counted from the handshake's end or, later, from the first byte of a request. A client that drips bytes
+stretches neither. In BODY and FLUSHING a client has ``patience`` seconds to send, or to take, some more.
 """
 
 from __future__ import annotations
@@ -129,6 +128,7 @@ class Connection(Arrival):
     # -- moves ------------------------------------------------------------------------------------------------
 
     def _expect_head(self) -> Next:
+        self._opening = None
         self.state = State.HEAD
         self.deadline = time.monotonic() + self._limits.head_timeout
         return self._head()
@@ -208,10 +208,8 @@ class Connection(Arrival):
 
 
 _MOVES: dict[State, Callable[[Connection], Next]] = {
-    State.PROXY: Connection._proxy,
-    State.HELLO: Connection._hello,
+    State.OPENING: Connection._open,
     State.HANDSHAKE: Connection._handshake,
-    State.PLAIN: Connection._plain,
     State.HEAD: Connection._head,
     State.BODY: Connection._receive_body,
     State.FLUSHING: Connection._flush,

@@ -6,7 +6,7 @@ import socket
 import ssl
 from collections.abc import Callable
 
-from tlsrun.connections.shaking import nobody
+from tlsrun.connections.opening import nobody
 from tlsrun.connections.sockets import ServerSocket
 from tlsrun.proxies.peers import Peers
 from tlsrun.tls.onlooker import in_words

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import logging
 import os
 import socket
 import ssl
@@ -12,14 +11,9 @@ import time
 from typing import Any
 
 from tlsrun import system
-from tlsrun.connections.handshake import FAILURES, reason
-from tlsrun.proxies import proxy_protocol
-from tlsrun.proxies.introduction import is_introduced, take
-from tlsrun.redirect import plain
+from tlsrun.connections.handshake import FAILURES
+from tlsrun.connections.opening import SIGHT, Opening, Step, Then
 from tlsrun.tls.onlooker import in_words
-
-#: Bytes looked at before a handshake: a ClientHello's version lies within them.
-FIRST_BYTES = 64
 
 #: Seconds to wait, after the last byte that we send, for a client to close.
 LINGER = 1.0
@@ -33,11 +27,6 @@ class HandshakeFailed(ConnectionResetError):
 
     def __init__(self, why: str) -> None:
         super().__init__(errno.ECONNRESET, f"TLS handshake failed: {why}")
-
-
-def nobody(host: str) -> bool:
-    """The `ServerContext.allowed_host` that redirects nobody."""
-    return False
 
 
 class ShakingSocket(ssl.SSLSocket):
@@ -81,50 +70,55 @@ class ShakingSocket(ssl.SSLSocket):
             raise
 
     def _shake_in_time(self) -> None:
-        seconds = self._handshake_timeout
-        deadline = time.monotonic() + seconds
+        # A `ServerContext`'s; others know of none.
+        opening = Opening(self.context, self._peer(), getattr(self.context, "handshake_timeout", 10.0))
+        deadline = time.monotonic() + opening.seconds
         patience = self.gettimeout()
-        peer = self._peer()
-        first = b""
+        cause: Exception | None = None
         try:
-            self.settimeout(seconds)
-            if is_introduced(self.context, peer):
-                self._introduce(deadline)
-                peer = self.introduced or peer
-            first = self._first_bytes(seconds)
-            if plain.kind_of(first) is not plain.First.TLS:
-                first = self._answer_plain(deadline)
-                raise ConnectionResetError(errno.ECONNRESET, "not TLS")
-            # CPython makes one deadline of the timeout for the whole handshake.
-            self.settimeout(max(0.001, deadline - time.monotonic()))
-            self._shake()
-        except (OSError, ValueError) as error:
-            silent = not first and not isinstance(error, TimeoutError)
-            why = self._ended_for or _in_words(error, first, seconds)
-            FAILURES.failed(peer, why, level=logging.DEBUG if silent else logging.INFO)
-            self._failure = why
-            raise HandshakeFailed(why) from error
+            try:
+                step = self._open(opening, deadline)
+                if step.then is Then.SHAKE:
+                    # CPython makes one deadline of the timeout for the whole handshake.
+                    self._end_by(deadline)
+                    self._shake()
+                    return
+            except (OSError, ValueError) as error:
+                step, cause = opening.fail(error), error
+            self._failure = self._ended_for or step.words
+            FAILURES.failed(opening.peer, self._failure, level=step.level)
+            self._part(step, deadline)
+            raise HandshakeFailed(self._failure) from cause
         finally:
+            self.introduced = opening.introduced
             with contextlib.suppress(OSError):
                 self.settimeout(patience)
 
-    def _first_bytes(self, seconds: float) -> bytes:
-        if not system.SHUTDOWN_WAKES and not self.wait_until(system.READABLE, seconds):
-            raise ConnectionResetError() if self._stopped else TimeoutError()
-        return self.peek()
+    def _open(self, opening: Opening, deadline: float) -> Step:
+        """See to what comes before TLS; returns the step that ends it."""
+        step = Step()
+        while step.then is Then.READ:
+            self._end_by(deadline)
+            if not system.SHUTDOWN_WAKES and not self.wait_until(system.READABLE, self.gettimeout()):
+                raise ConnectionResetError() if self._stopped else TimeoutError()
+            step = opening.see(self.peek())
+            if step.take:
+                self.read_plain(step.take)
+        return step
 
-    def _introduce(self, deadline: float) -> None:
-        data, found = b"", None
-        while found is None:
-            self.settimeout(max(0.001, deadline - time.monotonic()))
-            data, found = take(self, data)
-        self.introduced = found.source
+    def _part(self, step: Step, deadline: float) -> None:
+        """There will be no TLS: say what is to be said, and have it read."""
+        if step.then is Then.LINGER:
+            with contextlib.suppress(OSError):
+                # Past ssl.SSLSocket, which would encrypt.
+                self._end_by(deadline)
+                socket.socket.sendall(self, step.send)
+                socket.socket.shutdown(self, socket.SHUT_WR)
+                self.linger(min(LINGER, deadline - time.monotonic()))
 
-    @property
-    def _handshake_timeout(self) -> float:
-        # A `ServerContext`'s; others know of none.
-        seconds: float = getattr(self.context, "handshake_timeout", 10.0)
-        return seconds
+    def _end_by(self, deadline: float) -> None:
+        """Have what blocks end then."""
+        self.settimeout(max(0.001, deadline - time.monotonic()))
 
     def _peer(self) -> Any:
         try:
@@ -133,39 +127,17 @@ class ShakingSocket(ssl.SSLSocket):
             return "a client that is gone"
 
     def peek(self) -> bytes:
-        """Up to `FIRST_BYTES` bytes as they came over the wire, without taking them; b"" at its end.
+        """Up to `SIGHT` bytes as they came over the wire, without taking them; b"" at its end.
 
         Raises:
             BlockingIOError: nothing is there (non-blocking only).
             TimeoutError: nothing came (with a timeout).
         """
-        return socket.socket.recv(self, FIRST_BYTES, socket.MSG_PEEK)
+        return socket.socket.recv(self, SIGHT, socket.MSG_PEEK)
 
     def read_plain(self, size: int) -> bytes:
         """Take up to ``size`` bytes as they came over the wire; raises as `peek`. Only before a handshake."""
         return socket.socket.recv(self, size)
-
-    def _answer_plain(self, deadline: float) -> bytes:
-        """Read a plain HTTP request's head and answer it; nothing is said to what is neither TLS nor HTTP.
-
-        Returns:
-            the first bytes that came.
-        """
-        data = b""
-        while not plain.head_is_whole(data) and plain.kind_of(data) in (plain.First.HTTP, plain.First.INCOMPLETE):
-            self.settimeout(max(0.001, deadline - time.monotonic()))
-            more = self.read_plain(plain.MAX_HEAD - len(data))
-            if not more:
-                break
-            data += more
-        allowed = getattr(self.context, "allowed_host", nobody)
-        response = plain.answer(data, allowed)
-        if response is not None:
-            # Past ssl.SSLSocket, which would encrypt: there is no TLS on this connection.
-            socket.socket.sendall(self, response)
-            socket.socket.shutdown(self, socket.SHUT_WR)
-            self.linger(min(LINGER, deadline - time.monotonic()))
-        return data[:FIRST_BYTES]
 
     def linger(self, seconds: float = LINGER) -> None:
         """Take what still comes after a `shutdown`: closing on unread bytes resets the answer away (RFC 9112, 9.6).
@@ -200,13 +172,3 @@ class ShakingSocket(ssl.SSLSocket):
         except ValueError:
             self._need_connection()
             raise
-
-
-def _in_words(error: BaseException, first: bytes, seconds: float) -> str:
-    if isinstance(error, proxy_protocol.Malformed):
-        return str(error)
-    if first:
-        return reason(error, first, timeout=seconds)
-    if isinstance(error, TimeoutError):
-        return f"timed out after {seconds:g} s, without a byte"
-    return "client closed, without a byte"

@@ -5,12 +5,9 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Any, Protocol
 
 from tlsrun.spool import Room
-
-if TYPE_CHECKING:
-    from tlsrun.connections.connection import Connection
 
 
 class Awaited(Protocol):
@@ -53,10 +50,8 @@ class Limits:
 class State(enum.Enum):
     """Where a connection is."""
 
-    PROXY = "about to say who its client is"
-    HELLO = "before its first byte"
+    OPENING = "before TLS"
     HANDSHAKE = "in the handshake"
-    PLAIN = "sending a request without TLS"
     HEAD = "sending a request head"
     BODY = "sending the body of a request"
     IDLE = "kept alive"
@@ -76,7 +71,7 @@ class Next(enum.Enum):
 
 
 class Loop(Protocol):
-    """What moves connections on; see `tlsrun.connections.reactor.Reactor`."""
+    """What moves connections on; see `tlsrun.connections.reactor.Reactor`. A connection is one of its own kind."""
 
     bodies: Room
     answers: Room
@@ -84,8 +79,8 @@ class Loop(Protocol):
     def see_off(self, descriptor: int) -> None:
         """Wait for the client of a connection that was shut down to close it."""
 
-    def flow(self, connection: Connection, flows: bool) -> None:
+    def flow(self, connection: Any, flows: bool) -> None:
         """Begin, or cease, to send what waits of an answer."""
 
-    def leave(self, connection: Connection) -> bool:
+    def leave(self, connection: Any) -> bool:
         """See the client off once nothing of its answer waits; False when nothing does now."""

@@ -9,18 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import ssl
-from collections.abc import Callable
 
-from tlsrun.connections.handshake import FAILURES, reason
+from tlsrun.connections.handshake import FAILURES
+from tlsrun.connections.opening import Opening, Step, Then
 from tlsrun.edge.carrier import Carrier
-from tlsrun.proxies import proxy_protocol
-from tlsrun.proxies.introduction import is_introduced
-from tlsrun.redirect import plain
 
 _RECORD = 16384  # bytes of plaintext in one record (RFC 8446, section 5.1)
-_FIRST = 64  # bytes kept to say why a handshake failed
 
 
 class Channel(Carrier):
@@ -28,7 +23,7 @@ class Channel(Carrier):
 
     Arguments:
         context: makes the TLS side.
-        answerer: makes the response to a plain HTTP request, or None to close without a word.
+        seconds: that a client has up to the end of the handshake; a subclass keeps the deadline.
         patience: bytes to throw away after the last answer, before the connection is closed at once.
 
     Attributes:
@@ -37,17 +32,15 @@ class Channel(Carrier):
         closing: no more is sent; what comes is thrown away.
     """
 
-    def __init__(
-        self, context: ssl.SSLContext, answerer: Callable[[bytes], bytes | None] | None, patience: int
-    ) -> None:
+    _opening: Opening | None = None
+
+    def __init__(self, context: ssl.SSLContext, seconds: float, patience: int) -> None:
         super().__init__()
-        self._answerer = answerer
         self._context = context
+        self._seconds = seconds
         self._tls: ssl.SSLObject | None = None
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
-        self._first = b""
-        self._introduction: bytes | None = None  # what is there of a PROXY header; None where none is to come
         self.shaken = False
         self.ended = False
         self.closing = False
@@ -60,6 +53,9 @@ class Channel(Carrier):
 
     def opened(self, tls: ssl.SSLObject) -> None:
         """The handshake is done."""
+
+    def refused(self) -> None:
+        """There will be no TLS. The client may still read why: who closes by a deadline sets one."""
 
     def received(self, data: bytes) -> None:
         """The client sent ``data``."""
@@ -96,10 +92,7 @@ class Channel(Carrier):
         RFC 9112, section 9.6. Who calls closes later.
         """
         self._notify()
-        self.closing = True
-        with contextlib.suppress(OSError):  # it has reset the connection
-            self._transport.write_eof()
-        self.go_on()
+        self._end_our_side()
 
     def cut(self) -> None:
         """Close without close_notify: the client shall see that something is missing."""
@@ -111,15 +104,22 @@ class Channel(Carrier):
         self.closing = True
         self._transport.abort()
 
-    def time_out_handshake(self, seconds: float) -> None:
+    def time_out_handshake(self) -> None:
         """Give up a handshake that takes longer than it may."""
-        self._fail(self._with_bytes(reason(TimeoutError(), self._first, timeout=seconds)))
+        if self._opening is not None:
+            self._part(self._opening.fail(TimeoutError()))
+
+    def give_way(self) -> None:
+        """Close for the sake of a newer connection, before the handshake is over."""
+        if self._opening is not None:
+            self._log(self._opening.give_way())
+        self.abort()
 
     # What the event loop calls.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        self._introduction = b"" if is_introduced(self._context, self.peer) else None
+        self._opening = Opening(self._context, self.peer, self._seconds)
         self.connected()
 
     def data_received(self, data: bytes) -> None:
@@ -131,54 +131,39 @@ class Channel(Carrier):
         elif tls is not None and self.shaken:
             self._incoming.write(data)
             self._decrypt(tls)
-        else:
-            self._shake(data)
+        elif self._opening is not None:
+            self._shake(data, self._opening)
 
     def eof_received(self) -> bool:
+        opening = self._opening
         if self.shaken:
             self._end()
-        elif not self.closing:
-            self._client_closed()
-            self.cut()
+        elif opening is not None:
+            self._part(opening.see(b"") if self._tls is None else opening.fail(ConnectionResetError()))
         return not self.closing
 
     def connection_lost(self, error: Exception | None) -> None:
-        if not self.shaken and not self.closing:
-            self._client_closed()
+        if self._opening is not None and not self.closing:
+            self._log(self._opening.fail(ConnectionResetError()))
         self.closing = True
         self.lost()
 
     # Within.
 
-    def _introduce(self, data: bytes) -> bytes:
-        """Take a PROXY header; returns what follows."""
-        data = (self._introduction or b"") + data
-        try:
-            found = proxy_protocol.parse(data)
-        except proxy_protocol.Malformed as error:
-            self._fail(str(error))
-            return b""
-        if found is None:
-            self._introduction = data
-            return b""
-        self._introduction = None
-        self.peer = found.source or self.peer
-        return data[found.size :]
-
-    def _shake(self, data: bytes) -> None:
-        if self._introduction is not None:
-            data = self._introduce(data)
-            if not data:
-                return
+    def _shake(self, data: bytes, opening: Opening) -> None:
         tls = self._tls
         if tls is None:
-            self._first += data
-            kind = plain.kind_of(self._first)
-            if kind is not plain.First.TLS:
-                self._not_tls(kind)
+            step = opening.see(data)
+            while step.then is Then.READ:
+                data = data[step.take :]
+                if not data:
+                    return
+                step = opening.see(data)
+            self.peer = opening.peer
+            if step.then is not Then.SHAKE:
+                self._part(step)
                 return
             tls = self._tls = self._context.wrap_bio(self._incoming, self._outgoing, server_side=True)
-            data, self._first = self._first, self._first[:_FIRST]
         self._incoming.write(data)
         try:
             tls.do_handshake()
@@ -187,23 +172,35 @@ class Channel(Carrier):
             return
         except (OSError, ValueError) as error:
             self._flush()  # the alert
-            self._fail(reason(error, self._first))
+            self._part(opening.fail(error))
             return
         self._flush()
         self.shaken = True
-        self._first = b""
+        self._opening = None
         self.opened(tls)
         if self._incoming.pending and not self.closing:
             self._decrypt(tls)
 
-    def _not_tls(self, kind: plain.First) -> None:
-        """Answer a person who typed http://, and nobody else."""
-        if kind is plain.First.INCOMPLETE or kind is plain.First.HTTP and not plain.head_is_whole(self._first):
-            return
-        response = self._answerer(self._first) if self._answerer is not None and kind is plain.First.HTTP else None
-        if response is not None:
-            self._transport.write(response)
-        self._fail(reason(ssl.SSLError("not TLS"), self._first[:_FIRST]))
+    def _part(self, step: Step) -> None:
+        """There will be no TLS."""
+        self._log(step)
+        if step.send:
+            self._transport.write(step.send)
+        if step.then is Then.LINGER:
+            self._end_our_side()
+        else:
+            self.cut()
+        self.refused()
+
+    def _log(self, step: Step) -> None:
+        self._opening = None
+        FAILURES.failed(self.peer, step.words, level=step.level)
+
+    def _end_our_side(self) -> None:
+        self.closing = True
+        with contextlib.suppress(OSError):  # it has reset the connection
+            self._transport.write_eof()
+        self.go_on()
 
     def _decrypt(self, tls: ssl.SSLObject) -> None:
         """Hand on what is whole of what came; one call for all records of one read."""
@@ -251,19 +248,3 @@ class Channel(Carrier):
         with contextlib.suppress(OSError, ValueError):  # SSLWantReadError: the client's own is not waited for
             self._tls.unwrap()
         self._flush()
-
-    def _fail(self, words: str) -> None:
-        self._log_failure(words)
-        self.closing = True
-        self._transport.close()
-
-    def _client_closed(self) -> None:
-        """It went before the handshake was over. Who says no word looks whether the port is open (a health check)."""
-        level = logging.INFO if self._first else logging.DEBUG
-        FAILURES.failed(self.peer, self._with_bytes("client closed"), level=level)
-
-    def _with_bytes(self, words: str) -> str:
-        return words if self._first else f"{words}, without a byte"
-
-    def _log_failure(self, words: str) -> None:
-        FAILURES.failed(self.peer, words)

@@ -51,6 +51,9 @@ class Connection(Interest):
         self._packing = Packing(trusted=self.peer[0] in self.edge.trusted)
         self.allow(self.edge.limits.head_timeout)
 
+    def refused(self) -> None:
+        self.allow(self.edge.limits.linger_timeout)
+
     def received(self, data: bytes) -> None:
         if self._left:
             data = self._stream(data)

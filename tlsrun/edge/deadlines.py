@@ -14,7 +14,10 @@ def expire(client: Connection) -> None:
     """The deadline of ``client`` is over."""
     limits = client.edge.limits
     if not client.shaken:
-        _expire_handshake(client)
+        if client.closing:
+            client.abort()
+        else:
+            client.time_out_handshake()
     elif client.state == WAITING and client.flushed() and not client.inbox.size:
         client.depart()
     elif client.state == WAITING and not client.slow and client.inbox.size:
@@ -30,7 +33,7 @@ def expire(client: Connection) -> None:
 
 def evict(client: Connection) -> None:
     """There are too many connections, and this one has waited longest."""
-    client.leave(client.finish if client.shaken else client.abort)
+    client.leave(client.finish if client.shaken else client.give_way)
 
 
 def stop(client: Connection, seconds: float) -> None:
@@ -44,14 +47,6 @@ def stop(client: Connection, seconds: float) -> None:
         client.leave(client.finish)
     else:
         client.deadline = min(client.deadline, now + seconds)
-
-
-def _expire_handshake(client: Connection) -> None:
-    if client.closing:
-        client.abort()
-    else:
-        client.time_out_handshake(client.edge.handshake_timeout)
-        client.allow(client.edge.limits.linger_timeout)
 
 
 def _expire_stalled(client: Connection, seconds: float, end: Callable[[], None]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable
 
 from tlsrun.edge.limits import Limits
 from tlsrun.edge.turns import Clock, Turns
@@ -19,7 +18,7 @@ class Delivery(Turns):
     Nothing is ever held back from a client that takes it.
 
     Arguments:
-        context, answerer, clock: see `Turns`.
+        context, seconds, clock: see `Turns`.
         limits: of what waits.
         room: for what waits, shared by all clients.
 
@@ -31,12 +30,12 @@ class Delivery(Turns):
     def __init__(
         self,
         context: ssl.SSLContext,
-        answerer: Callable[[bytes], bytes | None] | None,
+        seconds: float,
         clock: Clock,
         limits: Limits,
         room: Room,
     ) -> None:
-        super().__init__(context, answerer, limits.drained, clock)
+        super().__init__(context, seconds, limits.drained, clock)
         self._limits = limits
         self._room = room
         self._spool: Spool | None = None

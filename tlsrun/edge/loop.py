@@ -41,7 +41,6 @@ def serve(
     handshake_timeout: float = 10.0,
     server_name: str | None = None,
     facts: Callable[[ssl.SSLObject], Mapping[str, str]] = no_facts,
-    plain: Callable[[bytes], bytes | None] | None = None,
     trusted: Peers = NOBODY,
     access_log: bool = False,
     on_given_up: Callable[[], None] = lambda: None,
@@ -55,13 +54,13 @@ def serve(
 
     Arguments:
         listeners: listening sockets.
-        context: for the server's side; it picks its certificates itself (``sni_callback``).
+        context: for the server's side; it picks its certificates itself (``sni_callback``), and says (``allowed_host``) which
+            plain HTTP is sent on.
         upstream: path of the workers' Unix socket (uWSGI's ``socket``; ``buffer-size`` of 65535 fits the limits).
         limits: what one client may take.
         handshake_timeout: seconds that a client has for the whole handshake.
         server_name: SERVER_NAME; None for the address that the client came to.
         facts: variables about a finished handshake, asked for once per connection.
-        plain: makes the response to plain HTTP on this port from the request's head; None closes without a word.
         trusted: proxies whose headers about their clients are handed on; nobody else's are.
         access_log: one line for each request on the logger ``tlsrun.edge.access``.
         on_given_up: called before a request is given up that a worker was asked to answer.
@@ -80,7 +79,6 @@ def serve(
             handshake_timeout=handshake_timeout,
             server_name=server_name,
             facts=facts,
-            answerer=plain,
             trusted=trusted,
             access=write_line if access_log else None,
             given_up=on_given_up,

@@ -35,7 +35,7 @@ class Parting(Delivery):
     """
 
     def __init__(self, edge: Edge) -> None:
-        super().__init__(edge.context, edge.answerer, edge, edge.limits, edge.room)
+        super().__init__(edge.context, edge.handshake_timeout, edge, edge.limits, edge.room)
         self.edge = edge
         self.state = WAITING
         self.served = 0

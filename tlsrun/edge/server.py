@@ -45,7 +45,6 @@ class Edge:
         server_name: SERVER_NAME; None for the address that the client came to.
         facts: variables about a finished handshake.
         trusted: proxies that may speak of their clients by headers.
-        answerer: the response to plain HTTP on the TLS port, None closes without a word.
         access: is told of each request; None for no access log.
         given_up: called before a request is given up that a worker was asked to answer.
 
@@ -68,7 +67,6 @@ class Edge:
         server_name: str | None,
         facts: Callable[[ssl.SSLObject], Mapping[str, str]],
         trusted: Peers,
-        answerer: Callable[[bytes], bytes | None] | None,
         access: Access | None,
         given_up: Callable[[], None],
     ) -> None:
@@ -76,7 +74,6 @@ class Edge:
         self.upstream = upstream
         self.limits = limits
         self.handshake_timeout = handshake_timeout
-        self.answerer = answerer
         self.access = access
         self.given_up = given_up
         self.trusted = trusted

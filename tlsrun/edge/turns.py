@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable
 from typing import Protocol
 
 from tlsrun.edge.channel import Channel
@@ -24,7 +23,7 @@ class Turns(Channel):
     """A channel with a deadline.
 
     Arguments:
-        context, answerer, patience: see `Channel`.
+        context, seconds, patience: see `Channel`.
         clock: see `Clock`.
 
     Attributes:
@@ -37,11 +36,11 @@ class Turns(Channel):
     def __init__(
         self,
         context: ssl.SSLContext,
-        answerer: Callable[[bytes], bytes | None] | None,
+        seconds: float,
         patience: int,
         clock: Clock,
     ) -> None:
-        super().__init__(context, answerer, patience)
+        super().__init__(context, seconds, patience)
         self._clock = clock
         self.deadline = 0.0
         self.awaited = READER

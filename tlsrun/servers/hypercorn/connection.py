@@ -17,6 +17,7 @@ from enum import Enum
 
 from hypercorn.events import Closed, Event, RawData, Updated
 
+from tlsrun.connections.handshake import FAILURES
 from tlsrun.edge.channel import Channel
 from tlsrun.servers.hypercorn.environ import Line
 from tlsrun.servers.hypercorn.protocols import Broken, Http1, Http2
@@ -47,7 +48,7 @@ class Connection(Channel):
     """
 
     def __init__(self, worker: Serving) -> None:
-        super().__init__(worker.context, worker.answerer, _DRAINED)
+        super().__init__(worker.context, worker.handshake_timeout, _DRAINED)
         self._worker = worker
         self._loop = worker.loop
         self._state = _State.HANDSHAKE
@@ -71,7 +72,7 @@ class Connection(Channel):
     def opened(self, tls: ssl.SSLObject) -> None:
         """The client has chosen its protocol by ALPN (RFC 7301)."""
         if tls.selected_alpn_protocol() != "h2" and not self._worker.speaks_http1:
-            self._log_failure("client does not speak HTTP/2, and nothing else is spoken here")
+            FAILURES.failed(self.peer, "client does not speak HTTP/2, and nothing else is spoken here")
             self.abort()
             return
         self._become_idle(self._worker.head_timeout)
@@ -83,6 +84,10 @@ class Connection(Channel):
             self._protocol_send,
         )  # fmt: skip
         self._tasks.spawn(self._serve)
+
+    def refused(self) -> None:
+        """The client has a moment to read why."""
+        self._set_timer(_LINGER, self.abort)
 
     def received(self, data: bytes) -> None:
         """Kept until Hypercorn takes it."""
@@ -211,8 +216,7 @@ class Connection(Channel):
 
     def _late(self) -> None:
         if self._state is _State.HANDSHAKE:
-            self.time_out_handshake(self._worker.handshake_timeout)
-            self._set_timer(_LINGER, self.abort)
+            self.time_out_handshake()
         else:
             self._leave()
 

@@ -21,7 +21,6 @@ from hypercorn.asyncio.worker_context import WorkerContext
 from hypercorn.config import Config
 
 from tlsrun.account import become
-from tlsrun.redirect import plain
 from tlsrun.servers.hypercorn.child import ENOUGH, LEAVE, READY
 from tlsrun.servers.hypercorn.connection import Connection
 from tlsrun.servers.hypercorn.desk import Desk
@@ -82,10 +81,6 @@ class Worker:
             broken=site.broken,
         )
         self.desk = Desk(threads, site.announcement)
-
-    def answerer(self, head: bytes) -> bytes | None:
-        """The response to plain HTTP on the port of HTTPS."""
-        return plain.answer(head, self.context.allowed_host)
 
     async def run(self) -> None:
         """Serve until told to stop, by a signal, by Hypercorn (max_requests), or by the supervisor's end."""

@@ -7,7 +7,6 @@ import signal
 
 from tlsrun.edge.limits import Limits
 from tlsrun.edge.loop import serve
-from tlsrun.redirect import plain
 from tlsrun.servers.uwsgi.board import Phase, Wish, wait
 from tlsrun.servers.uwsgi.hold import hear
 from tlsrun.servers.uwsgi.service import STOP, Service
@@ -44,18 +43,16 @@ def _handle(how: signal.Handlers, *numbers: signal.Signals) -> None:
 
 
 def _serve(service: Service, number: int) -> None:
-    context = service.certificates.context
     service.board.report(number, os.getpid(), Phase.STARTING)
     service.duties.start()
     serve(
         service.place.listening.sockets,
-        context,
+        service.certificates.context,
         upstream=service.place.upstream,
         limits=Limits(variables=service.packet, grace=service.mercy),
         handshake_timeout=service.handshake_timeout,
         facts=connection_facts,
         trusted=service.trusted,
-        plain=lambda head: plain.answer(head, context.allowed_host),
         on_given_up=service.taken_back.note,
         on_ready=lambda _: service.board.report(number, os.getpid(), Phase.SERVING),
     )

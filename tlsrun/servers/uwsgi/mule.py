@@ -23,7 +23,6 @@ from tlsrun.endpoint import Endpoint
 from tlsrun.errors import ConfigurationError, Problem
 from tlsrun.listening.address import Listener, spell
 from tlsrun.listening.opening import open_redirecting
-from tlsrun.redirect import plain
 from tlsrun.servers import probe_all
 from tlsrun.servers.certificates import certificates_of
 from tlsrun.servers.duties import Duties
@@ -63,19 +62,17 @@ def _serve() -> None:
     plan = _plan()
     listeners = [_shared(listener) for listener in plan.listeners]
     certificates = certificates_of(plan)
-    context = certificates.context
     redirecting = open_redirecting(plan.redirect_listeners)
     duties = Duties(plan, certificates, redirect=redirecting.sockets)
     duties.start()
     serve(
         listeners,
-        context,
+        certificates.context,
         upstream=uwsgi.opt["socket"].decode(),
         limits=Limits(variables=int(uwsgi.opt["buffer-size"])),
         handshake_timeout=plan.handshake_timeout,
         facts=connection_facts,
         trusted=plan.front.peers,
-        plain=lambda head: plain.answer(head, context.allowed_host),
     )
     duties.stop()
 
