@@ -40,6 +40,14 @@ def nobody(host: str) -> bool:
     return False
 
 
+class Phase(enum.Enum):
+    """Where an opening is; nothing more is seen of it after the last byte before TLS."""
+
+    PROXY = "a trusted proxy is about to say who the client is"
+    HELLO = "before the client's first byte"
+    PLAIN = "what comes is not TLS"
+
+
 class Then(enum.Enum):
     """What a step leaves to do."""
 
@@ -85,7 +93,7 @@ class Opening:
         introduced: the same, but None where no proxy has said it.
     """
 
-    __slots__ = ("_allowed", "_first", "_held", "_see", "introduced", "peer", "seconds")
+    __slots__ = ("_allowed", "_first", "_held", "_phase", "introduced", "peer", "seconds")
 
     def __init__(self, context: ssl.SSLContext | None, peer: Any, seconds: float) -> None:
         self.peer = peer
@@ -95,14 +103,14 @@ class Opening:
         self._first = self._held = b""
         introducers = getattr(context, "introducers", None)
         awaited = introducers and isinstance(peer, tuple) and peer[0] in introducers
-        self._see: Callable[[bytes], Step] = self._proxy if awaited else self._hello
+        self._phase = Phase.PROXY if awaited else Phase.HELLO
 
     def see(self, data: bytes) -> Step:
         """What to do about ``data``, which lies on the wire behind what was taken; b"" is the end of the stream.
 
         To be called again after `Then.READ`, with what is left of ``data`` if that is not nothing.
         """
-        return self._see(data)
+        return _SEES[self._phase](self, data)
 
     def fail(self, error: BaseException) -> Step:
         """What to do about an error: a socket's, OpenSSL's in the handshake, or TimeoutError when time is over."""
@@ -138,14 +146,14 @@ class Opening:
         self._held = b""
         self.introduced = found.source
         self.peer = found.source or self.peer
-        self._see = self._hello
+        self._phase = Phase.HELLO
         return Step(take=found.size - taken)
 
     def _hello(self, data: bytes) -> Step:
         if plain.kind_of(data) is plain.First.TLS:
             self._first = data[:_FIRST]
             return _SHAKE
-        self._see = self._plain
+        self._phase = Phase.PLAIN
         return self._plain(data)
 
     def _plain(self, data: bytes) -> Step:
@@ -161,3 +169,10 @@ class Opening:
         if answer is None:
             return Step(then=Then.CLOSE, take=size, words=failure.words, level=failure.level)
         return Step(then=Then.LINGER, take=size, send=answer, words=failure.words)
+
+
+_SEES: dict[Phase, Callable[[Opening, bytes], Step]] = {
+    Phase.PROXY: Opening._proxy,
+    Phase.HELLO: Opening._hello,
+    Phase.PLAIN: Opening._plain,
+}

@@ -54,8 +54,8 @@ def serve(
 
     Arguments:
         listeners: listening sockets.
-        context: for the server's side; it picks its certificates itself (``sni_callback``), and says (``allowed_host``) which
-            plain HTTP is sent on.
+        context: for the server's side; it picks its certificates itself (``sni_callback``). A `ServerContext` also says
+            who is sent on that speaks plain HTTP, and which proxies introduce their clients.
         upstream: path of the workers' Unix socket (uWSGI's ``socket``; ``buffer-size`` of 65535 fits the limits).
         limits: what one client may take.
         handshake_timeout: seconds that a client has for the whole handshake.
