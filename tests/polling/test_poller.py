@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import select
 import socket
+import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
+import uvloop
 
 from tlsrun.polling import poller as module
 from tlsrun.polling.poller import READ, WRITE, Poller
@@ -49,6 +53,69 @@ def test_read_write_change_forget(poller: Poller, pair: tuple[socket.socket, soc
     assert poller.wait(0) == []
     poller.watch(here.fileno(), READ, "again")
     assert poller.wait(5) == ["again"]
+
+
+def test_how_one_is_forgotten(poller: Poller, pair: tuple[socket.socket, socket.socket]) -> None:
+    """Before it is closed or right before it is; what is watched can be asked for."""
+    here, there = pair
+    there.send(b"x")
+    poller.watch(here.fileno(), READ, "a")
+    assert (poller.data_of(here.fileno()), poller.data_of(there.fileno())) == ("a", None)
+    assert poller.watched() == ["a"]
+    descriptor = here.fileno()
+    poller.forget_closing(descriptor)
+    here.close()
+    poller.forget(descriptor)
+    assert poller.wait(0) == []
+    assert poller.watched() == []
+
+
+def test_a_connection_that_breaks(poller: Poller) -> None:
+    """It is told of one that is watched for nothing else, by epoll; what comes is not."""
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()) as there:
+        here, _ = listener.accept()
+        with here:
+            poller.watch(here.fileno(), 0, "broken")
+            there.send(b"x")
+            assert poller.wait(0) == []
+            there.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            there.close()
+            told = isinstance(poller, module._Epoll)
+            assert poller.wait(5 if told else 0) == (["broken"] if told else [])
+            poller.forget(here.fileno())
+            assert poller.wait(0) == []
+
+
+@pytest.mark.parametrize("make", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+def test_within_an_event_loop(
+    poller: Poller, pair: tuple[socket.socket, socket.socket], make: Callable[[], asyncio.AbstractEventLoop]
+) -> None:
+    """Its descriptor is readable when, and as long as, something is ready."""
+    here, there = pair
+    heard: list[Any] = []
+    came = asyncio.Event()
+
+    def hear() -> None:
+        heard.extend(poller.wait(0))
+        came.set()
+
+    async def listen() -> None:
+        loop.add_reader(poller.fileno(), hear)
+        poller.watch(here.fileno(), READ, "a")
+        there.send(b"x")
+        for _ in range(2):
+            came.clear()
+            await asyncio.wait_for(came.wait(), 60)
+        poller.forget(here.fileno())
+        heard.append("forgotten")
+        await asyncio.sleep(0.01)
+        loop.remove_reader(poller.fileno())
+
+    loop = make()
+    loop.run_until_complete(listen())
+    loop.close()
+    assert set(heard[:-1]) == {"a"}
+    assert heard[-1] == "forgotten"
 
 
 def test_many_at_once(poller: Poller) -> None:

@@ -56,13 +56,16 @@ class Interest(Parting):
     def _watch(self) -> None:
         if self._watched < 0 and not self._transport.is_closing():
             self._watched = self._transport.get_extra_info("socket").fileno()
-            self.edge.poller.watch_end(self._watched, self._broke)
+            self.edge.poller.watch(self._watched, 0, self._broke)
 
     def _unwatch(self) -> None:
         if self._watched >= 0:
-            self.edge.poller.forget_end(self._watched, self._broke)
+            # It may be closed already, and be another's.
+            if self.edge.poller.data_of(self._watched) == self._broke:
+                self.edge.poller.forget(self._watched)
             self._watched = -1
 
-    def _broke(self, events: int) -> None:
-        self._unwatch()
-        self.abort()
+    def _broke(self) -> None:
+        if self._watched >= 0:
+            self._unwatch()
+            self.abort()

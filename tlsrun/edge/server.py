@@ -17,9 +17,9 @@ from tlsrun.edge.complaints import Complaints
 from tlsrun.edge.connection import Connection
 from tlsrun.edge.deadlines import evict, expire, stop
 from tlsrun.edge.limits import Limits
-from tlsrun.edge.poller import make_poller
 from tlsrun.edge.queue import Queue
 from tlsrun.edge.variables import connection_variables
+from tlsrun.polling.poller import new_poller
 from tlsrun.proxies.peers import Peers, unmapped
 from tlsrun.spool import Room
 
@@ -79,7 +79,8 @@ class Edge:
         self.trusted = trusted
         self._tick = min(_TICK, limits.shortest / 4)
         self.now = 0.0
-        self.poller = make_poller(loop)
+        self.poller = new_poller()
+        loop.add_reader(self.poller.fileno(), self._dispatch)
         self.queue = Queue(loop)
         self.room = Room(limits.answers)
         self.complaints = Complaints()
@@ -147,6 +148,7 @@ class Edge:
             await ticking
         self.complaints.flush()
         self.queue.close()
+        self._loop.remove_reader(self.poller.fileno())
         self.poller.close()
 
     async def _listen(self, sock: socket.socket) -> asyncio.Server:
@@ -177,6 +179,10 @@ class Edge:
                 client.abort()
             await asyncio.sleep(0)
             await asyncio.sleep(0)
+
+    def _dispatch(self) -> None:
+        for handle in self.poller.wait(0):
+            handle()
 
     async def _keep_time(self) -> None:
         """Look at the clock, and at who is late."""

@@ -6,8 +6,8 @@ import errno
 import logging
 import socket
 
-from tlsrun.edge.poller import READ, WRITE, Poller
 from tlsrun.edge.spool import Spool
+from tlsrun.polling.poller import READ, WRITE, Poller
 from tlsrun.spool import PART
 
 _log = logging.getLogger("tlsrun.edge")
@@ -39,7 +39,7 @@ class Upstream:
         self._socket: socket.socket | None = None
         self._outbox: list[bytes | memoryview] = []
         self._spool: Spool | None = None
-        self._mask = -1  # not with the poller yet
+        self._mask = 0  # what the poller tells
         self._reading = True
         self.sending = False
         self.deaf = False
@@ -101,8 +101,7 @@ class Upstream:
     def read_on(self, reading: bool) -> None:
         """Go on reading the answer, or stop for now."""
         self._reading = reading
-        if self._mask >= 0:
-            self._update()
+        self._update()
 
     def read_more(self, size: int = _FIRST) -> bytes | None:
         """What is there already; b"" when the worker has closed, None when there is nothing."""
@@ -120,8 +119,8 @@ class Upstream:
         sock, self._socket = self._socket, None
         if sock is None:
             return
-        if self._mask >= 0:
-            self._poller.forget(sock.fileno(), self._mask)
+        if self._mask:
+            self._poller.forget_closing(sock.fileno())
         sock.close()
         self._outbox.clear()
 
@@ -131,21 +130,26 @@ class Upstream:
         """Tell the poller what is waited for now."""
         if self._socket is None:
             return
-        mask = (READ if self._reading else 0) | (WRITE if self.sending else 0)
-        if self._mask < 0:
-            self._poller.watch(self._socket.fileno(), mask, self._ready)
-        elif mask != self._mask:
-            self._poller.change(self._socket.fileno(), self._mask, mask)
-        self._mask = mask
+        before, self._mask = self._mask, (READ if self._reading else 0) | (WRITE if self.sending else 0)
+        if self._mask == before:
+            return
+        if not before:
+            self._poller.watch(self._socket.fileno(), self._mask, self._ready)
+        elif self._mask:
+            self._poller.change(self._socket.fileno(), self._mask, self._ready)
+        else:
+            self._poller.forget(self._socket.fileno())
 
-    def _ready(self, events: int) -> None:
+    def _ready(self) -> None:
+        if self._socket is None:  # closed a moment ago
+            return
         try:
-            if events & WRITE and self.sending:
+            if self.sending:
                 emptied = self._flush()
                 self._update()
                 if emptied:
                     self.drained()
-            if events & READ and self._reading:
+            if self._reading:
                 data = self.read_more(self.part)
                 if data:
                     self.answered(data)

@@ -20,7 +20,6 @@ import contextlib
 import enum
 import errno
 import logging
-import selectors
 import socket
 import time
 from collections.abc import Sequence
@@ -29,6 +28,7 @@ from typing import Any
 from tlsrun.endpoint import spell_peer
 from tlsrun.http1.inbox import Inbox
 from tlsrun.http1.refusal import Refused
+from tlsrun.polling.poller import READ, WRITE, new_poller
 from tlsrun.polling.waker import Waker
 from tlsrun.proxies import proxy_protocol
 from tlsrun.proxies.peers import NOBODY, Peers
@@ -37,7 +37,6 @@ from tlsrun.redirect.request import LIMITS, is_hopeless
 
 _log = logging.getLogger("tlsrun.redirect")
 
-_READ, _WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 _BATCH = 64  # connections taken in one go, before those that are there get their turn
 _TICK = 0.5  # seconds between looks at the deadlines
 _PAUSE = 1.0  # seconds without accept() when it fails
@@ -101,12 +100,12 @@ class RedirectLoop:
             _State.ANSWER: self._write,
             _State.GOODBYE: self._read_away,
         }
-        self._selector = selectors.DefaultSelector()
+        self._poller = new_poller()
         self._waker = Waker()
-        self._selector.register(self._waker, _READ)
+        self._poller.watch(self._waker.fileno(), READ, self._waker)
         for listener in self._listeners:
             listener.setblocking(False)
-            self._selector.register(listener, _READ)
+            self._poller.watch(listener.fileno(), READ, listener)
 
     def stop(self) -> None:
         """Make `run` return soon; may be called by any thread."""
@@ -115,7 +114,7 @@ class RedirectLoop:
 
     def run(self) -> None:
         """Answer until `stop`, then close every connection."""
-        with self._selector, contextlib.closing(self._waker):
+        with contextlib.closing(self._poller), contextlib.closing(self._waker):
             while not self._stopped:
                 self._step()
             for client in list(self._clients):
@@ -123,11 +122,11 @@ class RedirectLoop:
 
     def _step(self) -> None:
         idle = not self._clients and self._resume_at is None
-        for key, _ in self._selector.select(None if idle else _TICK):
-            if key.fileobj in self._listeners:
-                self._accept(key.fileobj)
-            elif key.data in self._clients:  # not dropped since for another's sake
-                self._advance(key.data)
+        for ready in self._poller.wait(None if idle else _TICK):
+            if ready in self._listeners:
+                self._accept(ready)
+            elif ready in self._clients:  # not dropped since for another's sake
+                self._advance(ready)
         now = time.monotonic()
         if now - self._swept >= _TICK:
             self._swept = now
@@ -193,7 +192,7 @@ class RedirectLoop:
         client.data = answer.render()
         client.state = _State.ANSWER
         client.deadline = time.monotonic() + self._head_timeout
-        self._selector.modify(client.sock, _WRITE, client)
+        self._poller.change(client.sock.fileno(), WRITE, client)
         self._write(client)
 
     def _write(self, client: _Client) -> None:
@@ -203,7 +202,7 @@ class RedirectLoop:
         client.sock.shutdown(socket.SHUT_WR)
         client.state = _State.GOODBYE
         client.deadline = time.monotonic() + _GOODBYE
-        self._selector.modify(client.sock, _READ, client)
+        self._poller.change(client.sock.fileno(), READ, client)
 
     def _read_away(self, client: _Client) -> None:
         """Closing on unread bytes would reset the connection, and the answer away (RFC 9112, section 9.6)."""
@@ -215,7 +214,7 @@ class RedirectLoop:
     def _drop(self, client: _Client) -> None:
         if client in self._clients:
             del self._clients[client]
-            self._selector.unregister(client.sock)
+            self._poller.forget(client.sock.fileno())
             client.sock.close()
 
     # -- all of them ----------------------------------------------------------------------------------------
@@ -242,7 +241,7 @@ class RedirectLoop:
         client = _Client(sock, peer, time.monotonic() + self._head_timeout, may_be_introduced=introduced)
         try:
             sock.setblocking(False)
-            self._selector.register(sock, _READ, client)
+            self._poller.watch(sock.fileno(), READ, client)
         except OSError as error:  # the system watches no more sockets (epoll_ctl(2))
             self._note(logging.WARNING, "admit", f"{spell_peer(peer)} was turned away: {error.strerror}")
             sock.close()
@@ -256,7 +255,8 @@ class RedirectLoop:
         line = f"no connection can be accepted for {_PAUSE:g} s: {error.strerror}"
         self._note(logging.WARNING, "accept", line)
         for listener in self._listeners:
-            self._selector.unregister(listener)
+            if listener.fileno() >= 0:
+                self._poller.forget(listener.fileno())
         self._resume_at = time.monotonic() + _PAUSE
 
     def _evict(self, why: str) -> bool:
@@ -273,7 +273,7 @@ class RedirectLoop:
             self._resume_at = None
             for listener in self._listeners:
                 if listener.fileno() >= 0:
-                    self._selector.register(listener, _READ)
+                    self._poller.watch(listener.fileno(), READ, listener)
         for client in [one for one in self._clients if one.deadline <= now]:
             if client.state is _State.HEAD and (client.inbox.size or client.data):
                 self._advance(client, too_slow(self._head_timeout))
