@@ -41,6 +41,3 @@ class Serving(Protocol):
     head_timeout: float
     last_word: float
     patience: float
-
-    def answerer(self, head: bytes) -> bytes | None:
-        """The response to plain HTTP on the port of HTTPS."""
