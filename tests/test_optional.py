@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.process import run
-from tlsrun.optional import Here, has_wheel, how_to_install
+from tlsrun.optional import Here
+from tlsrun.servers import load
 
 LINUX = Here(python=(3, 14), free_threaded=False, system="linux", machine="x86_64", builds=False)
 
@@ -30,7 +31,7 @@ tlsrun.optional.Here.look = classmethod(lambda cls: dataclasses.replace(look(), 
 @pytest.mark.parametrize("extra", ["gunicorn", "uwsgi", "granian", "hypercorn"])
 def test_a_command_where_there_are_wheels(extra: str) -> None:
     """Nothing but the command."""
-    assert how_to_install(extra, LINUX) == f'Run: pip install "tlsrun[{extra}]"'
+    assert load(extra).how_to_install(LINUX) == f'Run: pip install "tlsrun[{extra}]"'
 
 
 @pytest.mark.parametrize(
@@ -44,12 +45,12 @@ def test_a_command_where_there_are_wheels(extra: str) -> None:
 )
 def test_no_wheel_and_no_compiler(extra: str, here: Here, title: str) -> None:
     """What is missing is said before the command; with a compiler the command works as it is."""
-    assert not has_wheel(extra, here)
-    said = how_to_install(extra, here)
+    assert not load(extra).has_wheel(here)
+    said = load(extra).how_to_install(here)
     assert f"no wheel of it for {title}" in said
     assert "install a C compiler" in said
     assert said.index("C compiler") < said.index("pip install")
-    assert how_to_install(extra, replace(here, builds=True)) == f'Run: pip install "tlsrun[{extra}]"'
+    assert load(extra).how_to_install(replace(here, builds=True)) == f'Run: pip install "tlsrun[{extra}]"'
 
 
 def test_the_server_says_so(tmp_path: Path) -> None:

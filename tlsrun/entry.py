@@ -15,10 +15,11 @@ from typing import Any
 from tlsrun import apps
 from tlsrun.apps.layers import app_layers
 from tlsrun.errors import ConfigurationError
+from tlsrun.servers import running
+from tlsrun.servers.stock import for_framework
 from tlsrun.servers.uwsgi.variables import adopt
 from tlsrun.settings.layers import environment_layer, resolve
 from tlsrun.wsgi import application as with_facts
-from tlsrun.wsgi.chunked import for_bottle
 from tlsrun.wsgi.external import front_of
 
 
@@ -32,23 +33,17 @@ def _load() -> Callable[..., Any]:
     adopt()
     found = apps.resolve()
     facts = with_facts(found.application, front_of([environment_layer(), *app_layers(found)]))
-    return _with_bodies(facts, found.framework)
+    return _mended(facts, found.framework)
 
 
-def _with_bodies(application: Callable[..., Any], framework: str) -> Callable[..., Any]:
-    if "gunicorn.http" in sys.modules:  # it runs us, or nothing would have imported that
-        from tlsrun.servers.gunicorn.body import with_bodies
-
-        return with_bodies(application, framework)
-    if "uwsgi" in sys.modules:  # there while it runs, and only then
-        from tlsrun.servers.uwsgi.wanted import except_taken_back
-
-        application = except_taken_back(application)
+def _mended(application: Callable[..., Any], framework: str) -> Callable[..., Any]:
+    if (stock := running()) is not None:
+        return stock.around(application, framework)
     if "mod_wsgi" in sys.modules:
         from tlsrun.wsgi.mod_wsgi import with_path
 
         application = with_path(application)
-    return for_bottle(application) if framework == "bottle" else application
+    return for_framework(application, framework)
 
 
 application = _load()

@@ -9,6 +9,7 @@ import platform
 import shutil
 import sys
 import sysconfig
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
 
@@ -58,25 +59,18 @@ def platform_title(here: Here) -> str:
     return f"{names.get(here.system, here.system)} ({here.machine})"
 
 
-def has_wheel(extra: str, here: Here) -> bool:
-    """Whether PyPI had wheels of all that ``extra`` needs for such a Python and machine, when this was released."""
-    if extra == "uwsgi":  # pyuwsgi 2.0.30.post1
-        served = here.system == "darwin" or (here.system == "linux" and here.machine in ("x86_64", "aarch64"))
-        return served and here.python < (3, 15) and not here.free_threaded
-    if extra == "granian":  # 2.8.9
-        return (here.system, here.machine) != ("win32", "ARM64")
-    return True
-
-
-def how_to_install(extra: str, here: Here | None = None) -> str:
+def how_to_install(
+    extra: str, here: Here | None = None, *, has_wheel: Callable[[Here], bool] = lambda here: True
+) -> str:
     """What to do so that ``extra`` of tlsrun is there: a command that works on this Python and machine.
 
     Arguments:
         here: what to judge by, instead of this interpreter.
+        has_wheel: whether pip finds all of it built.
     """
     command = f'pip install "tlsrun[{extra}]"'
     here = here or Here.look()
-    if here.builds or has_wheel(extra, here):
+    if here.builds or has_wheel(here):
         return f"Run: {command}"
     headers = f" and python{here.python[0]}.{here.python[1]}-dev" if here.system == "linux" else ""
     return (

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tlsrun.settings.layers import Given, Layer, Resolution, resolve
-from tlsrun.settings.words import ADHOC
+from tlsrun.settings.words import ADHOC, USUAL
 
 #: From where a platform's router connects: addresses that nobody has in public (RFC 1918, RFC 6598, RFC 4193).
 _INSIDE = "10.0.0.0/8, 100.64.0.0/10, 172.16.0.0/12, 192.168.0.0/16, 127.0.0.0/8, fc00::/7, ::1"
@@ -48,7 +48,7 @@ def find_platform(environ: Mapping[str, str] = os.environ) -> Platform | None:
     port = environ.get("PORT", "")
     if not environ.get("DYNO") or not port:
         return None
-    weak = {"server": "gunicorn", "trusted_proxies": _INSIDE, "proxy": "heroku"}
+    weak = {"server": USUAL, "trusted_proxies": _INSIDE, "proxy": "heroku"}
     if environ.get("WEB_CONCURRENCY"):
         weak["workers"] = environ["WEB_CONCURRENCY"]
     return Platform(

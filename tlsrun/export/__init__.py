@@ -35,8 +35,8 @@ TARGETS = (
 MEANT = {
     "heroku": "procfile", "dokku": "procfile", "docker": "dockerfile", "podman": "dockerfile",
     "containerfile": "dockerfile", "docker-compose": "compose", "k8s": "kubernetes", "kubectl": "kubernetes",
-    "httpd": "apache", "apache2": "apache", "mod_wsgi": "apache", "caddyfile": "caddy", "uwsgi": "uwsgi-ini",
-    "gunicorn": "gunicorn-conf", "hypercorn": "hypercorn-toml", "service": "systemd",
+    "httpd": "apache", "apache2": "apache", "mod_wsgi": "apache", "caddyfile": "caddy",
+    "service": "systemd",
 }  # fmt: skip
 
 #: Those that start `tlsrun run`, which mends certificates and chains itself.
@@ -63,7 +63,8 @@ class Target(Protocol):
         HTTP: the HTTP versions that it can speak, the newest first.
         NEEDS_CERTIFICATE: the forms that name the certificate's files.
 
-    A module may also have BY_FORM: form -> the cells that differ from MAPPING there; HTTP_BY_FORM: form -> its HTTP;
+    A module may also have RUNS: form -> the server that the file is of, or that its application's side is told to be;
+    BY_FORM: form -> the cells that differ from MAPPING there; HTTP_BY_FORM: form -> its HTTP;
     and HTTP_LIMITS: HTTP version -> the settings that it cannot honour, as `ServerFacts.http_limits` has them.
     """
 

@@ -27,6 +27,7 @@ MAPPING = cells(
     reload=read_when_told("at the start and at `apachectl graceful`"),
     sni_strict=Unsupported("answers unknown names with the certificate of its first virtual host", accepts=(False,)),
 )  # fmt: skip
+RUNS = {"wsgi": "mod_wsgi"}
 HTTP = ("2", "1.1")
 NEEDS_CERTIFICATE = frozenset(FORMS)
 

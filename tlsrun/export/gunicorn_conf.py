@@ -9,6 +9,7 @@ from tlsrun.export.cells import FOREIGN, cells, no_option, read_when_told
 from tlsrun.export.material import key_path, path_of, quoted
 from tlsrun.export.site import THREADS, Site, sockets
 from tlsrun.export.text import comment
+from tlsrun.servers.stock import ENTRY
 from tlsrun.settings.mapping import Ours, Unsupported
 
 TITLE = "gunicorn's own command"
@@ -29,6 +30,7 @@ MAPPING = cells(
     user=Ours("user"),
     group=Ours("group"),
 )
+RUNS = {"": "gunicorn"}
 HTTP = ("1.1",)
 NEEDS_CERTIFICATE = frozenset(("",))
 
@@ -107,7 +109,7 @@ def _settings(plan: Plan, site: Site) -> list[str]:
     lines += [f"os.environ.setdefault({name!r}, {value!r})" for name, value in variables.items()]
     lines += [
         f"chdir = {str(site.folder)!r}",
-        f"wsgi_app = {serving.ENTRY!r}",
+        f"wsgi_app = {ENTRY!r}",
         f"bind = {binds!r}",
         f"workers = {plan.workers}",
         'worker_class = "gthread"',

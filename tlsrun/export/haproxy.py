@@ -56,6 +56,7 @@ BY_FORM = {
         **dict.fromkeys(("client_ca", "client_auth", "client_crl", "sni", "hsts"), _UNSEEN),
     }
 }
+RUNS = {"tls": "the machines' own"}
 HTTP = ("2", "1.1")
 NEEDS_CERTIFICATE = frozenset(("http",))
 

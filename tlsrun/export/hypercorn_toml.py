@@ -43,6 +43,7 @@ MAPPING = cells(
     user=_ACCOUNT,
     group=_ACCOUNT,
 )
+RUNS = {"": "hypercorn"}
 HTTP = ("3", "2", "1.1")
 #: What `tlsrun run` is asked of HTTP/3, and what that mends of it.
 HTTP_LIMITS = {

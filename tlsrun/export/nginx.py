@@ -20,6 +20,7 @@ TITLE = "nginx"
 FORMS = {"http": "HTTP, to gunicorn or Granian", "uwsgi": "uWSGI's own protocol"}
 DEFAULTS = {"host": "::", "port": 443, "redirect_port": 80}
 MAPPING = cells(FOREIGN, reload=read_when_told("at the start and at `nginx -s reload`"))
+RUNS = {"uwsgi": "uwsgi"}
 HTTP = ("2", "1.1")
 NEEDS_CERTIFICATE = frozenset(FORMS)
 

@@ -15,19 +15,6 @@ from tlsrun.settings.words import AUTO
 #: The programs that stand in front of an application.
 FRONTS = frozenset(("nginx", "apache", "haproxy", "caddy"))
 
-#: The server that a file is of, or that its application's side is told to be: target, form -> server.
-_SERVER = {
-    ("uwsgi-ini", "edge"): "uwsgi",
-    ("uwsgi-ini", "native"): "uwsgi",
-    ("gunicorn-conf", ""): "gunicorn",
-    ("hypercorn-toml", ""): "hypercorn",
-    ("procfile", ""): "gunicorn",
-    ("nginx", "uwsgi"): "uwsgi",
-    ("systemd", "uwsgi"): "uwsgi",
-    ("apache", "wsgi"): "mod_wsgi",
-    ("haproxy", "tls"): "the machines' own",
-}
-
 
 def notes(target: str, resolution: Resolution, site: Site) -> Iterator[Problem]:
     """A line for each such setting.
@@ -61,7 +48,7 @@ def _asides(target: str, resolution: Resolution, site: Site) -> Iterator[Problem
 
 def _server(target: str, resolution: Resolution, site: Site) -> Iterator[Problem]:
     asked = resolution.settings.server
-    runs = _SERVER.get((target, site.form), site.server)
+    runs = getattr(export.load(target), "RUNS", {}).get(site.form, site.server)
     if resolution.is_given("server") and asked not in (AUTO, runs):
         yield Problem(
             where=f"{resolution.spelling('server')} {asked}",

@@ -31,11 +31,7 @@ from tlsrun.servers import load, probe_all
 from tlsrun.settings.layers import Resolution
 from tlsrun.settings.mapping import Unsupported
 from tlsrun.settings.proxies import PRESETS, dropping, mixed_up
-
-#: Which server runs the application where the setting names one that is for development, or none.
-_IN_PRODUCTION = {"builtin": "gunicorn", "auto": "gunicorn"}
-#: Behind a front Hypercorn would tell the application nothing more than gunicorn does.
-_BEHIND_A_FRONT = {**_IN_PRODUCTION, "hypercorn": "gunicorn"}
+from tlsrun.settings.words import AUTO, USUAL
 
 #: Forms of a front that asks the application over plain HTTP.
 _OVER_HTTP = ("http", "proxy")
@@ -80,8 +76,7 @@ def plan_for(target: str, resolution: Resolution, *, form: str, app: App | None,
     # gunicorn's own threads answer nobody then; its other workers' TLS fails on a context that was made before.
     if (ours or target == "gunicorn-conf") and (problem := patch_problem()) is not None:
         raise ConfigurationError([problem])
-    instead = _IN_PRODUCTION if ours else _BEHIND_A_FRONT
-    server = instead.get(settings.server, settings.server)
+    server = _in_production(settings.server, behind=not ours)
     # What `tlsrun run` would be asked is asked of its server, by the same table; all else of the target's own.
     judges = _servers(target) if ours else {name: export.facts_of(name, form) for name in export.TARGETS}
     asked = _asking(resolution, server=server if ours else target)
@@ -118,6 +113,17 @@ def _shortest(network: Network) -> str:
     return str(network.network_address if network.prefixlen == network.max_prefixlen else network)
 
 
+def _in_production(named: str, *, behind: bool) -> str:
+    """The server that is named, or the usual one.
+
+    Arguments:
+        behind: behind a front, by its own command; some would tell the application nothing more than the usual one.
+    """
+    if named == AUTO or load(named).facts.for_development or (behind and load(named).stock is None):
+        return USUAL
+    return named
+
+
 def _servers(target: str) -> dict[str, ServerFacts]:
     """What is known of the servers, none of which need be installed here; in an image all that belongs to one is."""
     known = {name: dataclasses.replace(one, missing=None) for name, one in probe_all().items()}
@@ -145,9 +151,9 @@ def _of_the_pair(target: str, form: str, server: str, resolution: Resolution) ->
         yield mixed_up("uWSGI's own HTTP", resolution.spelling("trusted_proxies"))
     if form not in _OVER_HTTP or target not in PRESETS:
         return
-    # uWSGI is asked over HTTP then, which is its own there: no edge drops such names.
-    if (probe_all()[server].mixes_up_underscores or server == "uwsgi") and dropping([target]) is None:
-        title, behind = export.load(target).TITLE, probe_all()[server].title
+    stock = load(server).stock
+    if stock is not None and stock.mixes_up_underscores and dropping([target]) is None:
+        title, behind = export.load(target).TITLE, load(server).facts.title
         yield Problem(
             where=resolution.spelling("server"),
             what=f"{title} passes on a header X_Forwarded_For, and {behind} takes it for X-Forwarded-For",

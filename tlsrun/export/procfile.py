@@ -5,11 +5,11 @@ from __future__ import annotations
 import shlex
 
 from tlsrun.deciding.plan import Plan
-from tlsrun.export import serving
 from tlsrun.export.cells import Aside, cells, no_option
 from tlsrun.export.quoting import shell
 from tlsrun.export.site import THREADS, Site
 from tlsrun.export.text import comment
+from tlsrun.servers.stock import ENTRY
 from tlsrun.settings.table import environment_variable
 
 TITLE = "A Procfile"
@@ -41,6 +41,7 @@ MAPPING = cells(
     reload=_ROUTER,
     client_facts=_ROUTER,
 )  # fmt: skip
+RUNS = {"": "gunicorn"}
 HTTP = ("1.1",)
 NEEDS_CERTIFICATE: frozenset[str] = frozenset()
 
@@ -69,6 +70,6 @@ def render(plan: Plan, site: Site) -> str:
         "gunicorn", "--bind", "0.0.0.0:$PORT", "--workers", f"${{WEB_CONCURRENCY:-{plan.workers}}}",
         "--worker-class", "gthread", "--threads", str(plan.threads or THREADS), "--no-control-socket",
         # Heartbeats in memory: a dyno's disk can stall.
-        "--worker-tmp-dir", "/dev/shm", serving.ENTRY,  # noqa: S108 -- text of a file
+        "--worker-tmp-dir", "/dev/shm", ENTRY,  # noqa: S108 -- text of a file
     ]  # fmt: skip
     return head + f"\nweb: {' '.join((*said, *words))}\n"

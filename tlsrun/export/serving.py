@@ -8,11 +8,11 @@ from tlsrun.deciding.plan import Plan
 from tlsrun.export.material import quoted
 from tlsrun.export.site import THREADS, Site
 from tlsrun.export.text import command
+from tlsrun.servers import load
+from tlsrun.servers.uwsgi.stock import over_uwsgi
 from tlsrun.settings.proxies import PRESETS
 from tlsrun.settings.table import environment_variable
-
-#: What every one of them serves: the application that TLSRUN_APP names, with what tlsrun puts around it.
-ENTRY = "tlsrun.entry:application"
+from tlsrun.settings.words import USUAL
 
 #: Idle seconds after which a front lets a client's connection go.
 KEEP_ALIVE = 65
@@ -20,49 +20,17 @@ KEEP_ALIVE = 65
 #: Idle seconds for which a front keeps a connection to the application; the application waits longer, so that it never
 #: closes one on which a request is on its way.
 REUSE = 20
-_WAITS = 75
 
 
-def over_uwsgi(plan: Plan, site: Site, *, socket: str | None = None) -> list[str]:
-    """uWSGI, heard of over its own protocol.
-
-    Arguments:
-        socket: where it listens; the site's where none is given.
-    """
-    # Without binary-path a reload would look for the interpreter outside of the virtual environment. Without
-    # post-buffering the connection is reset, and a front answers 502, when an application leaves a body unread.
-    return [
-        f"{site.environment}/bin/uwsgi", "--master", "--strict", "--need-app", "--die-on-term",
-        "--binary-path", f"{site.environment}/bin/python",
-        "--processes", str(plan.workers), "--threads", str(plan.threads or THREADS),
-        "--socket", socket or site.socket, "--chmod-socket=660", "--buffer-size=65535", "--post-buffering=65536",
-        "--module", ENTRY,
-    ]  # fmt: skip
-
-
-def over_http(plan: Plan, site: Site, *, bind: str | None = None) -> list[str]:
-    """A server that is heard of over plain HTTP.
+def command_of(plan: Plan, site: Site, *, protocol: str) -> list[str]:
+    """The command that the application's side is started by.
 
     Arguments:
-        bind: where it listens, as the server spells it; the site's socket where none is given.
+        protocol: ``uwsgi`` for uWSGI's own, or ``http``.
     """
-    workers, threads = str(plan.workers), str(plan.threads or THREADS)
-    if site.server == "granian":
-        host, _, port = site.socket.rpartition(":")
-        place = ["--uds", site.socket] if site.is_unix else ["--host", host.strip("[]"), "--port", port]
-        return [
-            f"{site.environment}/bin/granian", "--interface", "wsgi", *place,
-            "--workers", workers, "--blocking-threads", threads, ENTRY,
-        ]  # fmt: skip
-    if site.server == "uwsgi":
-        words = over_uwsgi(plan, site)
-        return ["--http-socket" if word == "--socket" else word for word in words]
-    address = bind or (f"unix:{site.socket}" if site.is_unix else site.socket)
-    return [
-        f"{site.environment}/bin/gunicorn", "--bind", address, "--workers", workers,
-        "--worker-class", "gthread", "--threads", threads,
-        "--keep-alive", str(_WAITS), "--no-control-socket", ENTRY,
-    ]  # fmt: skip
+    stock = load(site.server).stock or load(USUAL).stock
+    command = over_uwsgi if protocol == "uwsgi" or stock is None else stock.command
+    return command(str(site.environment), site.socket, plan.workers, plan.threads or THREADS)
 
 
 #: What `tlsrun.entry` needs of the settings; all others are the server's own affair.
@@ -82,7 +50,8 @@ def variables(plan: Plan, site: Site, proxy: str | None = None, *, carried: bool
     if proxy:
         said.setdefault("trusted_proxies", site.trusted)
         said["proxy"] = _preset(plan, proxy)
-        if site.server == "granian" and proxy in PRESETS and PRESETS[proxy].drops_underscores == "exported":
+        exported = proxy in PRESETS and PRESETS[proxy].drops_underscores == "exported"
+        if exported and load(site.server).facts.mixes_up_underscores:
             said["proxy_drops_underscores"] = "yes"
     if plan.hsts:
         said["hsts"] = str(plan.hsts)
@@ -137,8 +106,8 @@ def example(plan: Plan, site: Site, *, protocol: str, proxy: str | None = None) 
     """The command with its environment, for a comment.
 
     Arguments:
-        protocol: ``uwsgi`` or ``http``.
+        protocol: see `command_of`.
         proxy: see `variables`.
     """
-    words = over_uwsgi(plan, site) if protocol == "uwsgi" else over_http(plan, site)
+    words = command_of(plan, site, protocol=protocol)
     return f"    cd {quoted(str(site.folder))}\n" + command(words, variables(plan, site, proxy))

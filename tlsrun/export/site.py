@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tlsrun.certificates.identity import IdentitySources
 from tlsrun.deciding.plan import Plan
+from tlsrun.settings.words import USUAL
 
 #: Threads of each worker process where nothing is set, as under `tlsrun run`.
 THREADS = 4
@@ -45,7 +46,7 @@ class Site:
     name: str
     folder: Path
     environment: Path
-    server: str = "gunicorn"
+    server: str = USUAL
     version: tuple[int, ...] | None = None
     form: str = ""
     socket: str = ""

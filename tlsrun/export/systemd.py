@@ -15,6 +15,7 @@ from tlsrun.export.quoting import specifiers, unit, unit_word
 from tlsrun.export.site import Site
 from tlsrun.export.systemd_socket import socket_unit
 from tlsrun.export.text import after_options, comment
+from tlsrun.servers import load
 from tlsrun.settings.mapping import Ours, Unsupported
 
 TITLE = "A systemd service"
@@ -38,6 +39,7 @@ BY_FORM = {
     "http": {**_BEHIND, **dict.fromkeys(("client_ca", "client_auth"), Ours("whether the front's header is believed"))},
     "uwsgi": _BEHIND,
 }
+RUNS = {"uwsgi": "uwsgi"}
 HTTP = ("3", "2", "1.1")
 NEEDS_CERTIFICATE = frozenset(("tls",))
 
@@ -98,14 +100,15 @@ def render(plan: Plan, site: Site) -> str:
 
 
 def _has_socket(site: Site) -> bool:
-    """Whether the server takes sockets that systemd has opened; HTTP/3 has one of its own, which Hypercorn opens."""
+    """Whether the server takes sockets that systemd has opened; HTTP/3 has one of its own, which the server opens."""
     if site.form == "tls":
-        return site.server != "hypercorn"
-    return site.server == "gunicorn" or _server(site) == "uwsgi"
+        return "3" not in load(site.server).facts.http
+    stock = load(_server(site)).stock
+    return stock is not None and stock.takes_sockets
 
 
 def _server(site: Site) -> str:
-    return "uwsgi" if site.form == "uwsgi" else site.server
+    return RUNS.get(site.form, site.server)
 
 
 def _head(plan: Plan, site: Site) -> str:
@@ -184,11 +187,14 @@ def _account(plan: Plan, site: Site) -> list[str]:
 def _notifying(site: Site) -> Iterator[str]:
     """When systemd takes the service for started, and when for dead."""
     if site.form != "tls":
-        yield f"Type={'notify' if _server(site) == 'gunicorn' else 'exec'}"
+        stock = load(_server(site)).stock
+        yield f"Type={'notify' if stock is not None and stock.notifies else 'exec'}"
         return
     yield "Type=notify"
-    if _server(site) == "uwsgi":
-        yield "# The master is uWSGI's own; another process of it tells systemd that it serves, and still lives."
+    server = load(site.server)
+    if server.notifies_by_child:
+        title = server.facts.title
+        yield f"# The master is {title}'s own; another process of it tells systemd that it serves, and still lives."
         yield "NotifyAccess=all"
     yield "WatchdogSec=120"
 
@@ -206,7 +212,7 @@ def _start(plan: Plan, site: Site) -> Iterator[str]:
     if site.form == "tls":
         yield from _tls(plan, site)
         return
-    words = serving.over_uwsgi(plan, site) if site.form == "uwsgi" else serving.over_http(plan, site)
+    words = serving.command_of(plan, site, protocol=site.form)
     proxy = None if site.form == "uwsgi" else (site.proxy or ("nginx",))[0]
     for variable in serving.variables(plan, site, proxy, carried=True):
         yield f"Environment={unit(variable)}"

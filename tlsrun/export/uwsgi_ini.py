@@ -14,6 +14,7 @@ from tlsrun.export.material import key_path, path_of, quoted
 from tlsrun.export.quoting import uwsgi, uwsgi_placeholders
 from tlsrun.export.site import THREADS, Site
 from tlsrun.export.text import comment
+from tlsrun.servers.stock import ENTRY
 from tlsrun.settings.mapping import Ours, Unsupported
 from tlsrun.settings.table import environment_variable
 
@@ -49,6 +50,7 @@ BY_FORM = {
         "reload": read_when_told("at the start and at a reload (SIGHUP)"),
     }
 }
+RUNS = {"edge": "uwsgi", "native": "uwsgi"}
 HTTP = ("1.1",)
 NEEDS_CERTIFICATE = frozenset(FORMS)
 
@@ -150,7 +152,7 @@ def _common(plan: Plan, site: Site) -> Iterator[str]:
     yield f"chdir = {uwsgi(str(site.folder))}"
     for variable in _variables(plan, site) if site.form == "edge" else serving.variables(plan, site, carried=True):
         yield f"env = {uwsgi(variable)}"
-    yield f"module = {serving.ENTRY}"
+    yield f"module = {ENTRY}"
     yield f"processes = {plan.workers}"
     yield f"threads = {plan.threads or THREADS}"
     yield "disable-logging = true"

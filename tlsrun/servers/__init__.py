@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import sys
 
 from tlsrun.deciding.facts import ServerFacts
 from tlsrun.servers.server import Server
+from tlsrun.servers.stock import Stock
 from tlsrun.settings.words import SERVERS
 
 
@@ -13,6 +15,12 @@ def load(name: str) -> Server:
     """The server called ``name``."""
     server: Server = importlib.import_module(f"tlsrun.servers.{name}").SERVER
     return server
+
+
+def running() -> Stock | None:
+    """The server that runs this process by its own command; None where that is another."""
+    stocks = (load(name).stock for name in SERVERS)
+    return next((stock for stock in stocks if stock is not None and stock.module in sys.modules), None)
 
 
 def probe_all() -> dict[str, ServerFacts]:

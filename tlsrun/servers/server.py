@@ -12,7 +12,8 @@ from tlsrun.deciding.behind import PlainPlan
 from tlsrun.deciding.choosing import ServerFacts
 from tlsrun.deciding.plan import Plan
 from tlsrun.errors import ConfigurationError, Problem
-from tlsrun.optional import how_to_install, is_installed, version_of
+from tlsrun.optional import Here, how_to_install, is_installed, version_of
+from tlsrun.servers.stock import Stock
 from tlsrun.system import FORKS
 
 
@@ -31,6 +32,9 @@ class Server:
         forks: whether its workers are forked.
         unfit: why a version will not do, and what to do; None where it will.
         remark: what `tlsrun check` says of the installed one: the finding's name, and the words.
+        has_wheel: whether PyPI had wheels of all that it needs for such a Python and machine, at this release.
+        notifies_by_child: whether it is not the started process that tells systemd that it serves.
+        stock: the same server by its own command; None where that stands behind no front.
     """
 
     facts: ServerFacts
@@ -40,6 +44,9 @@ class Server:
     forks: bool = True
     unfit: Callable[[str], tuple[str, str] | None] | None = None
     remark: Callable[[], tuple[str, str]] | None = None
+    has_wheel: Callable[[Here], bool] = lambda here: True
+    notifies_by_child: bool = False
+    stock: Stock | None = None
 
     def probe(self) -> ServerFacts:
         """What is known of it on this machine. Nothing of it is imported."""
@@ -56,12 +63,16 @@ class Server:
             why = ("it needs fork(2), which this system has not", "Leave it out, for the built-in server")
         elif version is None or not all(map(is_installed, self.needs)):
             subject = "it" if self.package == name else self.package
-            why = (f"{subject} is not installed", how_to_install(name))
+            why = (f"{subject} is not installed", self.how_to_install())
         elif self.unfit is None or (found := self.unfit(version)) is None:
             return None
         else:
             why = found
         return Problem(where=name, what=why[0], remedy=why[1], code="TLS301")
+
+    def how_to_install(self, here: Here | None = None) -> str:
+        """A command that works on this Python and machine, or what it takes; see `tlsrun.optional.how_to_install`."""
+        return how_to_install(self.facts.name, here, has_wheel=self.has_wheel)
 
     def option_names(self) -> frozenset[str]:
         """The options that the installed server has; empty where nobody can tell.

@@ -10,6 +10,9 @@ SERVERS = (
     "hypercorn",
 )
 
+#: The server of production where nobody names one.
+USUAL = "gunicorn"
+
 #: In place of a server: the best that is installed.
 AUTO = "auto"
 

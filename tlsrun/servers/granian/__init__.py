@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from tlsrun.deciding.choosing import ServerFacts
 from tlsrun.servers.granian.mapping import MAPPING
+from tlsrun.servers.granian.stock import STOCK
 from tlsrun.servers.server import Server
 
 SERVER = Server(
@@ -23,4 +24,7 @@ SERVER = Server(
         mixes_up_underscores=True,
     ),
     package="granian",
+    stock=STOCK,
+    # 2.8.9
+    has_wheel=lambda here: (here.system, here.machine) != ("win32", "ARM64"),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tlsrun.deciding.choosing import ServerFacts
 from tlsrun.optional import how_to_install
 from tlsrun.servers.gunicorn.mapping import HTTP, MAPPING
+from tlsrun.servers.gunicorn.stock import STOCK
 from tlsrun.servers.server import Server
 
 #: The first version whose workers are made as ours need them. What its parser lets through that 27's refuses, we refuse
@@ -27,5 +28,6 @@ def _unfit(version: str) -> tuple[str, str] | None:
 SERVER = Server(
     facts=ServerFacts(name="gunicorn", title="gunicorn", mapping=MAPPING, http=HTTP, rank=2, serves_plain=True),
     package="gunicorn",
+    stock=STOCK,
     unfit=_unfit,
 )

@@ -7,8 +7,16 @@ uwsgi protocol to the workers' Unix socket. The master keeps the listening socke
 from __future__ import annotations
 
 from tlsrun.deciding.choosing import ServerFacts
+from tlsrun.optional import Here
 from tlsrun.servers.server import Server
 from tlsrun.servers.uwsgi.mapping import HTTP, MAPPING
+from tlsrun.servers.uwsgi.stock import STOCK
+
+
+def _has_wheel(here: Here) -> bool:
+    # pyuwsgi 2.0.30.post1
+    served = here.system == "darwin" or (here.system == "linux" and here.machine in ("x86_64", "aarch64"))
+    return served and here.python < (3, 15) and not here.free_threaded
 
 
 def _remark() -> tuple[str, str]:
@@ -25,6 +33,9 @@ def _remark() -> tuple[str, str]:
 SERVER = Server(
     facts=ServerFacts(name="uwsgi", title="uWSGI", mapping=MAPPING, http=HTTP, rank=3),
     package="pyuwsgi",
+    stock=STOCK,
     needs=("pyuwsgi",),
     remark=_remark,
+    has_wheel=_has_wheel,
+    notifies_by_child=True,
 )
