@@ -16,7 +16,9 @@ from tests.servers.builtin_site import Talk, serving
 from tests.support.certs import Paths
 from tests.support.clients import Address
 from tests.support.process import PATIENCE, eventually
+from tlsrun.connections.outbox import Outbox
 from tlsrun.connections.stages import Limits
+from tlsrun.servers.builtin import aside
 from tlsrun.servers.builtin.server import Server
 from tlsrun.servers.builtin.with_stdlib import StandardHandler
 
@@ -136,3 +138,29 @@ def test_a_body_that_is_broken_off(site: tuple[Address, Server], ca_file: Path) 
         talk.get("/", "Transfer-Encoding: chunked", method="POST", body=b"5\r\nhello\r\nno size\r\n")
         status, fields, body = talk.answer()
         assert (status, fields["connection"], body) == (200, "close", b"hello")
+
+
+def test_what_is_made_for_an_answer(
+    site: tuple[Address, Server], ca_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing, where the client takes it at once; and what one that does not has needed serves its next answers too."""
+    made: list[str] = []
+
+    class Counted(Outbox):
+        def __init__(self, *arguments: Any, **more: Any) -> None:
+            made.append("outbox")
+            super().__init__(*arguments, **more)
+
+    monkeypatch.setattr(aside, "Outbox", Counted)
+    with Talk(site[0], ca_file) as talk:
+        for _ in range(5):
+            assert talk.get("/").answer()[2] == b"hello"
+        assert made == []
+        GO_ON.set()
+        for size in (6 * MIB, 4 * MIB):
+            SEEN.clear()
+            talk.get(f"/parts/{size}")
+            eventually(lambda: SEEN == ["made"], what="the application to go on")
+            assert len(talk.answer()[2]) == size + 3
+            assert talk.get("/").answer()[2] == b"hello"
+        assert made == ["outbox"]

@@ -37,6 +37,7 @@ class Outbox:
         send: sends some bytes without waiting, as ssl.SSLSocket.send.
         outlet: where they leave.
         patience: seconds in which the client must take something while a thread waits for it; None for ever.
+        changed: where there is one before this is made.
 
     Attributes:
         changed: held whenever OpenSSL is asked for anything while there is something in here: before Python 3.13, two
@@ -47,14 +48,21 @@ class Outbox:
 
     __slots__ = ("_error", "_outlet", "_part", "_patience", "_send", "_spool", "changed", "held", "moved")
 
-    def __init__(self, send: Callable[[memoryview], int], outlet: Outlet, patience: float | None) -> None:
+    def __init__(
+        self,
+        send: Callable[[memoryview], int],
+        outlet: Outlet,
+        patience: float | None,
+        *,
+        changed: threading.Condition | None = None,
+    ) -> None:
         self._send = send
         self._outlet = outlet
         self._patience = patience
         self._spool = Spool(_MEMORY, most=outlet.most, room=outlet.room)
         self._part = memoryview(b"")  # OpenSSL wants to be given again what it could not send
         self._error: Exception | None = None
-        self.changed = threading.Condition()
+        self.changed = changed or threading.Condition()
         self.held = self.moved = 0
 
     def add(self, data: memoryview) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import queue
 import ssl
+import threading
 import time
 from typing import TYPE_CHECKING, TypeVar
 
@@ -31,7 +32,10 @@ _AT_ONCE = 65536  # bytes that OpenSSL is given at once; less than a part of a s
 
 
 class Aside:
-    """The way of one answer.
+    """The way of a connection's answers, one after the other.
+
+    To each of them belongs a ``begin()`` and an ``end()``. What is needed for the rest of one is made when there is a
+    first rest: most clients take all at once.
 
     Arguments:
         sock: the connection.
@@ -41,12 +45,19 @@ class Aside:
 
     def __init__(self, sock: PatientSocket, *, seconds: float, room: Room) -> None:
         self._sock = sock
-        self._pace = Pace(seconds)
+        self._seconds = seconds
+        self._room = room
+        self._changed = threading.Condition()
+        self._outbox: Outbox | None = None
+
+    # -- by the connection's thread -----------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """An answer may come."""
+        self._pace = Pace(self._seconds)
         self._grace = _GRACE
         self._events: queue.SimpleQueue[None] = queue.SimpleQueue()
-        outlet = Outlet(flow=self._flow, leave=lambda: False, most=Limits.max_answer, room=room)
-        self._outbox = Outbox(sock.send_at_once, outlet, seconds)
-        sock.guard = self._outbox.changed
+        self._sock.guard = self._changed
 
     # -- by the request's thread --------------------------------------------------------------------------------------
 
@@ -56,16 +67,22 @@ class Aside:
         Raises:
             OSError: the client has gone, or takes too little.
         """
-        left = memoryview(data)
-        while left and not self._outbox.held:
+        left, outbox = memoryview(data), self._outbox
+        while left and not (outbox and outbox.held):
             try:
-                with self._outbox.changed:
+                with self._changed:
                     left = left[self._sock.send_at_once(left[:_AT_ONCE]) :]
             except (ssl.SSLWantReadError, ssl.SSLWantWriteError) as want:
                 if not self._wait_a_moment(want):
                     break
         if left:
-            self._outbox.add(left)
+            if outbox is None:
+                outbox = self._outbox = self._new_outbox()
+            outbox.add(left)
+
+    def _new_outbox(self) -> Outbox:
+        outlet = Outlet(flow=self._flow, leave=lambda: False, most=Limits.max_answer, room=self._room)
+        return Outbox(self._sock.send_at_once, outlet, self._seconds, changed=self._changed)
 
     def _wait_a_moment(self, want: ssl.SSLError) -> bool:
         began = time.monotonic()
@@ -81,9 +98,10 @@ class Aside:
 
     def result_of(self, done: Future[Result]) -> Result:
         """Send what is left, until the request's thread is done; returns, or raises, what that did."""
-        done.add_done_callback(lambda _: self._events.put(None))
+        events = self._events
+        done.add_done_callback(lambda _: events.put(None))
         while not done.done():
-            self._events.get()
+            events.get()
             self._pour()
         return done.result()
 
@@ -95,32 +113,35 @@ class Aside:
         """
         self._pour()
         try:
-            self._outbox.check()
+            if self._outbox is not None:
+                self._outbox.check()
         except OSError as error:
             raise ClientGone(str(error)) from error
 
     def end(self) -> None:
-        """Let go of everything."""
-        self._outbox.discard()
+        """The answer is over: let go of what is left of it."""
+        if self._outbox is not None:
+            self._outbox.discard()
         self._sock.guard = None
 
     def _pour(self) -> None:
-        while self._outbox.held:
-            began, moved = time.monotonic(), self._outbox.moved
+        outbox = self._outbox
+        while outbox is not None and outbox.held:
+            began, moved = time.monotonic(), outbox.moved
             try:
-                self._outbox.pour()
+                outbox.pour()
             except (ssl.SSLWantReadError, ssl.SSLWantWriteError) as want:
-                self._wait(want, began, moved)
+                self._wait(outbox, want, began, moved)
             except (OSError, ValueError) as error:
-                self._outbox.fail(error)
+                outbox.fail(error)
 
-    def _wait(self, want: ssl.SSLError, began: float, moved: int) -> None:
+    def _wait(self, outbox: Outbox, want: ssl.SSLError, began: float, moved: int) -> None:
         try:
             self._sock.wait_until(_wanted(want), self._pace.left)
-            if not self._pace.count(self._outbox.moved - moved, time.monotonic() - began):
+            if not self._pace.count(outbox.moved - moved, time.monotonic() - began):
                 raise TimeoutError("the client took the answer too slowly")
         except OSError as error:
-            self._outbox.fail(error)
+            outbox.fail(error)
 
 
 def _wanted(want: ssl.SSLError) -> int:

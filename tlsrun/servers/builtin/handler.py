@@ -38,6 +38,8 @@ class Handler(Session):
     broken_body: Broken = BrokenBody
     #: Raised by applications to say that there is nobody to answer.
     client_gone: tuple[type[Exception], ...] = (ClientGone,)
+    #: Of this connection; made with the first request that waits for its turn.
+    _aside: Aside | None = None
     _head: Head
     _base: dict[str, Any] | None = None
     #: The header lines of the request before, and their variables: most clients send the same lines again.
@@ -83,7 +85,10 @@ class Handler(Session):
     def _in_turn(self, head: Head, body: Body | NoBody, response: Response) -> Response | None:
         """As `_call`, in one of few threads, which wait neither for the body nor for the answer's client."""
         body.collect(self.site.bodies)
-        aside = self.aside = Aside(self.sock, seconds=self.site.options.write_timeout, room=self.site.answers)
+        if self._aside is None:
+            self._aside = Aside(self.sock, seconds=self.site.options.write_timeout, room=self.site.answers)
+        aside = self.aside = self._aside
+        aside.begin()
         try:
             outcome = self.site.work.run(functools.partial(self._call, head, body, response), self)
             if outcome is not None:
