@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import datetime
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
 
-from tests.support.certs import Authority, Paths
+from tests.export.matrix import Files
+from tests.support.certs import NOW, Authority, Paths
 
 _SEEN = """
 import os
@@ -148,3 +153,36 @@ def clients_ca(ca: Authority, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("clients-ca") / "clients-ca.pem"
     path.write_bytes(ca.root_pem + b"".join(ca.intermediate_pems))
     return path
+
+
+@pytest.fixture(scope="module")
+def files(ca: Authority, project: Path, tmp_path_factory: pytest.TempPathFactory) -> Files:
+    """Made once; where a server of another account can read them."""
+    folder = tmp_path_factory.mktemp("matrix")
+    clients = ca.leaf("alice@example.org", client=True), ca.leaf("bob@example.org", client=True)
+    names = ["localhost", "example.org", "127.0.0.1"]
+    shop = ca.leaf(["shop.example"]).write(folder / "sites" / "shop.example")
+    (folder / "clients-ca.pem").write_bytes(ca.root_pem + b"".join(ca.intermediate_pems))
+    (folder / "password").write_text("secret\n")
+    challenge = folder / "webroot" / ".well-known" / "acme-challenge"
+    challenge.mkdir(parents=True)
+    (challenge / "token").write_text("proof")
+    lists = [_list(ca, number, revoked=clients[1].certificate if number else None) for number in (0, 1)]
+    (folder / "lists.pem").write_bytes(b"".join(lists))
+    (project / "hooks.py").write_text("def adapt(settings, make):\n    return make()\n")
+    return Files(
+        folder=folder, own=ca.leaf(names).write(folder / "own"), shop=shop, renewed=ca.leaf(names),
+        alice=clients[0].write(folder / "alice"), bob=clients[1].write(folder / "bob"),
+        clients=folder / "clients-ca.pem", lists=folder / "lists.pem",
+    )  # fmt: skip
+
+
+def _list(ca: Authority, number: int, *, revoked: x509.Certificate | None) -> bytes:
+    """The revocation list of an authority: the root is 0."""
+    issuer, key = ca.line[number]
+    made = x509.CertificateRevocationListBuilder().issuer_name(issuer.subject).last_update(NOW)
+    made = made.next_update(NOW + datetime.timedelta(days=30))
+    if revoked is not None:
+        entry = x509.RevokedCertificateBuilder().serial_number(revoked.serial_number).revocation_date(NOW).build()
+        made = made.add_revoked_certificate(entry)
+    return made.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.export import fronts, programs, reading, values
-from tests.export.test_matrix import COLUMNS
+from tests.export.matrix import COLUMNS
 from tests.export.values import Column, Given
 from tests.support.certs import Authority
 from tests.support.clients import curl

@@ -14,7 +14,7 @@ from typing import Any
 from click.testing import CliRunner, Result
 
 from tests.export import fronts
-from tests.export.test_matrix import ANSWERS
+from tests.export.matrix import ANSWERS
 from tests.support.certs import Authority
 from tests.support.clients import free_port
 from tlsrun.cli.main import tlsrun

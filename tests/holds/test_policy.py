@@ -181,6 +181,7 @@ def check_with_testssl(name: str, ca: Authority, ca_file: Path, folder: Path) ->
         assert set(found) == CLIENT_CHOOSES.get(name, set()), found
 
 
+@pytest.mark.full
 @pytest.mark.timeout(300)
 def test_testssl(ca: Authority, ca_file: Path, tmp_path: Path) -> None:
     """testssl.sh finds nothing graver than low in gunicorn."""

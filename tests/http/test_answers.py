@@ -42,6 +42,7 @@ def test_events_come_one_by_one(begin: Begin, version: str, tmp_path: Path) -> N
             assert client.wait(60) == 0
 
 
+@pytest.mark.representatives
 def test_100_mebibytes_down(site: Site, version: str, tmp_path: Path) -> None:
     """A download of 100 MiB is what was sent."""
     size, path = 100 << 20, tmp_path / "got"

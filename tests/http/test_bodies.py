@@ -24,6 +24,7 @@ def _digest(data: bytes) -> str:
     return f"{len(data)} {hashlib.sha256(data).hexdigest()}"
 
 
+@pytest.mark.representatives
 @pytest.mark.parametrize("chunked", [False, True])
 @pytest.mark.parametrize("version", VERSIONS)
 def test_100_mebibytes_up(site: Site, version: str, chunked: bool, tmp_path: Path) -> None:
