@@ -11,6 +11,7 @@ from tests.support.certs import Authority, Pair
 from tests.wsgi import forge
 from tlsrun.certificates.asn1 import dotted
 from tlsrun.wsgi.der import read_certificate
+from tlsrun.wsgi.dn import spell_name
 
 
 @pytest.mark.parametrize(
@@ -31,6 +32,14 @@ def test_reads_what_cryptography_reads(ca: Authority, key: str, not_after: datet
     assert fields.issuer == parsed.issuer.public_bytes()
     assert (fields.not_before, fields.not_after) == (parsed.not_valid_before_utc, parsed.not_valid_after_utc)
     assert (fields.dns, fields.emails) == ((b"a.test",), (b"jo@a.test",))
+
+
+def test_a_name_in_latin_1(ca: Authority) -> None:
+    """Older authorities write Latin-1 into a TeletexString; OpenSSL takes that, and the application is told."""
+    der = ca.leaf("muller.test", client=True).der
+    assert b"\x0c\x0bmuller.test" in der
+    fields = read_certificate(der.replace(b"\x0c\x0bmuller.test", b"\x14\x0bm\xfcller.test"))
+    assert spell_name(fields.subject) == "CN=m\u00fcller.test".encode().decode("latin-1")
 
 
 def test_without_a_san(ca: Authority) -> None:

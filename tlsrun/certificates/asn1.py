@@ -1,4 +1,7 @@
-"""DER (X.690), as far as certificates and keys need it: values one behind the other, and object identifiers."""
+"""DER (X.690), as far as certificates and keys need it: values one behind the other, and object identifiers.
+
+By hand: cryptography parses whole certificates and keys only, and rewrites what it parses; here the bytes count.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Root certificates that this machine knows: their absence from a file is no fault."""
+"""Root certificates that this machine knows: their absence from a file is no fault.
+
+Not by cryptography's `x509.verification`: it is stricter than OpenSSL and clients (it wants a SAN, not a critical one),
+and would say of chains that are served well that they are not.
+"""
 
 from __future__ import annotations
 

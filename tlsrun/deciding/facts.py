@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
 import importlib
 import operator
 import os
 import ssl
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from tlsrun.account import Account, find_account
 from tlsrun.certificates.sources import Source
@@ -25,7 +24,7 @@ from tlsrun.deciding.default_identity import (
     read_password,
 )
 from tlsrun.endpoint import Endpoint
-from tlsrun.errors import CertificateError, ConfigurationError, Problem
+from tlsrun.errors import ConfigurationError, Problem
 from tlsrun.listening.address import Listener, Place, hosts_of
 from tlsrun.listening.finding import find_listeners
 from tlsrun.listening.kept import is_kept
@@ -42,6 +41,10 @@ from tlsrun.tls.sni import NamedIdentities, read_named, source_of
 #: A server that is started again in place finds its own socket on the port: Werkzeug's reloader, uWSGI's and
 #: gunicorn's re-execution say so in these variables.
 _PORT_IS_OURS = ("WERKZEUG_SERVER_FD", "UWSGI_RELOADS", "GUNICORN_FD")
+
+
+T = TypeVar("T")
+Other = TypeVar("Other")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,11 +144,13 @@ def gather(
     now = datetime.datetime.now(datetime.timezone.utc)
     loaded = read_identity(resolution, ask_password=ask_password)
     password = loaded.sources.password if loaded.sources else read_password(resolution)[0]
-    hook, hook_problems = _hook(resolution)
-    account, account_problems = _account(resolution)
-    peers, peers_problems = _peers(resolution)
     started_again = any(name in os.environ for name in _PORT_IS_OURS)
-    listeners, listeners_problems = _listeners(resolution, elsewhere=started_again or not starting)
+    elsewhere = started_again or not starting
+    hook, hook_problems = _or_problems(lambda: _hook(resolution), None)
+    account, account_problems = _or_problems(lambda: _account(resolution), None)
+    peers, peers_problems = _or_problems(lambda: _peers(resolution), Peers())
+    listeners, listeners_problems = _or_problems(lambda: _listeners(resolution, elsewhere=elsewhere), ())
+    _, groups_problems = _or_problems(lambda: _try_groups(resolution), None)
     if not settings.names_certificate and may_develop and not resolution.problems:
         loaded = make_development_identity(_hosts(settings, listeners), now)
     choice = choose(resolution, servers)
@@ -163,7 +168,7 @@ def gather(
         account_problems=account_problems,
         hook=hook,
         hook_problems=hook_problems,
-        groups_problems=_groups_problems(resolution),
+        groups_problems=tuple(replace(problem, where=resolution.spelling("groups")) for problem in groups_problems),
         webroot_exists=settings.acme_webroot is None or Path(settings.acme_webroot).is_dir(),
         listeners=listeners,
         listeners_problems=listeners_problems,
@@ -173,17 +178,18 @@ def gather(
     )
 
 
-def _listeners(resolution: Resolution, *, elsewhere: bool) -> tuple[tuple[Listener, ...], tuple[Problem, ...]]:
-    settings = resolution.settings
+def _or_problems(read: Callable[[], T], otherwise: Other) -> tuple[T | Other, tuple[Problem, ...]]:
+    """What ``read`` returns; ``otherwise``, and why, when it raises."""
     try:
-        return find_listeners(
-            settings.bind,
-            Endpoint(host=settings.host, port=settings.port),
-            where=resolution.spelling("bind"),
-            elsewhere=elsewhere,
-        ), ()
+        return read(), ()
     except ConfigurationError as error:
-        return (), error.problems
+        return otherwise, error.problems
+
+
+def _listeners(resolution: Resolution, *, elsewhere: bool) -> tuple[Listener, ...]:
+    settings = resolution.settings
+    endpoint = Endpoint(host=settings.host, port=settings.port)
+    return find_listeners(settings.bind, endpoint, where=resolution.spelling("bind"), elsewhere=elsewhere)
 
 
 def _hosts(settings: Settings, listeners: Iterable[Listener]) -> tuple[str, ...]:
@@ -224,10 +230,9 @@ def _clients(resolution: Resolution, now: datetime.datetime) -> LoadedClients:
     crl = None if settings.client_crl is None else source_of(settings.client_crl, resolution.spelling("client_crl"))
     ca = _authority(settings.client_ca, resolution.spelling("client_ca"))
     sources = ClientSources(ca=ca, mode=mode, crl=crl)
-    try:
-        client_auth = load_client_auth(sources)
-    except CertificateError as error:
-        return LoadedClients(sources=sources, problems=error.problems)
+    client_auth, problems = _or_problems(lambda: load_client_auth(sources), None)
+    if client_auth is None:
+        return LoadedClients(sources=sources, problems=problems)
     return LoadedClients(
         sources=sources,
         warnings=tuple(faults(client_auth, sources, now)),
@@ -241,26 +246,20 @@ def _authority(value: str, given_by: str) -> Source:
     return source_of(value, given_by)
 
 
-def _account(resolution: Resolution) -> tuple[Account | None, tuple[Problem, ...]]:
+def _account(resolution: Resolution) -> Account | None:
     settings = resolution.settings
     where = resolution.spelling("user" if settings.user is not None else "group")
-    try:
-        return find_account(settings.user, settings.group, where=where), ()
-    except ConfigurationError as error:
-        return None, error.problems
+    return find_account(settings.user, settings.group, where=where)
 
 
-def _peers(resolution: Resolution) -> tuple[Peers, tuple[Problem, ...]]:
-    try:
-        return read_peers(resolution.settings.trusted_proxies, resolution.spelling("trusted_proxies")), ()
-    except ConfigurationError as error:
-        return Peers(), error.problems
+def _peers(resolution: Resolution) -> Peers:
+    return read_peers(resolution.settings.trusted_proxies, resolution.spelling("trusted_proxies"))
 
 
-def _hook(resolution: Resolution) -> tuple[Callable[..., ssl.SSLContext] | None, tuple[Problem, ...]]:
+def _hook(resolution: Resolution) -> Callable[..., ssl.SSLContext] | None:
     given = resolution.settings.context_hook
     if given is None or callable(given):
-        return given, ()
+        return cast("Callable[..., ssl.SSLContext] | None", given)
     module, _, name = given.partition(":")
     try:
         found = operator.attrgetter(name)(importlib.import_module(module))
@@ -268,17 +267,13 @@ def _hook(resolution: Resolution) -> tuple[Callable[..., ssl.SSLContext] | None,
         what = f"{given} cannot be imported: {error}"
     else:
         if callable(found):
-            return found, ()
+            return cast("Callable[..., ssl.SSLContext]", found)
         what = f"{given} is no function, but a value of the type {type(found).__name__}"
     remedy = "Expected module:function, importable from where the server starts"
-    return None, (Problem(where=resolution.spelling("context_hook"), what=what, remedy=remedy, code="TLS215"),)
+    where = resolution.spelling("context_hook")
+    raise ConfigurationError([Problem(where=where, what=what, remedy=remedy, code="TLS215")])
 
 
-def _groups_problems(resolution: Resolution) -> tuple[Problem, ...]:
-    if not resolution.settings.groups:
-        return ()
-    try:
+def _try_groups(resolution: Resolution) -> None:
+    if resolution.settings.groups:
         set_groups(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), resolution.settings.groups)
-    except ConfigurationError as error:
-        return tuple(dataclasses.replace(problem, where=resolution.spelling("groups")) for problem in error.problems)
-    return ()

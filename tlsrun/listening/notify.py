@@ -1,4 +1,7 @@
-"""What a service is to tell systemd (sd_notify(3)): that it serves, that it ends, and that it still lives."""
+"""What a service is to tell systemd (sd_notify(3)): that it serves, that it ends, and that it still lives.
+
+By hand: it is one datagram, and the library for it (python-systemd) has to be compiled.
+"""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 HAProxy's doc/proxy-protocol.txt. The header comes before the first byte of TLS, and in one piece; what is not whole yet
 is read on, what can become no header is refused at its first wrong byte. Of version 2's further fields (TLVs) none is
-used: what they say of TLS is about another connection than the one that we end.
+used: what they say of TLS is about another connection than the one that we end. By hand: no library for it is kept.
 """
 
 from __future__ import annotations

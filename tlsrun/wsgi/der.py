@@ -1,7 +1,8 @@
 """Reads what the facts need from a certificate in DER: names as they are encoded, serial number, dates, e-mail and DNS.
 
-A name must be spelled from its encoding, which parsed names no longer have: the string types and their order decide
-(see dn.py). The certificates come from OpenSSL, which has verified them.
+A name must be spelled from its encoding: the string types and their order decide (see dn.py). The certificates come
+from OpenSSL, which has verified them. Not by cryptography (50.0): it refuses a TeletexString in Latin-1, which OpenSSL
+takes ("Müller", by older authorities), and the client's name would be missing.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 Rules: a list is read from its right end, where the nearest proxy wrote. A part that is not well-formed ends the
 reading; nothing left of it is looked at. Where one proxy's word has several parts, the last is its own.
+By hand: Werkzeug's ProxyFix counts hops and does not ask who wrote them; `Forwarded` (RFC 7239) it does not read.
 """
 
 from __future__ import annotations
