@@ -39,6 +39,8 @@ def test_verify(form: str, server: str, project: Path, place: Path, localhost_ce
     complaints = [line for line in done.stderr.splitlines() if "inflask" in line]
     assert complaints == []
     assert done.returncode == 0, done.stderr
+    # uWSGI ignores SIGTERM for a moment at its start (`tlsrun.servers.uwsgi.hold`).
+    assert ("KillSignal=SIGINT" in written[".service"]) is ((form, server) == ("tls", "uwsgi"))
 
 
 def test_security(project: Path, place: Path, localhost_cert: Paths) -> None:

@@ -68,6 +68,7 @@ def test_other_workers(server: str, localhost_cert: Paths, ca_file: Path, tmp_pa
         ("gunicorn", "granian"),
         ("granian", "hypercorn"),
         ("builtin", "uwsgi"),
+        ("hypercorn", "builtin"),
     ],
 )
 def test_another_server(before: str, after: str, localhost_cert: Paths, ca_file: Path, tmp_path: Path) -> None:

@@ -84,17 +84,52 @@ def test_a_stop_during_a_reload_stops(localhost_cert: Paths, ca_file: Path, tmp_
         assert "binary reloading" not in site.server.log()
 
 
-def test_a_stop_soon_after_a_reload(localhost_cert: Paths, ca_file: Path) -> None:
-    """The new program has just got its handlers."""
-    handlers = f'running "callint:uwsgi_unblock_signal {signal.SIGHUP:d}" (master-start)'
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["TERM", "INT"])
+def test_a_stop_while_the_program_is_executed_anew(
+    number: signal.Signals, localhost_cert: Paths, ca_file: Path, tmp_path: Path
+) -> None:
+    """The reload is ordered, the master waits for a worker, and the keeper has gone: the stop is not lost."""
+    options = {"worker-reload-mercy": 2}
+    with in_flight(localhost_cert, ca_file, tmp_path, 60, server_options=options) as (site, _):
+        site.server.signal(signal.SIGHUP)
+        site.server.until_logged("...gracefully killing workers...")
+        site.server.signal(number)
+        assert site.server.wait() == 0
+        assert not site.server.members()
 
-    def has_them() -> bool:
+
+#: What the log says when the new program comes to each of its stages, and what is sent then. SIGTERM only when uWSGI
+#: has blocked it: just before that it ignores it, which nobody can change (`tlsrun.servers.uwsgi.hold`).
+STAGES = {
+    "its import": ("binary reloading uWSGI", signal.SIGINT),
+    "uWSGI's start": (f'running "callint:uwsgi_block_signal {signal.SIGTERM:d}" (asap)', signal.SIGINT),
+    "its signals": (f"[uwsgi-signal] signum {signal.SIGHUP:d} registered", signal.SIGTERM),
+    "its application": ("WSGI app 0 ", signal.SIGTERM),
+    "its master": ("spawned uWSGI master process", signal.SIGTERM),
+    "its workers": ("spawned uWSGI worker 1", signal.SIGTERM),
+    "its mules": ("spawned uWSGI mule 1", signal.SIGTERM),
+    "its handlers": (f'running "callint:uwsgi_unblock_signal {signal.SIGHUP:d}" (master-start)', signal.SIGTERM),
+}
+
+
+@pytest.mark.parametrize("everybody", [False, True], ids=["master", "group"])
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stop_soon_after_the_old_program_has_gone(
+    stage: str, everybody: bool, localhost_cert: Paths, ca_file: Path
+) -> None:
+    """Whatever the new program is at, and whether the master alone is told or every process."""
+    words, number = STAGES[stage]
+
+    def has_come_to_it() -> bool:
         _, anew, since = site.server.log().partition("binary reloading uWSGI")
-        return handlers in anew + since
+        return words in anew + since
 
     with serving(localhost_cert, ca_file) as site:
         site.server.signal(signal.SIGHUP)
-        site.server.wait_for(has_them, 30, what="the new program's handlers")
-        site.server.signal(signal.SIGTERM)
+        site.server.wait_for(has_come_to_it, 30, what=stage)
+        if everybody:
+            os.killpg(site.server.pid, number)
+        else:
+            site.server.signal(number)
         assert site.server.wait() == 0
         assert not site.server.members()

@@ -11,7 +11,7 @@ from tlsrun.edge.answer import Answer
 from tlsrun.edge.exchange import Exchange
 from tlsrun.edge.interest import Interest
 from tlsrun.edge.packing import Packing
-from tlsrun.edge.parting import ANSWERING, COLLECTING, LEAVING, WAITING
+from tlsrun.edge.parting import ANSWERING, COLLECTING, LAST_WORD, LEAVING, WAITING
 from tlsrun.edge.spool import Body, Spool, check_body
 from tlsrun.edge.turns import READER, SENDER, WORKER
 from tlsrun.edge.variables import packet
@@ -220,7 +220,7 @@ class Connection(Interest):
             self.watch(READER, self.edge.limits.write_timeout)
             return
         self._note(answer.status)
-        if answer.keep_alive and self.may_stay:
+        if answer.keep_alive and not self._left:  # as the client was told, though the edge may have to stop meanwhile
             self._rest()
         else:
             self.depart()
@@ -256,4 +256,6 @@ class Connection(Interest):
 
     def _await_head(self) -> None:
         waiting = self._limits.head_timeout if self.inbox.size else self._limits.idle_timeout
+        if self.edge.stopping:
+            waiting = min(waiting, LAST_WORD)
         self.watch(READER, self._limits.write_timeout if self.slow else waiting)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 # WAITING for a head; COLLECTING a body; ANSWERING, with a worker; LEAVING, all is said.
 WAITING, COLLECTING, ANSWERING, LEAVING = range(4)
 
+LAST_WORD = 1.0  # seconds that a client which was not told has to say what it wants, when the edge stops
+
 
 class Parting(Delivery):
     """A connection that can be left in each of its states.

@@ -12,11 +12,13 @@ import ssl
 import time
 from collections.abc import Callable, Mapping, Sequence
 
+from tlsrun.edge.accepted import until_made
 from tlsrun.edge.access import Access
 from tlsrun.edge.complaints import Complaints
 from tlsrun.edge.connection import Connection
 from tlsrun.edge.deadlines import evict, expire, stop
 from tlsrun.edge.limits import Limits
+from tlsrun.edge.parting import LAST_WORD
 from tlsrun.edge.queue import Queue
 from tlsrun.edge.variables import connection_variables
 from tlsrun.polling.poller import new_poller
@@ -26,7 +28,6 @@ from tlsrun.spool import Room
 _log = logging.getLogger("tlsrun.edge")
 
 _TICK = 0.5  # seconds between two looks at the deadlines
-_FIRST_WORD = 1.0  # seconds that a client which has just come has to say what it wants, when the edge stops
 _SPARE = 256  # descriptors for other things than clients and workers
 _BURST = 16  # connections that asyncio accepts before it looks at anything else: they are not counted yet
 _BACKLOG = 1024  # connections that the system may hold until they are accepted; it may be set to hold fewer
@@ -168,8 +169,9 @@ class Edge:
 
     async def _finish(self) -> None:
         self.stopping = True
+        await until_made()
         for client in list(self._connections):
-            stop(client, _FIRST_WORD)
+            stop(client, LAST_WORD)
         end = self._loop.time() + self.limits.grace
         while self._connections and self._loop.time() < end:
             await asyncio.sleep(0.02)

@@ -158,8 +158,9 @@ def _service(plan: Plan, site: Site) -> str:
         f"WorkingDirectory={site.folder}",
         *_start(plan, site),
         "ExecReload=/bin/kill -HUP $MAINPID",
-        "# SIGTERM to the server alone: it finishes what its workers are at.",
+        "# To the server alone: it finishes what its workers are at.",
         "KillMode=mixed",
+        *_stopping(site),
         "TimeoutStopSec=60",
         "Restart=on-failure",
         "RestartSec=1",
@@ -197,6 +198,12 @@ def _notifying(site: Site) -> Iterator[str]:
         yield f"# The master is {title}'s own; another process of it tells systemd that it serves, and still lives."
         yield "NotifyAccess=all"
     yield "WatchdogSec=120"
+
+
+def _stopping(site: Site) -> Iterator[str]:
+    if site.form == "tls" and _server(site) == "uwsgi":
+        yield "# It stops by SIGTERM too, which uWSGI ignores for a moment when it has just been reloaded."
+        yield "KillSignal=SIGINT"
 
 
 def _own_ports(plan: Plan, site: Site) -> Iterator[int]:

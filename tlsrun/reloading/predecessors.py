@@ -28,6 +28,7 @@ class Predecessors:
 
     def __init__(self, old: Iterable[Old] | None = None) -> None:
         self._living = list(received().old if old is None else old)
+        self._looking = threading.Lock()  # the built-in server looks in two threads
         self._deadlines: dict[int, float] = {}
         self._folders = received().folders if old is None else ()
         for one in self._living:
@@ -56,15 +57,16 @@ class Predecessors:
 
     def look(self) -> None:
         """Reap those that have ended; end those that take too long."""
-        now = time.monotonic()
-        for one in list(self._living):
-            if not _is_alive(one.pid):
-                self._living.remove(one)
-                _log.info("reload: process %d of the program before has ended", one.pid)
-                self._deadlines.pop(one.pid, None)
-                _let_go(one)
-            elif now > self._deadlines.get(one.pid, now):
-                _signal(one.pid, signal.SIGKILL)
+        with self._looking:
+            now = time.monotonic()
+            for one in list(self._living):
+                if not _is_alive(one.pid):
+                    self._living.remove(one)
+                    _log.info("reload: process %d of the program before has ended", one.pid)
+                    self._deadlines.pop(one.pid, None)
+                    _let_go(one)
+                elif now > self._deadlines.get(one.pid, now):
+                    _signal(one.pid, signal.SIGKILL)
 
     def hurry(self, seconds: float) -> None:
         """At a stop: none gets more than so many seconds from now."""

@@ -20,6 +20,7 @@ class Phase(enum.Enum):
 
 #: Waiting for the client, who has no claim yet; in this order room is made.
 _UNCLAIMED = (Phase.FRESH, Phase.IDLE)
+_LONG = 60.0  # seconds between two looks when nobody is waited for
 
 
 class _Place:
@@ -43,7 +44,8 @@ class Connections:
         self._limit = limit
         self._changed = threading.Condition()
         self._places: dict[ServerSocket, _Place] = {}
-        self._stopping = self._lingers = False
+        self._stopping = False
+        self._last_word = 0.0  # seconds that who was answered without a word about the stop has to ask once more
 
     @property
     def stopping(self) -> bool:
@@ -79,7 +81,7 @@ class Connections:
     def _move_at_stop(self, phase: Phase) -> bool:
         with self._changed:
             self._changed.notify_all()
-        return phase is not Phase.IDLE or self._lingers
+        return phase is not Phase.IDLE or self._last_word > 0
 
     def remove(self, sock: ServerSocket) -> None:
         """A connection is over."""
@@ -126,7 +128,7 @@ class Connections:
                     sock.stop_reading()
 
     def stop(self, seconds: float) -> None:
-        """Want no further request: who waits for one is woken up, and closes.
+        """Want no further request: who waits for one is woken up, and closes; after `linger`, when he has had his time.
 
         Arguments:
             seconds: for new connections to begin theirs: their clients know of no stop.
@@ -134,7 +136,7 @@ class Connections:
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
-            self._wake(Phase.IDLE)
+            self._end_idle()
             self._changed.wait_for(
                 lambda: all(place.phase is not Phase.FRESH for place in self._places.values()), seconds
             )
@@ -150,21 +152,35 @@ class Connections:
             seconds: for them to ask.
         """
         with self._changed:
-            self._stopping = self._lingers = True
+            self._stopping, self._last_word = True, seconds
             self._changed.wait_for(
                 lambda: all(place.phase is not Phase.IDLE for place in self._places.values()), seconds
             )
-            self._lingers = False
 
     def _wake(self, phase: Phase) -> None:
         for sock, place in self._places.items():
             if place.phase is phase:
                 sock.stop_reading("the server stops")
 
+    def _end_idle(self) -> float:
+        """Wake those who have had the time for another request; returns how many seconds the next one still has."""
+        now, left = time.monotonic(), _LONG
+        for sock, place in self._places.items():
+            if place.phase is Phase.IDLE:
+                has = place.since + self._last_word - now
+                if has <= 0:
+                    sock.stop_reading("the server stops")
+                else:
+                    left = min(left, has)
+        return left
+
     def wait_for_end(self, seconds: float) -> bool:
         """Wait until all are over; returns whether they are."""
+        end = time.monotonic() + seconds
         with self._changed:
-            return self._changed.wait_for(lambda: not self._places, seconds)
+            while self._places and (left := end - time.monotonic()) > 0:
+                self._changed.wait(min(left, self._end_idle()))
+            return not self._places
 
     def abort(self) -> None:
         """Break what is left, whatever it does."""

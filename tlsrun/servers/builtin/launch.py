@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -80,11 +79,8 @@ def launch(plan: Plan, application: Callable[..., Any]) -> int:
             become(plan.account)
         if watched:
             return development.serve_watched(server, duties, plan, options)
-        predecessors = Predecessors()  # of another server, which the settings named before
-        if predecessors.living:
-            predecessors.retire()
-            threading.Thread(target=predecessors.see_off, name="tlsrun-predecessors", daemon=True).start()
-        return lifecycle.serve(server, duties, (*listening.sockets, *redirecting.sockets))
+        sockets = (*listening.sockets, *redirecting.sockets)
+        return lifecycle.serve(server, duties, sockets, Predecessors())
 
 
 def _wrapped(application: Callable[..., Any], plan: Plan, options: Options) -> Callable[..., Any]:

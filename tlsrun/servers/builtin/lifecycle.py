@@ -14,6 +14,7 @@ import threading
 from collections.abc import Sequence
 
 from tlsrun.listening.notify import READY, STOPPING, notify
+from tlsrun.reloading.predecessors import Predecessors
 from tlsrun.reloading.reload import LOOK, Reload
 from tlsrun.servers.builtin.server import Server
 from tlsrun.servers.builtin.signals import RELOAD, HeardSignals
@@ -24,17 +25,22 @@ RELOAD_GRACE = 1.0
 
 #: Seconds that clients of kept connections get at a reload to send what they have on its way.
 _LINGER = 1.0
+#: Seconds that new clients get at a reload to say what they want: they are promised an answer.
+_ARRIVING = 2.0
 
 _HEARING = 0.05  # seconds in which the thread that listens for signals hears of one
 
 _INTERRUPTED = 130  # as shells have it: 128 and the number of SIGINT
 
 
-def serve(server: Server, duties: Duties, sockets: Sequence[socket.socket] = ()) -> int:
+def serve(
+    server: Server, duties: Duties, sockets: Sequence[socket.socket] = (), predecessors: Predecessors | None = None
+) -> int:
     """Serve until SIGTERM or Ctrl-C, then let running requests finish; a second Ctrl-C does not wait for them.
 
     Arguments:
         sockets: what the program that a reload executes anew is to have.
+        predecessors: the processes of another server, in whose place this one serves; None for none.
 
     Bottle's reloader interrupts the main thread as Ctrl-C does, when a file has changed: then the program is
     wanted anew at once, and KeyboardInterrupt is passed on when all is closed.
@@ -47,8 +53,12 @@ def serve(server: Server, duties: Duties, sockets: Sequence[socket.socket] = ())
         KeyboardInterrupt: under Bottle's reloader.
     """
     reloading = "BOTTLE_CHILD" in os.environ
+    predecessors = predecessors or Predecessors(())
+    if predecessors.living:
+        predecessors.retire()
+        threading.Thread(target=predecessors.see_off, name="tlsrun-predecessors", daemon=True).start()
     with HeardSignals(reload=not reloading) as signals:
-        end = _End(server, duties, signals, sockets, RELOAD_GRACE if reloading else None)
+        end = _End(server, duties, signals, sockets, RELOAD_GRACE if reloading else None, predecessors)
         threading.Thread(target=end.listen, name="tlsrun-signals", daemon=True).start()
         interrupted = False
         try:
@@ -60,11 +70,12 @@ def serve(server: Server, duties: Duties, sockets: Sequence[socket.socket] = ())
             interrupted = True
         if (interrupted or end.hurried) and not end.over:
             stop(server, duties, 0)
+            predecessors.kill()
             return _INTERRUPTED
         if end.anew:
             # As at every end of a program; exec(2) does none of it.
             atexit._run_exitfuncs()
-            end.reload.execute()
+            end.reload.execute(old=predecessors.living)
             return 0 if end.last is not None else 1
     if reloading and end.last == signal.SIGINT:
         raise KeyboardInterrupt
@@ -77,6 +88,7 @@ class _End:
     Arguments:
         sockets: for the program that a reload executes anew.
         after_interrupt: seconds that running requests get when SIGINT came first, at most; None for no such limit.
+        predecessors: who end with this server.
 
     Attributes:
         last: the signal that came last; None before one came.
@@ -93,11 +105,13 @@ class _End:
         signals: HeardSignals,
         sockets: Sequence[socket.socket],
         after_interrupt: float | None,
+        predecessors: Predecessors,
     ) -> None:
         self._server = server
         self._duties = duties
         self._signals = signals
         self._after_interrupt = after_interrupt
+        self._predecessors = predecessors
         self.last: int | None = None
         self.hurried = self.over = self.anew = False
         self.reload = Reload(lambda: sockets, otherwise=duties.reload, waits=self._is_asked_to_stop)
@@ -140,7 +154,7 @@ class _End:
         self._server.make_way(_LINGER)
         if self.last is None:
             self._duties.stop()
-            self._server.finish(self._server.options.grace)
+            self._server.finish(self._server.options.grace, fresh=_ARRIVING)
             self.anew = self.last is None
             self._server.work.wake()
 
@@ -151,8 +165,11 @@ class _End:
         if self._after_interrupt is not None and number == signal.SIGINT:
             grace = min(grace, self._after_interrupt)
         finished = False
+        self._predecessors.hurry(grace)
         try:
             finished = stop(self._server, self._duties, grace)
+            self._predecessors.see_off(grace)
+            self._predecessors.kill()
         finally:
             self.over = True
             if finished:

@@ -110,17 +110,18 @@ class Server:
         if self._accepting.ident is not None:  # it was started
             self._accepting.join()
 
-    def finish(self, grace: float) -> bool:
+    def finish(self, grace: float, *, fresh: float = _FRESH) -> bool:
         """Let running requests finish; connections that wait for a request are closed at once.
 
         Arguments:
             grace: seconds they may take; what runs then is broken off.
+            fresh: seconds that new connections have to begin their first request.
 
         Returns:
             whether all was finished.
         """
         deadline = time.monotonic() + grace
-        self.connections.stop(min(_FRESH, grace))
+        self.connections.stop(min(fresh, grace))
         finished = self.connections.wait_for_end(max(0.0, deadline - time.monotonic()))
         if not finished:
             _log.warning("broken off after %g s: requests still running: %d", grace, len(self.connections))

@@ -25,6 +25,7 @@ from granian.log import logger
 from granian.server.common import WORKERS_METHODS
 from granian.server.mp import IPCSenderHandle, SocketHolder, WorkerSignal, WSGIWorker, _new_cbscheduler
 
+from tlsrun.servers.granian.farewell import Farewell
 from tlsrun.servers.granian.options import room
 from tlsrun.servers.granian.pool import Pool, Runtime
 from tlsrun.servers.granian.wear import LOOK, Wear
@@ -36,6 +37,10 @@ READY, RETIRE, REPLACE = b"r", b"d", b"n"
 STOPS = (signal.SIGTERM, signal.SIGINT)
 #: Seconds for handshakes and first requests that had begun when the worker left the socket.
 _LINGER_RETIRED, _LINGER_STOPPED = 2.0, 0.2
+#: Seconds for answers that had begun by then. Those that take longer are still sent whole, but Granian closes their
+#: connections then, and clients over HTTP/2 are not to wait for the new program.
+_BEGUN = 4.0
+_TICK = 0.05  # seconds between two looks at them
 
 
 @dataclass(kw_only=True)
@@ -83,10 +88,12 @@ class Servers:
 
     Attributes:
         pools: their threads.
+        farewell: what clients of kept connections are told in the end.
     """
 
     def __init__(self, finish: Callable[[], None]) -> None:
         self.pools: list[Pool] = []
+        self.farewell = Farewell()
         self._finish = finish
         self._lock = threading.Lock()
         self._ends: list[Any] = []
@@ -146,7 +153,7 @@ def start(
         )
         handle = None
         serve = getattr(worker, WORKERS_METHODS[task.mode][is_unix])
-        answer = behind_a_front(runtime.answer) if is_unix else runtime.answer
+        answer = servers.farewell.around(behind_a_front(runtime.answer) if is_unix else runtime.answer)
         serve(_new_cbscheduler(loop, answer, impl_asyncio=True), loop, end)
     return servers
 
@@ -221,7 +228,7 @@ def run(task: Task) -> None:
     _serve(task, task.link, post, wear, end)
     for descriptor in (*(listener.fileno() for listener in task.listeners), *task.others):
         leave(descriptor)
-    _linger(post)
+    _linger(post, end.farewell)
     task.end()
     end.set()
     while not post.finished:
@@ -243,15 +250,19 @@ def _serve(task: Task, link: socket.socket, post: Post, wear: Wear, servers: Ser
                 link.send(REPLACE)
 
 
-def _linger(post: Post) -> None:
-    """Give what has begun its time: less of it when everything is to stop."""
-    began = time.monotonic()
-    while True:
-        seconds = _LINGER_STOPPED if post.stop_asked else _LINGER_RETIRED
-        left = began + seconds - time.monotonic()
-        if left <= 0:
-            return
+def _linger(post: Post, farewell: Farewell) -> None:
+    """Give what has begun its time, and clients that know of nothing another answer: less when everything stops."""
+    farewell.leaving = True
+    began = since = time.monotonic()
+    while (left := _time_left(post, began, since)) > 0:
+        if farewell.is_due and time.monotonic() < began + _BEGUN:
+            since, left = time.monotonic(), min(left, _TICK)
         post.wait(left)
+
+
+def _time_left(post: Post, began: float, since: float) -> float:
+    end = began + _LINGER_STOPPED if post.stop_asked else since + _LINGER_RETIRED
+    return end - time.monotonic()
 
 
 def leave(descriptor: int) -> None:

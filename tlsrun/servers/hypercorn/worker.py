@@ -21,6 +21,7 @@ from hypercorn.asyncio.worker_context import WorkerContext
 from hypercorn.config import Config
 
 from tlsrun.account import become
+from tlsrun.edge.accepted import until_made
 from tlsrun.servers.hypercorn.child import ENOUGH, LEAVE, READY
 from tlsrun.servers.hypercorn.connection import Connection
 from tlsrun.servers.hypercorn.desk import Desk
@@ -172,6 +173,7 @@ class Worker:
         """Let requests finish; cut off those that do not in time."""
         self.stopping = True
         await self.hypercorn.terminated.set()
+        await until_made()
         self._bid_farewell()
         end = self.loop.time() + self.config.graceful_timeout
         while self._busy() and self.loop.time() < end:

@@ -27,6 +27,7 @@ class Wish(enum.IntEnum):
 
     SERVE = 0
     DRAIN = 1
+    END = 2
 
 
 @dataclass(frozen=True, kw_only=True)

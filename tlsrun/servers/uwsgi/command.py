@@ -14,6 +14,7 @@ from tlsrun.reloading.program import start_folder
 from tlsrun.servers.uwsgi import entry, service
 from tlsrun.servers.uwsgi.options import items, where
 from tlsrun.servers.uwsgi.place import Place
+from tlsrun.servers.uwsgi.shell import make_shell
 
 #: Option -> value: True is a flag, a tuple stands on the command line once for each item.
 Options: TypeAlias = Mapping[str, Any]
@@ -64,7 +65,8 @@ def command_line(plan: Plan, place: Place, options: Options, *, edges: int) -> l
     touched += [f"{place.hold} {word}" for word in _each("uwsgi_block_signal", service.RELOAD)]
     touched += [f"{place.hold_stop} {word}" for word in _each("uwsgi_block_signal", *service.STOP)]
     touched += [f"{place.let_go} {word}" for word in _each("uwsgi_unblock_signal", service.RELOAD, *service.STOP)]
-    groups: tuple[Options, ...] = (_ours(plan, place, edges), defaults, {"hook-touch": touched}, users)
+    shell = make_shell(place.folder, [str(path) for path in items(users.pop("binsh", None))])
+    groups: tuple[Options, ...] = (_ours(plan, place, edges), defaults, {"hook-touch": touched, "binsh": shell}, users)
     return [word for group in groups for word in _words(group)]
 
 
@@ -101,15 +103,15 @@ def _ours(plan: Plan, place: Place, edges: int) -> Options:
         "safe-fd": tuple(place.descriptors),
         "mule": (f"{_ENTRY}:keeper", *[f"{_ENTRY}:edge"] * edges),
         # See `tlsrun.servers.uwsgi.hold`.
-        "hook-asap": _each("uwsgi_block_signal", service.RELOAD, *service.STOP),
+        "hook-asap": _each("uwsgi_block_signal", *service.STOP, service.RELOAD),
         "hook-master-start": (
             *(f"unix_signal:{int(one)} uwsgi_route_signal" for one in (*service.STOP, service.RELOAD)),
             f"unix_signal:{int(service.STOP_NOW)} kill_them_all",
             f"unix_signal:{int(service.RELOAD_NOW)} grace_them_all",
             # Wakes it when a child ends; else it looks once in a second.
             f"unix_signal:{int(signal.SIGCHLD)} worker_wakeup",
-            # Now it is heard.
-            f"callint:uwsgi_unblock_signal {int(service.RELOAD)}",
+            # Now they are heard.
+            *_each("uwsgi_unblock_signal", *service.STOP, service.RELOAD),
         ),
         # A terminal and a service manager send these to all processes; a worker ends when the keeper says so.
         # It says so by SIGHUP, which was blocked if it was forked meanwhile, and is heard now that it has a handler.

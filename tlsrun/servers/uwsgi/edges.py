@@ -7,7 +7,8 @@ import signal
 
 from tlsrun.edge.limits import Limits
 from tlsrun.edge.loop import serve
-from tlsrun.servers.uwsgi.board import Phase, Wish, wait
+from tlsrun.edge.server import Edge
+from tlsrun.servers.uwsgi.board import Board, Phase, Wish, wait
 from tlsrun.servers.uwsgi.hold import hear
 from tlsrun.servers.uwsgi.service import STOP, Service
 from tlsrun.wsgi.facts import connection_facts
@@ -19,7 +20,7 @@ def run(service: Service, number: int) -> None:
     """Serve, drain when told to, then wait for what comes.
 
     The master ends this process; were it to end by itself, the master would start another one at once. It returns
-    when there is nothing to wait for: then another one is wanted.
+    when there is nothing to wait for: then another one is wanted, or none any more.
 
     Arguments:
         number: of this edge, from 1.
@@ -33,13 +34,20 @@ def run(service: Service, number: int) -> None:
     _handle(signal.SIG_IGN, *STOP)
     _handle(signal.SIG_DFL, signal.SIGHUP)
     board.report(number, os.getpid(), Phase.DRAINED)
-    wait(lambda: board.wish is Wish.DRAIN, _WITNESS)
-    wait(lambda: board.wish is Wish.SERVE, None)
+    wait(lambda: board.wish is not Wish.SERVE, _WITNESS)
+    wait(lambda: board.wish is not Wish.DRAIN, None)
 
 
 def _handle(how: signal.Handlers, *numbers: signal.Signals) -> None:
     for number in numbers:
         signal.signal(number, how)
+
+
+def _ready(board: Board, number: int, edge: Edge) -> None:
+    board.report(number, os.getpid(), Phase.SERVING)
+    # A signal that came before the event loop ran may be lost (uvloop 0.23).
+    if board.wish is not Wish.SERVE:
+        edge.stop()
 
 
 def _serve(service: Service, number: int) -> None:
@@ -54,6 +62,6 @@ def _serve(service: Service, number: int) -> None:
         facts=connection_facts,
         trusted=service.trusted,
         on_given_up=service.taken_back.note,
-        on_ready=lambda _: service.board.report(number, os.getpid(), Phase.SERVING),
+        on_ready=lambda edge: _ready(service.board, number, edge),
     )
     service.duties.stop()

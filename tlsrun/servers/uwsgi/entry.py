@@ -12,7 +12,7 @@ from typing import Any
 
 from tlsrun.listening.notify import show
 from tlsrun.servers.uwsgi import edges
-from tlsrun.servers.uwsgi.hold import take_up, write_no_more
+from tlsrun.servers.uwsgi.hold import hear, take_up
 from tlsrun.servers.uwsgi.keeper import Keeper, note
 from tlsrun.servers.uwsgi.service import RELOAD, STOP, handed_over
 
@@ -50,7 +50,10 @@ def edge() -> None:
 
 
 def _after_fork() -> None:
-    write_no_more()
+    import uwsgi
+
+    if not uwsgi.mule_id():  # which has no handlers yet
+        hear(*STOP)
     # The master has a handler for it, so that it notices at once when a child ends.
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 

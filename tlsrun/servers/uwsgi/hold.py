@@ -8,14 +8,18 @@ of its own: one blocks SIGHUP, one what stops the server, one lets all through.
 The new program notes what it finds until it runs uWSGI (`tlsrun.held`), so that nothing that the application starts
 inherits blocked signals. When it starts, uWSGI 2.0.30 unblocks all signals, and ignores SIGHUP and SIGTERM from then on
 (uwsgi_setup in its core/uwsgi.c). What has come until then goes to Python's handler, which writes it down; a
-millisecond later they are blocked again::
+millisecond later all are blocked again, until the master has handlers that pass them on to the keeper::
 
     blocked ─► exec(2) ─► noted ─► uwsgi_setup: written down │ ignored │ hook-asap: blocked ─► hook-master-start: heard
 
-SIGTERM and SIGINT are blocked no more when the master forks, for what workers start would inherit that; what comes
-until the master has handlers is written down again, and read by the keeper. That leaves two moments of a few
-milliseconds: the one above in which SIGTERM is ignored, and the one from the master's spawning to hook-master-start, in
-which uWSGI's own handler acts on it.
+They stay blocked while the master forks, for its own first handlers (kill_them_all, in core/master.c) would end some of
+its processes and leave others to nobody. So each process hears them itself as soon as it can: a worker in uWSGI's
+``post_fork_hook``, a mule when it has handlers, and what uWSGI starts by a shell, such as ``attach-daemon``, through a
+shell of ours (`tlsrun.servers.uwsgi.shell`).
+
+What is left is the millisecond in which SIGTERM and SIGHUP are ignored, and not blocked: the kernel throws such a
+signal away when it is sent (kernel/signal.c, sig_ignored), so that no thread, descriptor or process of ours ever hears
+of it, and nothing of ours runs there. SIGINT is not ignored, and stops the server as SIGTERM does.
 """
 
 from __future__ import annotations
@@ -32,19 +36,24 @@ from tlsrun.servers.uwsgi.place import Place
 from tlsrun.servers.uwsgi.service import RELOAD, STOP
 
 _ANSWER = 3.0  # seconds in which the master looks at its files; it does so once in a second
+_HELD = (RELOAD, *STOP)
 _BLOCKED = re.compile(r"^SigBlk:\t(\w+)$", re.MULTILINE)
 
 
 _pipe: tuple[int, int] | None = None
 
 
-def hear() -> None:
-    """In a process that was forked while the master held them back, once it has handlers: what came comes now."""
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, [RELOAD, *STOP])
+def hear(*numbers: signal.Signals) -> None:
+    """In a process that was forked while the master held them back: what came comes now.
+
+    Arguments:
+        numbers: which; all of them where none is named.
+    """
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers or _HELD)
 
 
 def write_down() -> tuple[int, int]:
-    """What uWSGI lets through before it has handlers is kept; to be called before it runs.
+    """What uWSGI lets through before it blocks it is kept; to be called before it runs.
 
     Returns:
         descriptors that it is not to close (``safe-fd``).
@@ -53,46 +62,26 @@ def write_down() -> tuple[int, int]:
     _pipe = os.pipe()
     for end in _pipe:
         os.set_blocking(end, False)
+    # Nothing comes between the handlers and the pipe, where it would be lost.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _HELD)
+    for number in _HELD:
+        signal.signal(number, lambda *_: None)
     # The interpreter's own handler writes there, also where no Python runs (signal.set_wakeup_fd).
-    _have_it_written(RELOAD, *STOP)
     signal.set_wakeup_fd(_pipe[1], warn_on_full_buffer=False)
     held.release()
+    hear()
     return _pipe
 
 
 def take_up() -> None:
     """Have what was written down wait for the handlers; to be called in the master before it forks."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, [RELOAD])
-    _have_it_written(*STOP)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP)
     if _pipe is None:
         return
-    for number in written_down():
-        if number == RELOAD:
+    # They are blocked already (``hook-asap``).
+    signal.set_wakeup_fd(-1)
+    with contextlib.suppress(BlockingIOError):
+        for number in os.read(_pipe[0], 4096):
             os.kill(os.getpid(), number)
-        else:
-            os.write(_pipe[1], bytes([number]))
-
-
-def written_down() -> bytes:
-    """The numbers of the signals that have come, and are to be acted on by who asks; each is told once."""
-    if _pipe is None:
-        return b""
-    try:
-        return os.read(_pipe[0], 4096)
-    except BlockingIOError:
-        return b""
-
-
-def write_no_more() -> None:
-    """In a process that the master has forked: the signals of its own are nobody else's."""
-    with contextlib.suppress(ValueError):  # set by somebody else meanwhile, or not the main thread
-        signal.set_wakeup_fd(-1)
-
-
-def _have_it_written(*numbers: signal.Signals) -> None:
-    for number in numbers:
-        signal.signal(number, lambda *_: None)
 
 
 class Hold:

@@ -26,7 +26,7 @@ from typing import Any
 from tlsrun.listening.notify import READY, STOPPING, Watchdog, notify
 from tlsrun.reloading.reload import LOOK, Reload
 from tlsrun.servers.uwsgi.board import TICK, Phase, Wish, wait
-from tlsrun.servers.uwsgi.hold import Hold, hear, written_down
+from tlsrun.servers.uwsgi.hold import Hold, hear
 from tlsrun.servers.uwsgi.service import RELOAD, RELOAD_NOW, STOP, STOP_NOW, Service
 
 _log = logging.getLogger("tlsrun.uwsgi")
@@ -34,6 +34,7 @@ _log = logging.getLogger("tlsrun.uwsgi")
 _LETTING_GO = 0.5  # seconds in which draining edges stop to accept
 _ECHO = 1.0  # seconds in which the same signal comes twice
 _ANSWER = 5.0  # seconds that the master has to begin a reload
+_LONG = 60.0  # seconds between two looks when nothing is to be done
 _PASSING_ON = 0.1  # seconds in which a signal that the master has heard reaches the keeper
 
 _noted: list[tuple[int, float]] = []
@@ -57,7 +58,7 @@ class Keeper:
         self._service = service
         self._board = service.board
         self._told: set[int] = set()
-        self._settled = self._ready = False
+        self._ready = False
         self._watchdog = Watchdog(service.watchdog) if service.watchdog else None
         master = uwsgi.masterpid()
         self._hold = Hold(service.place, master)
@@ -70,6 +71,8 @@ class Keeper:
         for number in STOP:
             signal.signal(number, note)
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        # Until then the signals by which it is told what to do have another meaning.
+        wait(lambda: self._hold.is_over, None)
         hear()
         signal.signal(signal.SIGALRM, lambda *_: None)
         while not _is_asked(*STOP):
@@ -79,25 +82,21 @@ class Keeper:
             if self._reload.step():
                 self.reload()
             else:
-                _doze(LOOK if self._reload.is_trying else self._live())
+                left = self._live()
+                _doze(min(LOOK, left) if self._reload.is_trying else left)
         self._reload.stop()
         notify(STOPPING)
         self.stop()
 
     def _live(self) -> float:
-        """Tell systemd what it asks for; returns how many seconds it may take until the next word (0: for ever)."""
-        if not self._settled:
-            # In this order: what comes once the master has handlers comes through them.
-            self._settled = self._hold.is_over
-            for number in written_down():
-                note(number)
+        """Tell systemd what it asks for; returns how many seconds it may take until the next word."""
         if not self._ready:
-            self._ready = self._settled and self._board.all_serve() and (notify(READY) or True)
+            self._ready = self._board.all_serve() and (notify(READY) or True)
         if self._watchdog is not None:
             self._watchdog.feed()
         if not self._ready:
             return TICK
-        return 0 if self._watchdog is None else self._watchdog.within(60)
+        return _LONG if self._watchdog is None else self._watchdog.within(_LONG)
 
     def stop(self) -> None:
         """Let the requests in flight finish, then the workers, then the master."""
@@ -119,6 +118,7 @@ class Keeper:
             told |= workers
             _doze(TICK)
         _signal(_workers(), signal.SIGKILL)
+        self._board.wish = Wish.END
         _signal((edge.pid for edge in self._board.edges()), signal.SIGKILL)
         self._service.place.remove()
 
@@ -180,7 +180,7 @@ def _forget(number: int) -> None:
 
 
 def _doze(seconds: float) -> None:
-    """Wait for a signal, for ``seconds`` at most; 0 is for ever."""
+    """Wait for a signal, for ``seconds`` at most."""
     import uwsgi
 
     # Repeated, because the first alarm may come before the wait begins.
