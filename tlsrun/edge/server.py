@@ -12,7 +12,7 @@ import ssl
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from tlsrun.edge.accepted import until_made
+from tlsrun.edge.accepted import close_all
 from tlsrun.edge.access import Access
 from tlsrun.edge.complaints import Complaints
 from tlsrun.edge.connection import Connection
@@ -28,6 +28,7 @@ from tlsrun.spool import Room
 _log = logging.getLogger("tlsrun.edge")
 
 _TICK = 0.5  # seconds between two looks at the deadlines
+_GLANCES = 3  # rounds of the loop in which what has come is read
 _SPARE = 256  # descriptors for other things than clients and workers
 _BURST = 16  # connections that asyncio accepts before it looks at anything else: they are not counted yet
 _BACKLOG = 1024  # connections that the system may hold until they are accepted; it may be set to hold fewer
@@ -141,8 +142,7 @@ class Edge:
                 on_ready(self)
             await self._stop.wait()
         finally:
-            for server in servers:
-                server.close()
+            await close_all(servers)
         await self._finish()
         ticking.cancel()
         with contextlib.suppress(asyncio.CancelledError):
@@ -169,7 +169,6 @@ class Edge:
 
     async def _finish(self) -> None:
         self.stopping = True
-        await until_made()
         for client in list(self._connections):
             stop(client, LAST_WORD)
         end = self._loop.time() + self.limits.grace
@@ -193,6 +192,9 @@ class Edge:
             self._look()
             self.complaints.look()
             late = self._loop.time()
+            # What has come in time counts, though this process was kept from looking at it (uvloop: timers go first).
+            for _ in range(_GLANCES):
+                await asyncio.sleep(0)
             for client in list(self._connections):
                 if client.deadline <= late:
                     _expire(client)

@@ -44,6 +44,32 @@ def notify(state: str, environ: Mapping[str, str] = os.environ) -> bool:
     return True
 
 
+def serves(interval: float | None = None) -> bool:
+    """Say that it serves; after a reload, that systemd may be as impatient again as it was before `needs`.
+
+    Arguments:
+        interval: seconds between two signs of life that it asks for; None to find out.
+
+    Returns:
+        whether it was told.
+    """
+    interval = watchdog_interval() if interval is None else interval
+    return notify(READY if interval is None else f"{READY}\nWATCHDOG_USEC={round(interval * 2e6)}")
+
+
+def needs(seconds: float, interval: float | None = None) -> None:
+    """Say that for so many seconds from now there may be no sign of life: a program is imported.
+
+    ``WATCHDOG_USEC=`` (sd_notify(3)), which lasts until `serves` is said.
+
+    Arguments:
+        interval: as in `serves`.
+    """
+    interval = watchdog_interval() if interval is None else interval
+    if interval is not None:
+        notify(f"{ALIVE}\nWATCHDOG_USEC={round(interval * 2e6 + seconds * 1e6)}")
+
+
 def hide() -> str | None:
     """Take systemd's socket out of the environment, before a server tells of itself that it is ready, and is not yet.
 

@@ -14,7 +14,7 @@ import socket
 
 from tlsrun import held
 from tlsrun.handover import received
-from tlsrun.listening.notify import READY, Watchdog, notify
+from tlsrun.listening.notify import Watchdog, serves
 from tlsrun.reloading.predecessors import Predecessors
 from tlsrun.reloading.reload import LOOK, Reload
 
@@ -34,7 +34,7 @@ def take_care() -> None:
             format="[%(asctime)s] %(name)s: %(message)s", datefmt="%Y-%m-%d %H:%M:%S", level=logging.INFO
         )
     _log.error("the new program did not start (see above); the workers of before serve on, and SIGHUP tries again")
-    notify(READY)
+    serves()
     predecessors = Predecessors()
     stops: list[int] = []
     reload = Reload(lambda: _sockets(handover.sockets), waits=lambda: bool(stops))

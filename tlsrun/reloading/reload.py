@@ -14,14 +14,15 @@ from typing import Any
 from tlsrun import held
 from tlsrun.handover import Handover, Old
 from tlsrun.listening.inherited import moved
-from tlsrun.listening.notify import READY, notify, reloading
+from tlsrun.listening.notify import needs, notify, reloading, serves
 from tlsrun.reloading.program import Program, find_program
-from tlsrun.reloading.trial import Outcome, Trial
+from tlsrun.reloading.trial import DEADLINE, Outcome, Trial
 
 _log = logging.getLogger("tlsrun.reload")
 
 #: Seconds between two looks at a trial.
 LOOK = 0.1
+_IMPORT = 2 * DEADLINE  # seconds that systemd's watchdog is to wait for the program that is executed anew
 
 
 class Reload:
@@ -33,6 +34,7 @@ class Reload:
         waits: whether a signal has come that is to be acted on first, such as one that ends the server.
         server: the only server that the new program can be; "" for any.
         main: the number of the process that serves; 0 for this one.
+        watchdog: seconds between two signs of life that systemd asks for; None to find out.
     """
 
     def __init__(
@@ -43,11 +45,12 @@ class Reload:
         waits: Callable[[], bool] = lambda: False,
         server: str = "",
         main: int = 0,
+        watchdog: float | None = None,
     ) -> None:
         self._waits = waits
         self._passed = False
         self._sockets = sockets
-        self._server, self._main = server, main
+        self._server, self._main, self._watchdog = server, main, watchdog
         self._otherwise = otherwise
         self._asked = False
         self._trial: Trial | None = None
@@ -135,7 +138,7 @@ class Reload:
                 "SIGHUP: the code stays, because this program cannot be run again: %s. %sFor new code, start it from a "
                 "file, or stop it and start it again", found, "The certificates were read. " if self._otherwise else "",
             )  # fmt: skip
-            notify(READY)
+            serves(self._watchdog)
             return
         self._program = found
         try:
@@ -151,11 +154,13 @@ class Reload:
             self._refuse(outcome.objection)
             return False
         _log.info("reload: the program would serve (%.1f s); it is executed anew", outcome.seconds)
+        # Nobody gives signs of life while it is imported in earnest, and before that the last requests may have to end.
+        needs(_IMPORT, self._watchdog)
         return True
 
     def _refuse(self, why: str) -> None:
         _log.error("not reloaded, what runs goes on: %s", why)
-        notify(READY)
+        serves(self._watchdog)
 
     def _handover(self) -> Handover:
         numbers = tuple(sock.fileno() for sock in self._sockets() if sock.fileno() >= 0)

@@ -13,7 +13,7 @@ import socket
 import threading
 from collections.abc import Sequence
 
-from tlsrun.listening.notify import READY, STOPPING, notify
+from tlsrun.listening.notify import STOPPING, notify, serves
 from tlsrun.reloading.predecessors import Predecessors
 from tlsrun.reloading.reload import LOOK, Reload
 from tlsrun.servers.builtin.server import Server
@@ -187,7 +187,7 @@ def start(server: Server, duties: Duties) -> None:
     """Begin to accept, and what else a serving process does."""
     server.start()
     duties.start()
-    notify(READY)
+    serves()
 
 
 def stop(server: Server, duties: Duties, grace: float) -> bool:

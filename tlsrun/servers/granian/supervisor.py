@@ -19,7 +19,7 @@ from granian.server.mp import ProcInfoCollector
 
 from tlsrun import held
 from tlsrun.handover import Old
-from tlsrun.listening.notify import READY, STOPPING, Watchdog, notify
+from tlsrun.listening.notify import STOPPING, Watchdog, notify, serves
 from tlsrun.reloading.reload import LOOK, Reload
 from tlsrun.servers.granian import pidfile
 from tlsrun.servers.granian.worker import RETIRE, STOPS
@@ -103,7 +103,7 @@ class Supervisor(Workforce):
         if not self._failed:
             self.keeper.report()
             self._predecessors.retire()
-            notify(READY)
+            serves()
         while not self.interrupt_signal:
             self._wait(LOOK if self._anew.is_trying else self._watchdog.within(_TICK))
             self._watchdog.feed()

@@ -14,7 +14,7 @@ from gunicorn.arbiter import Arbiter
 
 from tlsrun import held
 from tlsrun.handover import Old, is_anew
-from tlsrun.listening.notify import READY, STOPPING, Watchdog, hide, notify, show
+from tlsrun.listening.notify import STOPPING, Watchdog, hide, notify, serves, show
 from tlsrun.reloading.predecessors import Predecessors
 from tlsrun.reloading.reload import LOOK, Reload
 
@@ -114,7 +114,7 @@ class ReloadingArbiter(Arbiter):  # type: ignore[misc]  # gunicorn ships no type
         if is_anew() and self._deadline and self._all_serve():
             self._deadline = 0.0
             self._predecessors.retire()
-            notify(READY)
+            serves()
 
     def _all_serve(self) -> bool:
         return self.app.readiness.count() >= self.num_workers or time.monotonic() > self._deadline

@@ -29,6 +29,7 @@ _AT_ONCE = 16384  # bytes of a client that are looked at before it is the others
 #: Bytes thrown away of a request that nobody wants any more, within `_LINGER`. A client may have megabytes on the way
 #: before it looks for the answer, and a reset would take that away from it.
 _DRAINED = 1 << 24
+_GLANCE = 0.02  # seconds between the end of a client's time and the last look at what it has sent
 _LINGER = 2.0  # seconds that a client has to take the last answer, when it has sent what nobody reads
 _PROGRESS = 4096  # bytes that a client must take within the patience
 
@@ -207,7 +208,7 @@ class Connection(Channel):
         section 6.8). With HTTP/1.1 it would not know (RFC 9112, section 9.6).
         """
         known = self._served and isinstance(self._protocol, Http2)
-        self._set_timer(0 if known else self._worker.last_word, self._leave)
+        self._set_timer(0 if known else self._worker.last_word, self._leave if known else self._late)
 
     def _become_busy(self) -> None:
         if self._state is not _State.LEAVING:
@@ -217,6 +218,13 @@ class Connection(Channel):
     def _late(self) -> None:
         if self._state is _State.HANDSHAKE:
             self.time_out_handshake()
+        else:
+            self._set_timer(_GLANCE, self._leave_the_silent)
+
+    def _leave_the_silent(self) -> None:
+        """What has come in time counts, though this process was kept from looking at it (uvloop: timers go first)."""
+        if self._inbox:
+            self._set_timer(_GLANCE, self._leave_the_silent)
         else:
             self._leave()
 

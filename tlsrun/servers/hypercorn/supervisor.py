@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 
 from tlsrun import held
 from tlsrun.handover import Old
-from tlsrun.listening.notify import READY, STOPPING, Watchdog, notify
+from tlsrun.listening.notify import STOPPING, Watchdog, notify, serves
 from tlsrun.reloading.predecessors import Predecessors
 from tlsrun.reloading.reload import LOOK, Reload
 from tlsrun.servers.hypercorn.child import HANDLED, LEAVE, Child
@@ -105,7 +105,7 @@ class Supervisor:
                 return 1
             self._predecessors.retire()
             self._ready()
-            notify(READY)
+            serves()
             while not self._stops:
                 self._wait(LOOK if self._reload.is_trying else self._watchdog.within(_TICK))
                 self._watchdog.feed()

@@ -21,7 +21,7 @@ from hypercorn.asyncio.worker_context import WorkerContext
 from hypercorn.config import Config
 
 from tlsrun.account import become
-from tlsrun.edge.accepted import until_made
+from tlsrun.edge.accepted import close_all
 from tlsrun.servers.hypercorn.child import ENOUGH, LEAVE, READY
 from tlsrun.servers.hypercorn.connection import Connection
 from tlsrun.servers.hypercorn.desk import Desk
@@ -101,8 +101,7 @@ class Worker:
         enough = self.loop.create_task(self.hypercorn.terminate.wait())
         enough.add_done_callback(self._ask_for_another)
         await self._stop.wait()
-        for server in servers:
-            server.close()
+        await close_all(servers)
         if self._endpoint is not None and self._relieved:
             self._endpoint.stop_reading()
         self._site.duties.stop()
@@ -173,7 +172,6 @@ class Worker:
         """Let requests finish; cut off those that do not in time."""
         self.stopping = True
         await self.hypercorn.terminated.set()
-        await until_made()
         self._bid_farewell()
         end = self.loop.time() + self.config.graceful_timeout
         while self._busy() and self.loop.time() < end:

@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from tlsrun.listening.notify import READY, STOPPING, Watchdog, notify
+from tlsrun.listening.notify import STOPPING, Watchdog, notify, serves
 from tlsrun.reloading.reload import LOOK, Reload
 from tlsrun.servers.uwsgi.board import TICK, Phase, Wish, wait
 from tlsrun.servers.uwsgi.hold import Hold, hear
@@ -63,7 +63,7 @@ class Keeper:
         master = uwsgi.masterpid()
         self._hold = Hold(service.place, master)
         sockets = (*service.place.listening.sockets, *service.place.redirecting.sockets)
-        self._reload = Reload(lambda: sockets, server="uwsgi", main=master)
+        self._reload = Reload(lambda: sockets, server="uwsgi", main=master, watchdog=service.watchdog)
 
     def run(self) -> None:
         """Until the server stops."""
@@ -91,7 +91,7 @@ class Keeper:
     def _live(self) -> float:
         """Tell systemd what it asks for; returns how many seconds it may take until the next word."""
         if not self._ready:
-            self._ready = self._board.all_serve() and (notify(READY) or True)
+            self._ready = self._board.all_serve() and (serves(self._service.watchdog) or True)
         if self._watchdog is not None:
             self._watchdog.feed()
         if not self._ready:
