@@ -112,6 +112,7 @@ STAGES = {
 }
 
 
+@pytest.mark.representatives
 @pytest.mark.parametrize("everybody", [False, True], ids=["master", "group"])
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stop_soon_after_the_old_program_has_gone(
