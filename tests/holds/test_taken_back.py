@@ -124,7 +124,9 @@ def server(
     with Server(command, env=env, cwd=ROOT) as running:
         (running.until_listening if case.plain else running.until_tls)(address)
         site = Site(case, running, address, ca_file, folder)
-        assert site.get("/pid")  # its workers have started, too
+        # Its workers have started, too. Else they could answer while `say_goodbye` looks for the server's goodbye:
+        # OpenSSL drops an answer that it finds there.
+        assert site.get("/pid")
         yield site
 
 
