@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import threading
 import time
@@ -82,6 +83,22 @@ def test_a_stop_during_a_reload_stops(localhost_cert: Paths, ca_file: Path, tmp_
         assert result() == 200
         assert site.server.wait() == 0
         assert "binary reloading" not in site.server.log()
+
+
+def test_a_keeper_that_is_killed_in_mid_reload(localhost_cert: Paths, ca_file: Path, tmp_path: Path) -> None:
+    """Another one hears what comes, and the server serves and stops as ever."""
+    with in_flight(localhost_cert, ca_file, tmp_path, 2) as (site, result):
+        keeper = re.search(r"spawned uWSGI mule 1 \(pid: (\d+)\)", site.server.log())
+        assert keeper is not None
+        site.server.signal(signal.SIGHUP)
+        site.server.until_logged(f'running "callint:uwsgi_block_signal {signal.SIGHUP:d}" (touch)')
+        os.kill(int(keeper[1]), signal.SIGKILL)
+        assert result() == 200
+        site.server.until_logged(f'running "callint:uwsgi_unblock_signal {signal.SIGHUP:d}" (touch)')
+        assert site.get()["pid"] in site.children()
+        site.server.signal(signal.SIGTERM)
+        assert site.server.wait() == 0
+        assert not site.server.members()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["TERM", "INT"])

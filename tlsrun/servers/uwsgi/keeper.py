@@ -72,7 +72,8 @@ class Keeper:
             signal.signal(number, note)
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
         # Until then the signals by which it is told what to do have another meaning.
-        wait(lambda: self._hold.is_over, None)
+        while not wait(lambda: self._hold.is_over, _ANSWER):
+            self._hold.end()  # a keeper before this one was killed in mid-reload
         hear()
         signal.signal(signal.SIGALRM, lambda *_: None)
         while not _is_asked(*STOP):
