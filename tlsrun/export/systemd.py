@@ -201,8 +201,8 @@ def _notifying(site: Site) -> Iterator[str]:
 
 
 def _stopping(site: Site) -> Iterator[str]:
-    if site.form == "tls" and _server(site) == "uwsgi":
-        yield "# It stops by SIGTERM too, which uWSGI ignores for a moment when it has just been reloaded."
+    if site.form == "tls" and (server := load(site.server)).misses_sigterm:
+        yield f"# It stops by SIGTERM too, which {server.facts.title} ignores for a moment at its start."
         yield "KillSignal=SIGINT"
 
 

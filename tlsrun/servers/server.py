@@ -34,6 +34,7 @@ class Server:
         remark: what `tlsrun check` says of the installed one: the finding's name, and the words.
         has_wheel: whether PyPI had wheels of all that it needs for such a Python and machine, at this release.
         notifies_by_child: whether it is not the started process that tells systemd that it serves.
+        misses_sigterm: whether it ignores SIGTERM for a moment when it starts; SIGINT stops it as well.
         stock: the same server by its own command; None where that stands behind no front.
     """
 
@@ -46,6 +47,7 @@ class Server:
     remark: Callable[[], tuple[str, str]] | None = None
     has_wheel: Callable[[Here], bool] = lambda here: True
     notifies_by_child: bool = False
+    misses_sigterm: bool = False
     stock: Stock | None = None
 
     def probe(self) -> ServerFacts:

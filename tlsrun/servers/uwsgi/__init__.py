@@ -38,4 +38,5 @@ SERVER = Server(
     remark=_remark,
     has_wheel=_has_wheel,
     notifies_by_child=True,
+    misses_sigterm=True,
 )
