@@ -56,7 +56,7 @@ def test_help_begins_with_examples(command: object) -> None:
 def test_every_target_has_a_cell_for_every_setting() -> None:
     """So that no setting is dropped in silence."""
     for target in export.TARGETS:
-        assert set(export.load(target).MAPPING) == set(SPECS), target
+        assert set(export.load(target).mapping) == set(SPECS), target
 
 
 @pytest.mark.parametrize("target", export.TARGETS)
@@ -223,7 +223,7 @@ def test_folders_that_would_be_read_as_something_else(
     for target in ("nginx", "apache", "haproxy", "caddy", "uwsgi-ini", "systemd", "compose"):
         done = CliRunner().invoke(tlsrun, ["export", target, *words])
         assert (done.exit_code, done.stdout) == (2, "")
-        assert f"the working folder {folder}: a file for {export.load(target).TITLE} has such paths of" in done.stderr
+        assert f"the working folder {folder}: a file for {export.load(target).title} has such paths of" in done.stderr
     for target in ("gunicorn-conf", "hypercorn-toml"):
         assert CliRunner().invoke(tlsrun, ["export", target, *words]).exit_code == 0
     monkeypatch.chdir(project)

@@ -123,7 +123,7 @@ def test_what_it_is_called_here(word: str, target: str) -> None:
 @pytest.mark.parametrize("target", export.TARGETS)
 def test_titles_are_singular(target: str) -> None:
     """They begin sentences: "… needs a certificate", "… has no option"."""
-    assert not re.search(r"s'|units$|objects$", export.load(target).TITLE)
+    assert not re.search(r"s'|units$|objects$", export.load(target).title)
 
 
 def examples() -> list[str]:

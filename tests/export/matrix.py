@@ -15,7 +15,7 @@ from tlsrun.export.notes import FRONTS
 from tlsrun.settings.table import SPECS, environment_variable, flag
 
 #: target and form, as the columns of the table have them.
-COLUMNS = [(name, form) for name in export.TARGETS for form in (export.load(name).FORMS or [""])]
+COLUMNS = [(name, form) for name in export.TARGETS for form in (export.load(name).forms or [""])]
 _HEADS = {
     "nginx": ["http", "uwsgi"], "apache": ["wsgi", "proxy"], "haproxy": ["http", "tls"], "caddy": ["http"],
     "uwsgi-ini": ["edge", "native"], "gunicorn-conf": [""], "hypercorn-toml": [""],
@@ -160,7 +160,7 @@ def needed(column: tuple[str, str]) -> list[str]:
     name, form = column
     if column == ("haproxy", "tls"):
         return []
-    has_one = form in export.load(name).NEEDS_CERTIFICATE or name == "caddy"
+    has_one = export.load(name).names_files(form) or name == "caddy"
     return ["hosts"] if name == "kubernetes" else ["cert", "key"] if has_one else []
 
 

@@ -17,7 +17,7 @@ from tlsrun.check.live.observation import Observation
 from tlsrun.check.trust import Trust
 from tlsrun.settings.derived import policy_of
 from tlsrun.settings.table import Settings
-from tlsrun.tls.policy import INTERMEDIATE_CIPHERS
+from tlsrun.tls.policy import INTERMEDIATE_CIPHERS, VERSIONS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,8 +85,7 @@ def measured_settings(
         return None
     codes = {one.code.code for one in findings}
     policy = policy_of(settings)
-    newest = policy.max_version or "1.3"
-    versions = {f"TLS {one}": policy.min_version <= one <= newest for one in ("1.2", "1.3")}
+    versions = {f"TLS {one}": one in policy.versions for one in VERSIONS}
     suites = set(policy.ciphers.split(":"))
     return Measured(
         live=False,

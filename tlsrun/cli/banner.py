@@ -39,7 +39,7 @@ def banner_lines(plan: Plan, server: ServerFacts, now: datetime.datetime, app_na
         yield f"It is a development certificate. `{command}` has browsers trust the CA: {plan.development_ca}"
     if plan.sni:
         yield f"More certificates, chosen by name: {_some(tuple(plan.sni))}"
-    yield f"TLS {_versions(plan)}, profile {plan.profile}; {http_words(plan.http)}"
+    yield f"TLS {' and '.join(plan.policy.versions)}, profile {plan.profile}; {http_words(plan.http)}"
     yield f"Plain HTTP: {_plain_words(plan, server)}"
 
 
@@ -105,15 +105,6 @@ def certificate_words(plan: Plan, now: datetime.datetime) -> str:
     days = (plan.identity.not_after - now).days
     left = f"{days} days left" if days >= 0 else f"expired {-days} days ago"
     return f"{_some(plan.identity.names)}; {plan.identity.key_type}; {left} (until {plan.identity.not_after:%Y-%m-%d})"
-
-
-def _versions(plan: Plan) -> str:
-    spoken = [
-        version
-        for version in ("1.2", "1.3")
-        if plan.policy.min_version <= version <= (plan.policy.max_version or "1.3")
-    ]
-    return " and ".join(spoken)
 
 
 def _some(names: tuple[str, ...]) -> str:

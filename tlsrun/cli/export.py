@@ -137,7 +137,7 @@ def write_export(
     try:
         chosen = export.load(target)
         form = _form(target, chosen, values["upstream"])
-        usual = default_layer(chosen.DEFAULTS, f"tlsrun export {target}")
+        usual = default_layer(chosen.defaults, f"tlsrun export {target}")
         # Below the application's own configuration, above its framework's defaults.
         ordered = [*command_line_layers(context, values), *layers[:2], usual, *layers[2:]]
         resolution = resolve(ordered)
@@ -145,12 +145,12 @@ def write_export(
         decided = plan_for(target, resolution, form=form, app=app, now=now)
         site = _site(target, app, values, form, decided)
         carried, said = given_here(resolution), given(resolution)
-        problems = list(awkward(target, decided.plan, site, chosen.TITLE, resolution))
+        problems = list(awkward(target, decided.plan, site, chosen.title, resolution))
         known = {problem.where for problem in problems}
         problems += [
             problem
             for problem in unwritable(
-                target, chosen.TITLE, site, said if target == "uwsgi-ini" else carried, resolution
+                target, chosen.title, site, said if target == "uwsgi-ini" else carried, resolution
             )
             if not any(where.startswith(f"{problem.where} ") for where in known)
         ]
@@ -174,12 +174,12 @@ def write_export(
 
 
 def _form(target: str, chosen: export.Target, given: str | None) -> str:
-    forms = list(chosen.FORMS)
+    forms = list(chosen.forms)
     if given is None:
         return forms[0] if forms else ""
     if given in forms:
         return given
-    there = ", ".join(f"{form} ({words})" for form, words in chosen.FORMS.items())
+    there = ", ".join(f"{form} ({words})" for form, words in chosen.forms.items())
     remedy = f"There is {there}" if forms else "Leave it out"
     raise ConfigurationError([Problem(where=f"--upstream {given}", what=f"{target} has no such form", remedy=remedy)])
 
@@ -237,7 +237,7 @@ def _write(output: Path, chosen: export.Target, plan: Plan, site: Site, *, force
     Raises:
         ConfigurationError: see `write_file`; or several files are to be one.
     """
-    several = getattr(chosen, "files", None)
+    several = chosen.files
     if str(output) == "-":
         click.echo(chosen.render(plan, site), nl=False)
     elif several is None:
@@ -247,7 +247,7 @@ def _write(output: Path, chosen: export.Target, plan: Plan, site: Site, *, force
         for name, text in several(plan, site).items():
             _write_one(output / name, text, force=force)
     else:
-        what, remedy = f"{chosen.TITLE} has several files", "Name a folder, such as /etc/systemd/system"
+        what, remedy = f"{chosen.title} has several files", "Name a folder, such as /etc/systemd/system"
         raise ConfigurationError([Problem(where=f"-o {output}", what=what, remedy=remedy)])
 
 

@@ -7,8 +7,9 @@ cannot express stands in its MAPPING, and is an error before a line is written.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
-from typing import Any, Protocol, cast
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
 
 from tlsrun.deciding.choosing import ServerFacts
 from tlsrun.deciding.plan import Plan
@@ -51,48 +52,59 @@ def runs_tlsrun(target: str, form: str) -> bool:
     return target in SERVED_BY_US and target != "procfile" and (target != "systemd" or form == "tls")
 
 
-class Target(Protocol):
-    """What each module of this package offers.
+#: Of a front, which most targets are.
+_DEFAULTS = {"host": "::", "port": 443, "redirect_port": 80}
 
-    Attributes:
-        TITLE: as people write it, with what the file is of.
-        FORMS: what ``--upstream`` chooses between, the default first, each in a few words; empty where there is
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """What each module of this package offers, under these names in capitals where it is not the default.
+
+    Arguments:
+        title: as people write it, with what the file is of.
+        mapping: for each setting whether the file can say it, in its first form.
+        render: makes the file. Raises ConfigurationError for what such a file cannot say.
+        files: makes several, by name, where the target has several.
+        forms: what ``--upstream`` chooses between, the default first, each in a few words; empty where there is
             nothing to choose.
-        DEFAULTS: settings that have another default in such a file.
-        MAPPING: for each setting whether the file can say it, in its first form.
-        HTTP: the HTTP versions that it can speak, the newest first.
-        NEEDS_CERTIFICATE: the forms that name the certificate's files.
-
-    A module may also have RUNS: form -> the server that the file is of, or that its application's side is told to be;
-    BY_FORM: form -> the cells that differ from MAPPING there; HTTP_BY_FORM: form -> its HTTP;
-    and HTTP_LIMITS: HTTP version -> the settings that it cannot honour, as `ServerFacts.http_limits` has them.
+        defaults: settings that have another default in such a file.
+        http: the HTTP versions that it can speak, the newest first.
+        needs_certificate: the forms that name the certificate's files; None for all.
+        runs: form -> the server that the file is of, or that its application's side is told to be.
+        by_form: form -> the cells that differ from ``mapping`` there.
+        http_by_form: form -> its HTTP.
+        http_limits: HTTP version -> the settings that it cannot honour, as `ServerFacts.http_limits` has them.
     """
 
-    TITLE: str
-    FORMS: Mapping[str, str]
-    DEFAULTS: Mapping[str, Any]
-    MAPPING: Mapping[str, Cell]
-    HTTP: tuple[str, ...]
-    NEEDS_CERTIFICATE: frozenset[str]
+    title: str
+    mapping: Mapping[str, Cell]
+    render: Callable[[Plan, Site], str]
+    files: Callable[[Plan, Site], dict[str, str]] | None = None
+    forms: Mapping[str, str] = field(default_factory=dict)
+    defaults: Mapping[str, Any] = field(default_factory=_DEFAULTS.copy)
+    http: tuple[str, ...] = ("3", "2", "1.1")
+    needs_certificate: frozenset[str] | None = None
+    runs: Mapping[str, str] = field(default_factory=dict)
+    by_form: Mapping[str, Mapping[str, Cell]] = field(default_factory=dict)
+    http_by_form: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    http_limits: Mapping[str, Mapping[str, Unsupported]] = field(default_factory=dict)
 
-    def render(self, plan: Plan, site: Site) -> str:
-        """The file.
-
-        Raises:
-            ConfigurationError: the plan asks for what such a file cannot say.
-        """
+    def names_files(self, form: str) -> bool:
+        """Whether the file, in this form, names those of the certificate."""
+        return self.needs_certificate is None or form in self.needs_certificate
 
 
 def load(name: str) -> Target:
     """The target called ``name``."""
-    return cast(Target, importlib.import_module(f"tlsrun.export.{name.replace('-', '_')}"))
+    module = vars(importlib.import_module(f"tlsrun.export.{name.replace('-', '_')}"))
+    spelled = {one.name: one.name if one.name in ("render", "files") else one.name.upper() for one in fields(Target)}
+    return Target(**{name: module[word] for name, word in spelled.items() if word in module})
 
 
 def mapping_of(name: str, form: str) -> Mapping[str, Cell]:
     """For each setting whether the target's file can say it in this form."""
     target = load(name)
-    by_form: Mapping[str, Mapping[str, Cell]] = getattr(target, "BY_FORM", {})
-    return {**target.MAPPING, **by_form.get(form, {})}
+    return {**target.mapping, **target.by_form.get(form, {})}
 
 
 def facts_of(name: str, form: str = "") -> ServerFacts:
@@ -102,14 +114,10 @@ def facts_of(name: str, form: str = "") -> ServerFacts:
         form: of its file; empty for the first.
     """
     target = load(name)
-    http: Mapping[str, tuple[str, ...]] = getattr(target, "HTTP_BY_FORM", {})
-    limits: Mapping[str, Mapping[str, Unsupported]] = getattr(target, "HTTP_LIMITS", {})
     return ServerFacts(
         name=name,
-        title=target.TITLE,
-        version=None,
-        missing=None,
+        title=target.title,
         mapping=mapping_of(name, form),
-        http=http.get(form, target.HTTP),
-        http_limits=limits,
+        http=target.http_by_form.get(form, target.http),
+        http_limits=target.http_limits,
     )

@@ -19,7 +19,6 @@ from tlsrun.settings.mapping import Unsupported
 
 TITLE = "Apache"
 FORMS = {"wsgi": "mod_wsgi, in its daemon processes", "proxy": "mod_proxy_http, to gunicorn or Granian"}
-DEFAULTS = {"host": "::", "port": 443, "redirect_port": 80}
 MAPPING = cells(
     FOREIGN,
     proxy_protocol=Unsupported("believes the PROXY protocol from everybody who connects, not from some",
@@ -29,7 +28,6 @@ MAPPING = cells(
 )  # fmt: skip
 RUNS = {"wsgi": "mod_wsgi"}
 HTTP = ("2", "1.1")
-NEEDS_CERTIFICATE = frozenset(FORMS)
 
 _GROUPS = "X25519:prime256v1:secp384r1"
 
@@ -51,8 +49,7 @@ def _head(plan: Plan, site: Site) -> str:
     paragraphs = [
         f"Apache in front of {site.app}: TLS ends here, "
         + ("the application runs in mod_wsgi." if site.form == "wsgi" else "the application is asked over HTTP."),
-        f"Written by: {site.command}",
-        *site.notes,
+        *site.origin,
         f"Save it as /etc/apache2/sites-available/{site.name}.conf. Then:",
         f"{enable}apachectl configtest && systemctl reload apache2",
         "A renewed certificate is read at a reload: certbot renew --deploy-hook 'systemctl reload apache2'",
@@ -66,11 +63,7 @@ def _head(plan: Plan, site: Site) -> str:
             f"    {site.environment}/bin/mod_wsgi-express module-config | head -1",
         ]
     else:
-        paragraphs += [
-            f"The application's side. Apache's account must be able to connect to {site.socket}:",
-            serving.example(plan, site, protocol="http", proxy="apache"),
-            serving.as_service(site, "apache"),
-        ]
+        paragraphs += serving.side(plan, site, "Apache", proxy="apache")
     return comment(*paragraphs)
 
 
@@ -164,10 +157,9 @@ def _as_sent(slashes: str) -> Iterator[str]:
 
 def _policy(plan: Plan) -> Iterator[str]:
     policy = plan.policy
-    versions = [one for one in ("1.2", "1.3") if policy.min_version <= one <= (policy.max_version or "1.3")]
     yield f"# Mozilla's {plan.profile} profile, guideline 6.0."
-    yield f"SSLProtocol -all {' '.join(f'+TLSv{version}' for version in versions)}"
-    if "1.2" in versions:
+    yield f"SSLProtocol -all {' '.join(f'+TLSv{version}' for version in policy.versions)}"
+    if "1.2" in policy.versions:
         yield f"SSLCipherSuite {policy.ciphers}"
     yield "SSLHonorCipherOrder off"
     if not policy.groups:

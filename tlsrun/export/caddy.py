@@ -20,7 +20,6 @@ from tlsrun.tls.policy import INTERMEDIATE_CIPHERS
 
 TITLE = "Caddy"
 FORMS = {"http": "HTTP, to gunicorn or Granian"}
-DEFAULTS = {"host": "::", "port": 443, "redirect_port": 80}
 MAPPING = cells(
     FOREIGN,
     proxy_protocol=Unsupported("speaks the PROXY protocol since 2.7 only, which this file does not ask for",
@@ -30,7 +29,6 @@ MAPPING = cells(
     acme_webroot=Unsupported("answers ACME challenges itself", accepts=(None,)),
     sni_strict=Ours("names without a certificate are refused in the handshake"),
 )  # fmt: skip
-HTTP = ("3", "2", "1.1")
 #: Without one it obtains its own.
 NEEDS_CERTIFICATE: frozenset[str] = frozenset()
 
@@ -89,15 +87,12 @@ def _head(plan: Plan, site: Site) -> str:
     )
     return comment(
         f"Caddy in front of {site.app}: TLS ends here, and {whose}; the application is asked over HTTP.",
-        f"Written by: {site.command}",
-        *site.notes,
+        *site.origin,
         "Save it as /etc/caddy/Caddyfile. Then:",
         "    caddy validate --config /etc/caddy/Caddyfile --adapter caddyfile && systemctl reload caddy",
         *(["A renewed certificate is read by: certbot renew --deploy-hook "
            "'caddy reload --force --config /etc/caddy/Caddyfile'"] if site.has_certificate else []),
-        f"The application's side. Caddy's account must be able to connect to {site.socket}:",
-        serving.example(plan, site, protocol="http", proxy="caddy"),
-        serving.as_service(site, "caddy"),
+        *serving.side(plan, site, "Caddy", proxy="caddy"),
     )  # fmt: skip
 
 

@@ -83,6 +83,17 @@ def read_when_told(when: str) -> Aside:
 #: Of a file that starts `tlsrun run`: it can say what that can, in its environment.
 OURS: Mapping[str, Cell] = dict.fromkeys(SPECS, Ours("in the environment of `tlsrun run`"))
 
+#: Of a file for a container that runs the image of the Dockerfile.
+_EVERY_ADDRESS = "place to listen but every address of its container"
+_OWN_ACCOUNT = no_option("account of this machine; the image has its own", None)
+CONTAINER: Mapping[str, Cell] = {
+    **OURS,
+    "bind": no_option(_EVERY_ADDRESS, ()),
+    "host": no_option(_EVERY_ADDRESS, "0.0.0.0", "::"),  # noqa: S104 -- text of a file
+    "user": _OWN_ACCOUNT,
+    "group": _OWN_ACCOUNT,
+}
+
 #: What is about TLS and its port, where somebody else ends it.
 OF_TLS = (
     "cert", "key", "key_password", "key_password_file", "key_password_command", "chain", "http", "profile",

@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 
 from tlsrun.deciding.plan import Plan
 from tlsrun.export import serving
-from tlsrun.export.cells import OURS, cells, no_option
+from tlsrun.export.cells import CONTAINER, cells, no_option
 from tlsrun.export.dockerfile import ACCOUNT, PROBE
 from tlsrun.export.material import key_path, path_of, quoted
 from tlsrun.export.quoting import compose, yaml
@@ -16,21 +16,14 @@ from tlsrun.export.site import Site
 from tlsrun.export.text import comment
 
 TITLE = "A compose file"
-FORMS: dict[str, str] = {}
 DEFAULTS = {"host": "0.0.0.0", "port": 443}  # noqa: S104 -- text of a file
 MAPPING = cells(
-    OURS,
-    bind=no_option("place to listen but every address of its container", ()),
-    host=no_option("place to listen but every address of its container", "0.0.0.0", "::"),  # noqa: S104
-    user=no_option("account of this machine; the image has its own", None),
-    group=no_option("account of this machine; the image has its own", None),
+    CONTAINER,
     **dict.fromkeys(
         ("sni", "chain", "key_password_file"),
         no_option("folders mounted but those of the certificate, the key and what signs client certificates", None, ()),
     ),
 )
-HTTP = ("3", "2", "1.1")
-NEEDS_CERTIFICATE = frozenset(("",))
 
 #: What certbot keeps: live/NAME holds links into archive, so that the whole folder must be mounted.
 _CERTBOT = PurePosixPath("/etc/letsencrypt")
@@ -64,8 +57,7 @@ def render(plan: Plan, site: Site) -> str:
     head = comment(
         f"{site.app} over HTTPS in a container, under {site.server}. The image is that of the Dockerfile: tlsrun "
         f"export dockerfile {quoted(site.app)} -o Dockerfile",
-        f"Written by: {site.command}",
-        *site.notes,
+        *site.origin,
         f"    docker compose {_told(site)}up --build --detach",
         f"The account {ACCOUNT} of the image must be able to read the key: chgrp {ACCOUNT} and chmod g+r, for the "
         "key and, "

@@ -13,7 +13,6 @@ from tlsrun.export.site import Site
 from tlsrun.export.text import after_options, comment
 
 TITLE = "A Dockerfile"
-FORMS: dict[str, str] = {}
 DEFAULTS = {"host": "0.0.0.0", "port": 8443}  # noqa: S104 -- text of a file
 _MOUNTED = Aside("the image finds it in the folder that is mounted, under the name that the comment on top says")
 MAPPING = cells(
@@ -28,7 +27,6 @@ MAPPING = cells(
         no_option("files of this machine but the certificate, the key and what signs client certificates", None, ()),
     ),
 )
-HTTP = ("3", "2", "1.1")
 NEEDS_CERTIFICATE: frozenset[str] = frozenset()
 
 #: Where certificate and key are mounted, under the names that a Kubernetes secret has.
@@ -73,8 +71,7 @@ def render(plan: Plan, site: Site) -> str:
     )  # fmt: skip
     head = comment(
         f"{site.app} over HTTPS, under {site.server}. Requirements are those of requirements.txt.",
-        f"Written by: {site.command}",
-        *site.notes,
+        *site.origin,
         f"    docker build {_told(site)}-t {site.name} .\n"
         f"    docker run {_published(plan)} -v /path/to/certificates:{MOUNTED}:ro {site.name}",
         f"The folder holds {_held(plan)}, which the account {ACCOUNT} must be able to read. A renewed "

@@ -13,7 +13,6 @@ from tlsrun.servers.stock import ENTRY
 from tlsrun.settings.mapping import Ours, Unsupported
 
 TITLE = "gunicorn's own command"
-FORMS: dict[str, str] = {}
 DEFAULTS = {"host": "::", "port": 443}
 MAPPING = cells(
     FOREIGN,
@@ -32,7 +31,6 @@ MAPPING = cells(
 )
 RUNS = {"": "gunicorn"}
 HTTP = ("1.1",)
-NEEDS_CERTIFICATE = frozenset(("",))
 
 _CONTEXT = '''
 # --- TLS ---
@@ -89,8 +87,7 @@ def render(plan: Plan, site: Site) -> str:
     """A ``gunicorn.conf.py``."""
     head = comment(
         f"gunicorn serving {site.app} over HTTPS, by gunicorn's own command.",
-        f"Written by: {site.command}",
-        *site.notes,
+        *site.origin,
         f"    cd {quoted(str(site.folder))} && {quoted(f'{site.environment}/bin/gunicorn')} "
         f"-c {quoted(site.file('gunicorn.conf.py'))}",
         "A renewed certificate is read at a reload: certbot renew --deploy-hook 'systemctl reload NAME' (kill -HUP).",

@@ -18,7 +18,6 @@ from tlsrun.settings.mapping import Ours, Unsupported
 
 TITLE = "HAProxy"
 FORMS = {"http": "TLS ends here, HTTP goes on", "tls": "TLS is passed through, with the PROXY protocol"}
-DEFAULTS = {"host": "::", "port": 443, "redirect_port": 80}
 MAPPING = cells(
     FOREIGN,
     reload=read_when_told("at the start and at a reload"),
@@ -86,15 +85,12 @@ def _head(plan: Plan, site: Site) -> str:
     making = " && \\\n      ".join(makes)
     return comment(
         f"HAProxy in front of {site.app}: TLS ends here, the application is asked over HTTP.",
-        f"Written by: {site.command}",
-        *site.notes,
+        *site.origin,
         "Save it as /etc/haproxy/haproxy.cfg. HAProxy wants certificate, chain and key in one file; made before the "
         "start, and after each renewal (certbot renew --deploy-hook FILE with these two lines):",
         f"    ( umask 077 && mkdir -p {quoted(site.certificates)} && {making} ) &&\n"
         "      haproxy -c -f /etc/haproxy/haproxy.cfg && systemctl reload haproxy",
-        f"The application's side. HAProxy's account must be able to connect to {site.socket}:",
-        serving.example(plan, site, protocol="http", proxy="haproxy"),
-        serving.as_service(site, "haproxy"),
+        *serving.side(plan, site, "HAProxy", proxy="haproxy"),
     )
 
 
@@ -103,8 +99,7 @@ def _head_through(plan: Plan, site: Site) -> str:
     return comment(
         f"HAProxy in front of {len(site.machines)} machines: TLS is passed through and ends there; the PROXY protocol "
         "tells them the client's address.",
-        f"Written by: {site.command}",
-        *site.notes,
+        *site.origin,
         "Save it as /etc/haproxy/haproxy.cfg. Then:",
         "    haproxy -c -f /etc/haproxy/haproxy.cfg && systemctl reload haproxy",
         "The other side. Each machine must believe the PROXY protocol from this one's address and from nobody else's: "

@@ -16,7 +16,6 @@ from tlsrun.settings.mapping import Ours, Unsupported
 from tlsrun.settings.table import environment_variable
 
 TITLE = "Hypercorn's own command"
-FORMS: dict[str, str] = {}
 #: HTTP/3 only when it is asked for: with it Hypercorn up to 0.18 spends the whole graceful_timeout at each stop.
 DEFAULTS = {"host": "::", "port": 443, "http": ("2", "1.1")}
 _ONLY_HTTPS = no_option("redirect from plain HTTP; put one in front", None, ())
@@ -44,7 +43,6 @@ MAPPING = cells(
     group=_ACCOUNT,
 )
 RUNS = {"": "hypercorn"}
-HTTP = ("3", "2", "1.1")
 #: What `tlsrun run` is asked of HTTP/3, and what that mends of it.
 HTTP_LIMITS = {
     "3": {
@@ -56,7 +54,6 @@ HTTP_LIMITS = {
         "handshake_timeout": Unsupported("has no deadline for handshakes", accepts=(10.0,)),
     }
 }  # fmt: skip
-NEEDS_CERTIFICATE = frozenset(("",))
 
 _ENTRY = "tlsrun.entry:asgi"
 
@@ -65,8 +62,7 @@ def render(plan: Plan, site: Site) -> str:
     """A ``hypercorn.toml``."""
     head = comment(
         f"Hypercorn serving {site.app} over HTTPS, by Hypercorn's own command.",
-        f"Written by: {site.command}",
-        *site.notes,
+        *site.origin,
         f"    cd {quoted(str(site.folder))}\n"
         + command([f"{site.environment}/bin/hypercorn", "-c", site.file("hypercorn.toml"), f"asgi:{_ENTRY}"],
                   [*serving.variables(plan, site, carried=True), *_threads(plan)]),

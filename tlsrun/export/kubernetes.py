@@ -5,7 +5,7 @@ from __future__ import annotations
 from tlsrun.deciding.plan import Plan
 from tlsrun.errors import ConfigurationError, Problem
 from tlsrun.export import serving
-from tlsrun.export.cells import OURS, cells, no_option
+from tlsrun.export.cells import CONTAINER, cells, no_option
 from tlsrun.export.dockerfile import ACCOUNT, MOUNTED
 from tlsrun.export.material import quoted
 from tlsrun.export.quoting import kubernetes, yaml
@@ -13,20 +13,14 @@ from tlsrun.export.site import Site
 from tlsrun.export.text import after_options, comment
 
 TITLE = "A Kubernetes manifest"
-FORMS: dict[str, str] = {}
 DEFAULTS = {"host": "0.0.0.0", "port": 443}  # noqa: S104 -- text of a file
 MAPPING = cells(
-    OURS,
+    CONTAINER,
     {name: no_option("files of this machine: cert-manager makes certificate and key", None, ()) for name in (
         "cert", "key", "chain", "key_password", "key_password_file", "key_password_command", "sni", "acme_webroot",
         "client_crl",
     )},
-    bind=no_option("place to listen but every address of its container", ()),
-    host=no_option("place to listen but every address of its container", "0.0.0.0", "::"),  # noqa: S104
-    user=no_option("account of this machine; the image has its own", None),
-    group=no_option("account of this machine; the image has its own", None),
 )  # fmt: skip
-HTTP = ("3", "2", "1.1")
 NEEDS_CERTIFICATE: frozenset[str] = frozenset()
 
 _CLIENTS = "/etc/tls-clients"
@@ -67,8 +61,7 @@ def _head(plan: Plan, site: Site) -> str:
         f"{site.app} on Kubernetes: a Service passes TLS through to {site.server} in the pods, which end it; "
         "cert-manager "
         "obtains the certificate and renews it in the secret, and the pods serve a renewed one without a restart.",
-        f"Written by: {site.command}",
-        *site.notes,
+        *site.origin,
         f"The image is that of the Dockerfile: tlsrun export dockerfile {quoted(site.app)} -o Dockerfile. Put its name "
         "in place of "
         f"registry.example/{site.name}:1, and that of your ClusterIssuer in place of letsencrypt. Then:",

@@ -18,11 +18,9 @@ from tlsrun.export.text import block, comment, duration
 
 TITLE = "nginx"
 FORMS = {"http": "HTTP, to gunicorn or Granian", "uwsgi": "uWSGI's own protocol"}
-DEFAULTS = {"host": "::", "port": 443, "redirect_port": 80}
 MAPPING = cells(FOREIGN, reload=read_when_told("at the start and at `nginx -s reload`"))
 RUNS = {"uwsgi": "uwsgi"}
 HTTP = ("2", "1.1")
-NEEDS_CERTIFICATE = frozenset(FORMS)
 
 #: Mozilla's groups that every OpenSSL has had since 1.1; X25519MLKEM768 takes 3.5, and an unknown one is an error.
 _GROUPS = "X25519:prime256v1:secp384r1"
@@ -38,20 +36,15 @@ def render(plan: Plan, site: Site) -> str:
 
 
 def _head(plan: Plan, site: Site) -> str:
-    uwsgi = site.form == "uwsgi"
-    side = serving.example(plan, site, protocol="uwsgi" if uwsgi else "http", proxy=None if uwsgi else "nginx")
-    how = "the uwsgi protocol" if uwsgi else "HTTP"
+    how = "the uwsgi protocol" if site.form == "uwsgi" else "HTTP"
     return comment(
         f"nginx in front of {site.app}: TLS ends here, the application is asked over {how}.",
-        f"Written by: {site.command}",
-        *site.notes,
+        *site.origin,
         f"Save it as /etc/nginx/sites-enabled/{site.name} (conf.d/{site.name}.conf where there is no such folder). "
         "Then:",
         "    nginx -t && systemctl reload nginx",
         "A renewed certificate is read at a reload: certbot renew --deploy-hook 'systemctl reload nginx'",
-        f"The application's side. nginx's account must be able to connect to {site.socket}:",
-        side,
-        serving.as_service(site, None if uwsgi else "nginx"),
+        *serving.side(plan, site, "nginx", proxy="nginx", protocol=site.form),
     )
 
 
@@ -143,10 +136,9 @@ def _https(plan: Plan, site: Site, names: tuple[str, ...], identities: list[Iden
 
 def _policy(plan: Plan) -> Iterator[str]:
     policy = plan.policy
-    versions = [one for one in ("1.2", "1.3") if policy.min_version <= one <= (policy.max_version or "1.3")]
     yield f"# Mozilla's {plan.profile} profile, guideline 6.0."
-    yield f"ssl_protocols {' '.join(f'TLSv{version}' for version in versions)};"
-    if "1.2" in versions:
+    yield f"ssl_protocols {' '.join(f'TLSv{version}' for version in policy.versions)};"
+    if "1.2" in policy.versions:
         yield f"ssl_ciphers {policy.ciphers};"
     yield "ssl_prefer_server_ciphers off;"
     if not policy.groups:

@@ -48,7 +48,7 @@ def _asides(target: str, resolution: Resolution, site: Site) -> Iterator[Problem
 
 def _server(target: str, resolution: Resolution, site: Site) -> Iterator[Problem]:
     asked = resolution.settings.server
-    runs = getattr(export.load(target), "RUNS", {}).get(site.form, site.server)
+    runs = export.load(target).runs.get(site.form, site.server)
     if resolution.is_given("server") and asked not in (AUTO, runs):
         yield Problem(
             where=f"{resolution.spelling('server')} {asked}",

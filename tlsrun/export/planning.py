@@ -69,7 +69,7 @@ def plan_for(target: str, resolution: Resolution, *, form: str, app: App | None,
     """
     settings = resolution.settings
     named = settings.names_certificate
-    needs_certificate = form in export.load(target).NEEDS_CERTIFICATE
+    needs_certificate = export.load(target).names_files(form)
     if needs_certificate and not named:
         raise ConfigurationError([*resolution.problems, _no_certificate(target, resolution)])
     ours = export.runs_tlsrun(target, form)
@@ -95,7 +95,7 @@ def plan_for(target: str, resolution: Resolution, *, form: str, app: App | None,
         raise ConfigurationError([*error.problems, *problems]) from None
     if not ours:
         problems += _of_the_pair(target, form, server, resolution)
-    title = export.load(target).TITLE
+    title = export.load(target).title
     if named and needs_certificate:
         problems += unfit(plan, title, mended=ours)
     if target == "nginx" and not problems:
@@ -153,7 +153,7 @@ def _of_the_pair(target: str, form: str, server: str, resolution: Resolution) ->
         return
     stock = load(server).stock
     if stock is not None and stock.mixes_up_underscores and dropping([target]) is None:
-        title, behind = export.load(target).TITLE, load(server).facts.title
+        title, behind = export.load(target).title, load(server).facts.title
         yield Problem(
             where=resolution.spelling("server"),
             what=f"{title} passes on a header X_Forwarded_For, and {behind} takes it for X-Forwarded-For",
@@ -185,7 +185,7 @@ def _elsewhere(facts: Facts) -> Facts:
 def _no_certificate(target: str, resolution: Resolution) -> Problem:
     return Problem(
         where=resolution.spelling("cert"),
-        what=f"{export.load(target).TITLE} needs a certificate, and none is set",
+        what=f"{export.load(target).title} needs a certificate, and none is set",
         remedy="Set TLS_CERT and TLS_KEY (--cert and --key); `tlsrun cert` makes one for development",
         code="TLS205",
     )

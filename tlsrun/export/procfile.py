@@ -13,7 +13,6 @@ from tlsrun.servers.stock import ENTRY
 from tlsrun.settings.table import environment_variable
 
 TITLE = "A Procfile"
-FORMS: dict[str, str] = {}
 #: Routers reach a dyno from private addresses. Not `*`: the client's address is the last one in X-Forwarded-For that is
 #: none of these, and what stands before it is the client's own word.
 DEFAULTS = {
@@ -52,8 +51,7 @@ def render(plan: Plan, site: Site) -> str:
         f"{site.app} on Heroku: the router ends TLS and speaks HTTP to $PORT; the application believes what the "
         "router says "
         "of the client, and sends plain HTTP to HTTPS.",
-        f"Written by: {site.command}",
-        *site.notes,
+        *site.origin,
         "Needs in requirements.txt: tlsrun[gunicorn]. $WEB_CONCURRENCY is set by the platform.",
     )
     trusted, proxy = ",".join(site.peers), ",".join(site.proxy)

@@ -64,7 +64,7 @@ def _preset(plan: Plan, proxy: str) -> str:
     return ",".join(words)
 
 
-def as_service(site: Site, proxy: str | None) -> str:
+def _as_service(site: Site, proxy: str | None) -> str:
     """How the application's side becomes a service, as a paragraph of a comment.
 
     Arguments:
@@ -102,12 +102,18 @@ def clients(plan: Plan, site: Site, ca: str, crl: str) -> dict[str, str | None]:
     }
 
 
-def example(plan: Plan, site: Site, *, protocol: str, proxy: str | None = None) -> str:
-    """The command with its environment, for a comment.
+def side(plan: Plan, site: Site, title: str, *, proxy: str, protocol: str = "http") -> tuple[str, ...]:
+    """The application's side of a front, as paragraphs of a comment.
 
     Arguments:
-        protocol: see `command_of`.
+        title: the front, as people write it.
         proxy: see `variables`.
+        protocol: see `command_of`.
     """
+    believed = proxy if protocol == "http" else None
     words = command_of(plan, site, protocol=protocol)
-    return f"    cd {quoted(str(site.folder))}\n" + command(words, variables(plan, site, proxy))
+    return (
+        f"The application's side. {title}'s account must be able to connect to {site.socket}:",
+        f"    cd {quoted(str(site.folder))}\n" + command(words, variables(plan, site, believed)),
+        _as_service(site, believed),
+    )

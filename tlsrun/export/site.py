@@ -65,6 +65,11 @@ class Site:
     unlisted: tuple[str, ...] = ()
 
     @property
+    def origin(self) -> tuple[str, ...]:
+        """Paragraphs for the comment on top: what the file was made by, and what it cannot say."""
+        return (f"Written by: {self.command}", *self.notes)
+
+    @property
     def is_unix(self) -> bool:
         """Whether the application listens on a Unix socket."""
         return self.socket.startswith("/")

@@ -40,7 +40,6 @@ BY_FORM = {
     "uwsgi": _BEHIND,
 }
 RUNS = {"uwsgi": "uwsgi"}
-HTTP = ("3", "2", "1.1")
 NEEDS_CERTIFICATE = frozenset(("tls",))
 
 #: The variables that hold paths of credentials, which begin with a specifier.
@@ -117,8 +116,7 @@ def _head(plan: Plan, site: Site) -> str:
     paragraphs = [
         f"{site.app} over HTTPS, under {_server(site)}." if site.form == "tls"
         else f"{site.app} behind a front that ends TLS, under {_server(site)}.",
-        f"Written by: {site.command}",
-        *site.notes,
+        *site.origin,
         f"Save {units} in /etc/systemd/system (-o FOLDER writes them there). Then:",
         f"    systemctl daemon-reload && systemctl enable --now {unit}",
     ]  # fmt: skip

@@ -52,7 +52,6 @@ BY_FORM = {
 }
 RUNS = {"edge": "uwsgi", "native": "uwsgi"}
 HTTP = ("1.1",)
-NEEDS_CERTIFICATE = frozenset(FORMS)
 
 #: What uWSGI itself is told, by options of its own.
 _OF_UWSGI = ("workers", "threads", "user", "group", "server_options", "bind")
@@ -95,8 +94,7 @@ def _head(plan: Plan, site: Site) -> str:
     )
     return comment(
         f"uWSGI serving {site.app} over HTTPS; for a uWSGI {kind}.",
-        f"Written by: {site.command}",
-        *site.notes,
+        *site.origin,
         "Start it:",
         f"    {quoted(f'{site.environment}/bin/uwsgi')} --ini {quoted(_file(site))}",
         *_folder_of_socket(plan, site),

@@ -43,3 +43,8 @@ class Policy:
     ciphers: str = ":".join(INTERMEDIATE_CIPHERS)
     groups: tuple[str, ...] = ()
     alpn: tuple[str, ...] = ("http/1.1",)
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        """The TLS versions that are spoken, the oldest first."""
+        return tuple(one for one in VERSIONS if self.min_version <= one <= (self.max_version or VERSIONS[-1]))
