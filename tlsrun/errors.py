@@ -26,6 +26,19 @@ class Problem:
         return f"{self.where}: {_sentence(self.what)} {_sentence(self.remedy)}"
 
 
+def did_you_mean(written: str, known: Iterable[str], otherwise: str) -> str:
+    """What to do about a word that nobody knows.
+
+    Arguments:
+        known: the words that there are.
+        otherwise: what to do where none of them is like it.
+    """
+    import difflib  # late: only who has made a mistake needs it
+
+    close = difflib.get_close_matches(written, sorted(known), n=1)
+    return f"Did you mean {close[0]}?" if close else otherwise
+
+
 def _sentence(text: str) -> str:
     return text if text.endswith((".", "?", "!")) else f"{text}."
 

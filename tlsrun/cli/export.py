@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import difflib
 import re
 import shlex
 import sys
@@ -22,7 +21,7 @@ from tlsrun.cli.loading import load_app
 from tlsrun.cli.options import command_line_layers, setting_options
 from tlsrun.cli.writing import write_file
 from tlsrun.deciding.plan import Plan
-from tlsrun.errors import ConfigurationError, Problem, TLSRunError
+from tlsrun.errors import ConfigurationError, Problem, TLSRunError, did_you_mean
 from tlsrun.export.given import given, given_here, unwritable
 from tlsrun.export.lists import unlisted
 from tlsrun.export.notes import notes
@@ -117,8 +116,7 @@ def known_target(target: str) -> None:
     if target in export.TARGETS:
         return
     meant = export.MEANT.get(target.lower())
-    close = [meant] if meant else difflib.get_close_matches(target.lower(), export.TARGETS, n=1)
-    remedy = f"Did you mean {close[0]}?" if close else f"There is {', '.join(export.TARGETS)}"
+    remedy = did_you_mean(meant or target.lower(), export.TARGETS, f"There is {', '.join(export.TARGETS)}")
     fail(ConfigurationError([Problem(where=target, what="no such target", remedy=remedy)]))
 
 

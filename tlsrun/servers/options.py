@@ -6,14 +6,13 @@ passed on before somebody has looked at what it does.
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tlsrun.errors import ConfigurationError, Problem
+from tlsrun.errors import ConfigurationError, Problem, did_you_mean
 
 #: Makes an option's value of what was given; its docstring says what it expects.
 Parse = Callable[[Any], Any]
@@ -146,5 +145,4 @@ class Options:
         return Problem(where=self.where(name), what=what, remedy=f"Expected {self.allowed[name].__doc__}")
 
     def _did_you_mean(self, name: str, known: frozenset[str]) -> str:
-        close = difflib.get_close_matches(name.lower(), sorted(known - set(self.refused)), n=1, cutoff=0.6)
-        return f"Did you mean {close[0]}?" if close else f"See {self.help}"
+        return did_you_mean(name.lower(), known - set(self.refused), f"See {self.help}")

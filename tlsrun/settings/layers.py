@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tlsrun.errors import Problem
+from tlsrun.errors import Problem, did_you_mean
 from tlsrun.settings.kinds import Wrong
 from tlsrun.settings.table import (
     DEFAULTS,
@@ -94,8 +94,7 @@ def unknown_setting(spelled: str, written: str, known: Iterable[str], where: str
         known: all that could have been meant.
         where: where it stood.
     """
-    close = difflib.get_close_matches(written, list(known), n=1)
-    remedy = f"Did you mean {close[0]}?" if close else "See `tlsrun settings table` for all settings"
+    remedy = did_you_mean(written, known, "See `tlsrun settings table` for all settings")
     return Problem(where=f"{spelled}{where}", what="no such setting", remedy=remedy, code="TLS201")
 
 

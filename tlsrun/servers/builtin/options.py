@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
 from tlsrun.deciding.plan import Plan
-from tlsrun.errors import ConfigurationError, Problem
+from tlsrun.errors import ConfigurationError, Problem, did_you_mean
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,8 +80,7 @@ def _where(name: str) -> str:
 
 
 def _unknown(name: str) -> Problem:
-    close = difflib.get_close_matches(name, names(), n=1)
-    remedy = f"Did you mean {close[0]}?" if close else f"It has: {', '.join(sorted(names()))}"
+    remedy = did_you_mean(name, names(), f"It has: {', '.join(sorted(names()))}")
     return Problem(where=_where(name), what="the built-in server has no such option", remedy=remedy)
 
 

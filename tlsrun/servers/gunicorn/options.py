@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tlsrun.deciding.behind import PlainPlan
 from tlsrun.deciding.plan import Plan
-from tlsrun.errors import ConfigurationError, Problem
+from tlsrun.errors import ConfigurationError, Problem, did_you_mean
 from tlsrun.listening.address import spell
 from tlsrun.optional import require
 from tlsrun.servers.options import instead
@@ -170,5 +169,4 @@ def _worker_problems(options: Mapping[str, Any], threads: int | None) -> Iterato
 
 def _did_you_mean(name: str, known: frozenset[str]) -> str:
     # Flags are spelled with dashes: --max-requests is max_requests.
-    close = difflib.get_close_matches(name.lower().lstrip("-").replace("-", "_"), known, n=1, cutoff=0.6)
-    return f"Did you mean {close[0]}?" if close else "See docs.gunicorn.org for the settings"
+    return did_you_mean(name.lower().lstrip("-").replace("-", "_"), known, "See docs.gunicorn.org for the settings")

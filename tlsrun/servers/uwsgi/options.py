@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import subprocess
 import sys
@@ -12,7 +11,7 @@ from functools import cache
 from typing import Any
 
 from tlsrun.deciding.plan import Plan
-from tlsrun.errors import ConfigurationError, Problem
+from tlsrun.errors import ConfigurationError, Problem, did_you_mean
 from tlsrun.servers.options import instead
 
 _HELP_SECONDS = 20
@@ -153,5 +152,4 @@ def _refusal(name: str) -> tuple[str, str] | None:
 
 
 def _did_you_mean(name: str, known: frozenset[str]) -> str:
-    close = difflib.get_close_matches(name.lower().lstrip("-"), known, n=1, cutoff=0.6)
-    return f"Did you mean {close[0]}?" if close else "See `uwsgi --help` for the options"
+    return did_you_mean(name.lower().lstrip("-"), known, "See `uwsgi --help` for the options")
