@@ -68,6 +68,7 @@ def _files(paths: Paths) -> list[str]:
     return ["--cert", str(paths.fullchain), "--key", str(paths.key)]
 
 
+@pytest.mark.representatives("")
 @pytest.mark.parametrize("server", ["builtin", "gunicorn", "uwsgi", "granian", "hypercorn"])
 def test_what_a_view_sees(project: Path, localhost_cert: Paths, ca_file: Path, server: str) -> None:
     """https in URLs, the connection's facts, a Secure session cookie, and the status of the server."""

@@ -185,6 +185,7 @@ def _is_refused(done: subprocess.CompletedProcess[str], library: str) -> bool:
     return done.returncode == 2 and lines[0].startswith(f"Error: {library}: ") and "[TLS516]" in lines[0]
 
 
+@pytest.mark.representatives("")
 @pytest.mark.parametrize("server", ALL_SERVERS)
 @pytest.mark.parametrize("patched", ["gevent"], indirect=True)
 def test_a_patched_application(patched: Path, server: str, localhost_cert: Paths) -> None:

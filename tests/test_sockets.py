@@ -366,6 +366,7 @@ def manager(tmp_path: Path) -> Iterator[Manager]:
         yield made
 
 
+@pytest.mark.representatives("")
 def test_systemd_is_told(server: str, localhost_cert: Paths, manager: Manager) -> None:
     """READY when it serves, signs of life as long as it does, STOPPING at its end; by who systemd believes."""
     port = free_port()

@@ -112,6 +112,7 @@ def test_a_script_with_new_settings_and_a_new_certificate(
         assert program.wait() == 0
 
 
+@pytest.mark.representatives("")
 @pytest.mark.parametrize("server", SERVERS)
 def test_a_request_that_runs_is_answered_by_the_old_code(
     server: str, localhost_cert: Paths, ca_file: Path, tmp_path: Path

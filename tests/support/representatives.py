@@ -7,7 +7,7 @@ values meet differs from test to test, so that tests of one kind try other pairs
     @pytest.mark.representatives                    each value of every parameter, and of every fixture with parameters
     @pytest.mark.representatives("server")          each server; what else varies may be anything
     @pytest.mark.representatives("server, mode")    each pair of these
-    @pytest.mark.representatives("")                any one: another server in each test of a file
+    @pytest.mark.representatives("")                any one: where servers vary, another in each test of a file
     @pytest.mark.representatives(shared="site")     of what the fixture ``site`` starts for a file, as many as it takes
                                                     for each value; of the tests that share these, all cases
 
