@@ -1,4 +1,4 @@
-"""The server: accepts connections, hands them to its crew, and lets what runs finish when it stops."""
+"""The server: accepts connections, hands them to its threads, and lets what runs finish when it stops."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from tlsrun.polling.waker import Waker
 from tlsrun.servers.builtin.connections import Connections
 from tlsrun.servers.builtin.options import Options
 from tlsrun.servers.builtin.patient import PatientSocket
+from tlsrun.servers.builtin.threads import ConnectionThreads, Served
 from tlsrun.servers.builtin.work import Work
 from tlsrun.spool import Room
-from tlsrun.threads.crew import Crew, Station
 
 _log = logging.getLogger("tlsrun.builtin")
 
@@ -53,7 +53,7 @@ class Server:
         socks: Sequence[socket.socket],
         context: ServerContext,
         application: Callable[..., Any],
-        handler: Callable[[Any, Any, Any], Station],
+        handler: Callable[[Any, Any, Any], Served],
         *,
         options: Options,
         work: Work,
@@ -75,7 +75,7 @@ class Server:
         self.server_address = self._addresses[socks[0]]
         self._watchdog = Watchdog()
         self.connections = Connections(min(options.max_connections, _descriptors()))
-        self._crew = Crew(self._tick)
+        self._threads = ConnectionThreads(self._tick)
         self._waker = Waker()
         self._accepting = threading.Thread(target=self._accept, name="tlsrun-accept", daemon=True)
 
@@ -84,7 +84,7 @@ class Server:
         for listener in self._listeners:
             listener.setblocking(False)
         self.work.start()
-        self._crew.start()
+        self._threads.start()
         self._accepting.start()
 
     def close(self) -> None:
@@ -126,7 +126,7 @@ class Server:
         if not finished:
             _log.warning("broken off after %g s: requests still running: %d", grace, len(self.connections))
             self.connections.abort()
-        self._crew.stop()
+        self._threads.stop()
         return finished
 
     def _accept(self) -> None:
@@ -165,12 +165,12 @@ class Server:
         assert isinstance(sock, PatientSocket)  # noqa: S101 -- for the type checker: this context makes no other
         sock.here = here
         self.connections.add(sock)
-        station = self._handler(sock, address, self)
+        connection = self._handler(sock, address, self)
         try:
-            self._crew.accompany(station)
+            self._threads.accept(connection)
         except RuntimeError as error:
             _log.warning("no thread for a connection: %s", error)
-            station.end()
+            connection.end()
 
     def _tick(self) -> None:
         self.connections.expire(self.options.keep_alive)

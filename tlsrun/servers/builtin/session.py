@@ -59,7 +59,7 @@ class Session(BaseHTTPRequestHandler):
         self._broken = False
         self._http10 = False
 
-    # -- a station (`tlsrun.threads.crew`) --------------------------------------------------------------------
+    # -- for its thread (`tlsrun.servers.builtin.threads`) ----------------------------------------------------
 
     def fileno(self) -> int:
         """The connection's descriptor."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import io
+import logging
 import os
 import resource
 import time
@@ -15,12 +16,14 @@ from gunicorn.workers.sync import SyncWorker
 
 from tlsrun.account import Account
 from tlsrun.connections.connection import Connection
-from tlsrun.connections.listener import TLSListener
 from tlsrun.connections.reactor import Reactor
 from tlsrun.connections.stages import Limits
 from tlsrun.servers.gunicorn.awaited import awaited
 from tlsrun.servers.gunicorn.older import refuse_doubled
-from tlsrun.threads.pool import Pool
+from tlsrun.threads.leader import LeaderFollowers
+from tlsrun.threads.listener import TLSListener
+
+_log = logging.getLogger("gunicorn.error")
 
 #: Seconds that a stopping worker gives connections which have not sent their request yet, as gthread does.
 _STOP_LINGER = 2.0
@@ -52,12 +55,14 @@ class TLSThreadWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no 
         _leave_roots_group(self.app.plan.account)
         super().init_process()
 
-    def get_thread_pool(self) -> Pool[Connection]:
+    def get_thread_pool(self) -> LeaderFollowers[Connection]:
         """Called by gunicorn after the fork, with signals held back: too early to start threads."""
-        return Pool(self.cfg.threads, self._answer, alone=self._alone)
+        return LeaderFollowers(
+            self._answer, inline=self._inline, limit=self.cfg.threads, name="gunicorn-request", log=_log
+        )
 
-    def _alone(self, connection: Connection) -> bool:
-        """Whether the loop loses nothing by waiting for this answer.
+    def _inline(self, connection: Connection) -> bool:
+        """Whether the leader loses nothing by answering it itself.
 
         The interpreter is the same for all threads, but handshakes are not made by it: when there are more processors
         than workers, those that come next are better begun meanwhile.
@@ -88,7 +93,7 @@ class TLSThreadWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no 
                 self.notify()
                 if not self.is_parent_alive():
                     break
-            self.tpool.look_out(_NOTIFY)
+            self.tpool.supervise(_NOTIFY)
         self._finish(reactor)
         self.app.duties.stop()
         self.tpool.shutdown()
@@ -102,7 +107,7 @@ class TLSThreadWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no 
         deadline = time.monotonic() + self.cfg.graceful_timeout
         while reactor.busy and time.monotonic() < deadline:
             self.notify()
-            self.tpool.look_out(_STOP_LOOK)
+            self.tpool.supervise(_STOP_LOOK)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """SIGTERM."""

@@ -1,18 +1,21 @@
-"""The threads of a gunicorn worker: each item once, no more at a time than there may be, and somebody always steps."""
+"""A leader and its followers: each item once, no more at a time than there may be, and somebody always steps."""
 
 from __future__ import annotations
 
 import contextlib
+import logging
 import queue
 import threading
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
 from tests.support.process import PATIENCE, eventually
-from tlsrun.threads import gait
-from tlsrun.threads import pool as pools
-from tlsrun.threads.pool import Pool
+from tlsrun.threads import leader, workload
+from tlsrun.threads.leader import LeaderFollowers
+
+_NAME, _LOG = "a-test", logging.getLogger("tests.threads")
 
 
 class Loop:
@@ -20,7 +23,7 @@ class Loop:
 
     def __init__(self) -> None:
         self.given: queue.SimpleQueue[int | None] = queue.SimpleQueue()
-        self.pool: Pool[int] | None = None
+        self.pool: LeaderFollowers[int] | None = None
         self.stepping = threading.Lock()
         self.collided = False
         self.threads: set[str] = set()
@@ -45,35 +48,25 @@ class Loop:
 
 @contextlib.contextmanager
 def running(
-    threads: int, work: Callable[[int], None], *, alone: Callable[[int], bool] = lambda item: True
+    threads: int, work: Callable[[int], None], *, inline: Callable[[int], bool] = lambda item: True, **more: Any
 ) -> Iterator[Loop]:
-    """A pool that works on what its loop is given, while somebody looks out."""
+    """Threads that work on what their loop is given."""
     loop = Loop()
-    loop.pool = pool = Pool(threads, work, alone=alone)
-    over = threading.Event()
-
-    def look_out() -> None:
-        while not over.is_set():
-            pool.look_out(0.2)
-
-    main = threading.Thread(target=look_out)
+    loop.pool = pool = LeaderFollowers(work, inline=inline, limit=threads, name=_NAME, log=_LOG, **more)
     pool.start(loop.step, lambda: loop.given.put(None))
-    main.start()
     try:
         yield loop
     finally:
-        over.set()
-        pool.ring()
-        main.join()
         pool.shutdown()
         assert not loop.collided
-        for thread in pool._threads:
-            thread.join(PATIENCE)
-            assert not thread.is_alive()
+        for thread in threading.enumerate():
+            if thread.name.startswith((_NAME, "tlsrun-monitor")):
+                thread.join(PATIENCE)
+                assert not thread.is_alive()
 
 
-@pytest.mark.parametrize("alone", [lambda item: True, lambda item: False, lambda item: item % 3 == 0])
-def test_every_item_is_worked_on_once(alone: Callable[[int], bool]) -> None:
+@pytest.mark.parametrize("inline", [lambda item: True, lambda item: False, lambda item: item % 3 == 0])
+def test_every_item_is_worked_on_once(inline: Callable[[int], bool]) -> None:
     """By no more threads at once than there may be, also when they come faster than they go."""
     done: list[int] = []
     now, most, lock = 0, 0, threading.Lock()
@@ -87,7 +80,7 @@ def test_every_item_is_worked_on_once(alone: Callable[[int], bool]) -> None:
         with lock:
             now -= 1
 
-    with running(4, work, alone=alone) as loop:
+    with running(4, work, inline=inline) as loop:
         for item in range(5000):
             loop.given.put(item)
         eventually(lambda: len(done) >= 5000)
@@ -98,8 +91,8 @@ def test_every_item_is_worked_on_once(alone: Callable[[int], bool]) -> None:
 def test_quick_items_are_the_leaders(monkeypatch: pytest.MonkeyPatch) -> None:
     """The thread that steps works on them, all of them."""
     # On a busy machine, also a quick item may look slow.
-    monkeypatch.setattr(pools, "_PATIENCE", 60.0)
-    monkeypatch.setattr(gait, "_WAIT", 60.0)
+    monkeypatch.setattr(leader, "_PATIENCE", 60.0)
+    monkeypatch.setattr(workload, "_BLOCKED", 60.0)
     names: list[str] = []
     with running(3, lambda _: names.append(threading.current_thread().name)) as loop:
         for number in range(100):
@@ -156,16 +149,16 @@ def test_put_while_an_item_is_worked_on() -> None:
             assert loop.pool is not None
             loop.pool.put(item - 1)
 
-    for alone in (True, False):
+    for inline in (True, False):
         done.clear()
-        with running(1, work, alone=lambda _, alone=alone: alone) as loop:  # type: ignore[misc]
+        with running(1, work, inline=lambda _, inline=inline: inline) as loop:  # type: ignore[misc]
             loop.given.put(50)
             eventually(lambda: len(done) == 51)
         assert done == list(range(50, -1, -1))
 
 
-@pytest.mark.parametrize("alone", [True, False])
-def test_a_view_that_exits_costs_no_thread(alone: bool, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("inline", [True, False])
+def test_a_view_that_exits_costs_no_thread(inline: bool, caplog: pytest.LogCaptureFixture) -> None:
     """Its item is over; the thread takes the next."""
     done: list[int] = []
 
@@ -174,11 +167,78 @@ def test_a_view_that_exits_costs_no_thread(alone: bool, caplog: pytest.LogCaptur
             raise SystemExit(3)
         done.append(item)
 
-    with running(1, work, alone=lambda _: alone) as loop:
+    with running(1, work, inline=lambda _: inline) as loop:
         for number in range(5):
             loop.given.put(number)
         eventually(lambda: done == [3, 4], what="the next items")
     assert "Exception in a request's thread" in caplog.text
+
+
+def test_an_item_that_stalls_the_leader_is_detached() -> None:
+    """By who leads next, before it leads; one that does not is the leader's until it is released."""
+    released: list[tuple[int, bool]] = []
+    detached: list[int] = []
+    over = threading.Event()
+
+    def work(item: int) -> None:
+        assert loop.pool is not None
+        if item == 1:
+            over.wait(PATIENCE)
+        released.append((item, loop.pool.release(item)))
+
+    with running(4, work, detach=detached.append) as loop:
+        loop.given.put(1)
+        eventually(lambda: detached == [1])
+        assert not released
+        loop.given.put(2)
+        eventually(lambda: released)
+        over.set()
+        eventually(lambda: len(released) == 2)
+    assert released == [(2, True), (1, False)]
+    assert detached == [1]
+
+
+def test_a_leader_that_is_interrupted_before_it_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another one leads then, and has detached the item that the first has not begun."""
+    detached, over = threading.Event(), threading.Event()
+    released: list[bool] = []
+
+    def used() -> workload.Usage:
+        # Between the beginning of its turn and its work.
+        if not released:
+            detached.wait(PATIENCE)
+        return workload.usage()
+
+    def work(item: int) -> None:
+        assert loop.pool is not None
+        released.append(loop.pool.release(item))
+        over.set()
+
+    monkeypatch.setattr(leader, "usage", used)
+    with running(4, work, detach=lambda item: detached.set()) as loop:
+        loop.given.put(1)
+        assert over.wait(PATIENCE)
+    assert released == [False]
+
+
+@pytest.mark.parametrize("refused", [1, 1000])
+def test_there_can_be_no_more_threads(refused: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then the leader works on what it would leave to others, and goes on."""
+    done: list[int] = []
+    start = threading.Thread.start
+    left = [refused]
+
+    def refuse(thread: threading.Thread) -> None:
+        if left[0]:
+            left[0] -= 1
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    with running(3, done.append, inline=lambda item: False) as loop, monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        for item in range(20):
+            loop.given.put(item)
+        eventually(lambda: sorted(done) == list(range(20)))
 
 
 def test_a_loop_that_fails_is_the_workers_end() -> None:
@@ -187,8 +247,8 @@ def test_a_loop_that_fails_is_the_workers_end() -> None:
     def step(seconds: float) -> None:
         raise OSError("the loop is gone")
 
-    pool: Pool[int] = Pool(2, lambda item: None)
+    pool: LeaderFollowers[int] = LeaderFollowers(lambda item: None, name=_NAME, log=_LOG)
     pool.start(step, lambda: None)
     with pytest.raises(OSError, match="the loop is gone"):
-        eventually(lambda: pool.look_out(0.1))
+        eventually(lambda: pool.supervise(0.1))
     pool.shutdown()

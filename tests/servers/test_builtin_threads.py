@@ -17,7 +17,7 @@ from tests.support.process import PATIENCE, eventually
 from tlsrun.servers.builtin.connections import Phase
 from tlsrun.servers.builtin.server import Server
 from tlsrun.servers.builtin.with_stdlib import StandardHandler
-from tlsrun.threads import crew, gait
+from tlsrun.threads import leader, workload
 
 
 @contextlib.contextmanager
@@ -36,8 +36,8 @@ def test_quick_requests_are_served_by_one_thread(
 ) -> None:
     """Whoever asks, on whatever connection."""
     # On a busy machine, also a quick request may look slow.
-    monkeypatch.setattr(crew, "_PATIENCE", 60.0)
-    monkeypatch.setattr(gait, "_WAIT", 60.0)
+    monkeypatch.setattr(leader, "_PATIENCE", 60.0)
+    monkeypatch.setattr(workload, "_BLOCKED", 60.0)
     with kept(8, localhost_cert, ca_file) as (talks, _, _):
         idents = {talk.get("/ident").answer()[2] for _ in range(3) for talk in talks}
         assert len(idents) == 1
@@ -121,7 +121,7 @@ def test_no_more_threads(localhost_cert: Paths, ca_file: Path, monkeypatch: pyte
     """When the system gives none, a long request is waited for; what is kept goes on, and later all is as before."""
     with kept(4, localhost_cert, ca_file) as ((slow, *others), address, server):
         # Threads that rest would help out.
-        eventually(lambda: not server._crew._resting, 30)
+        eventually(lambda: not server._threads._threads._idle, 30)
 
         def refuse(thread: threading.Thread) -> None:
             raise RuntimeError("can't start new thread")

@@ -19,8 +19,8 @@ from tests.support.certs import Paths
 from tests.support.clients import Address, select_readable, stalled, tls_connect
 from tests.support.process import eventually, in_time
 from tests.tls.serving import certificates
-from tlsrun.connections.listener import TLSListener
 from tlsrun.connections.stages import Limits
+from tlsrun.threads.listener import TLSListener
 
 _LIMITS = Limits(handshake_timeout=2, head_timeout=2, patience=2, linger=1)
 #: As long as a failure would have to wait.
@@ -141,15 +141,15 @@ def test_a_long_request_does_not_keep_the_others(listener: TLSListener, ca_file:
 def test_the_request_after_a_long_one(listener: TLSListener, ca_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who has moved the others on is woken, and gives the loop back."""
     monkeypatch.setattr("tlsrun.connections.reactor._TICK", 300.0)
-    monkeypatch.setattr("tlsrun.connections.listener._STEP", 300.0)
+    monkeypatch.setattr("tlsrun.threads.listener._STEP", 300.0)
     with _client(listener, ca_file, GET[:20]) as other, _client(listener, ca_file) as one:
         sock, _ = listener.accept()
-        eventually(lambda: listener._helping)
+        eventually(listener._stepping.locked)
         sock.close()
         with ThreadPoolExecutor(1) as pool:
             waiting = pool.submit(_answer, listener)
             # Else what wakes would be this client.
-            eventually(lambda: not listener._helping)
+            eventually(lambda: not listener._turn)
             other.sendall(GET[20:])
             waiting.result(30)
         assert other.recv(1000) == ANSWER
@@ -160,7 +160,7 @@ def test_many_that_are_ready_do_not_keep_the_others(
     listener: TLSListener, ca_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Between two of them, the others are moved on."""
-    monkeypatch.setattr("tlsrun.connections.listener._PATIENCE", 0.0)
+    monkeypatch.setattr("tlsrun.threads.listener._PATIENCE", 0.0)
     with contextlib.ExitStack() as stack:
         clients = [stack.enter_context(_client(listener, ca_file, GET[:20])) for _ in range(3)]
         for client in clients[:2]:
@@ -175,15 +175,15 @@ def test_many_that_are_ready_do_not_keep_the_others(
         assert [client.recv(1000) for client in clients] == 3 * [ANSWER]
 
 
-def test_the_lookout_rests_while_nothing_happens(listener: TLSListener, ca_file: Path) -> None:
+def test_the_monitor_sleeps_while_nothing_happens(listener: TLSListener, ca_file: Path) -> None:
     """An idle worker wakes nobody."""
     with _client(listener, ca_file):
         _answer(listener)
-        assert listener._watched
+        assert listener._monitor.awake
         listener._patience = 0.0
         with pytest.raises(BlockingIOError):
             listener.accept()
-        eventually(lambda: not listener._watched)
+        eventually(lambda: not listener._monitor.awake)
 
 
 def test_an_alarm_ends_the_waiting(localhost_cert: Paths) -> None:
@@ -247,7 +247,7 @@ def test_drain_does_not_wait_for_those_who_stall(hasty: TLSListener) -> None:
         assert crowd.still_open() == 0
 
 
-def test_a_dead_lookout_is_not_silence(listener: TLSListener, monkeypatch: pytest.MonkeyPatch, ca_file: Path) -> None:
+def test_a_dead_monitor_is_not_silence(listener: TLSListener, monkeypatch: pytest.MonkeyPatch, ca_file: Path) -> None:
     """A server learns that nothing will come any more."""
     with _client(listener, ca_file):
         sock, _ = listener.accept()
@@ -256,12 +256,12 @@ def test_a_dead_lookout_is_not_silence(listener: TLSListener, monkeypatch: pytes
             raise OSError("bad descriptor")
 
         monkeypatch.setattr(listener._reactor, "step", fail)
-        listener._lookout.join(60)
+        listener._monitor._thread.join(60)
         monkeypatch.undo()
         sock.close()
         with pytest.raises(RuntimeError, match="has died"):
             listener.accept()
-    listener._error = None
+    listener._monitor.error = None
 
 
 def test_two_that_are_ready_at_once(listener: TLSListener, ca_file: Path) -> None:

@@ -2,7 +2,7 @@
 
 The thread that calls `TLSListener.accept` moves the connections on while it waits for one that is ready: two threads
 that take turns at the interpreter cost more than what is done for a small request. While that thread answers a
-request that takes long, a second one, the lookout, moves the others on.
+request that takes long, the monitor's thread moves the others on.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from tlsrun.connections.reactor import Reactor
 from tlsrun.connections.request_socket import RequestSocket
 from tlsrun.connections.server_context import ServerContext
 from tlsrun.connections.stages import Limits
+from tlsrun.threads.monitor import Monitor
 
-_PATIENCE = 0.05  # seconds that a request may keep the others waiting, and as many more until that is noticed
-_UNMOVED = 4  # looks without anything to see, after which the lookout rests
-_STEP = 0.5  # seconds that one step of the lookout waits at most
+_PATIENCE = 0.05  # seconds that a request may keep the others waiting; up to as many more until that is noticed
+_STEP = 0.5  # seconds that one step of the monitor waits at most
 _POLL = 0.05
 
 
@@ -58,25 +58,20 @@ class TLSListener:
         self._ready: collections.deque[Connection] = collections.deque()
         self._alarm = alarm
         self._rung = False
-        # The requests that `accept` has given are counted; who looks out sees by it whether it is still the same.
-        self._turn = 0
-        self._lent = self._ending = False
-        self._error: BaseException | None = None
-        self._stepping = threading.Lock()
+        self._turn = 0  # of the request that `accept` gave last; 0 when it is over
+        self._stepping = threading.Lock()  # held by the thread that moves connections on
         self._stepped = 0.0
-        self._watched = self._helping = False
-        self._bell = threading.Lock()  # free when the lookout should look
-        self._bell.acquire()
+        self._asked = self._ending = False  # the monitor is to let `accept` move them on again; all is to end
+        self._monitor = Monitor(self._step_meanwhile, patience=_PATIENCE)
         self._reactor = Reactor(
             listeners, context, self._ready.append, limits=limits or Limits(), capacity=1, max_waiting=max_waiting
         )
         if alarm is not None:
             self._reactor.attend(alarm, self._hear)
-        self._lookout = threading.Thread(target=self._look_out, name="tlsrun-lookout", daemon=True)
 
     def start(self) -> None:
         """Begin; to be called in the process that serves, never in one that will fork."""
-        self._lookout.start()
+        self._monitor.start()
 
     # -- as a listening socket --------------------------------------------------------------------------------
 
@@ -85,7 +80,7 @@ class TLSListener:
 
         Raises:
             BlockingIOError: none is ready; the ``patience`` is over, or the alarm was given.
-            RuntimeError: the lookout has died.
+            RuntimeError: moving connections on has failed meanwhile.
         """
         connection = self._next(self._patience)
         if connection is None:
@@ -113,11 +108,7 @@ class TLSListener:
                 return None
             self._step(left)
         self._current = connection.listener
-        self._turn += 1
-        self._lent = True
-        if not self._watched:
-            self._watched = True
-            self._ring()
+        self._turn = self._monitor.begin()
         return connection
 
     def _wanted(self) -> Connection | None:
@@ -135,13 +126,31 @@ class TLSListener:
 
     def _take_back(self) -> None:
         """The request before is over."""
-        if self._error is not None:
-            raise RuntimeError("the lookout of the TLS listener has died") from self._error
-        if self._lent:
-            self._lent = False
-            self._reactor.release()
-            if self._helping:
-                self._reactor.wake()
+        if self._monitor.error is not None:
+            raise RuntimeError("the thread that moves TLS connections on has died") from self._monitor.error
+        if not self._turn:
+            return
+        leads = self._monitor.end(self._turn)
+        self._reactor.release()
+        if not leads:
+            self._asked = True
+            self._reactor.wake()
+            with self._stepping:
+                self._asked = False
+        self._turn = 0
+
+    def _step_meanwhile(self, turn: int) -> bool:
+        """In the monitor's thread: move connections on until the request of that turn is over."""
+        if not self._stepping.acquire(blocking=False):
+            return False
+        try:
+            if self._monitor.end(turn):
+                while not (self._asked or self._ending):
+                    self._reactor.step(_STEP)
+                    self._stepped = time.monotonic()
+        finally:
+            self._stepping.release()
+        return True
 
     def _hear(self) -> None:
         assert self._alarm is not None  # noqa: S101 -- it is what was heard
@@ -162,7 +171,7 @@ class TLSListener:
             alive: called again and again meanwhile.
         """
         self._take_back()
-        with self._stepping:  # what the lookout is at is done: from now on nothing moves but here
+        with self._stepping:
             self._reactor.hurry(seconds)
         deadline = time.monotonic() + seconds
         while self._ready or (self._reactor.coming and time.monotonic() < deadline):
@@ -173,65 +182,21 @@ class TLSListener:
         self._take_back()
 
     def close(self, seconds: float = 0.0, alive: Callable[[], None] = lambda: None, *, flushing: float = 0.0) -> None:
-        """Close, after up to ``seconds`` for clients to read their last answers; wait for the lookout's end.
+        """Close, after up to ``seconds`` for clients to read their last answers; wait for the monitor's end.
 
         Arguments:
             alive: called again and again meanwhile.
             flushing: seconds for clients to take answers that are not sent yet; ``seconds`` begin then.
         """
         latest = time.monotonic() + flushing
-        while self._reactor.flushing and time.monotonic() < latest and self._error is None:
+        while self._reactor.flushing and time.monotonic() < latest and self._monitor.error is None:
             alive()
             self._step(min(_POLL, latest - time.monotonic()))
         deadline = time.monotonic() + seconds
-        while self._reactor.leaving and time.monotonic() < deadline and self._error is None:
+        while self._reactor.leaving and time.monotonic() < deadline and self._monitor.error is None:
             alive()
             self._step(deadline - time.monotonic())
         self._ending = True
         self._reactor.stop_accepting()
-        self._ring()
-        if self._lookout.ident is not None:
-            self._lookout.join()
+        self._monitor.stop(wait=True)
         self._reactor.close()
-
-    # -- the lookout ------------------------------------------------------------------------------------------
-
-    def _ring(self) -> None:
-        with contextlib.suppress(RuntimeError):  # it was rung already
-            self._bell.release()
-
-    def _look_out(self) -> None:
-        try:
-            while not self._ending:
-                self._bell.acquire()
-                self._look()
-        except BaseException as error:  # noqa: BLE001 -- `accept` raises it: the server cannot go on
-            self._error = error
-
-    def _look(self) -> None:
-        """Look at requests, as long as there are any, and see that none keeps the others waiting."""
-        seen, unmoved = self._turn, 0
-        while unmoved < _UNMOVED and not self._ending:
-            self._bell.acquire(timeout=_PATIENCE)
-            turn = self._turn
-            if turn != seen:
-                seen, unmoved = turn, 0
-            elif self._lent:
-                self._help(turn)
-            else:
-                unmoved += 1
-        self._watched = False
-        if self._lent or self._turn != seen:
-            # A request that has begun meanwhile relies on us.
-            self._watched = True
-            self._ring()
-
-    def _help(self, turn: int) -> None:
-        """Move the others on until that request is over."""
-        with self._stepping:
-            # First, so that `accept` wakes us: either it sees this, or we see that the request is over.
-            self._helping = True
-            while self._lent and self._turn == turn and not self._ending:
-                self._reactor.step(_STEP)
-                self._stepped = time.monotonic()
-            self._helping = False

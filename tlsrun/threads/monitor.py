@@ -1,0 +1,109 @@
+"""Notices when the leader is stalled by what it works on, so that another thread can lead meanwhile.
+
+Go's runtime has one for the same reason: its sysmon takes the processor from a goroutine that is in a system call.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable
+
+_IDLE = 0.2  # seconds without a turn after which the monitor sleeps until the next one begins
+
+
+class Monitor:
+    """A thread that looks at the leader's turns; a turn is one thing that the leader works on.
+
+    Turns are numbered: odd while one is on, even between two; a number is never reused. Under the lock, one of two
+    threads ends a turn: the leader, which is done, or another one that takes the lead. Whoever does leads from then on.
+
+    Arguments:
+        stalled: called in the monitor's thread with a turn that has lasted for ``patience`` seconds, or up to twice as
+            long; returns whether it has seen to it, else it is called again as long as the turn is on.
+        patience: seconds.
+    """
+
+    def __init__(self, stalled: Callable[[int], bool], *, patience: float) -> None:
+        self._stalled = stalled
+        self._patience = patience
+        self._lock = threading.Lock()  # for the two below
+        self._turn = 0
+        self._awake = False
+        self._stopping = False
+        self._alarm = threading.Lock()  # free when the monitor is to look, or to stop
+        self._alarm.acquire()
+        #: What ``stalled`` has raised, which ends the thread.
+        self.error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="tlsrun-monitor", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread; in the process that serves, never in one that will fork."""
+        self._thread.start()
+
+    def begin(self) -> int:
+        """The leader begins a turn; returns its number."""
+        with self._lock:
+            self._turn += 1
+            turn = self._turn
+            asleep, self._awake = not self._awake, True
+        if asleep:
+            self._wake()
+        return turn
+
+    def end(self, turn: int) -> bool:
+        """The turn is over, or another thread takes the lead; True for the one that was first, which leads now."""
+        with self._lock:
+            if self._turn != turn:
+                return False
+            self._turn += 1
+            return True
+
+    def stop(self, *, wait: bool = False) -> None:
+        """Look no more.
+
+        Arguments:
+            wait: until the thread has ended.
+        """
+        self._stopping = True
+        self._wake()
+        if wait and self._thread.ident is not None:
+            self._thread.join()
+
+    @property
+    def awake(self) -> bool:
+        """Whether it looks, which it does while there are turns."""
+        return self._awake
+
+    def _wake(self) -> None:
+        with contextlib.suppress(RuntimeError):  # it is free already
+            self._alarm.release()
+
+    def _run(self) -> None:
+        try:
+            while not self._stopping:
+                self._alarm.acquire()
+                self._look()
+        except BaseException as error:  # noqa: BLE001 -- for the server, which cannot go on
+            self.error = error
+
+    def _look(self) -> None:
+        seen, settled, idle = 0, 0, 0.0
+        while not self._stopping:
+            self._alarm.acquire(timeout=self._patience)
+            turn = self._turn
+            if turn != seen:
+                seen, idle = turn, 0.0
+            elif turn % 2:
+                if turn != settled and self._stalled(turn):
+                    settled = turn
+            else:
+                idle += self._patience
+                if idle >= _IDLE and self._sleeps(turn):
+                    return
+
+    def _sleeps(self, turn: int) -> bool:
+        with self._lock:  # a turn that begins afterwards wakes
+            if self._turn == turn:
+                self._awake = False
+            return not self._awake
