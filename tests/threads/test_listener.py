@@ -179,11 +179,11 @@ def test_the_monitor_sleeps_while_nothing_happens(listener: TLSListener, ca_file
     """An idle worker wakes nobody."""
     with _client(listener, ca_file):
         _answer(listener)
-        assert listener._monitor.awake
+        assert listener._monitor._awake
         listener._patience = 0.0
         with pytest.raises(BlockingIOError):
             listener.accept()
-        eventually(lambda: not listener._monitor.awake)
+        eventually(lambda: not listener._monitor._awake)
 
 
 def test_an_alarm_ends_the_waiting(localhost_cert: Paths) -> None:

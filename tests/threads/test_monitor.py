@@ -63,7 +63,7 @@ def test_a_turn_that_lasts_is_noticed_until_somebody_sees_to_it() -> None:
     long = monitor.begin()
     eventually(lambda: len(told) >= 3)
     monitor.end(long)
-    eventually(lambda: not monitor.awake)
+    eventually(lambda: not monitor._awake)
     assert told == [long] * 3
     again = monitor.begin()
     eventually(lambda: told[3:])
@@ -83,7 +83,7 @@ def test_it_sleeps_while_there_are_no_turns(monkeypatch: pytest.MonkeyPatch) -> 
     monitor = Monitor(stalled, patience=0.001)
     monitor.start()
     for _ in range(30):
-        eventually(lambda: not monitor.awake)
+        eventually(lambda: not monitor._awake)
         turn = monitor.begin()
         assert noticed.acquire(timeout=PATIENCE)
         assert monitor.end(turn)

@@ -70,11 +70,6 @@ class Monitor:
         if wait and self._thread.ident is not None:
             self._thread.join()
 
-    @property
-    def awake(self) -> bool:
-        """Whether it looks, which it does while there are turns."""
-        return self._awake
-
     def _wake(self) -> None:
         with contextlib.suppress(RuntimeError):  # it is free already
             self._alarm.release()

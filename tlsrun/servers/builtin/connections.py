@@ -72,7 +72,8 @@ class Connections:
             False when it shall end instead: it would wait for a request, and none is wanted.
         """
         # Without the lock, for which the threads of all connections would queue three times in each request. The order
-        # counts: who stops says so first, and looks at the phases then, so that one of the two sees the other.
+        # counts: who stops says so first, and looks at the phases then, so that one of the two sees the other. Where
+        # Python has no interpreter lock, either may see the old value for a moment: `expire` looks again.
         place = self._places[sock]
         place.phase = phase
         place.since = time.monotonic()
@@ -120,9 +121,9 @@ class Connections:
                 return
 
     def expire(self, seconds: float) -> None:
-        """End those whose clients have not asked again for so long."""
-        latest = time.monotonic() - seconds
+        """End those whose clients have not asked again for so long; of a server that stops, all that wait for that."""
         with self._changed:
+            latest = time.monotonic() - (0 if self._stopping and not self._lingers else seconds)
             for sock, place in self._places.items():
                 if place.phase is Phase.IDLE and place.since < latest:
                     sock.stop_reading()
