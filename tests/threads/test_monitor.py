@@ -57,9 +57,8 @@ def test_a_turn_that_lasts_is_noticed_until_somebody_sees_to_it() -> None:
         return len(told) >= 3
 
     monitor = Monitor(stalled, patience=0.01)
+    assert monitor.end(monitor.begin())
     monitor.start()
-    for _ in range(3):
-        assert monitor.end(monitor.begin())
     long = monitor.begin()
     eventually(lambda: len(told) >= 3)
     monitor.end(long)
