@@ -20,7 +20,7 @@ class Phase(enum.Enum):
 
 #: Waiting for the client, who has no claim yet; in this order room is made.
 _UNCLAIMED = (Phase.FRESH, Phase.IDLE)
-_LONG = 60.0  # seconds between two looks when nobody is waited for
+_LOOK = 0.5  # seconds between two looks at a stop, at most
 
 
 class _Place:
@@ -73,7 +73,7 @@ class Connections:
         """
         # Without the lock, for which the threads of all connections would queue three times in each request. The order
         # counts: who stops says so first, and looks at the phases then, so that one of the two sees the other. Where
-        # Python has no interpreter lock, either may see the old value for a moment: `expire` looks again.
+        # Python has no interpreter lock, each may see the old value for a moment: `wait_for_end` looks again.
         place = self._places[sock]
         place.phase = phase
         place.since = time.monotonic()
@@ -121,9 +121,9 @@ class Connections:
                 return
 
     def expire(self, seconds: float) -> None:
-        """End those whose clients have not asked again for so long; of a server that stops, all that wait for that."""
+        """End those whose clients have not asked again for so long."""
+        latest = time.monotonic() - seconds
         with self._changed:
-            latest = time.monotonic() - (0 if self._stopping and not self._lingers else seconds)
             for sock, place in self._places.items():
                 if place.phase is Phase.IDLE and place.since < latest:
                     sock.stop_reading()
@@ -165,7 +165,7 @@ class Connections:
 
     def _end_idle(self) -> float:
         """Wake those who have had the time for another request; returns how many seconds the next one still has."""
-        now, left = time.monotonic(), _LONG
+        now, left = time.monotonic(), _LOOK
         for sock, place in self._places.items():
             if place.phase is Phase.IDLE:
                 has = place.since + self._last_word - now
