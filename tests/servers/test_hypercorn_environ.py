@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tlsrun.servers.hypercorn.environ import Line, headers, path_of, variables
+from tlsrun.http1.refusal import Refused
+from tlsrun.servers.hypercorn.environ import Line, variables
 
 _LINE = Line(tls=None, peer=("::ffff:192.0.2.1", 50000), here=("::ffff:192.0.2.2", 443))
 
@@ -32,19 +33,23 @@ def test_path_and_query() -> None:
 
 
 @pytest.mark.parametrize(
-    ("target", "path"), [(b"/a", b"/a"), (b"https://x/a", b"/a"), (b"HTTP://x", b"/"), (b"ftp://x/a", b"ftp://x/a")]
+    ("target", "host", "path"),
+    [(b"/a", None, "/a"), (b"https://x/a", "x", "/a"), (b"HTTP://x:8", "x:8", "/"), (b"*", None, "*")],
 )
-def test_absolute_targets(target: bytes, path: bytes) -> None:
-    """The path is the one behind the authority (RFC 9112, section 3.2.2)."""
-    assert path_of(target) == path
+def test_targets(target: bytes, host: str | None, path: str) -> None:
+    """Of a URL the path is told, and its host instead of the header's (RFC 9112, section 3.2.2)."""
+    method = "OPTIONS" if target == b"*" else "GET"
+    found = variables(_scope(raw_path=target, method=method, headers=[(b"host", b"header")]), _LINE)
+    assert (found["HTTP_HOST"], found["PATH_INFO"]) == (host or "header", path)
 
 
-def test_headers() -> None:
-    """Repeated ones are joined, cookies by semicolons; names with an underscore are left out."""
-    fields = [
-        (b"accept", b"a"), (b"accept", b"b"), (b"cookie", b"c=1"), (b"cookie", b"d=2"), (b"x_real_ip", b"6.6.6.6"),
-        (b"content-type", b"text/plain"), (b"content-length", b"3"),
-    ]  # fmt: skip
-    assert headers(fields) == {
-        "HTTP_ACCEPT": "a,b", "HTTP_COOKIE": "c=1; d=2", "CONTENT_TYPE": "text/plain", "CONTENT_LENGTH": "3",
-    }  # fmt: skip
+def test_no_target() -> None:
+    """What no server of ours takes is refused."""
+    with pytest.raises(Refused):
+        variables(_scope(raw_path=b"ftp://x/a"), _LINE)
+
+
+@pytest.mark.parametrize(("fields", "told"), [([(b"transfer-encoding", b"chunked")], "chunked"), ([], None)])
+def test_chunks(fields: list[tuple[bytes, bytes]], told: str | None) -> None:
+    """A body that came in chunks is said to, for what stands between the server and the middleware."""
+    assert variables(_scope(headers=fields), _LINE).get("HTTP_TRANSFER_ENCODING") == told

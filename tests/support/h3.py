@@ -82,14 +82,18 @@ class Client(QuicConnectionProtocol):
         Arguments:
             fields: more headers, of which several may have one name.
         """
-        number = self._quic.get_next_available_stream_id()
-        self._streams[number] = asyncio.Queue()
-        if method == "HEAD":
-            self.h3.heads.add(number)
         first = {":method": method, ":scheme": "https", ":authority": host, ":path": path, **headers}
         encoded = [(name.replace("_", "-").encode(), value.encode()) for name, value in first.items()]
         encoded += [(name.encode(), value.encode()) for name, value in fields]
-        self.h3.send_headers(number, encoded, end_stream=not body)
+        return self.begin_raw(encoded, body=body)
+
+    def begin_raw(self, headers: list[tuple[bytes, bytes]], *, body: bool = False) -> int:
+        """The same with these headers, pseudo-headers first, and no others."""
+        number = self._quic.get_next_available_stream_id()
+        self._streams[number] = asyncio.Queue()
+        if (b":method", b"HEAD") in headers:
+            self.h3.heads.add(number)
+        self.h3.send_headers(number, headers, end_stream=not body)
         self.transmit()
         return number
 

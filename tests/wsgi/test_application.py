@@ -61,11 +61,11 @@ def test_facts_and_scheme(connect: Handshake) -> None:
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_without_tls_the_scheme_is_left_alone(scheme: str) -> None:
     """A proxy in front may have said https; what looks like a fact still goes."""
-    environ = environ_of(**{"wsgi.url_scheme": scheme, "HTTPS": "on", "SSL_CERT_FILE": "/x", "HTTP_SSL_X": "kept"})
+    environ = environ_of(**{"wsgi.url_scheme": scheme, "HTTPS": "on", "SSL_CERT_FILE": "/x", "HTTP_NO_SSL_X": "kept"})
     assert establish(environ) == {}
     assert environ["wsgi.url_scheme"] == scheme
     assert not [name for name in environ if name.startswith(("SSL_", "HTTPS"))]
-    assert environ["HTTP_SSL_X"] == "kept"
+    assert environ["HTTP_NO_SSL_X"] == "kept"
 
 
 def test_established_once(connect: Handshake) -> None:

@@ -3,37 +3,20 @@
 from __future__ import annotations
 
 from tlsrun.edge.variables import sized
-from tlsrun.wsgi.claims import ALL as PROXY_CLAIMS
+from tlsrun.http1.variables import variable_of
+from tlsrun.wsgi.claims import claims_in
 
 #: The variable to send, length first as the uwsgi protocol has it; None for a header that goes no further.
 Rule = bytes | None
 
 #: Said otherwise in a packet: HTTP_HOST and CONTENT_LENGTH; or for the edge alone.
-_READ = frozenset((b"host", b"content-length", b"transfer-encoding", b"connection", b"expect"))
+_READ = frozenset((b"host", b"content-length", b"connection", b"expect"))
 
-#: About one connection only (RFC 9110, section 7.6.1); `Proxy` would become HTTP_PROXY (httpoxy, CVE-2016-5385).
+#: About one connection only (RFC 9110, section 7.6.1): a proxy, which the edge is, passes none of them on.
 _HOP_BY_HOP = frozenset(
-    (b"keep-alive", b"proxy", b"proxy-authenticate", b"proxy-authorization", b"proxy-connection", b"te", b"trailer",
-     b"upgrade", b"http2-settings")
+    (b"keep-alive", b"proxy-authenticate", b"proxy-authorization", b"proxy-connection", b"te", b"trailer", b"upgrade",
+     b"http2-settings")
 )  # fmt: skip
-
-#: What only a trusted proxy may say, and a client of ours never: the edge faces clients.
-_CLAIMS = frozenset(
-    (b"forwarded", b"true-client-ip", b"x-cluster-client-ip", b"x-scheme", b"x-url-scheme", b"x-rewrite-url",
-     b"x-proxyuser-ip", b"x-host", b"x-script-name", b"script-name", b"front-end-https",
-     b"remote-addr", b"remote-host", b"remote-port", b"remote-user", b"x-remote-addr", b"x-remote-ip",
-     b"x-remote-user", b"x-verified-user", b"x-https")
-)  # fmt: skip
-_CLAIM_PREFIXES = (
-    b"x-forwarded", b"x-real-", b"x-client-", b"client-cert", b"x-original-", b"ssl-", b"x-ssl-", b"tls-", b"x-tls-",
-    b"cf-", b"fastly-client", b"fastly-ssl", b"x-arr-", b"x-azure-", b"x-appengine-", b"x-appservice-", b"x-envoy-",
-    b"x-amzn-mtls-",
-)  # fmt: skip
-
-
-def variable_name(name: bytes) -> bytes:
-    """The CGI name of a header (RFC 3875, section 4.1.18)."""
-    return b"HTTP_" + name.upper().replace(b"-", b"_")
 
 
 def rule_for(name: bytes, *, trusted: bool = False) -> Rule:
@@ -41,20 +24,14 @@ def rule_for(name: bytes, *, trusted: bool = False) -> Rule:
 
     Arguments:
         trusted: it comes from a trusted proxy, whose word on its client the application's middleware reads.
-
-    A name with an underscore is dropped: as a variable it is the same as the one with a hyphen (CVE-2015-0219).
     """
     lower = name.lower()
-    if lower in _READ or b"_" in lower:
+    if lower in _READ or lower in _HOP_BY_HOP:
         return None
-    if lower == b"content-type":
-        return sized(b"CONTENT_TYPE")
-    variable = variable_name(lower)
-    if trusted and variable.decode("ascii") in PROXY_CLAIMS:
-        return sized(variable)
-    if lower in _HOP_BY_HOP or lower in _CLAIMS or lower.startswith(_CLAIM_PREFIXES):
+    variable = variable_of(lower)
+    if variable is None or (not trusted and claims_in([variable])):
         return None
-    return sized(variable)
+    return sized(variable.encode("ascii"))
 
 
 class _Rules(dict[bytes, Rule]):

@@ -101,10 +101,15 @@ def parse_fields(block: bytes, limits: HeadLimits) -> Fields:
         raise malformed(_REASONS.get(str(error), str(error))) from None
     if not lines.whole or len(lines.found) != number:
         raise malformed("a header line that is not a name, a colon and a value")
-    return _decide(tuple(lines.found))
+    return decide(tuple(lines.found))
 
 
-def _decide(lines: tuple[tuple[bytes, bytes], ...]) -> Fields:
+def decide(lines: tuple[tuple[bytes, bytes], ...]) -> Fields:
+    """What well-formed header lines say.
+
+    Raises:
+        Refused: 400 or 417.
+    """
     said: dict[bytes, bytes] = {}
     for name, value in lines:
         lower = name.lower()
@@ -120,7 +125,7 @@ def _decide(lines: tuple[tuple[bytes, bytes], ...]) -> Fields:
     expectation = said.get(b"expect")
     if expectation is not None and expectation.lower() != b"100-continue":
         raise Refused(417, "The only expectation that this server knows is 100-continue.")
-    options = _options(said[b"connection"]) if b"connection" in said else frozenset()
+    options = connection_options(said[b"connection"]) if b"connection" in said else frozenset()
     length, chunked = _framing(said)
     return Fields(
         lines=lines,
@@ -135,8 +140,12 @@ def _decide(lines: tuple[tuple[bytes, bytes], ...]) -> Fields:
     )
 
 
-def _options(value: bytes) -> frozenset[bytes]:
-    """What Connection lists (RFC 9110, section 7.6.1)."""
+def connection_options(value: bytes) -> frozenset[bytes]:
+    """What Connection lists (RFC 9110, section 7.6.1).
+
+    Raises:
+        Refused: 400, something that is no header's name.
+    """
     options = frozenset(option.strip(b" \t") for option in value.lower().split(b","))
     if any(option and TOKEN.fullmatch(option) is None for option in options):
         raise malformed("Connection names something that is no header")

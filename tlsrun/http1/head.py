@@ -13,6 +13,7 @@ from tlsrun.http1.refusal import Refused, malformed
 # RFC 9112, section 3. Any token is a method (RFC 9110, section 16.1). A target is ASCII and has no fragment: `#` is not
 # in the class.
 _REQUEST_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([!-\"$-~]+) HTTP/([0-9])\.([0-9])")
+TARGET = re.compile(rb"[!-\"$-~]+")
 _ABSOLUTE = re.compile(rb"https?://([^/?]*)(.*)", re.IGNORECASE)
 _BARE = re.compile(rb"\r(?=[^\n])|(?<!\r)\n")
 
@@ -144,13 +145,22 @@ def _request_line(line: bytes) -> tuple[bytes, bytes, bool]:
             raise _bare()
         raise malformed("the first line is not a method, a target and HTTP/1.1")
     method, target, major, minor = match.groups()
+    if major != b"1" and method not in _NOT_METHODS:
+        raise Refused(505, "This server speaks HTTP/1.1 and HTTP/1.0.")
+    check_method(method)
+    return method, target, minor == b"0"
+
+
+def check_method(method: bytes) -> None:
+    """Refuse what is no method of a request to a server.
+
+    Raises:
+        Refused: 400 or 405.
+    """
     if method in _NOT_METHODS:
         raise malformed(_NOT_METHODS[method])
-    if major != b"1":
-        raise Refused(505, "This server speaks HTTP/1.1 and HTTP/1.0.")
     if method == b"CONNECT":
         raise Refused(405, "This server is no proxy: it makes no tunnels.", b"Allow: GET, HEAD, POST, PUT, DELETE\r\n")
-    return method, target, minor == b"0"
 
 
 def _head(line: bytes, method: bytes, target: bytes, http10: bool, fields: Fields) -> Head:
@@ -158,10 +168,7 @@ def _head(line: bytes, method: bytes, target: bytes, http10: bool, fields: Field
         raise malformed("Transfer-Encoding in HTTP/1.0")
     if fields.host is None and not http10:
         raise malformed("no Host")
-    scheme, host, rooted = (b"", fields.host, target) if target[0] == 0x2F else _target(method, target, fields.host)
-    path, mark, query = rooted.partition(b"?")
-    if b"%00" in path:
-        raise malformed("a NUL in the path")
+    scheme, host, path, mark, query = split_target(method, target, fields.host)
     return Head(
         line,
         method,
@@ -179,17 +186,24 @@ def _head(line: bytes, method: bytes, target: bytes, http10: bool, fields: Field
     )
 
 
-def _target(method: bytes, target: bytes, host: bytes | None) -> tuple[bytes, bytes | None, bytes]:
-    """Scheme, host, and path with query of a target that is no path (RFC 9112, section 3.2).
+def split_target(method: bytes, target: bytes, host: bytes | None) -> tuple[bytes, bytes | None, bytes, bytes, bytes]:
+    """Scheme, host, path, ``?`` if there is one, and query of a target (RFC 9112, section 3.2).
 
-    The host of a URL goes before Host.
+    The host of a URL goes before ``host``, which is that of the header.
+
+    Raises:
+        Refused: 400.
     """
-    if target == b"*" and method == b"OPTIONS":
-        return b"", host, target
-    match = _ABSOLUTE.fullmatch(target)
-    if match is None:
-        raise malformed("a target that is no path and no http URL")
-    host, rest = match.groups()
-    parse_authority(host)
-    scheme = target[: target.index(b":")].lower()
-    return scheme, host, rest if rest.startswith(b"/") else b"/" + rest
+    scheme, rooted = b"", target
+    if target[:1] != b"/" and (target != b"*" or method != b"OPTIONS"):
+        match = _ABSOLUTE.fullmatch(target)
+        if match is None:
+            raise malformed("a target that is no path and no http URL")
+        host, rest = match.groups()
+        parse_authority(host)
+        scheme = target[: target.index(b":")].lower()
+        rooted = rest if rest.startswith(b"/") else b"/" + rest
+    path, mark, query = rooted.partition(b"?")
+    if b"%00" in path:
+        raise malformed("a NUL in the path")
+    return scheme, host, path, mark, query

@@ -42,6 +42,17 @@ class Refused(Exception):
         self.words = words
         self.headers = headers
 
+    @property
+    def body(self) -> bytes:
+        """The same in words, as text."""
+        return f"{self.status} {_PHRASES[self.status]}\n{self.words}\n".encode()
+
+    @property
+    def fields(self) -> list[tuple[str, str]]:
+        """The headers of a response, but for those about the connection and the date."""
+        more = [line.decode("ascii").partition(": ")[::2] for line in self.headers.split(b"\r\n") if line]
+        return [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(self.body))), *more]
+
     def response(self, *, date: bytes, keep_alive: bool = False, http10: bool = False, head: bool = False) -> bytes:
         """The whole response.
 
@@ -51,7 +62,7 @@ class Refused(Exception):
             http10: the client speaks HTTP/1.0 and must be told of the connection's persistence.
             head: the request was HEAD: no body.
         """
-        body = f"{self.status} {_PHRASES[self.status]}\n{self.words}\n".encode()
+        body = self.body
         lines = (
             f"HTTP/1.1 {self.status} {_PHRASES[self.status]}\r\n"
             "Content-Type: text/plain; charset=utf-8\r\n"

@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from tlsrun.proxies.peers import unmapped
-from tlsrun.wsgi.claims import ALL
+from tlsrun.wsgi.claims import NEVER, claims_in
 from tlsrun.wsgi.events import with_events
 from tlsrun.wsgi.external import front_of_environment
 from tlsrun.wsgi.facts import Facts, connection_facts
 from tlsrun.wsgi.front import NOBODY, Front, Heard, hear
 from tlsrun.wsgi.hsts import with_hsts
 from tlsrun.wsgi.sources import Environ, survey
+from tlsrun.wsgi.strict import JUDGED, answer, is_usual, refusal
 
 #: The key in environ under which the facts stand once they are established.
 ESTABLISHED = "tlsrun.deciding.facts"
@@ -62,6 +63,8 @@ class Application:
         if not front.trusts and _establish_directly(environ):  # mostly
             result = self._promising(environ, start_response)
             return result
+        if (refused := refusal(environ)) is not None:
+            return answer(refused, environ, start_response)
         heard = _establish(environ, front)[1]
         if heard is not None and heard.scheme == "http":
             from tlsrun.wsgi import to_https  # late: most applications have no proxy in front
@@ -91,9 +94,13 @@ class Application:
             return self
         _establish(base, front)
         application = self._promising
+        unclaimed: set[str] = set()
 
         def established(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
-            if not ALL.isdisjoint(environ):
+            if not is_usual(environ) or (not unclaimed.issuperset(environ) and not _learn(environ, unclaimed)):
+                if (refused := refusal(environ)) is not None:
+                    return answer(refused, environ, start_response)
+                _forget(environ)
                 hear(environ, front)
             address = environ["REMOTE_ADDR"]
             if address[:2] == "::":
@@ -133,14 +140,16 @@ def establish(environ: Environ, front: Front = NOBODY) -> Facts:
 
 
 def _establish_directly(environ: Environ) -> bool:
-    """As `_establish` where nobody is trusted, and no name looks like a fact or a claim: nothing is to be removed.
+    """As `_establish` where nobody is trusted, nothing can be wrong, and no name looks like a fact or a claim.
 
     Written out, as it is done for each request: calls cost more than what they do.
 
     Returns:
         False, and nothing is done, when there is more to it.
     """
-    if not _harmless.issuperset(environ) and not _learn(environ):
+    if not _harmless.issuperset(environ) and (_looks_like_a_fact(environ) or not _learn(environ, _harmless)):
+        return False
+    if not is_usual(environ):
         return False
     get = environ.get
     connection = get("tlsrun.socket") or get("gunicorn.socket") or get("werkzeug.socket")
@@ -157,21 +166,33 @@ def _establish_directly(environ: Environ) -> bool:
     return True
 
 
-def _learn(environ: Environ) -> bool:
-    """Whether no name in ``environ`` looks like a fact or a claim; if so, they are known to be harmless from now on.
+def _looks_like_a_fact(environ: Environ) -> bool:
+    names = "\n".join(environ)
+    return "SSL_" in names or "HTTPS" in names
+
+
+def _learn(environ: Environ, known: set[str]) -> bool:
+    """Whether no name in ``environ`` is a claim, or has to be judged; if so, they are in ``known`` from now on.
 
     One set is asked for all names at once, which is four times as fast as to look at them.
     """
-    names = "\n".join(environ)
-    if "SSL_" in names or "HTTPS" in names or not ALL.isdisjoint(environ):
+    if not (NEVER.isdisjoint(environ) and JUDGED.isdisjoint(environ)) or claims_in(environ):
         return False
-    if len(_harmless) > _KNOWN:  # somebody invents headers: then those that browsers send are learned anew
-        _harmless.clear()
-    _harmless.update(name for name in environ if len(name) <= _LONGEST)
+    if len(known) > _KNOWN:  # somebody invents headers: then those that browsers send are learned anew
+        known.clear()
+    known.update(name for name in environ if len(name) <= _LONGEST)
     return True
 
 
+def _forget(environ: Environ) -> None:
+    """Take out what no application is told of. A body that is still in chunks (uWSGI by its own command) says so."""
+    environ.pop("HTTP_PROXY", None)
+    if environ.get("wsgi.input_terminated"):
+        environ.pop("HTTP_TRANSFER_ENCODING", None)
+
+
 def _establish(environ: Environ, front: Front) -> tuple[Facts, Heard | None]:
+    _forget(environ)
     facts, others = survey(environ)
     for name in others:
         environ.pop(name, None)

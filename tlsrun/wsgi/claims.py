@@ -1,7 +1,15 @@
-"""Headers by which a proxy speaks of its client, as variables of environ: nobody else may use them."""
+"""Headers by which a proxy speaks of its client: nobody else may use them, under any server.
+
+The one table of them: for the middleware, which takes them out of environ, and for the edge, which does not hand them
+on.
+"""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
+
+from tlsrun.http1 import variables
 from tlsrun.settings.proxies import HEADERS
 from tlsrun.wsgi.client_header import COMPANIONS
 
@@ -14,6 +22,9 @@ def variable(header: str) -> str:
 def _variables(*headers: str) -> frozenset[str]:
     return frozenset(map(variable, headers))
 
+
+#: `tlsrun.http1.variables.NEVER`: what nobody may say, a proxy neither.
+NEVER = _variables(*(name.decode("ascii") for name in variables.NEVER))
 
 #: Taken out of every request: what a trusted proxy says by them stands in the usual places afterwards.
 CLAIMS = _variables(*HEADERS, *(name for names in COMPANIONS.values() for name in names)) | _variables(
@@ -31,7 +42,31 @@ CLAIMS = _variables(*HEADERS, *(name for names in COMPANIONS.values() for name i
 #: Who the user is, by an authenticating proxy: left alone when a trusted one says so, and nobody else's to say.
 IDENTITIES = _variables(
     "x-forwarded-user", "x-forwarded-email", "x-forwarded-groups", "x-forwarded-preferred-username",
-    "x-forwarded-access-token", "remote-user", "x-remote-user",
+    "x-forwarded-access-token", "remote-user", "x-remote-user", "x-verified-user",
 )  # fmt: skip
 
-ALL = CLAIMS | IDENTITIES
+#: Where the application lives, and the client: the same.
+ALL = CLAIMS | IDENTITIES | _variables(
+    "remote-addr", "remote-host", "remote-port", "script-name", "x-host", "x-https", "x-proxyuser-ip", "x-remote-addr",
+    "x-remote-ip", "x-rewrite-url", "x-script-name",
+)  # fmt: skip
+#: And what else proxies say, by whatever begins so. All names are searched at once, because a loop over them in Python
+#: takes several times as long.
+_BEGINNINGS = _variables(
+    "cf-", "client-cert", "fastly-client", "fastly-ssl", "ssl-", "tls-", "x-amzn-mtls-", "x-appengine-",
+    "x-appservice-", "x-arr-", "x-azure-", "x-client-", "x-envoy-", "x-forwarded", "x-original-", "x-real-", "x-ssl-",
+    "x-tls-",
+)  # fmt: skip
+_BEGINS = re.compile(rf"\n((?:{'|'.join(sorted(_BEGINNINGS))})[^\n]*)")
+
+
+def claims_in(names: Iterable[str], *, trusted: bool = False) -> set[str]:
+    """Those of the variables ``names`` that are to be taken out.
+
+    Arguments:
+        trusted: a trusted proxy sends them.
+    """
+    if trusted:
+        return set(CLAIMS.intersection(names))
+    names = list(names)
+    return {*ALL.intersection(names), *_BEGINS.findall("\n" + "\n".join(names))}

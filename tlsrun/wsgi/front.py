@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 
 from tlsrun.proxies.peers import Peers, address
 from tlsrun.settings.proxies import CERTIFICATE_HEADERS, DEFAULT, spell
-from tlsrun.wsgi.claims import ALL, CLAIMS, variable
+from tlsrun.wsgi.claims import claims_in, variable
 from tlsrun.wsgi.client_header import COMPANIONS, certificate_facts
 from tlsrun.wsgi.facts import Facts
 from tlsrun.wsgi.said import Said, read
@@ -94,11 +94,9 @@ def hear(environ: Environ, front: Front) -> Heard | None:
     Returns:
         None when the peer is not trusted.
     """
-    if not front.trusts and ALL.isdisjoint(environ):  # mostly
-        return None
     peer = environ.get("REMOTE_ADDR") or ""
-    trusted = peer in front.peers
-    claims = (CLAIMS if trusted else ALL).intersection(environ)
+    trusted = front.trusts and peer in front.peers
+    claims = claims_in(environ, trusted=trusted)
     if not claims and not trusted:
         return None
     taken: dict[str, Any] = {name: environ.pop(name) for name in sorted(claims)}

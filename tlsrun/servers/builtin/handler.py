@@ -12,6 +12,7 @@ from typing import Any
 from tlsrun.http1.fields import Fields
 from tlsrun.http1.head import Head
 from tlsrun.http1.refusal import Refused
+from tlsrun.http1.variables import variables
 from tlsrun.servers.broken import Broken, BrokenBody
 from tlsrun.servers.builtin.aside import Aside
 from tlsrun.servers.builtin.body import NO_BODY, Body, NoBody
@@ -19,7 +20,6 @@ from tlsrun.servers.builtin.pace import Pace
 from tlsrun.servers.builtin.reader import ClientGone
 from tlsrun.servers.builtin.response import Response
 from tlsrun.servers.builtin.session import Session
-from tlsrun.servers.builtin.variables import variables
 
 _log = logging.getLogger("tlsrun.builtin")
 

@@ -12,6 +12,8 @@ import importlib.metadata
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, TypeAlias
 
+from tlsrun.http1.head import TARGET, check_method
+from tlsrun.http1.refusal import Refused, malformed
 from tlsrun.servers.hypercorn.environ import Line, variables
 from tlsrun.servers.hypercorn.exchange import Exchange
 from tlsrun.servers.hypercorn.threads import Threads
@@ -57,7 +59,16 @@ class Adapter:
                 over.set()
 
         line = Line(tls=None, peer=scope["client"] or ("", 0), here=scope["server"] or ("localhost", 443))
-        environ = variables(scope, line) | {"wsgi.url_scheme": scope["scheme"]}
+        try:
+            check_method(scope["method"].encode("latin-1"))
+            if TARGET.fullmatch(scope["raw_path"]) is None:
+                raise malformed("a target with a fragment, or with bytes beyond ASCII")
+            environ = variables(scope, line) | {"wsgi.url_scheme": scope["scheme"]}
+        except Refused as refused:
+            headers = [(name.lower().encode("ascii"), value.encode("ascii")) for name, value in refused.fields]
+            await send({"type": "http.response.start", "status": refused.status, "headers": headers})
+            await send({"type": "http.response.body", "body": refused.body, "more_body": False})
+            return
         exchange = self._threads.begin(scope, environ, sending, consumed=None)
         feeding = asyncio.get_running_loop().create_task(_feed(exchange, receive))
         try:

@@ -20,7 +20,9 @@ from hypercorn.events import Closed, Event, RawData, Updated
 from tlsrun.connections.handshake import FAILURES
 from tlsrun.edge.channel import Channel
 from tlsrun.servers.hypercorn.environ import Line
-from tlsrun.servers.hypercorn.protocols import Broken, Http1, Http2
+from tlsrun.servers.hypercorn.events import Broken
+from tlsrun.servers.hypercorn.http1 import Http1
+from tlsrun.servers.hypercorn.http2 import Http2
 from tlsrun.servers.hypercorn.serving import Serving
 from tlsrun.servers.hypercorn.tasks import Tasks
 

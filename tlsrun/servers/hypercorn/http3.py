@@ -1,4 +1,4 @@
-"""Hypercorn's HTTP/3 on one QUIC connection, with what it leaves undone: see `tlsrun.servers.hypercorn.protocols`.
+"""Hypercorn's HTTP/3 on one QUIC connection, with what it leaves undone: see `tlsrun.servers.hypercorn.http2`.
 
 A second block of headers is trailers, not a request; an answer does not run ahead of its client without bounds.
 """
@@ -16,8 +16,9 @@ from aioquic.quic.events import QuicEvent, StopSendingReceived, StreamReset
 from hypercorn.protocol.events import Body, EndBody, StreamClosed
 from hypercorn.protocol.h3 import H3Protocol
 
+from tlsrun.http1.refusal import Refused
 from tlsrun.servers.hypercorn.framing import Framing, size_of
-from tlsrun.servers.hypercorn.protocols import is_sound
+from tlsrun.servers.hypercorn.heads import judge, response_headers
 
 _AHEAD = 1 << 18  # bytes of an answer that may wait for the client
 
@@ -111,18 +112,31 @@ class Http3(H3Protocol):
         self._seen.add(event.stream_id)
         if not self._refuses:
             self._next = max(self._next, event.stream_id + 4)
-        if (refused := self._refusal(event)) is not None:
-            self._quic.reset_stream(event.stream_id, refused)
+        if (code := self._rejection(event)) is not None:
+            self._quic.reset_stream(event.stream_id, code)
             await self.send()
+            return
+        try:
+            judge(event.headers)
+        except Refused as refused:
+            await self._answer(event, refused)
             return
         await self._create_stream(event)
 
-    def _refusal(self, request: HeadersReceived) -> ErrorCode | None:
+    def _rejection(self, request: HeadersReceived) -> ErrorCode | None:
         if self._refuses:
             return ErrorCode.H3_REQUEST_REJECTED
-        if size_of(request.headers) > self.config.h2_max_header_list_size:
-            return ErrorCode.H3_EXCESSIVE_LOAD
-        return None if is_sound(request.headers) else ErrorCode.H3_MESSAGE_ERROR
+        return ErrorCode.H3_EXCESSIVE_LOAD if size_of(request.headers) > self.config.h2_max_header_list_size else None
+
+    async def _answer(self, request: HeadersReceived, refused: Refused) -> None:
+        """Answer in words, without the application."""
+        body = b"" if (b":method", b"HEAD") in request.headers else refused.body
+        headers = [*response_headers(refused), *self.config.response_headers("h3")]
+        self.connection.send_headers(request.stream_id, headers)
+        self.connection.send_data(request.stream_id, body, True)
+        if not request.stream_ended:
+            self._quic.stop_stream(request.stream_id, ErrorCode.H3_NO_ERROR)
+        await self.send()
 
     async def _request_ended(self, stream_id: int) -> None:
         if stream_id in self.streams:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tlsrun.servers.builtin.variables import variables
+from tlsrun.http1.variables import variables
 
 
 def test_variables_of_fields() -> None:

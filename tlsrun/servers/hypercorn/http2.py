@@ -1,41 +1,39 @@
-"""Hypercorn's HTTP/1.1 and HTTP/2, with what they leave undone when an answer ends early, late, or in the middle.
+"""Hypercorn's HTTP/2, with what it leaves undone when an answer ends early, late, or in the middle.
 
+- What is refused of requests is what `tlsrun.http1` refuses, in the same words.
 - A worker that stops answers what its clients have on the way, where Hypercorn refuses it or hangs up; with the answer
   they hear that they have to come anew.
-- An answer that breaks off is made to look so: the connection is cut, or the stream reset.
+- An answer that breaks off is made to look so: the stream is reset.
 - An answer that is over before its request resets the stream without an error (RFC 9113, section 8.1); what still
   comes of the request is thrown away, where Hypercorn loses the whole connection.
-- HTTP/2 lets each stream have its own room: an upload that nobody reads holds up no other stream, and an answer that
-  nobody takes waits, where Hypercorn's grows in memory.
+- Each stream has its own room: an upload that nobody reads holds up no other stream, and an answer that nobody takes
+  waits, where Hypercorn's grows in memory.
 - A client that opens streams only to reset them is sent away (CVE-2023-44487), and so is one that keeps the worker busy
   with frames that ask for nothing: PING, SETTINGS, empty DATA (CVE-2019-9512, -9515, -9518).
 - ``Expect: 100-continue`` is answered, as Hypercorn does over HTTP/1.1 alone: without the body nobody is asked.
 - PRIORITY is ignored, as RFC 9113, section 5.3.2, permits: Hypercorn keeps a tree of them, which a client may overfill.
-- No upgrade to h2c or WebSocket: ALPN has said what is spoken.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass, replace
 from functools import partial
-from http.client import responses
 from typing import Any
 
 import h2.errors
 import h2.events
 import h2.exceptions
 import h2.settings
-import h11
 from hypercorn.events import Closed, Event, RawData, Updated
-from hypercorn.protocol.events import Body, Request, Response, StreamClosed
+from hypercorn.protocol.events import Body, StreamClosed
 from hypercorn.protocol.h2 import H2Protocol
-from hypercorn.protocol.h11 import STREAM_ID, H11Protocol
-from hypercorn.protocol.http_stream import HTTPStream
 from hyperframe.frame import GoAwayFrame
 
+from tlsrun.http1.refusal import Refused
 from tlsrun.servers.hypercorn.allowance import Allowance
+from tlsrun.servers.hypercorn.events import Broken
+from tlsrun.servers.hypercorn.heads import judge, response_headers
 from tlsrun.servers.hypercorn.tasks import Tasks
 
 _AHEAD = 65536  # bytes of an answer that may wait for the client
@@ -53,77 +51,6 @@ _IDLE = (
     h2.events.SettingsAcknowledged,
     h2.events.UnknownFrameReceived,
 )
-
-
-@dataclass(frozen=True)
-class Broken(Event):
-    """The connection cannot go on, and its client shall see that something is missing."""
-
-
-class Http1(H11Protocol):
-    """HTTP/1.1 and HTTP/1.0.
-
-    Arguments:
-        arguments: Hypercorn's.
-    """
-
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
-
-    @property
-    def idle(self) -> bool:
-        """Whether no request is being answered."""
-        return self.stream is None
-
-    async def _check_protocol(self, event: h11.Request) -> None:
-        """Hypercorn looks for an upgrade here."""
-
-    async def _create_stream(self, request: h11.Request) -> None:
-        if request.http_version not in (b"1.0", b"1.1"):  # HTTP/2 that ALPN has not agreed on
-            await self._send_error_response(505)
-            await self.send(Closed())
-            return
-        self.stream = HTTPStream(
-            self.app, self.config, self.context, self.task_group, self.ssl, self.client, self.server,
-            self.stream_send, STREAM_ID,
-        )  # fmt: skip
-        await self.stream.handle(
-            Request(
-                stream_id=STREAM_ID,
-                headers=list(request.headers),
-                http_version=request.http_version.decode(),
-                method=request.method.decode("ascii").upper(),
-                raw_path=request.target,
-                state=self.connection_state,
-            )
-        )
-        self.keep_alive_requests += 1
-        await self.context.mark_request()
-
-    async def stream_send(self, event: Any) -> None:
-        """As Hypercorn's; an answer that begins when the worker stops is said to be the last one."""
-        if isinstance(event, Response) and event.status_code >= 200 and self.context.terminated.is_set():
-            event = replace(event, headers=[*event.headers, (b"connection", b"close")])
-        await super().stream_send(event)
-
-    async def _send_h11_event(self, event: Any) -> None:
-        if isinstance(event, (h11.Response, h11.InformationalResponse)):
-            object.__setattr__(event, "reason", responses.get(event.status_code, "").encode())
-        await super()._send_h11_event(event)
-
-    async def _maybe_recycle(self) -> None:
-        if self.connection.our_state in (h11.SEND_RESPONSE, h11.SEND_BODY, h11.ERROR):
-            await self._close_stream()
-            await self.send(Broken())
-            await self.can_read.set()
-        elif (self.connection.our_state, self.connection.their_state) == (h11.DONE, h11.DONE):
-            # Also when the worker stops: the client was not told, and its next request may be on the way.
-            await self._close_stream()
-            self.connection.start_next_cycle()
-            await self.can_read.set()
-            await self.send(Updated(idle=True))
-        else:
-            await super()._maybe_recycle()
 
 
 class Http2(H2Protocol):
@@ -231,8 +158,13 @@ class Http2(H2Protocol):
         Hypercorn (0.18) resets, with NO_ERROR, what comes after its worker was told to stop: a client takes that for a
         failure, and asks nobody else.
         """
-        if (code := self._refusal(event)) is not None:
-            self.connection.reset_stream(event.stream_id, code)
+        if self._refuses:  # the client may ask another server (RFC 9113, section 8.7)
+            self.connection.reset_stream(event.stream_id, h2.errors.ErrorCodes.REFUSED_STREAM)
+            return
+        try:
+            judge(event.headers or [])
+        except Refused as refused:
+            self._answer(event, refused)
             return
         await self._create_stream(event)
         if event.stream_ended is None and _awaits_leave(event.headers):
@@ -244,10 +176,18 @@ class Http2(H2Protocol):
         await self._flush()
         await self.send(Broken())
 
-    def _refusal(self, request: h2.events.RequestReceived) -> h2.errors.ErrorCodes | None:
-        if self._refuses:  # the client may ask another server (RFC 9113, section 8.7)
-            return h2.errors.ErrorCodes.REFUSED_STREAM
-        return None if is_sound(request.headers) else h2.errors.ErrorCodes.PROTOCOL_ERROR
+    def _answer(self, request: h2.events.RequestReceived, refused: Refused) -> None:
+        """Answer in words, without the application; other requests of the connection go on."""
+        number, body = request.stream_id, refused.body
+        headers = [*response_headers(refused), *self.config.response_headers("h2")]
+        wordless = (b":method", b"HEAD") in (request.headers or []) or (
+            self.connection.local_flow_control_window(number) < len(body)
+        )
+        self.connection.send_headers(number, headers, end_stream=wordless)
+        if not wordless:
+            self.connection.send_data(number, body, end_stream=True)
+        if request.stream_ended is None:
+            self.connection.reset_stream(number, h2.errors.ErrorCodes.NO_ERROR)
 
     async def _data_received(self, event: h2.events.DataReceived) -> None:
         stream = self.streams.get(event.stream_id)
@@ -282,10 +222,3 @@ def _asks_for_nothing(event: h2.events.Event) -> bool:
 def _awaits_leave(headers: Any) -> bool:
     """Whether the client waits, with the body of its request, for a word of ours (RFC 9110, section 10.1.1)."""
     return any(name == b"expect" and value.lower() == b"100-continue" for name, value in headers)
-
-
-def is_sound(headers: Any) -> bool:
-    """Whether method and path are what WSGI can be told (h2 has seen to the rest)."""
-    found = dict(headers)
-    method, path = found.get(b":method", b""), found.get(b":path", b"")
-    return bool(method.isascii() and method != b"CONNECT" and path.isascii() and path)

@@ -1,9 +1,14 @@
-"""Header fields as variables of environ (RFC 3875, section 4.1.18)."""
+"""Header fields as variables of environ (RFC 3875, section 4.1.18), under every server whose parser is ours to ask."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Iterable
+
+#: Fields that no application is told of, whoever sends them. ``Proxy`` would be HTTP_PROXY, by which programs that an
+#: application starts find their proxy (httpoxy, CVE-2016-5385). Transfer-Encoding was about the connection: the body is
+#: out of its chunks.
+NEVER = frozenset((b"proxy", b"transfer-encoding"))
 
 _COOKIE = "HTTP_COOKIE"
 
@@ -19,7 +24,7 @@ def variables(lines: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for name, octets in lines:
-        variable = _variable(name)
+        variable = variable_of(name)
         if variable is None:
             continue
         value = octets.decode("latin-1")
@@ -31,13 +36,12 @@ def variables(lines: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
 
 
 @functools.lru_cache(maxsize=512)
-def _variable(name: bytes) -> str | None:
-    """The variable of a field; None for one that could be taken for another's.
+def variable_of(name: bytes) -> str | None:
+    """The variable of a field; None for one of `NEVER`, and for one that could be taken for another's.
 
-    A name with an underscore is the same variable as the one with a hyphen (CVE-2015-0219); ``Proxy`` would become
-    HTTP_PROXY (httpoxy, CVE-2016-5385). Transfer-Encoding was about the connection: the body is out of its chunks.
+    A name with an underscore is the same variable as the one with a hyphen (CVE-2015-0219).
     """
-    if b"_" in name or name.lower() in (b"proxy", b"transfer-encoding"):
+    if b"_" in name or name.lower() in NEVER:
         return None
     variable = name.decode("ascii").upper().replace("-", "_")
     return variable if variable in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{variable}"
