@@ -70,7 +70,7 @@ def test_granians_own_command(localhost_cert: Paths, ca_file: Path) -> None:
         "--ssl-certificate", localhost_cert.fullchain, "--ssl-keyfile", localhost_cert.key,
         "tests.servers.wsgi_site:application",
     ]  # fmt: skip
-    forged = {**FORGED, "uwsgi.version": "2.0.30", "tlsrun.socket": "forged", "tlsrun.deciding.facts": "forged"}
+    forged = {**FORGED, "uwsgi.version": "2.0.30", "tlsrun.socket": "forged", "tlsrun.facts": "forged"}
     address = ("127.0.0.1", port)
     with Server(command, env={**forged, "PYTHONPATH": str(ROOT)}, cwd=ROOT) as server:
         server.until_listening(address)

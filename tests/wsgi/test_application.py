@@ -79,9 +79,9 @@ def test_established_once(connect: Handshake) -> None:
 
 def test_a_string_cannot_pass_for_established_facts() -> None:
     """Only the type that the middleware writes is believed."""
-    environ = environ_of(**{"tlsrun.deciding.facts": "HTTPS", "HTTPS": "on"})
+    environ = environ_of(**{"tlsrun.facts": "HTTPS", "HTTPS": "on"})
     assert establish(environ) == {}
-    assert type(environ["tlsrun.deciding.facts"]) is Facts
+    assert type(environ["tlsrun.facts"]) is Facts
 
 
 @pytest.mark.parametrize("name", ["SSL_CLIENT_S_DN", "HTTPS", "HTTPS_CC", "HTTP_X_FORWARDED_PROTO", "HTTP_X_REAL_IP"])

@@ -16,7 +16,7 @@ from tlsrun.wsgi.sources import Environ, survey
 from tlsrun.wsgi.strict import JUDGED, answer, is_usual, refusal
 
 #: The key in environ under which the facts stand once they are established.
-ESTABLISHED = "tlsrun.deciding.facts"
+ESTABLISHED = "tlsrun.facts"
 
 #: Names of variables that look neither like a fact nor like a claim: at most so many, and of at most so many letters.
 _harmless: set[str] = set()
