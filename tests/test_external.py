@@ -84,6 +84,30 @@ def test_granian_behind_a_proxy(localhost_cert: Paths, tmp_path: Path) -> None:
         assert answer.body == "192.0.2.7"
 
 
+@pytest.mark.parametrize("server", ["gunicorn", "hypercorn"])
+def test_other_servers_modules(server: str, localhost_cert: Paths, ca_file: Path, tmp_path: Path) -> None:
+    """Which server runs us is not told by what an application has imported."""
+    need("granian")
+    need(server)
+    (tmp_path / "hello.py").write_text(
+        "import granian, gunicorn.http, gunicorn.http.body\n\n"
+        "def app(environ, start):\n"
+        "    start('200 OK', [('Content-Type', 'text/plain')])\n"
+        "    return [environ['REMOTE_ADDR'].encode() + environ['wsgi.input'].read()]\n"
+    )
+    port = free_port()
+    files = ["--certfile", localhost_cert.fullchain, "--keyfile", localhost_cert.key]
+    app = {"gunicorn": "tlsrun.entry:application", "hypercorn": "asgi:tlsrun.entry:asgi"}[server]
+    quiet = ["--no-control-socket"] if server == "gunicorn" else []
+    words = [BIN / server, *quiet, "--bind", f"127.0.0.1:{port}", *files, app]
+    env = {"TLSRUN_APP": "hello:app", "TLSRUN_TRUSTED_PROXIES": "127.0.0.1", "PYTHONPATH": str(tmp_path)}
+    with Server(words, cwd=tmp_path, env=env) as program:
+        program.until_tls(("127.0.0.1", port))
+        resolve = f"localhost:{port}:127.0.0.1"
+        words = ["--resolve", resolve, "-H", "X-Forwarded-For: 192.0.2.7", "-d", "body"]
+        assert curl(f"https://localhost:{port}/", ca_file, *words).body == "192.0.2.7body"
+
+
 COMMANDS = [gunicorn, granian, hypercorn, uwsgi_https, uwsgi_http, uwsgi_file]
 
 

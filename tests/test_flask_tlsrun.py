@@ -290,3 +290,20 @@ def test_require_client_cert_refuses_in_words() -> None:
     answer = app.test_client().get("/")
     assert answer.status_code == 403
     assert "needs a client certificate" in answer.text
+
+
+def test_a_slip_in_a_variable(localhost_cert: Paths, tmp_path: Path) -> None:
+    """A variable of the command, or of ours, that is nearly a setting is said at the start; it serves all the same."""
+    (tmp_path / "hello.py").write_text("from flask import Flask\n\napp = Flask(__name__)\n")
+    port = free_port()
+    command = [sys.executable, "-m", "flask", "--app", "hello", "tlsrun", "--port", str(port)]
+    env = {
+        "TLSRUN_CERT": str(localhost_cert.fullchain), "TLSRUN_KEY": str(localhost_cert.key), "TLSRUN_TREADS": "2",
+        "FLASK_TLSRUN_SEVER": "gunicorn", "FLASK_TLSRUN_QUIET": "",
+    }  # fmt: skip
+    with Server(command, cwd=tmp_path, env=env) as program:
+        program.until_tls(("127.0.0.1", port))
+        said = "{} in the environment: no such setting. Did you mean {}?"
+        assert said.format("FLASK_TLSRUN_SEVER", "FLASK_TLSRUN_SERVER") in program.log()
+        assert said.format("TLSRUN_TREADS", "TLSRUN_THREADS") in program.log()
+        assert program.log().count("no such setting") == 2

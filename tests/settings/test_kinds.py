@@ -42,6 +42,9 @@ from tlsrun.settings import kinds
         (kinds.LIST, ("X25519:secp384r1", "X448"), ("X25519", "secp384r1", "X448")),
         (kinds.LIST, "localhost ::1 127.0.0.1", ("localhost", "::1", "127.0.0.1")),
         (kinds.LIST, ["a.test", "::1", "a.test"], ("a.test", "::1")),
+        (kinds.HOSTS, "bücher.example, *.Bücher.example a.test", (
+            "xn--bcher-kva.example", "*.xn--bcher-kva.example", "a.test",
+        )),
     ],
 )  # fmt: skip
 def test_takes(kind: kinds.Kind, given: Any, value: Any) -> None:
@@ -57,6 +60,8 @@ def test_takes(kind: kinds.Kind, given: Any, value: Any) -> None:
         (kinds.integer(1, 9), 0),
         (kinds.integer(0, 1), True),
         (kinds.LIST, ","),
+        (kinds.HOSTS, "grüße.example"),
+        (kinds.HOSTS, "ü..example"),
         (kinds.LIST, []),
         (kinds.LIST, 5),
         (kinds.integer(0, 9), 1.5),

@@ -74,11 +74,22 @@ def test_a_secret_is_never_shown() -> None:
 
 def test_an_unknown_variable_is_a_warning_where_it_looks_like_a_slip() -> None:
     """The environment is shared with other programs, so only a near miss is worth a word."""
-    resolution = resolve([environment_layer({"TLSRUN_CRT": "a", "TLSRUN_SOMETHING_ELSE": "b"})])
+    slips = {"TLSRUN_CRT": "a", "TLSRUN_CERTIFICATE": "a", "TLSRUN_HOSTNAME": "b", "TLSRUN_WORKER": "2"}
+    others = {
+        "TLSRUN_SOMETHING_ELSE": "b",
+        "TLSRUN_APP": "hello:app",
+        "TLSRUN_TEST_UWSGI_SSL": "c",
+        "TLSRUN_DATABASE_URL": "",
+    }
+    resolution = resolve([environment_layer(slips | others)])
     assert not resolution.problems
     assert [str(warning) for warning in resolution.warnings] == [
-        "TLSRUN_CRT in the environment: no such setting. Did you mean TLSRUN_CERT?"
-    ]
+        f"{name} in the environment: no such setting. Did you mean {meant}?"
+        for name, meant in (
+            ("TLSRUN_CERTIFICATE", "TLSRUN_CERT"), ("TLSRUN_CRT", "TLSRUN_CERT"), ("TLSRUN_HOSTNAME", "TLSRUN_HOST"),
+            ("TLSRUN_WORKER", "TLSRUN_WORKERS"),
+        )
+    ]  # fmt: skip
 
 
 def test_bottle_spellings(tmp_path: Any) -> None:

@@ -8,6 +8,8 @@ from typing import TypeVar
 from cryptography import x509
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
+from tlsrun.http1.authority import a_labels
+
 _Extension = TypeVar("_Extension", bound=x509.ExtensionType)
 
 
@@ -76,9 +78,7 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 def _dns(name: str) -> str:
     """A DNS name for comparison: A-labels, lower case, without the root's dot."""
     bare = name.lower().removesuffix(".")
-    if bare.isascii():
-        return bare
     try:
-        return bare.encode("idna").decode()
-    except UnicodeError:
+        return a_labels(bare)
+    except ValueError:
         return bare

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import click
 from click.core import ParameterSource
 
-from tlsrun.settings.layers import Given, Layer
+from tlsrun.settings.layers import Given, Layer, slips
 from tlsrun.settings.table import DEFAULTS, SPECS, flag, option_name
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
@@ -77,7 +78,10 @@ def command_line_layers(context: click.Context, values: Mapping[str, Any]) -> li
             from_environment[name] = Given(value=value, spelling=f"{variable} in the environment")
         elif source is not ParameterSource.DEFAULT:
             written[name] = Given(value=value, spelling=str(flag(name)))
+    prefix = f"{context.auto_envvar_prefix}_"
+    known = [f"{prefix}{parameter.name.upper()}" for parameter in context.command.params if parameter.name]
+    warnings = slips(os.environ, prefix, known) if context.auto_envvar_prefix else ()
     return [
         Layer(name="command line", given=written),
-        Layer(name="environment", given=from_environment),
+        Layer(name="environment", given=from_environment, warnings=warnings),
     ]

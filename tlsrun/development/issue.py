@@ -19,6 +19,7 @@ from tlsrun.certificates.identity import Identity
 from tlsrun.certificates.keys import PrivateKey, key_pem
 from tlsrun.certificates.names import extension
 from tlsrun.errors import CertificateError, Problem
+from tlsrun.http1.authority import a_labels
 
 #: Ten years, as mkcert.
 AUTHORITY_DAYS = 3650
@@ -166,9 +167,7 @@ def _clean(name: str) -> str:
         return str(ipaddress.ip_address(bare.partition("%")[0]))  # no zone: it means nothing elsewhere
     except ValueError:
         pass
-    host = bare.removesuffix(".").lower()
-    if not host.isascii():
-        host = host.encode("idna").decode()
+    host = a_labels(bare.removesuffix(".").lower())
     if not _HOST.fullmatch(host) or len(host) > 253:
         raise ValueError(name)
     return host

@@ -27,9 +27,6 @@ def awkward(target: str, plan: Plan, site: Site, title: str, resolution: Resolut
     for host in plan.hosts:
         if not _HOST.fullmatch(host):
             yield Problem(where=f"hosts {host}", what="is no host name", remedy="Correct it, or leave it out")
-        elif not host.isascii():
-            what, remedy = "clients send such a name in ASCII, and no program would know it", "Write it so: xn--…"
-            yield Problem(where=f"hosts {host}", what=what, remedy=remedy)
     for what, path, kind in _named(target, plan, site, resolution):
         if not holds_path(target, path, kind):
             yield Problem(

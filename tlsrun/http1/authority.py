@@ -17,6 +17,10 @@ _AUTHORITY = re.compile(
     rb"(?::(?P<port>[0-9]{0,5}))?"
 )
 
+#: Characters that make two names of one: IDNA of 2003, which Python has, reads them otherwise than that of 2008, which
+#: browsers have (RFC 5894, section 7.2). ß would be ss.
+_DEVIATIONS = frozenset("\u00df\u1e9e\u03c2\u200c\u200d")
+
 
 class Authority(NamedTuple):
     """Whom a request is for.
@@ -51,3 +55,17 @@ def parse_authority(text: bytes) -> Authority:
 
 def _not_a_host() -> Exception:
     return malformed("a Host that is not a name or an address, perhaps with a port")
+
+
+def a_labels(name: str) -> str:
+    """A name as DNS, certificates and clients have it: A-labels for those in Unicode (RFC 5890, section 2.3.2.1).
+
+    Raises:
+        ValueError: it is no name, or not one only.
+    """
+    if name.isascii():
+        return name
+    odd = _DEVIATIONS.intersection(name)
+    if odd:
+        raise ValueError(f"{min(odd)} makes two names of it")
+    return name.encode("idna").decode("ascii")

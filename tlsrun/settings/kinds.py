@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from tlsrun.http1.authority import a_labels
 from tlsrun.tls.policy import HTTP_VERSIONS
 
 
@@ -176,6 +177,26 @@ def _is_address(word: str) -> bool:
 LIST = Kind(
     expects="a list of names (in text: with commas or spaces between)",
     parse=_list,
+    metavar="NAMES",
+    repeatable=True,
+)
+
+
+def host_name(word: str) -> str:
+    """A name of a host as clients ask for it.
+
+    Raises:
+        Wrong: it is in Unicode, and no name, or not one only.
+    """
+    try:
+        return a_labels(word)
+    except ValueError as error:
+        raise Wrong(f"{word} cannot be written in ASCII by itself ({error}); write it so: xn--…") from None
+
+
+HOSTS = Kind(
+    expects="a list of host names (in text: with commas or spaces between)",
+    parse=lambda raw: tuple(dict.fromkeys(map(host_name, _list(raw)))),
     metavar="NAMES",
     repeatable=True,
 )

@@ -98,6 +98,29 @@ def unknown_setting(spelled: str, written: str, known: Iterable[str], where: str
     return Problem(where=f"{spelled}{where}", what="no such setting", remedy=remedy, code="TLS201")
 
 
+def slips(environ: Mapping[str, str], prefix: str, known: Iterable[str]) -> tuple[Problem, ...]:
+    """Variables that look like a setting and are none: warnings, as the environment is shared with other programs.
+
+    Arguments:
+        prefix: with which settings begin; all after it is compared.
+        known: names of variables that mean something.
+    """
+    meant = [name.removeprefix(prefix) for name in known]
+    words = [name.removeprefix(prefix) for name in sorted(environ) if name.startswith(prefix)]
+    return tuple(
+        unknown_setting(f"{prefix}{word}", f"{prefix}{word}", [f"{prefix}{close}"], " in the environment")
+        for word in words
+        if word not in meant and (close := _near(word, meant))
+    )
+
+
+def _near(word: str, meant: Iterable[str]) -> str:
+    """Which name ``word`` is a slip for: it is much the same, or goes on with letters (CERTIFICATE); "" for none."""
+    meant = list(meant)
+    longer = [name for name in meant if word.startswith(name) and word[len(name) :].isalpha()]
+    return next(iter(difflib.get_close_matches(word, meant, n=1) or longer), "")
+
+
 def environment_layer(environ: Mapping[str, str] = os.environ) -> Layer:
     """The ``TLSRUN_*`` variables. An empty one counts as not given, as containers leave them."""
     names = {environment_variable(name): name for name in SPECS}
@@ -106,12 +129,7 @@ def environment_layer(environ: Mapping[str, str] = os.environ) -> Layer:
         for variable, value in environ.items()
         if variable in names and value
     }
-    warnings = tuple(
-        unknown_setting(variable, variable, names, " in the environment")
-        for variable in sorted(environ)
-        if variable.startswith("TLSRUN_") and variable not in names
-        and difflib.get_close_matches(variable, names, n=1, cutoff=0.85)
-    )  # fmt: skip
+    warnings = slips(environ, "TLSRUN_", [*names, "TLSRUN_APP"])
     allowed = environ.get(FORWARDED_ALLOW_IPS, "")
     fallback = {"trusted_proxies": Given(value=allowed, spelling=f"{FORWARDED_ALLOW_IPS} in the environment")}
     return Layer(name="environment", given=given, fallback=fallback if allowed.strip(", ") else {}, warnings=warnings)

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tlsrun.settings.kinds import Kind, parse_text, several_places
+from tlsrun.settings.kinds import Kind, host_name, parse_text, several_places
 
 
 def _pairs(parts: Iterable[str]) -> dict[str, Any]:
@@ -75,7 +75,7 @@ def _certificates_by_name(raw: Any) -> str | dict[str, tuple[dict[str, Any], ...
             raise ValueError("a name without a cert")
         if any(set(one) - _IDENTITY_KEYS for one in several):
             raise ValueError("only cert, key and chain belong to a name")
-        found[parse_text(host)] = tuple(_one_of_a_name(one) for one in several)
+        found[host_name(parse_text(host))] = tuple(_one_of_a_name(one) for one in several)
     return found
 
 

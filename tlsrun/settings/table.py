@@ -11,6 +11,7 @@ from tlsrun.settings.kinds import (
     BOOLEAN,
     CHAIN,
     CIPHERS,
+    HOSTS,
     HTTP,
     KEY_MATERIAL,
     LIST,
@@ -170,7 +171,7 @@ class Settings:
         None, integer(1, 65535), "A port that answers plain HTTP with a redirect to https.", "80",
     )  # fmt: skip
     hosts: tuple[str, ...] = _setting(
-        (), LIST, "Host names that plain HTTP is redirected for; without it, the names in the certificates.",
+        (), HOSTS, "Host names that plain HTTP is redirected for; without it, the names in the certificates.",
         "example.org, www.example.org",
     )  # fmt: skip
     acme_webroot: str | None = _setting(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import logging
 import sys
 from collections.abc import Callable, Sequence
@@ -58,12 +59,25 @@ def front_of(layers: Sequence[Layer]) -> Front:
 
 def _ask_the_server(where: str) -> None:
     """Whether the server that runs here tells a header with underscores from the one with hyphens."""
-    if "granian" in sys.modules:
+    if called_by("granian"):
         raise ConfigurationError([mixed_up("Granian", where)])
     # uWSGI's own, while it runs; its protocol hands over what nginx has made of the request.
     options = getattr(sys.modules.get("uwsgi"), "opt", {})
     if any(name in options for name in ("http", "http-socket", "http11-socket", "https", "https-socket")):
         _log.warning("%s", mixed_up("uWSGI's own HTTP", where))
+
+
+def called_by(package: str) -> bool:
+    """Whether a server of ``package`` runs us: it is among those that wait for this call to return.
+
+    It has imported the application, or asks it for an answer; a module that somebody else has imported does neither.
+    """
+    frame = inspect.currentframe()
+    while frame is not None:
+        if str(frame.f_globals.get("__name__")).partition(".")[0] == package:
+            return True
+        frame = frame.f_back
+    return False
 
 
 def front_of_environment() -> Front:

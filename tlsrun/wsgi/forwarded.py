@@ -11,6 +11,8 @@ import json
 import re
 from dataclasses import dataclass
 
+from tlsrun.http1.authority import parse_authority
+from tlsrun.http1.refusal import Refused
 from tlsrun.proxies.peers import UNIX, Peers, address
 
 #: Hops that are followed; nobody has more proxies.
@@ -22,8 +24,6 @@ _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # noqa: S105 -- RFC 9110, section 5.6.2
 _PAIR = re.compile(rf'({_TOKEN})=(?:({_TOKEN})|"((?:[^"\\]|\\.)*)")')
 _SPACE = re.compile(r"[ \t]*")
 
-# RFC 3986, section 3.2, without user information: a name or an IPv4 address, or an IPv6 address in brackets.
-_AUTHORITY = re.compile(r"([A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9._])?|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?")
 _NODE_V6 = re.compile(r"\[([0-9A-Fa-f:.]+)\](?::([0-9]{1,5}))?")
 _NODE_V4 = re.compile(r"([0-9.]+)(?::([0-9]{1,5}))?")
 _PREFIX = re.compile(r"(?:/[A-Za-z0-9._~!$&'()*+;=:@-]+)+")
@@ -136,13 +136,14 @@ def parse_visitor(value: str) -> str | None:
 
 
 def parse_host(value: str) -> tuple[str, int | None] | None:
-    """A host, IPv6 in brackets, and its port."""
-    match = _AUTHORITY.fullmatch(next(reversed(split_list(value)), ""))
-    if match is None or len(match[1]) > _LONGEST_HOST or (match[2] is not None and _port(match[2]) is None):
+    """A host, IPv6 in brackets, and its port, by the rule of every Host (`tlsrun.http1.authority`)."""
+    text = next(reversed(split_list(value)), "")
+    try:
+        port = parse_authority(text.encode("latin-1", "replace")).port
+    except Refused:
         return None
-    if match[1].startswith("[") and address(match[1][1:-1]) is None:
-        return None
-    return match[1], _port(match[2])
+    host = text if text.endswith("]") else text.rpartition(":")[0] or text
+    return None if len(host) > _LONGEST_HOST or port == 0 else (host, port)
 
 
 def parse_port(value: str) -> int | None:
