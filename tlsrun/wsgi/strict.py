@@ -34,6 +34,7 @@ def is_usual(environ: dict[str, Any]) -> bool:
         and get("HTTP_CONNECTION") in _CONNECTIONS
         and get("REQUEST_METHOD") not in _ODD
         and target[:1] == "/"
+        and target.isascii()
         and "#" not in target
         and (path := get("PATH_INFO", "/"))[:1] == "/"
         and "\0" not in path

@@ -44,9 +44,10 @@ def judge(headers: Headers) -> None:
         raise malformed("a scheme that is neither https nor http")
     if len(lines) > LIMITS.fields:
         raise Refused(431, f"The request has more than {LIMITS.fields} header lines.")
-    if _NAMES.fullmatch(b",".join([name for name, _ in lines])) is None:
+    names, values = zip(*lines, strict=True) if lines else ((), ())
+    if _NAMES.fullmatch(b",".join(names)) is None:
         raise malformed("a header whose name is no token in lower case")
-    if _CONTROL.search(b"".join([value for _, value in lines])) is not None:
+    if _CONTROL.search(b"".join(values)) is not None:
         raise malformed("a control character")
     fields = decide(lines)
     host = pseudo.get(b":authority", fields.host)
@@ -55,7 +56,7 @@ def judge(headers: Headers) -> None:
     if fields.host not in (None, host):
         raise malformed("a Host other than the authority")
     parse_authority(host)
-    if any(name in _OF_A_CONNECTION for name, _ in lines):
+    if not _OF_A_CONNECTION.isdisjoint(names):
         raise malformed("a header that only HTTP/1.1 has")
     if split_target(method, target, host)[0]:
         raise malformed("a URL in the place of a path")
