@@ -9,6 +9,7 @@ from tlsrun.deciding.facts import ServerFacts
 from tlsrun.servers.server import Server
 from tlsrun.servers.stock import Stock
 from tlsrun.settings.words import SERVERS
+from tlsrun.wsgi.external import called_by
 
 
 def load(name: str) -> Server:
@@ -20,7 +21,13 @@ def load(name: str) -> Server:
 def running() -> Stock | None:
     """The server that runs this process by its own command; None where that is another."""
     stocks = (load(name).stock for name in SERVERS)
-    return next((stock for stock in stocks if stock is not None and stock.module in sys.modules), None)
+    return next((stock for stock in stocks if stock is not None and _runs_us(stock.module)), None)
+
+
+def _runs_us(module: str) -> bool:
+    """Whether ``module`` is there, and not because somebody else has imported it: uWSGI's has no file."""
+    known = sys.modules.get(module)
+    return known is not None and (not hasattr(known, "__file__") or called_by(module.partition(".")[0]))
 
 
 def probe_all() -> dict[str, ServerFacts]:
