@@ -216,7 +216,7 @@ def test_a_failing_fact_costs_one_connection(
 
 def test_descriptors_suffice() -> None:
     """More connections than there are descriptors for are never asked for."""
-    from tlsrun.edge.server import _room_for
+    from tlsrun.edge.shared import _room_for
 
     assert _room_for(10) == 10
     assert _room_for(1 << 40) < 1 << 40

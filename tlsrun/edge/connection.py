@@ -5,22 +5,18 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from typing import TYPE_CHECKING
 
 from tlsrun.edge.answer import Answer
 from tlsrun.edge.exchange import Exchange
 from tlsrun.edge.interest import Interest
 from tlsrun.edge.packing import Packing
 from tlsrun.edge.parting import ANSWERING, COLLECTING, LAST_WORD, LEAVING, WAITING
+from tlsrun.edge.shared import Shared
 from tlsrun.edge.spool import Body, Spool, check_body
 from tlsrun.edge.turns import READER, SENDER, WORKER
 from tlsrun.edge.variables import packet
 from tlsrun.http1.head import Head
 from tlsrun.http1.refusal import Refused
-
-if TYPE_CHECKING:
-    from tlsrun.edge.server import Edge
-
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -32,7 +28,7 @@ class Connection(Interest):
         edge: what all connections share.
     """
 
-    def __init__(self, edge: Edge) -> None:
+    def __init__(self, edge: Shared) -> None:
         super().__init__(edge)
         self._packing = Packing()
         self._fixed = b""

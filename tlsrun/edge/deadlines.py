@@ -31,11 +31,6 @@ def expire(client: Connection) -> None:
         _expire_stalled(client, limits.write_timeout, client.abort)
 
 
-def evict(client: Connection) -> None:
-    """There are too many connections, and this one has waited longest."""
-    client.leave(client.finish if client.shaken else client.give_way)
-
-
 def stop(client: Connection, seconds: float) -> None:
     """The edge stops: a client that has been quiet for ``seconds`` goes now; another one has as long to say what it
     wants, for its next request may be on its way (RFC 9112, section 9.5)."""

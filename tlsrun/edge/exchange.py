@@ -3,17 +3,44 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from tlsrun.edge.answer import Answer, BadAnswer
+from tlsrun.edge.shared import Shared
 from tlsrun.edge.spool import Spool
 from tlsrun.edge.upstream import Upstream
 from tlsrun.http1.head import Head
 from tlsrun.http1.refusal import Refused
 from tlsrun.spool import PART
 
-if TYPE_CHECKING:
-    from tlsrun.edge.connection import Connection
+
+class Asker(Protocol):
+    """Who has asked, and is told what comes of it; see `tlsrun.edge.connection.Connection`."""
+
+    edge: Shared
+    full: bool
+
+    @property
+    def may_stay(self) -> bool:
+        """Whether another request may follow."""
+
+    def drained(self) -> None:
+        """The worker took what there was of the request."""
+
+    def progressed(self) -> None:
+        """Something moved."""
+
+    def deliver(self, data: bytes) -> None:
+        """A part of the answer."""
+
+    def finished(self, answer: Answer) -> None:
+        """The answer is whole."""
+
+    def failed(self, request: Head, refused: Refused | None) -> None:
+        """There is none, or (None) it broke off."""
+
+    def abort(self) -> None:
+        """Close at once."""
 
 
 class Exchange(Upstream):
@@ -32,7 +59,7 @@ class Exchange(Upstream):
 
     __slots__ = ("_body", "_client", "_packet", "answer", "connected", "request")
 
-    def __init__(self, client: Connection, request: Head, packet: bytes, body: Spool | None) -> None:
+    def __init__(self, client: Asker, request: Head, packet: bytes, body: Spool | None) -> None:
         super().__init__(client.edge.poller, client.edge.upstream)
         self._client = client
         self._packet = packet

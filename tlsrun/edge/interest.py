@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
 
 from tlsrun.connections.presence import QUESTION, WAITED
 from tlsrun.edge.exchange import Exchange
 from tlsrun.edge.parting import Parting
-
-if TYPE_CHECKING:
-    from tlsrun.edge.server import Edge
+from tlsrun.edge.shared import Shared
 
 
 class Interest(Parting):
@@ -24,7 +21,7 @@ class Interest(Parting):
         edge: what all connections share.
     """
 
-    def __init__(self, edge: Edge) -> None:
+    def __init__(self, edge: Shared) -> None:
         super().__init__(edge)
         self._watched = -1  # a descriptor
 

@@ -15,6 +15,7 @@ from typing import Any
 from tlsrun.edge.access import write_line
 from tlsrun.edge.limits import Limits
 from tlsrun.edge.server import Edge
+from tlsrun.edge.shared import Shared
 from tlsrun.optional import is_installed
 from tlsrun.proxies.peers import NOBODY, Peers
 
@@ -70,9 +71,8 @@ def serve(
     try:
         asyncio.set_event_loop(loop)
         loop.set_exception_handler(_report)
-        edge = Edge(
+        shared = Shared(
             loop,
-            listeners,
             context,
             upstream=upstream,
             limits=limits or Limits(),
@@ -83,6 +83,7 @@ def serve(
             access=write_line if access_log else None,
             given_up=on_given_up,
         )
+        edge = Edge(loop, listeners, shared)
         with _signals(loop, edge.stop):
             loop.run_until_complete(edge.run(on_ready))
     finally:

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from tlsrun.edge.delivery import Delivery
 from tlsrun.edge.exchange import Exchange
+from tlsrun.edge.shared import Shared
 from tlsrun.edge.spool import Body
 from tlsrun.edge.turns import READER
 from tlsrun.http1.head import Head
 from tlsrun.http1.inbox import Inbox
 from tlsrun.http1.refusal import Refused
-
-if TYPE_CHECKING:
-    from tlsrun.edge.server import Edge
 
 # WAITING for a head; COLLECTING a body; ANSWERING, with a worker; LEAVING, all is said.
 WAITING, COLLECTING, ANSWERING, LEAVING = range(4)
@@ -36,7 +33,7 @@ class Parting(Delivery):
         exchange: with a worker.
     """
 
-    def __init__(self, edge: Edge) -> None:
+    def __init__(self, edge: Shared) -> None:
         super().__init__(edge.context, edge.handshake_timeout, edge, edge.limits, edge.room)
         self.edge = edge
         self.state = WAITING
@@ -64,6 +61,10 @@ class Parting(Delivery):
         asked = self._request is not None and not self._request.keep_alive
         quiet = self.ended or asked and not self._left and not self.inbox.size
         self.leave(self.finish if quiet else self.hang_up)
+
+    def evict(self) -> None:
+        """There are too many connections, and this one has waited longest."""
+        self.leave(self.finish if self.shaken else self.give_way)
 
     def leave(self, how: Callable[[], None]) -> None:
         """Be done with the client, by one of the channel's ways to end."""

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from tlsrun.edge.exchange import Exchange
+from typing import Protocol
 
 _PAUSE = 0.02  # seconds between two tries: nothing tells when a Unix socket's queue has room again
+
+
+class Waiting(Protocol):
+    """A request that asks for a worker."""
+
+    connected: bool
+    """Whether a worker's socket took it."""
+
+    def connect(self) -> bool:
+        """Go to a worker; returns whether there was room."""
 
 
 class Queue:
@@ -21,10 +28,10 @@ class Queue:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self.waiting: deque[Exchange] = deque()
+        self.waiting: deque[Waiting] = deque()
         self._timer: asyncio.TimerHandle | None = None
 
-    def enter(self, exchange: Exchange) -> bool:
+    def enter(self, exchange: Waiting) -> bool:
         """Connect now (True), or when it is its turn."""
         if not self.waiting and exchange.connect():
             return True
@@ -32,7 +39,7 @@ class Queue:
         self._later()
         return False
 
-    def leave(self, exchange: Exchange) -> None:
+    def leave(self, exchange: Waiting) -> None:
         """It is done with, connected or not; another may have its place."""
         if not exchange.connected and exchange in self.waiting:
             self.waiting.remove(exchange)
