@@ -125,17 +125,17 @@ def test_in_a_thread(
     try:
         with Talk(address, ca_file) as talk:
             assert talk.get().words == "hello"
-            (client,) = edge._connections
+            (client,) = edge.shared.connections
             accepted = client._transport.get_extra_info("socket")
             assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
-            assert not edge._idle.keys() - edge._connections
+            assert not edge.shared._idle.keys() - edge.shared.connections
             edge.stop()
             assert talk.end() == "notified"
     finally:
         edge.stop()
         thread.join(60)
     assert not thread.is_alive()
-    assert not edge._connections
+    assert not edge.shared.connections
     assert listener.fileno() == -1
     assert {number: signal.getsignal(number) for number in _SIGNALS} == handlers
     edge.stop()

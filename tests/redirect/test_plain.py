@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from tlsrun.http1.inbox import Inbox
+from tlsrun.redirect.answer import Redirect, respond
 from tlsrun.redirect.plain import MAX_HEAD, First, answer, head_is_whole, kind_of
+from tlsrun.redirect.request import LIMITS
+from tlsrun.wsgi.front import Front
+from tlsrun.wsgi.to_https import answer as behind_a_proxy
 
 OURS = {"example.org", "10.0.0.1", "::1"}
 
@@ -111,3 +116,21 @@ def test_stops_reading_at_a_bound() -> None:
     assert not head_is_whole(b"GET / HTTP/1.1\r\nHost: a\r\n")
     assert head_is_whole(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
     assert head_is_whole(b"x" * MAX_HEAD)
+
+
+def test_one_answer_everywhere() -> None:
+    """The page is the same on the TLS port, on the redirect port and behind a proxy."""
+    inbox = Inbox(LIMITS)
+    inbox.put(b"GET /a?b HTTP/1.1\r\nHost: example.org\r\n\r\n")
+    head = inbox.next_head()
+    assert head is not None
+    page = respond(head, Redirect(https_port=443, allowed=OURS.__contains__)).body.decode()
+    assert ask(b"GET /a?b HTTP/1.1\r\nHost: example.org\r\n\r\n")[2] == page
+    environ = {"HTTP_HOST": "example.org", "PATH_INFO": "/a", "QUERY_STRING": "b", "REQUEST_METHOD": "GET"}
+    redirect = behind_a_proxy(environ, Front())
+    assert redirect is not None
+    seen: list[object] = []
+    assert b"".join(redirect(environ, lambda *more: seen.extend(more))).decode() == page
+    assert seen[0] == "308 Permanent Redirect"
+    assert "HTTPS" in page
+    assert 'href="https://example.org/a?b"' in page

@@ -36,7 +36,7 @@ class Edge:
     def __init__(self, loop: asyncio.AbstractEventLoop, listeners: Sequence[socket.socket], shared: Shared) -> None:
         self._loop = loop
         self._listeners = tuple(listeners)
-        self._shared = shared
+        self.shared = shared
         self._tick = min(_TICK, shared.limits.shortest / 4)
         self._stop = asyncio.Event()
         self._look()
@@ -56,18 +56,18 @@ class Edge:
         ticking.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await ticking
-        self._shared.complaints.flush()
-        self._shared.queue.close()
-        self._loop.remove_reader(self._shared.poller.fileno())
-        self._shared.poller.close()
+        self.shared.complaints.flush()
+        self.shared.queue.close()
+        self._loop.remove_reader(self.shared.poller.fileno())
+        self.shared.poller.close()
 
     async def _listen(self, sock: socket.socket) -> asyncio.Server:
         if sock.family == socket.AF_UNIX:
-            server = await self._loop.create_unix_server(lambda: Connection(self._shared), sock=sock, backlog=_BURST)
+            server = await self._loop.create_unix_server(lambda: Connection(self.shared), sock=sock, backlog=_BURST)
         else:
             # asyncio sets this only on sockets that say they are TCP (proto 0 does not); accepted ones inherit it.
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            server = await self._loop.create_server(lambda: Connection(self._shared), sock=sock, backlog=_BURST)
+            server = await self._loop.create_server(lambda: Connection(self.shared), sock=sock, backlog=_BURST)
         sock.listen(_BACKLOG)
         return server
 
@@ -77,23 +77,23 @@ class Edge:
             self._loop.call_soon_threadsafe(self._stop.set)
 
     async def _finish(self) -> None:
-        self._shared.stopping = True
-        for client in list(self._shared.connections):
+        self.shared.stopping = True
+        for client in list(self.shared.connections):
             stop(client, LAST_WORD)
-        end = self._loop.time() + self._shared.limits.grace
-        while self._shared.connections and self._loop.time() < end:
+        end = self._loop.time() + self.shared.limits.grace
+        while self.shared.connections and self._loop.time() < end:
             await asyncio.sleep(0.02)
-        if self._shared.connections:
+        if self.shared.connections:
             _log.warning(
-                "%d connections were cut off after %g s", len(self._shared.connections), self._shared.limits.grace
+                "%d connections were cut off after %g s", len(self.shared.connections), self.shared.limits.grace
             )
-            for client in list(self._shared.connections):
+            for client in list(self.shared.connections):
                 client.abort()
             await asyncio.sleep(0)
             await asyncio.sleep(0)
 
     def _dispatch(self) -> None:
-        for handle in self._shared.poller.wait(0):
+        for handle in self.shared.poller.wait(0):
             handle()
 
     async def _keep_time(self) -> None:
@@ -101,18 +101,18 @@ class Edge:
         while True:
             await asyncio.sleep(self._tick)
             self._look()
-            self._shared.complaints.look()
+            self.shared.complaints.look()
             late = self._loop.time()
             # What has come in time counts, though this process was kept from looking at it (uvloop: timers go first).
             for _ in range(_GLANCES):
                 await asyncio.sleep(0)
-            for client in list(self._shared.connections):
+            for client in list(self.shared.connections):
                 if client.deadline <= late:
                     _expire(client)
 
     def _look(self) -> None:
-        self._shared.date = _date_line()
-        self._shared.now = self._loop.time() + self._tick
+        self.shared.date = _date_line()
+        self.shared.now = self._loop.time() + self._tick
 
 
 def _expire(client: Connection) -> None:

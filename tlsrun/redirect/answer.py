@@ -1,8 +1,9 @@
-"""What the plain-HTTP port answers: a redirect to https, an ACME challenge, or a refusal in words.
+"""What is answered to plain HTTP: a redirect to https, an ACME challenge, or a refusal in words.
 
-The host of a redirect is always one that was allowed, spelled by us; only the path is the visitor's. Nothing
-is to be remembered (``no-store``): a permanent redirect sticks in browsers long after a port got another use.
-The setting for sites that want to be remembered is HSTS.
+The redirect is the same at the plain-HTTP port, at the TLS port (`tlsrun.redirect.plain`) and behind a proxy
+(`tlsrun.wsgi.to_https`); each decides whom it sends where. The host is always one that was allowed. Nothing is to be
+remembered (``no-store``): a permanent redirect sticks in browsers long after a port got another use. The setting for
+sites that want to be remembered is HSTS.
 """
 
 from __future__ import annotations
@@ -80,25 +81,56 @@ class Answer:
     note: str = ""
     level: int = logging.INFO
 
+    def fields(self) -> list[tuple[str, str]]:
+        """The header fields; Date and Connection are the server's."""
+        return [
+            ("Content-Type", self.content_type),
+            ("Content-Length", str(len(self.body))),
+            ("Cache-Control", "no-store"),
+            ("X-Content-Type-Options", "nosniff"),
+            *([("Location", self.location)] if self.location is not None else []),
+        ]
+
     def render(self) -> bytes:
         """The response as it is sent."""
-        fields = [
-            f"HTTP/1.1 {self.status} {phrase(self.status)}",
-            f"Date: {email.utils.formatdate(usegmt=True)}",
-            f"Content-Type: {self.content_type}",
-            f"Content-Length: {len(self.body)}",
-            "Cache-Control: no-store",
-            "X-Content-Type-Options: nosniff",
-            "Connection: close",
-            *([f"Location: {self.location}"] if self.location is not None else []),
-        ]
-        head = "\r\n".join([*fields, "", ""]).encode("ascii")
+        fields = [*self.fields(), ("Date", email.utils.formatdate(usegmt=True)), ("Connection", "close")]
+        lines = "".join(f"{name}: {value}\r\n" for name, value in fields)
+        head = f"HTTP/1.1 {self.status} {phrase(self.status)}\r\n{lines}\r\n".encode("ascii")
         return head + self.body if self.with_body else head
+
+
+def to_https(location: str, *, status: int = 308, head_only: bool) -> Answer:
+    """The redirect to a page on https.
+
+    Arguments:
+        location: its URL.
+        status: 308 keeps method and body (RFC 9110, section 15.4.9).
+        head_only: the request was HEAD.
+    """
+    origin = "/".join(location.split("/", 3)[:3])
+    return Answer(
+        status=status,
+        body=_PAGE.format(link=html.escape(location), name=html.escape(origin)).encode("ascii", "replace"),
+        content_type="text/html; charset=utf-8",
+        location=location,
+        with_body=not head_only,
+    )
+
+
+def misdirected(*, head_only: bool, note: str = "") -> Answer:
+    """For who asks for a host that is not served."""
+    words = "This server does not serve the host that was asked for."
+    return in_words(421, words, head_only=head_only, note=note)
+
+
+def in_words(status: int, text: str, *, head_only: bool = False, note: str = "", level: int = logging.INFO) -> Answer:
+    """A refusal, in a sentence."""
+    return Answer(status=status, body=f"{text}\n".encode("ascii"), with_body=not head_only, note=note, level=level)
 
 
 def too_slow(seconds: float) -> Answer:
     """For a client that began a request and did not end its head within ``seconds``."""
-    return _in_words(408, f"The request did not arrive within {seconds:g} seconds.")
+    return in_words(408, f"The request did not arrive within {seconds:g} seconds.")
 
 
 def refused(refusal: Refused, *, head_only: bool) -> Answer:
@@ -107,7 +139,7 @@ def refused(refusal: Refused, *, head_only: bool) -> Answer:
     Arguments:
         head_only: it begins as a HEAD request, which is answered without a body.
     """
-    return _in_words(refusal.status, refusal.words, head_only=head_only)
+    return in_words(refusal.status, refusal.words, head_only=head_only)
 
 
 def respond(head: Head, redirect: Redirect) -> Answer:
@@ -125,24 +157,10 @@ def respond(head: Head, redirect: Redirect) -> Answer:
 def _redirect(request: Request, redirect: Redirect) -> Answer:
     head_only = request.method == "HEAD"
     if request.host is None:
-        return _in_words(400, "The request has no Host header.", head_only=head_only)
+        return in_words(400, "The request has no Host header.", head_only=head_only)
     if not redirect.allowed(request.host):
-        return _in_words(
-            421,
-            "This server does not serve the host that was asked for.",
-            head_only=head_only,
-            note=f"not redirected: {request.host} is not a host that is served",
-        )
-    origin = redirect.origin(request.host)
-    location = origin + request.path
-    return Answer(
-        # Keeps method and body (RFC 9110, section 15.4.9).
-        status=308,
-        body=_PAGE.format(link=html.escape(location), name=html.escape(origin)).encode("ascii"),
-        content_type="text/html; charset=utf-8",
-        location=location,
-        with_body=not head_only,
-    )
+        return misdirected(head_only=head_only, note=f"not redirected: {request.host} is not a host that is served")
+    return to_https(redirect.origin(request.host) + request.path, head_only=head_only)
 
 
 def _challenge(request: Request, webroot: Path) -> Answer:
@@ -152,7 +170,7 @@ def _challenge(request: Request, webroot: Path) -> Answer:
             raise NotServed(f"{request.method} is no way to ask for one")
         content = read_challenge(webroot, request.path)
     except NotServed as why:
-        return _in_words(
+        return in_words(
             404,
             "There is no such challenge here.",
             head_only=head_only,
@@ -161,7 +179,3 @@ def _challenge(request: Request, webroot: Path) -> Answer:
         )
     # RFC 8555, section 8.3, answers with this type; no browser shows it as a page.
     return Answer(status=200, body=content, content_type="application/octet-stream", with_body=not head_only)
-
-
-def _in_words(status: int, text: str, *, head_only: bool = False, note: str = "", level: int = logging.INFO) -> Answer:
-    return Answer(status=status, body=f"{text}\n".encode("ascii"), with_body=not head_only, note=note, level=level)

@@ -1,6 +1,6 @@
 """Plain HTTP on the TLS port: what the first bytes are, and the answer for a person who typed http://.
 
-Pure: bytes in, bytes out. Who calls reads at most `MAX_HEAD` bytes, under a deadline, and closes after the answer.
+Bytes in, bytes out. Who calls reads at most `MAX_HEAD` bytes, under a deadline, and closes after the answer.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from tlsrun.http1.authority import parse_authority
 from tlsrun.http1.inbox import Inbox
 from tlsrun.http1.limits import HeadLimits
 from tlsrun.http1.refusal import Refused
+from tlsrun.redirect.answer import in_words, to_https
 
 #: Bytes of a request head that are worth reading for a redirect; more is answered with 400.
 MAX_HEAD = 8192
@@ -22,8 +23,6 @@ _METHODS = (b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"OPTIONS", b"PATCH", b
 _STARTS = tuple(method + b" " for method in _METHODS)
 _ENDS_AS_HTTP_1 = re.compile(rb"[A-Z]+ [!-~]+ HTTP/1\.[0-9]")
 _HANDSHAKE_RECORD = 0x16  # RFC 8446, section 5.1
-
-_REASONS = {301: "Moved Permanently", 308: "Permanent Redirect", 400: "Bad Request"}
 
 
 class First(enum.Enum):
@@ -57,7 +56,7 @@ def answer(head: bytes, allowed: Callable[[str], bool]) -> bytes | None:
     """The response to a request that came without TLS.
 
     A redirect to the https URL of the request's own host (301 for GET and HEAD, which every browser and tool
-    follows; 308 for others, which keeps method and body: RFC 9110, section 15.4.9), never cached, or 400.
+    follows; 308 for others), or 400.
 
     Arguments:
         head: what was read: a request head, perhaps cut short.
@@ -73,11 +72,10 @@ def answer(head: bytes, allowed: Callable[[str], bool]) -> bytes | None:
     location = _https_url(head, allowed)
     head_only = head.startswith(b"HEAD ")
     if location is None:
-        text = "This port speaks HTTPS only. Open it with https:// instead of http://.\n"
-        return _response(400, text, head_only=head_only)
+        words = "This port speaks HTTPS only. Open it with https:// instead of http://."
+        return in_words(400, words, head_only=head_only).render()
     status = 301 if head.startswith((b"GET ", b"HEAD ")) else 308
-    text = f"This port speaks HTTPS only. The page is at {location}\n"
-    return _response(status, text, head_only=head_only, location=location)
+    return to_https(location, status=status, head_only=head_only).render()
 
 
 def _https_url(data: bytes, allowed: Callable[[str], bool]) -> str | None:
@@ -94,18 +92,3 @@ def _https_url(data: bytes, allowed: Callable[[str], bool]) -> str | None:
         return None
     query = b"" if head.query is None else b"?" + head.query
     return f"https://{(head.host + head.path + query).decode('ascii')}"
-
-
-def _response(status: int, text: str, *, head_only: bool, location: str | None = None) -> bytes:
-    body = text.encode("ascii")
-    fields = [
-        f"HTTP/1.1 {status} {_REASONS[status]}",
-        "Content-Type: text/plain; charset=utf-8",
-        f"Content-Length: {len(body)}",
-        "Cache-Control: no-store",
-        "Connection: close",
-    ]
-    if location is not None:
-        fields.append(f"Location: {location}")
-    head = "\r\n".join([*fields, "", ""]).encode("ascii")
-    return head if head_only else head + body

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import quote
 
+from tlsrun.http1.refusal import phrase
+from tlsrun.redirect.answer import misdirected, to_https
 from tlsrun.tls.table import normal_name, wildcard_of
 from tlsrun.wsgi.forwarded import parse_host
 from tlsrun.wsgi.front import Environ, Front
@@ -53,22 +55,11 @@ def answer(environ: Environ, front: Front) -> Callable[..., Iterable[bytes]] | N
     if is_exempt(environ.get("PATH_INFO", "") or "/", front.exempt):
         return None
     target = location(environ, front.hosts)
-    if target is None:
-        return _text("421 Misdirected Request", "This server does not serve the host that was asked for.\n", [])
-    text = f"This site is served over HTTPS. The page is at {target}\n"
-    # Keeps method and body (RFC 9110, section 15.4.9), and is not remembered: HSTS is for that.
-    return _text("308 Permanent Redirect", text, [("Location", target)])
+    head_only = environ.get("REQUEST_METHOD") == "HEAD"
+    found = misdirected(head_only=head_only) if target is None else to_https(target, head_only=head_only)
 
-
-def _text(status: str, text: str, more: list[tuple[str, str]]) -> Callable[..., Iterable[bytes]]:
-    body = text.encode("ascii", "replace")
-    headers = [
-        ("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body))),
-        ("Cache-Control", "no-store"), *more,
-    ]  # fmt: skip
-
-    def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        start_response(status, headers)
-        return [] if environ.get("REQUEST_METHOD") == "HEAD" else [body]
+    def application(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        start_response(f"{found.status} {phrase(found.status)}", found.fields())
+        return [found.body] if found.with_body else []
 
     return application
