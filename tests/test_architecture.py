@@ -18,10 +18,9 @@ CIRCLE = frozenset(
 
 #: Public names that several classes have, and how many; none may come to them.
 NAMESAKES = {
-    2: "Application Aside Authority Awaited Endpoint Exchange Facts Given Inbox Limits Options Origin Outcome Poller "
-    "Pool Post Request Response Server Spool Step Stock Store Supervisor Verdict",
-    3: "Answer Body Client ClientGone Connection Keeper Outbox Site Target Task",
-    4: "Phase",
+    2: "Answer Authority Awaited Endpoint Exchange Facts Inbox Limits Options Origin Poller Pool Post Response Server "
+    "Spool Step Stock Store Supervisor",
+    3: "Body Client ClientGone Connection Keeper Outbox Phase Site Target",
 }
 
 

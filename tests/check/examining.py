@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.clients import free_port
-from tlsrun.check.examination import Request, examine
+from tlsrun.check.examination import Scope, examine
 from tlsrun.check.finding import Finding
 from tlsrun.check.report import Report
 from tlsrun.settings.layers import keyword_layer
@@ -26,7 +26,7 @@ def check(
     """Examine ``settings``; on a port where nothing listens, unless they say otherwise."""
     settings.setdefault("port", free_port())
     return examine(
-        Request(
+        Scope(
             application=application,
             layers=[keyword_layer(settings, "the test", layer="command line")],
             url=url,

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.process import ROOT
-from tlsrun.check.code import Code, Phase, Severity
+from tlsrun.check.code import Area, Code, Severity
 from tlsrun.check.codes import BY_SLUG, CODES
 from tlsrun.check.finding import found, from_problem, in_order
 from tlsrun.check.reference import pages
@@ -100,5 +100,5 @@ def test_order() -> None:
     """By phase, then the worst first; the same thing is told once."""
     one, two, three = found("no-san", "a", "b"), found("expires-soon", "a", "b"), found("no-hsts", "a", "b")
     assert in_order([three, two, one, two]) == [one, two, three]
-    assert [phase.digit for phase in Phase] == ["1", "2", "3", "4", "5"]
+    assert [phase.digit for phase in Area] == ["1", "2", "3", "4", "5"]
     assert Severity.ERROR.rank < Severity.WARNING.rank < Severity.INFO.rank

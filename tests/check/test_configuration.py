@@ -91,11 +91,11 @@ def test_what_keeps_a_server_from_starting_is_an_error() -> None:
 
 def test_unknown_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     """A slip in the environment is a warning: others may own the name."""
-    from tlsrun.check.examination import Request, examine
+    from tlsrun.check.examination import Scope, examine
     from tlsrun.settings.layers import environment_layer
 
     layer = environment_layer({"TLSRUN_PROT": "1", "TLSRUN_PORT": str(free_port())})
-    finding = only(examine(Request(layers=[layer])), "TLS201")
+    finding = only(examine(Scope(layers=[layer])), "TLS201")
     assert "TLSRUN_PROT in the environment" in finding.where
     assert finding.severity is Severity.WARNING
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.process import run
 from tests.trust.conftest import MakeMachine
-from tlsrun.trust import Goal, Held, Root, Verdict, carry_out, decide
+from tlsrun.trust import Goal, Held, Root, StoreAction, carry_out, decide
 from tlsrun.trust.java import PASSWORD, JavaStore, java_stores
 
 
@@ -70,7 +70,7 @@ def test_without_keytool(machine: MakeMachine, root: Root, tmp_path: Path) -> No
     (tmp_path / "lib/security/cacerts").touch()
     store = the_store(machine, tmp_path)
     task = decide(Goal.TRUST, store, store.held(root), root)
-    assert task.verdict is Verdict.CANNOT
+    assert task.verdict is StoreAction.CANNOT
     assert task.obstacle is not None
     assert task.obstacle.reason == "keytool is not there"
 

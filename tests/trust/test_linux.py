@@ -16,7 +16,7 @@ from tests.support.process import Server, run
 from tests.trust.conftest import MakeMachine
 from tests.trust.standing_in import Program, needs
 from tlsrun.development.issue import make_authority
-from tlsrun.trust import Goal, Held, Machine, Root, Verdict, carry_out, decide, find_stores
+from tlsrun.trust import Goal, Held, Machine, Root, StoreAction, carry_out, decide, find_stores
 from tlsrun.trust.linux import FAMILIES, Family, SystemStore, system_store
 
 HELLO = """\
@@ -51,7 +51,7 @@ def the_store(machine: Machine) -> SystemStore:
 def act(goal: Goal, store: SystemStore, root: Root) -> bool:
     """Decide and do; whether the store is as it was wanted."""
     task = decide(goal, store, store.held(root), root)
-    assert task.verdict is Verdict.DO
+    assert task.verdict is StoreAction.DO
     return carry_out(goal, task, root, ask=False).done
 
 
@@ -66,7 +66,7 @@ def test_debian(root: Root, tmp_path: Path) -> None:
     assert stat.S_IMODE(file.stat().st_mode) == 0o644
     assert store.held(root) == Held(trusted=True, names=(str(file),))
     assert root.is_in((tmp_path / "etc/ssl/certs/ca-certificates.crt").read_bytes())
-    assert decide(Goal.TRUST, store, store.held(root), root).verdict is Verdict.TRUSTED
+    assert decide(Goal.TRUST, store, store.held(root), root).verdict is StoreAction.TRUSTED
     assert act(Goal.REMOVE, store, root)
     assert store.held(root) == Held(trusted=False)
     assert not file.exists()
@@ -140,7 +140,7 @@ def test_neither_root_nor_sudo(root: Root, machine: MakeMachine, tmp_path: Path)
     real = debian(tmp_path)
     store = the_store(machine(is_root=False, root=real.root, tools=real.tools))
     task = decide(Goal.TRUST, store, store.held(root), root)
-    assert task.verdict is Verdict.CANNOT
+    assert task.verdict is StoreAction.CANNOT
     assert task.obstacle is not None
     assert task.obstacle.reason == "only root may change it, and there is no sudo"
     assert task.obstacle.remedy == "As root, run"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.trust.conftest import MakeMachine
 from tests.trust.standing_in import Program
-from tlsrun.trust import Goal, Held, Root, Verdict, carry_out, decide, find_stores
+from tlsrun.trust import Goal, Held, Root, StoreAction, carry_out, decide, find_stores
 from tlsrun.trust.macos import KEYCHAIN, Keychain
 
 
@@ -47,5 +47,5 @@ def test_neither_root_nor_sudo(machine: MakeMachine, root: Root) -> None:
     """The commands are there to be typed."""
     store = Keychain(machine=machine(system="darwin", is_root=False))
     task = decide(Goal.TRUST, store, Held(trusted=False), root)
-    assert task.verdict is Verdict.CANNOT
+    assert task.verdict is StoreAction.CANNOT
     assert task.commands == store.add(root)

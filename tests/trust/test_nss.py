@@ -12,7 +12,7 @@ from tests.support.certs import NOW
 from tests.support.process import run
 from tests.trust.conftest import MakeMachine
 from tlsrun.development.issue import make_authority
-from tlsrun.trust import Goal, Held, Machine, Outcome, Root, Verdict, carry_out, decide, find_stores, read_root
+from tlsrun.trust import Goal, Held, Machine, Root, StoreAction, TaskOutcome, carry_out, decide, find_stores, read_root
 from tlsrun.trust.nss import NssDatabase, nss_databases
 
 CHROMIUM = "/usr/bin/chromium"
@@ -38,9 +38,9 @@ def listed(folder: Path) -> str:
     return run(["certutil", "-L", "-d", f"sql:{folder}"]).stdout
 
 
-def act(goal: Goal, store: NssDatabase, root: Root) -> Outcome:
+def act(goal: Goal, store: NssDatabase, root: Root) -> TaskOutcome:
     task = decide(goal, store, store.held(root), root)
-    assert task.verdict is Verdict.DO
+    assert task.verdict is StoreAction.DO
     return carry_out(goal, task, root, ask=False)
 
 
@@ -63,10 +63,10 @@ def test_add_and_remove(store: NssDatabase, root: Root) -> None:
     assert store.held(root) == Held(trusted=True, names=(root.names[0],))
     line = next(line for line in listed(store.folder).splitlines() if root.names[0] in line)
     assert line.split()[-1] == "C,,"
-    assert decide(Goal.TRUST, store, store.held(root), root).verdict is Verdict.TRUSTED
+    assert decide(Goal.TRUST, store, store.held(root), root).verdict is StoreAction.TRUSTED
     assert act(Goal.REMOVE, store, root).done
     assert root.names[0] not in listed(store.folder)
-    assert decide(Goal.REMOVE, store, store.held(root), root).verdict is Verdict.ABSENT
+    assert decide(Goal.REMOVE, store, store.held(root), root).verdict is StoreAction.ABSENT
 
 
 def test_a_ca_that_was_made_anew(store: NssDatabase, root: Root, tmp_path: Path) -> None:
@@ -198,7 +198,7 @@ def test_without_certutil(machine: MakeMachine, root: Root, tmp_path: Path) -> N
     assert store.held(root) == Held(trusted=None)
     for goal in Goal:
         task = decide(goal, store, store.held(root), root)
-        assert task.verdict is Verdict.CANNOT
+        assert task.verdict is StoreAction.CANNOT
         assert task.obstacle is not None
         assert task.obstacle.remedy == "Run: dnf install nss-tools"
 

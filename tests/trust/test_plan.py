@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import pytest
 
-from tlsrun.trust import Goal, Held, Obstacle, Root, Verdict, decide
+from tlsrun.trust import Goal, Held, Obstacle, Root, StoreAction, decide
 from tlsrun.trust.store import Command
 
 ADD: tuple[Command, ...] = (("add", "it"),)
@@ -42,30 +42,30 @@ REMOVE: tuple[Command, ...] = (("remove", "n"),)
 @pytest.mark.parametrize(
     ("goal", "held", "obstacle", "verdict", "commands"),
     [
-        (Goal.TRUST, ABSENT, None, Verdict.DO, ADD),
-        (Goal.TRUST, PARTLY, None, Verdict.DO, ADD),
-        (Goal.TRUST, THERE, None, Verdict.TRUSTED, ()),
-        (Goal.TRUST, THERE, NO_RIGHT, Verdict.TRUSTED, ()),
-        (Goal.TRUST, ABSENT, NO_TOOL, Verdict.CANNOT, ()),
-        (Goal.TRUST, ABSENT, NO_RIGHT, Verdict.CANNOT, ADD),
-        (Goal.TRUST, UNKNOWN, NO_TOOL, Verdict.CANNOT, ()),
-        (Goal.REMOVE, ABSENT, None, Verdict.ABSENT, ()),
-        (Goal.REMOVE, PARTLY, None, Verdict.DO, REMOVE),
-        (Goal.REMOVE, THERE, None, Verdict.DO, REMOVE),
-        (Goal.REMOVE, THERE, NO_RIGHT, Verdict.CANNOT, REMOVE),
-        (Goal.REMOVE, ELSEWHERE, None, Verdict.CANNOT, ()),
-        (Goal.REMOVE, ABSENT, NO_RIGHT, Verdict.ABSENT, ()),
-        (Goal.CHECK, ABSENT, None, Verdict.ABSENT, ()),
-        (Goal.CHECK, PARTLY, NO_RIGHT, Verdict.ABSENT, ()),
-        (Goal.CHECK, THERE, None, Verdict.TRUSTED, ()),
-        (Goal.CHECK, UNKNOWN, NO_TOOL, Verdict.CANNOT, ()),
+        (Goal.TRUST, ABSENT, None, StoreAction.DO, ADD),
+        (Goal.TRUST, PARTLY, None, StoreAction.DO, ADD),
+        (Goal.TRUST, THERE, None, StoreAction.TRUSTED, ()),
+        (Goal.TRUST, THERE, NO_RIGHT, StoreAction.TRUSTED, ()),
+        (Goal.TRUST, ABSENT, NO_TOOL, StoreAction.CANNOT, ()),
+        (Goal.TRUST, ABSENT, NO_RIGHT, StoreAction.CANNOT, ADD),
+        (Goal.TRUST, UNKNOWN, NO_TOOL, StoreAction.CANNOT, ()),
+        (Goal.REMOVE, ABSENT, None, StoreAction.ABSENT, ()),
+        (Goal.REMOVE, PARTLY, None, StoreAction.DO, REMOVE),
+        (Goal.REMOVE, THERE, None, StoreAction.DO, REMOVE),
+        (Goal.REMOVE, THERE, NO_RIGHT, StoreAction.CANNOT, REMOVE),
+        (Goal.REMOVE, ELSEWHERE, None, StoreAction.CANNOT, ()),
+        (Goal.REMOVE, ABSENT, NO_RIGHT, StoreAction.ABSENT, ()),
+        (Goal.CHECK, ABSENT, None, StoreAction.ABSENT, ()),
+        (Goal.CHECK, PARTLY, NO_RIGHT, StoreAction.ABSENT, ()),
+        (Goal.CHECK, THERE, None, StoreAction.TRUSTED, ()),
+        (Goal.CHECK, UNKNOWN, NO_TOOL, StoreAction.CANNOT, ()),
     ],
 )
 def test_table(
-    root: Root, goal: Goal, held: Held, obstacle: Obstacle | None, verdict: Verdict, commands: tuple[Command, ...]
+    root: Root, goal: Goal, held: Held, obstacle: Obstacle | None, verdict: StoreAction, commands: tuple[Command, ...]
 ) -> None:
     """Each case; nothing is read or run."""
     task = decide(goal, Imagined(obstacle=obstacle), held, root)
     assert (task.verdict, task.commands) == (verdict, commands)
-    if verdict is Verdict.CANNOT:
+    if verdict is StoreAction.CANNOT:
         assert task.obstacle is not None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.trust.conftest import MakeMachine
-from tlsrun.trust import Goal, Held, Root, Verdict, decide, find_stores
+from tlsrun.trust import Goal, Held, Root, StoreAction, decide, find_stores
 from tlsrun.trust.windows import CERTUTIL
 
 
@@ -11,7 +11,7 @@ def test_commands(machine: MakeMachine, root: Root) -> None:
     """For this user, by Windows' own certutil and not by NSS's; found again by the thumbprint."""
     (store,) = find_stores(machine(system="win32", is_root=False), ("system", "nss"))
     task = decide(Goal.TRUST, store, Held(trusted=False), root)
-    assert task.verdict is Verdict.DO
+    assert task.verdict is StoreAction.DO
     assert task.commands == ((CERTUTIL, "-user", "-addstore", "Root", str(root.path)),)
     task = decide(Goal.REMOVE, store, Held(trusted=True, names=(root.sha1,)), root)
     assert task.commands == ((CERTUTIL, "-user", "-delstore", "Root", root.sha1),)

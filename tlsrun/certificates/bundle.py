@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from tlsrun.certificates.chain import Given, build_chain, is_ca, is_signed_by
+from tlsrun.certificates.chain import GivenCertificate, build_chain, is_ca, is_signed_by
 from tlsrun.certificates.findings import Findings
 from tlsrun.certificates.material import Material, read_certificates, read_material
 from tlsrun.certificates.names import shown_name
@@ -49,7 +49,7 @@ def make_bundle(sources: Sequence[Source], password: bytes | None = None) -> Bun
     """
     findings = Findings()
     read: list[Material] = []
-    given: list[Given] = []
+    given: list[GivenCertificate] = []
     for source in sources:
         try:
             material = read_material(source, password)
@@ -68,7 +68,7 @@ def make_bundle(sources: Sequence[Source], password: bytes | None = None) -> Bun
     return Bundle(certificates=written, changes=tuple(changes), warnings=tuple(missing))
 
 
-def _leaf(given: Sequence[Given]) -> Given:
+def _leaf(given: Sequence[GivenCertificate]) -> GivenCertificate:
     """The server's own certificate: the only one that is no CA, or else the only one that signed no other."""
     unique = list({one.certificate: one for one in reversed(given)}.values())[::-1]
     leaves = [one for one in unique if not is_ca(one.certificate)] or [
@@ -82,7 +82,7 @@ def _leaf(given: Sequence[Given]) -> Given:
     raise CertificateError([Problem(where=where, what=what, remedy="Give one of them, and its issuers")])
 
 
-def _signed(certificate: Given, issuer: Given) -> bool:
+def _signed(certificate: GivenCertificate, issuer: GivenCertificate) -> bool:
     return is_signed_by(certificate.certificate, issuer.certificate)
 
 
@@ -99,7 +99,7 @@ def _file_changes(material: Material) -> Iterator[str]:
         yield f"{name} had other line breaks, or text around the certificates; that is left out"
 
 
-def _chain_changes(given: Sequence[Given], written: Sequence[x509.Certificate]) -> Iterator[str]:
+def _chain_changes(given: Sequence[GivenCertificate], written: Sequence[x509.Certificate]) -> Iterator[str]:
     unique = list(dict.fromkeys(one.certificate for one in given))
     if len(given) > len(unique):
         copies = [one.certificate for position, one in enumerate(given) if _is_copy(position, given)]
@@ -116,7 +116,7 @@ def _chain_changes(given: Sequence[Given], written: Sequence[x509.Certificate]) 
         yield f"the order was {_show(before)}; it is {_show(written)} now"
 
 
-def _is_copy(position: int, given: Sequence[Given]) -> bool:
+def _is_copy(position: int, given: Sequence[GivenCertificate]) -> bool:
     return any(one.certificate == given[position].certificate for one in given[:position])
 
 

@@ -16,7 +16,7 @@ from tlsrun.errors import Problem
 
 
 @dataclass(frozen=True, kw_only=True)
-class Given:
+class GivenCertificate:
     """A certificate, and the source it was read from."""
 
     certificate: x509.Certificate
@@ -38,7 +38,9 @@ class Chain:
     warnings: tuple[Problem, ...]
 
 
-def find_leaf(given: Sequence[Given], fits: Callable[[x509.Certificate], bool], now: datetime.datetime) -> Given | None:
+def find_leaf(
+    given: Sequence[GivenCertificate], fits: Callable[[x509.Certificate], bool], now: datetime.datetime
+) -> GivenCertificate | None:
     """The certificate that ``fits`` the key: of several one that is no CA, and in date, the first."""
     fitting = [one for one in given if fits(one.certificate)]
     return min(fitting, key=lambda one: (is_ca(one.certificate), not in_date(one.certificate, now)), default=None)
@@ -65,7 +67,11 @@ def is_signed_by(certificate: x509.Certificate, issuer: x509.Certificate) -> boo
 
 
 def build_chain(
-    leaf: Given, given: Sequence[Given], *, known_root: Callable[[x509.Certificate], bool], now: datetime.datetime
+    leaf: GivenCertificate,
+    given: Sequence[GivenCertificate],
+    *,
+    known_root: Callable[[x509.Certificate], bool],
+    now: datetime.datetime,
 ) -> Chain:
     """Order the certificates in ``given``, of which ``leaf`` is one.
 
@@ -76,7 +82,7 @@ def build_chain(
         known_root: whether a root that is known elsewhere signed a certificate.
         now: the time, with its zone.
     """
-    first: dict[x509.Certificate, Given] = {}
+    first: dict[x509.Certificate, GivenCertificate] = {}
     for one in given:
         first.setdefault(one.certificate, one)
     unique = list(first.values())
@@ -101,7 +107,7 @@ def build_chain(
     return Chain(leaf=leaf.certificate, issuers=issuers, warnings=tuple(warnings))
 
 
-def _line(leaf: Given, given: Sequence[Given], now: datetime.datetime) -> list[Given]:
+def _line(leaf: GivenCertificate, given: Sequence[GivenCertificate], now: datetime.datetime) -> list[GivenCertificate]:
     """From the leaf up to the last issuer that is there."""
     line = [leaf]
     while not _is_self_signed(last := line[-1].certificate):
@@ -119,8 +125,8 @@ def _line(leaf: Given, given: Sequence[Given], now: datetime.datetime) -> list[G
 
 
 def _without_expired(
-    line: list[Given], known_root: Callable[[x509.Certificate], bool], now: datetime.datetime
-) -> list[Given]:
+    line: list[GivenCertificate], known_root: Callable[[x509.Certificate], bool], now: datetime.datetime
+) -> list[GivenCertificate]:
     """The line below the first issuer that has expired; whole, where that is one which clients need."""
     above = [place for place, one in enumerate(line) if place > 0 and not _is_self_signed(one.certificate)]
     end = next((place for place in above if _has_expired(line[place], now)), len(line))
@@ -129,15 +135,15 @@ def _without_expired(
     return line[:end]
 
 
-def _signed_one_of(line: list[Given], issuer: Given) -> bool:
+def _signed_one_of(line: list[GivenCertificate], issuer: GivenCertificate) -> bool:
     return any(is_signed_by(one.certificate, issuer.certificate) for one in line)
 
 
-def _has_expired(one: Given, now: datetime.datetime) -> bool:
+def _has_expired(one: GivenCertificate, now: datetime.datetime) -> bool:
     return now > one.certificate.not_valid_after_utc
 
 
-def _expires_last(one: Given) -> float:
+def _expires_last(one: GivenCertificate) -> float:
     return -one.certificate.not_valid_after_utc.timestamp()
 
 
@@ -151,21 +157,21 @@ def _key_identifiers_agree(certificate: x509.Certificate, issuer: x509.Certifica
     return above is not None and own is not None and above.key_identifier == own.digest
 
 
-def _show(certificates: Sequence[Given]) -> str:
+def _show(certificates: Sequence[GivenCertificate]) -> str:
     return ", ".join(shown_name(one.certificate.subject) for one in certificates)
 
 
-def _files(certificates: Sequence[Given]) -> tuple[str, str]:
+def _files(certificates: Sequence[GivenCertificate]) -> tuple[str, str]:
     """Who gave them, and what holds them, each once."""
     sources = list(dict.fromkeys(one.source for one in certificates))
     return " and ".join(one.given_by for one in sources), " and ".join(one.name for one in sources)
 
 
-def _is_copy(position: int, given: Sequence[Given]) -> bool:
+def _is_copy(position: int, given: Sequence[GivenCertificate]) -> bool:
     return any(one.certificate == given[position].certificate for one in given[:position])
 
 
-def _duplicate_warnings(copies_given: Sequence[Given]) -> Iterator[Problem]:
+def _duplicate_warnings(copies_given: Sequence[GivenCertificate]) -> Iterator[Problem]:
     for source in dict.fromkeys(one.source for one in copies_given):
         copies = list(dict.fromkeys(one for one in copies_given if one.source == source))
         yield Problem(
@@ -176,7 +182,7 @@ def _duplicate_warnings(copies_given: Sequence[Given]) -> Iterator[Problem]:
         )
 
 
-def _order_warnings(line: list[Given], as_given: list[Given]) -> Iterator[Problem]:
+def _order_warnings(line: list[GivenCertificate], as_given: list[GivenCertificate]) -> Iterator[Problem]:
     if line == as_given:
         return
     served = [one for one in line if one is line[0] or not _is_self_signed(one.certificate)]
@@ -190,7 +196,7 @@ def _order_warnings(line: list[Given], as_given: list[Given]) -> Iterator[Proble
     )
 
 
-def _unrelated_warnings(left_out: list[Given], leaf: Given) -> Iterator[Problem]:
+def _unrelated_warnings(left_out: list[GivenCertificate], leaf: GivenCertificate) -> Iterator[Problem]:
     for source in dict.fromkeys(one.source for one in left_out):
         strangers = [one for one in left_out if one.source == source]
         yield Problem(
@@ -202,7 +208,7 @@ def _unrelated_warnings(left_out: list[Given], leaf: Given) -> Iterator[Problem]
         )
 
 
-def _expired_warning(expired: Given, leaf: Given, now: datetime.datetime) -> Problem:
+def _expired_warning(expired: GivenCertificate, leaf: GivenCertificate, now: datetime.datetime) -> Problem:
     name, issuer = shown_name(expired.certificate.subject), shown_name(expired.certificate.issuer)
     words = expired_words(expired.certificate.not_valid_after_utc, now)
     return Problem(
@@ -214,7 +220,7 @@ def _expired_warning(expired: Given, leaf: Given, now: datetime.datetime) -> Pro
     )
 
 
-def _root_warning(root: Given) -> Problem:
+def _root_warning(root: GivenCertificate) -> Problem:
     return Problem(
         where=root.source.given_by,
         what=f"{root.source.name} holds the root ({shown_name(root.certificate.subject)}), "
@@ -224,7 +230,7 @@ def _root_warning(root: Given) -> Problem:
     )
 
 
-def missing_issuer(last: Given) -> Problem:
+def missing_issuer(last: GivenCertificate) -> Problem:
     """The problem that the issuer of ``last``, the end of a chain, is neither given nor known as a root."""
     subject, issuer = shown_name(last.certificate.subject), shown_name(last.certificate.issuer)
     address = issuer_address(last.certificate)

@@ -10,7 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from tlsrun.certificates import checks
-from tlsrun.certificates.chain import Given, build_chain, find_leaf, is_ca
+from tlsrun.certificates.chain import GivenCertificate, build_chain, find_leaf, is_ca
 from tlsrun.certificates.describe import fingerprint, serial
 from tlsrun.certificates.findings import Findings
 from tlsrun.certificates.keys import ReadKey, certificate_key_type, certificate_spki, key_pin, read_key
@@ -153,7 +153,7 @@ def validity_problem(
     return refusal(identity.certificate, identity.chain, now, source, known_root=known_root)
 
 
-def _read(sources: IdentitySources, findings: Findings) -> tuple[list[Given], ReadKey | None]:
+def _read(sources: IdentitySources, findings: Findings) -> tuple[list[GivenCertificate], ReadKey | None]:
     """Everything that can be read, the problems of all of it in ``findings``."""
     read = {source: _material(source, sources.password, findings) for source in sources.places}
     cert = read[sources.cert]
@@ -172,7 +172,7 @@ def _material(source: Source, password: bytes | None, findings: Findings) -> Mat
     return findings.attempt(lambda: read_material(source, password))
 
 
-def _certificates(place: Material, findings: Findings) -> list[Given]:
+def _certificates(place: Material, findings: Findings) -> list[GivenCertificate]:
     return findings.attempt(lambda: read_certificates(place, findings)) or []
 
 
@@ -207,7 +207,7 @@ def _no_key_given(source: Source) -> Problem:
     )
 
 
-def _mismatch(sources: IdentitySources, given: list[Given], key: ReadKey) -> CertificateError:
+def _mismatch(sources: IdentitySources, given: list[GivenCertificate], key: ReadKey) -> CertificateError:
     cert, holder = sources.cert, sources.key or sources.cert
     shown = next((one for one in given if not is_ca(one.certificate)), given[0]).certificate
     where = cert.given_by if holder is cert else f"{cert.given_by} and {holder.given_by}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from tlsrun.certificates.binary import convert
-from tlsrun.certificates.chain import Given
+from tlsrun.certificates.chain import GivenCertificate
 from tlsrun.certificates.findings import Findings
 from tlsrun.certificates.parsing import parse_certificate
 from tlsrun.certificates.pem import Pem, parse_pem
@@ -49,7 +49,7 @@ def read_material(source: Source, password: bytes | None = None) -> Material:
     return Material(source=source, data=data, pem=converted.pem, binary=converted.form, opened=converted.opened)
 
 
-def read_certificates(material: Material, findings: Findings) -> list[Given]:
+def read_certificates(material: Material, findings: Findings) -> list[GivenCertificate]:
     """The certificates in ``material``, in its order.
 
     Arguments:
@@ -64,14 +64,14 @@ def read_certificates(material: Material, findings: Findings) -> list[Given]:
     if material.pem.glued:
         findings.warnings.append(_glued(source))
     problems = [_cut_off(source)] if "CERTIFICATE" in material.pem.unfinished else []
-    given: list[Given] = []
+    given: list[GivenCertificate] = []
     for number, block in enumerate(material.pem.certificates, start=1):
         try:
             certificate = parse_certificate(block.der)
         except ValueError as error:
             problems.append(_damaged(source, number, error))
         else:
-            given.append(Given(certificate=certificate, source=source))
+            given.append(GivenCertificate(certificate=certificate, source=source))
     if problems:
         raise CertificateError(problems)
     return given

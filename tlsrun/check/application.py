@@ -14,7 +14,7 @@ from typing import Any
 import tlsrun
 from tlsrun.apps.statements import has_guard
 from tlsrun.apps.target import locate
-from tlsrun.check.app.task import Task
+from tlsrun.check.app.task import ImportTask
 from tlsrun.check.code import Severity
 from tlsrun.check.finding import Finding, found, from_problem
 from tlsrun.errors import Problem
@@ -25,7 +25,7 @@ PATIENCE = 20.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Application:
+class ApplicationFacts:
     """What is known of the application.
 
     Arguments:
@@ -47,7 +47,7 @@ class Application:
 
 def check_application(
     target: str, *, framework: str = "", prepare: str = "", patience: float = PATIENCE
-) -> Application:
+) -> ApplicationFacts:
     """Import the application in processes of their own, and say what came of it.
 
     Arguments:
@@ -56,16 +56,16 @@ def check_application(
         prepare: ``module:function`` that the command which would serve it calls with it; empty for none.
         patience: seconds that each import may take.
     """
-    library = _import(Task(way="library", target=target, framework=framework, prepare=prepare), patience)
+    library = _import(ImportTask(way="library", target=target, framework=framework, prepare=prepare), patience)
     if library is None:
-        return Application(findings=(_hangs(target, patience),))
+        return ApplicationFacts(findings=(_hangs(target, patience),))
     if "not_found" in library:
         where, _, what = library["not_found"].partition(": ")
-        return Application(findings=(found("app-not-found", where, what),))
+        return ApplicationFacts(findings=(found("app-not-found", where, what),))
     if "failed" in library:
-        return Application(findings=(_fails("import-fails", target, library["failed"]),))
+        return ApplicationFacts(findings=(_fails("import-fails", target, library["failed"]),))
     script = _as_script(library, patience)
-    return Application(
+    return ApplicationFacts(
         target=library["target"],
         framework=library["framework"],
         layers=tuple(_layer(one) for one in library["layers"]),
@@ -84,14 +84,14 @@ def check_hook(reference: str, where: str, file: Path | None) -> tuple[Finding, 
         file: the application's, from whose folder it is imported too.
     """
     root = locate(str(file))[1] if file is not None else Path.cwd()
-    answer = _import(Task(way="hook", target=reference, folder=str(root)), PATIENCE)
+    answer = _import(ImportTask(way="hook", target=reference, folder=str(root)), PATIENCE)
     error = None if answer is None else answer.get("error") or answer.get("failed", {}).get("error")
     if answer is not None and error is None:
         return ()
     return (found("context-hook", where, f"{reference} cannot be imported: {error or 'its import does not end'}"),)
 
 
-def _import(task: Task, patience: float) -> dict[str, Any] | None:
+def _import(task: ImportTask, patience: float) -> dict[str, Any] | None:
     """What the child answers; None when it does not come to an end.
 
     The child is the whole import: whatever it starts or changes in its process is gone afterwards.
@@ -136,7 +136,7 @@ def _as_script(library: Mapping[str, Any], patience: float) -> dict[str, Any] | 
     if locate(str(file))[1] != file.parent and not has_guard(file):
         return None
     name = library["target"].partition(":")[2]
-    return _import(Task(way="script", target=f"{file}::{name}"), patience)
+    return _import(ImportTask(way="script", target=f"{file}::{name}"), patience)
 
 
 def _hangs(target: str, patience: float) -> Finding:

@@ -19,7 +19,7 @@ class Severity(str, Enum):
         return list(Severity).index(self)
 
 
-class Phase(str, Enum):
+class Area(str, Enum):
     """Where a finding belongs, in the order in which things are looked at; by the first digit of its code."""
 
     FILES = "files"
@@ -31,7 +31,7 @@ class Phase(str, Enum):
     @property
     def digit(self) -> str:
         """The first digit of the codes of this phase."""
-        return str(list(Phase).index(self) + 1)
+        return str(list(Area).index(self) + 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,9 +55,9 @@ class Code:
     remedy: str
 
     @property
-    def phase(self) -> Phase:
+    def phase(self) -> Area:
         """Where it belongs."""
-        return next(phase for phase in Phase if phase.digit == self.code[3])
+        return next(phase for phase in Area if phase.digit == self.code[3])
 
 
 def error(code: str, slug: str, title: str, why: str, remedy: str) -> Code:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tlsrun import servers
 from tlsrun.certificates.identity import Identity
-from tlsrun.check.application import Application, check_application, check_hook
+from tlsrun.check.application import ApplicationFacts, check_application, check_hook
 from tlsrun.check.certificate import View
 from tlsrun.check.configuration import check_configuration
 from tlsrun.check.development import check_development
@@ -36,7 +36,7 @@ from tlsrun.status import running
 
 
 @dataclass(frozen=True, kw_only=True)
-class Request:
+class Scope:
     """What is to be looked at.
 
     Arguments:
@@ -60,7 +60,7 @@ class Request:
     only_live: bool = False
 
 
-def examine(request: Request) -> Report:
+def examine(request: Scope) -> Report:
     """Look at everything, and say what was seen.
 
     Raises:
@@ -80,7 +80,7 @@ def examine(request: Request) -> Report:
 class _Examination:
     """One walk with all that it gathers on the way."""
 
-    def __init__(self, request: Request, trust: Trust, view: View, named: Target | None) -> None:
+    def __init__(self, request: Scope, trust: Trust, view: View, named: Target | None) -> None:
         self.request, self.trust, self.view, self.named = request, trust, view, named
         self.application = _application(request)
         self.resolution = resolve([*request.layers, *self.application.layers])
@@ -148,10 +148,10 @@ class _Examination:
             return None
 
 
-def _application(request: Request) -> Application:
+def _application(request: Scope) -> ApplicationFacts:
     if request.application is None:
         finding = found("no-application", "the application", "none is named, and there is no wsgi.py or app.py here")
-        return Application(findings=(finding,))
+        return ApplicationFacts(findings=(finding,))
     return check_application(request.application, framework=request.framework, prepare=request.prepare)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from cryptography import x509
 
 from tlsrun.account import Account
-from tlsrun.certificates.chain import Given, is_signed_by, missing_issuer
+from tlsrun.certificates.chain import GivenCertificate, is_signed_by, missing_issuer
 from tlsrun.certificates.identity import Identity, IdentitySources, load_identity
 from tlsrun.certificates.material import read_material
 from tlsrun.certificates.names import shown_name
@@ -106,7 +106,7 @@ def _end_of_chain(chain: Sequence[x509.Certificate], source: Source, trust: Trus
     last = chain[-1]
     if len(chain) == 1 or trust.signed(last) or is_signed_by(last, last):
         return
-    problem = missing_issuer(Given(certificate=last, source=source))
+    problem = missing_issuer(GivenCertificate(certificate=last, source=source))
     if problem.code == "TLS133":
         problem = _unknown_root(problem, shown_name(last.issuer), source)
     yield from_problem(problem, "root-unknown")

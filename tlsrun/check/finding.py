@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from tlsrun.check.code import Code, Phase, Severity
+from tlsrun.check.code import Area, Code, Severity
 from tlsrun.check.codes import BY_SLUG, CODES
 from tlsrun.errors import Problem
 
@@ -79,7 +79,7 @@ def from_problems(problems: Iterable[Problem], otherwise: str, *, severity: Seve
 
 def in_order(findings: Iterable[Finding]) -> list[Finding]:
     """Each once, by phase, the worst first, then by code."""
-    phases = list(Phase)
+    phases = list(Area)
     return sorted(
         dict.fromkeys(findings),
         key=lambda one: (phases.index(one.code.phase), one.severity.rank, one.code.code),

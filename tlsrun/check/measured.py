@@ -9,7 +9,7 @@ from cryptography import x509
 
 from tlsrun.certificates.identity import Identity
 from tlsrun.certificates.names import covers
-from tlsrun.check.code import Phase, Severity
+from tlsrun.check.code import Area, Severity
 from tlsrun.check.finding import Finding
 from tlsrun.check.live.chain import missing_issuer
 from tlsrun.check.live.judge import max_age
@@ -79,7 +79,7 @@ def measured_settings(
         identity: the certificate that would be served; None when there is none yet, or it cannot be.
         findings: what was found in files, settings and the server.
     """
-    findings = [one for one in findings if one.code.phase in (Phase.FILES, Phase.CONFIGURATION, Phase.SERVER)]
+    findings = [one for one in findings if one.code.phase in (Area.FILES, Area.CONFIGURATION, Area.SERVER)]
     errors = {one.code.code for one in findings if one.severity is Severity.ERROR}
     if errors - _STARTS or (errors and identity is None):
         return None

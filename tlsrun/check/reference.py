@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tlsrun.check.code import Code, Phase, Severity
+from tlsrun.check.code import Area, Code, Severity
 from tlsrun.check.codes import CODES
 
 _HEAD = """\
@@ -16,11 +16,11 @@ finding. `tlsrun check --list` prints this page, `tlsrun check --explain TLS111`
 _TABLE_HEAD = ("| code | name | severity | finding |", "|---|---|---|---|")
 
 _PHASES = {
-    Phase.FILES: "Files and certificates",
-    Phase.CONFIGURATION: "Configuration",
-    Phase.SERVER: "Server",
-    Phase.LIVE: "The running server, from outside",
-    Phase.APPLICATION: "Application",
+    Area.FILES: "Files and certificates",
+    Area.CONFIGURATION: "Configuration",
+    Area.SERVER: "Server",
+    Area.LIVE: "The running server, from outside",
+    Area.APPLICATION: "Application",
 }
 
 _SEVERITIES = {

@@ -25,7 +25,7 @@ from tlsrun.certificates.sources import Source
 from tlsrun.check.live import probes
 from tlsrun.check.live.chain import chain_line
 from tlsrun.check.live.client import Shaken
-from tlsrun.check.live.observation import Verdict
+from tlsrun.check.live.observation import Verification
 from tlsrun.check.live.target import Deadline, Target, target_of_url
 from tlsrun.check.trust import read_trust
 from tlsrun.cli.console import fail
@@ -160,7 +160,7 @@ def _chain_words(certificates: Sequence[x509.Certificate], *, mended: bool) -> I
         yield f"       signed by {shown_name(last.issuer)}, which is not here, and unknown to this machine{where}"
 
 
-def _trust_words(verdict: Verdict | None) -> str:
+def _trust_words(verdict: Verification | None) -> str:
     if verdict is None:
         return "trust: this cannot be told; the second handshake failed"
     if verdict.trusted:

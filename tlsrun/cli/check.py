@@ -13,9 +13,9 @@ from typing import Any, NoReturn, TypeVar
 
 import click
 
-from tlsrun.check.code import Phase, Severity
+from tlsrun.check.code import Area, Severity
 from tlsrun.check.codes import CODES
-from tlsrun.check.examination import Request, examine
+from tlsrun.check.examination import Scope, examine
 from tlsrun.check.finding import Finding
 from tlsrun.check.reference import listing, page
 from tlsrun.check.report import Report
@@ -28,11 +28,11 @@ Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 _COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "blue"}
 _HEADINGS = {
-    Phase.FILES: "Files",
-    Phase.CONFIGURATION: "Configuration",
-    Phase.SERVER: "Server",
-    Phase.LIVE: "Live",
-    Phase.APPLICATION: "Application",
+    Area.FILES: "Files",
+    Area.CONFIGURATION: "Configuration",
+    Area.SERVER: "Server",
+    Area.LIVE: "Live",
+    Area.APPLICATION: "Application",
 }
 _UNITS = {"d": "days", "h": "hours", "w": "weeks", "": "days"}
 _WIDTH = 100
@@ -131,7 +131,7 @@ def check(
     Raises:
         SystemExit: always.
     """
-    request = Request(
+    request = Scope(
         application=application,
         layers=[*command_line_layers(context, values), *layers],
         framework=framework,

@@ -16,7 +16,7 @@ from tlsrun.cli.console import USAGE_ERROR, fail, say, warn
 from tlsrun.cli.writing import write_file
 from tlsrun.development.authority import find_root, obtain_authority
 from tlsrun.errors import Problem, TLSRunError
-from tlsrun.trust import KINDS, Goal, Machine, Outcome, Root, Store, Task, Verdict
+from tlsrun.trust import KINDS, Goal, Machine, Root, Store, StoreAction, StoreTask, TaskOutcome
 
 _STYLES = {"trusted": "green", "trusted now": "green", "NOT TRUSTED": "yellow", "NOT DONE": "red"}
 
@@ -109,7 +109,7 @@ def _all_stores(goal: Goal, machine: Machine, root: Root, kinds: Sequence[str]) 
         warn([Problem(where="sudo", what=what, remedy="Start it without sudo: it asks for the right itself")])
     end = root.certificate.not_valid_after_utc
     click.echo(f"Development CA: {root.title} (until {end:%Y-%m-%d}), {root.path}")
-    outcomes: list[Outcome] = []
+    outcomes: list[TaskOutcome] = []
     for store in trust.find_stores(machine, kinds):
         outcomes.append(_one_store(goal, store, root))
         click.echo(_line(goal, outcomes[-1]))
@@ -118,12 +118,12 @@ def _all_stores(goal: Goal, machine: Machine, root: Root, kinds: Sequence[str]) 
     return bool(outcomes) and all(outcome.done for outcome in outcomes)
 
 
-def _one_store(goal: Goal, store: Store, root: Root) -> Outcome:
+def _one_store(goal: Goal, store: Store, root: Root) -> TaskOutcome:
     task = trust.decide(goal, store, store.held(root), root)
-    if task.verdict is Verdict.DO:
+    if task.verdict is StoreAction.DO:
         return trust.carry_out(goal, task, root, ask=_may_ask(), before=_announce)
-    wanted = {Goal.REMOVE: Verdict.ABSENT}.get(goal, Verdict.TRUSTED)
-    return Outcome(task=task, done=task.verdict is wanted, reason=task.obstacle.reason if task.obstacle else None)
+    wanted = {Goal.REMOVE: StoreAction.ABSENT}.get(goal, StoreAction.TRUSTED)
+    return TaskOutcome(task=task, done=task.verdict is wanted, reason=task.obstacle.reason if task.obstacle else None)
 
 
 def _may_ask() -> bool:
@@ -136,20 +136,20 @@ def _announce(command: Sequence[str]) -> None:
         say(f"  $ {shlex.join(command)}")
 
 
-def _line(goal: Goal, outcome: Outcome) -> str:
+def _line(goal: Goal, outcome: TaskOutcome) -> str:
     word = _word(goal, outcome)
     shown = click.style(f"{word:<12}", fg=_STYLES.get(word))
     reason = f": {outcome.reason}" if outcome.reason else ""
     return f"  {shown} {outcome.task.store.title}, {_short(outcome.task.store.place)}{reason}"
 
 
-def _word(goal: Goal, outcome: Outcome) -> str:
+def _word(goal: Goal, outcome: TaskOutcome) -> str:
     verdict = outcome.task.verdict
-    if verdict is Verdict.CANNOT or not outcome.done:
-        return "NOT TRUSTED" if goal is Goal.CHECK and verdict is Verdict.ABSENT else "NOT DONE"
-    if verdict is Verdict.DO:
+    if verdict is StoreAction.CANNOT or not outcome.done:
+        return "NOT TRUSTED" if goal is Goal.CHECK and verdict is StoreAction.ABSENT else "NOT DONE"
+    if verdict is StoreAction.DO:
         return "trusted now" if goal is Goal.TRUST else "removed"
-    return "trusted" if verdict is Verdict.TRUSTED else "not there"
+    return "trusted" if verdict is StoreAction.TRUSTED else "not there"
 
 
 def _short(place: str) -> str:
@@ -158,10 +158,10 @@ def _short(place: str) -> str:
 
 
 def _afterwards(
-    goal: Goal, machine: Machine, root: Root, outcomes: Sequence[Outcome], kinds: Sequence[str]
+    goal: Goal, machine: Machine, root: Root, outcomes: Sequence[TaskOutcome], kinds: Sequence[str]
 ) -> Iterator[str]:
     yield from _left(outcomes)
-    done = [outcome.task for outcome in outcomes if outcome.done and outcome.task.verdict is Verdict.DO]
+    done = [outcome.task for outcome in outcomes if outcome.done and outcome.task.verdict is StoreAction.DO]
     if any(task.store.kind == "nss" for task in done):
         yield "Restart the browsers that run."
     if "nss" in kinds and not any(outcome.task.store.kind == "nss" for outcome in outcomes):
@@ -176,7 +176,7 @@ def _afterwards(
         yield "Java, Node.js, Python's requests, containers, phones: tlsrun trust --by-hand"
 
 
-def _left(outcomes: Sequence[Outcome]) -> Iterator[str]:
+def _left(outcomes: Sequence[TaskOutcome]) -> Iterator[str]:
     """What is to be done by hand, each remedy once."""
     tasks = [outcome.task for outcome in outcomes if not outcome.done]
     for remedy in dict.fromkeys(task.obstacle.remedy for task in tasks if task.obstacle):
@@ -189,7 +189,7 @@ def _left(outcomes: Sequence[Outcome]) -> Iterator[str]:
         yield from (f"  {shlex.join(command)}" for command in failed)
 
 
-def _commands(tasks: Sequence[Task]) -> list[tuple[str, ...]]:
+def _commands(tasks: Sequence[StoreTask]) -> list[tuple[str, ...]]:
     return [command for task in tasks for command in task.commands]
 
 

@@ -14,7 +14,7 @@ _ONE_PLACE = Unsupported("is told host and port (TLS_HOST, TLS_PORT)", accepts=(
 
 
 @dataclass(frozen=True)
-class Aside(Ours):
+class LeftOut(Ours):
     """The file says nothing of it, and need not: where it is given, a note in the file says whose affair it is.
 
     Arguments:
@@ -71,13 +71,13 @@ def no_option(what: str, *accepts: object) -> Unsupported:
     return Unsupported(f"has no {what}", accepts=accepts)
 
 
-def read_when_told(when: str) -> Aside:
+def read_when_told(when: str) -> LeftOut:
     """The setting ``reload`` of a program that does not watch files.
 
     Arguments:
         when: it reads certificates.
     """
-    return Aside(f"the program reads certificates {when} only", "Let certbot's deploy hook do that", accepts=(False,))
+    return LeftOut(f"the program reads certificates {when} only", "Let certbot's deploy hook do that", accepts=(False,))
 
 
 #: Of a file that starts `tlsrun run`: it can say what that can, in its environment.

@@ -6,7 +6,7 @@ import json
 
 from tlsrun.deciding.plan import Plan
 from tlsrun.export import serving
-from tlsrun.export.cells import OURS, Aside, cells, no_option
+from tlsrun.export.cells import OURS, LeftOut, cells, no_option
 from tlsrun.export.material import quoted
 from tlsrun.export.quoting import docker
 from tlsrun.export.site import Site
@@ -14,7 +14,7 @@ from tlsrun.export.text import after_options, comment
 
 TITLE = "A Dockerfile"
 DEFAULTS = {"host": "0.0.0.0", "port": 8443}  # noqa: S104 -- text of a file
-_MOUNTED = Aside("the image finds it in the folder that is mounted, under the name that the comment on top says")
+_MOUNTED = LeftOut("the image finds it in the folder that is mounted, under the name that the comment on top says")
 MAPPING = cells(
     OURS,
     bind=no_option("place to listen but every address of its container", ()),

@@ -8,7 +8,7 @@ from tlsrun.certificates.identity import IdentitySources
 from tlsrun.deciding.plan import Plan
 from tlsrun.errors import ConfigurationError, Problem
 from tlsrun.export import serving
-from tlsrun.export.cells import FOREIGN, OF_TLS, Aside, cells, no_option, read_when_told
+from tlsrun.export.cells import FOREIGN, OF_TLS, LeftOut, cells, no_option, read_when_told
 from tlsrun.export.headers import STRIPPED
 from tlsrun.export.material import key_path, path_of, quoted
 from tlsrun.export.quoting import haproxy
@@ -21,7 +21,7 @@ FORMS = {"http": "TLS ends here, HTTP goes on", "tls": "TLS is passed through, w
 MAPPING = cells(
     FOREIGN,
     reload=read_when_told("at the start and at a reload"),
-    handshake_timeout=Aside(
+    handshake_timeout=LeftOut(
         "HAProxy ends a stalled handshake by `timeout client` alone, after 60 seconds; this bounds "
         "the head of a request",
         "Leave it at its default",
@@ -31,7 +31,7 @@ MAPPING = cells(
 )
 _UNSEEN = Unsupported("does not see what it passes through; set it on the machines behind it, where TLS ends",
                       accepts=(None, "none", 0))  # fmt: skip
-_ELSEWHERE = Aside("HAProxy does not see what it passes through", "Set it on the machines behind it, where TLS ends")
+_ELSEWHERE = LeftOut("HAProxy does not see what it passes through", "Set it on the machines behind it, where TLS ends")
 #: Where TLS is passed through, it has these parts alone: the port, the deadline, the redirect, the PROXY protocol.
 BY_FORM = {
     "tls": {

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from tlsrun import export
 from tlsrun.errors import Problem
-from tlsrun.export.cells import Aside
+from tlsrun.export.cells import LeftOut
 from tlsrun.export.site import Site
 from tlsrun.settings.layers import Resolution
 from tlsrun.settings.table import SPECS, environment_variable
@@ -35,7 +35,7 @@ def _asides(target: str, resolution: Resolution, site: Site) -> Iterator[Problem
         cell, value = mapping[name], getattr(resolution.settings, name)
         if not resolution.is_given(name):
             continue
-        if isinstance(cell, Aside):
+        if isinstance(cell, LeftOut):
             if value not in cell.accepts:
                 yield Problem(where=resolution.spelling(name), what=cell.how, remedy=cell.remedy)
         elif spec.secret and resolution.origins[name].layer in ("command line", "environment"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 
 from tlsrun.deciding.plan import Plan
-from tlsrun.export.cells import Aside, cells, no_option
+from tlsrun.export.cells import LeftOut, cells, no_option
 from tlsrun.export.quoting import shell
 from tlsrun.export.site import THREADS, Site
 from tlsrun.export.text import comment
@@ -20,8 +20,8 @@ DEFAULTS = {
     "proxy": "heroku",
 }
 _EDGE = "certificates or TLS: the platform's router ends it, and `heroku certs` knows the certificate"
-_PORT = Aside("the platform says where to listen, by $PORT")
-_ROUTER = Aside("is about TLS, which the platform's router ends")
+_PORT = LeftOut("the platform says where to listen, by $PORT")
+_ROUTER = LeftOut("is about TLS, which the platform's router ends")
 MAPPING = cells(
     {name: no_option(_EDGE, None, (), False, "") for name in (
         "cert", "key", "key_password", "key_password_file", "key_password_command", "chain", "ciphers", "groups", "sni",

@@ -9,7 +9,7 @@ from tlsrun.deciding.plan import Plan
 from tlsrun.endpoint import Endpoint
 from tlsrun.errors import ConfigurationError, Problem
 from tlsrun.export import serving
-from tlsrun.export.cells import OF_TLS, OURS, Aside, cells
+from tlsrun.export.cells import OF_TLS, OURS, LeftOut, cells
 from tlsrun.export.material import key_path, path_of
 from tlsrun.export.quoting import specifiers, unit, unit_word
 from tlsrun.export.site import Site
@@ -26,8 +26,8 @@ FORMS = {
 }
 DEFAULTS = {"host": "::", "port": 443}
 MAPPING = cells(OURS)
-_OF_THE_FRONT = Aside("is the affair of the front, where TLS ends", "Set it in the front's own file (tlsrun export)")
-_ONE_SOCKET = Aside("the service listens on its socket alone", "Name that by --socket")
+_OF_THE_FRONT = LeftOut("is the affair of the front, where TLS ends", "Set it in the front's own file (tlsrun export)")
+_ONE_SOCKET = LeftOut("the service listens on its socket alone", "Name that by --socket")
 _BEHIND = {
     **dict.fromkeys(OF_TLS, _OF_THE_FRONT),
     **dict.fromkeys(("host", "port", "bind"), _ONE_SOCKET),

@@ -26,7 +26,7 @@ from itertools import takewhile
 
 from cryptography import x509
 
-from tlsrun.certificates.chain import Given, is_signed_by, missing_issuer
+from tlsrun.certificates.chain import GivenCertificate, is_signed_by, missing_issuer
 from tlsrun.certificates.identity import Identity, validity_problem
 from tlsrun.certificates.roots import known_root
 from tlsrun.certificates.sources import Source
@@ -73,7 +73,7 @@ def _cut_chain(
     if 1 + len(new.chain) >= len(before) or end.issuer == before[-1].issuer:
         return None
     return replace(
-        missing_issuer(Given(certificate=end, source=source)),
+        missing_issuer(GivenCertificate(certificate=end, source=source)),
         remedy="Write the whole chain into the file; what is in it now is served if it stays so for a minute, "
         "as it would be at a start",
     )

@@ -5,10 +5,10 @@ CA's certificate is ever read here; its key stays where it is.
 """
 
 from tlsrun.trust.by_hand import Hint, hints
-from tlsrun.trust.carry import Outcome, carry_out
+from tlsrun.trust.carry import TaskOutcome, carry_out
 from tlsrun.trust.find import find_stores
 from tlsrun.trust.machine import Machine, look
-from tlsrun.trust.plan import Goal, Task, Verdict, decide
+from tlsrun.trust.plan import Goal, StoreAction, StoreTask, decide
 from tlsrun.trust.root import Root, read_root
 from tlsrun.trust.store import KINDS, Held, Obstacle, Store
 
@@ -19,11 +19,11 @@ __all__ = [
     "Hint",
     "Machine",
     "Obstacle",
-    "Outcome",
+    "TaskOutcome",
     "Root",
     "Store",
-    "Task",
-    "Verdict",
+    "StoreTask",
+    "StoreAction",
     "carry_out",
     "decide",
     "find_stores",

@@ -6,14 +6,14 @@ import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tlsrun.trust.plan import Goal, Task
+from tlsrun.trust.plan import Goal, StoreTask
 from tlsrun.trust.programs import run
 from tlsrun.trust.root import Root
 from tlsrun.trust.store import Command
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class TaskOutcome:
     """What became of a task.
 
     Arguments:
@@ -21,14 +21,14 @@ class Outcome:
         reason: why not, in words; None when it is.
     """
 
-    task: Task
+    task: StoreTask
     done: bool
     reason: str | None = None
 
 
 def carry_out(
-    goal: Goal, task: Task, root: Root, *, ask: bool, before: Callable[[Command], None] = lambda command: None
-) -> Outcome:
+    goal: Goal, task: StoreTask, root: Root, *, ask: bool, before: Callable[[Command], None] = lambda command: None
+) -> TaskOutcome:
     """Run the commands of ``task`` until one fails.
 
     Arguments:
@@ -45,12 +45,12 @@ def carry_out(
             break
     held = task.store.held(root)
     if held.trusted if goal is Goal.TRUST else not held.names and not held.trusted:
-        return Outcome(task=task, done=True)
+        return TaskOutcome(task=task, done=True)
     if goal is Goal.TRUST and held.names and not held.trusted:
         # A database with a password takes the certificate, and then refuses to trust it.
         for command in task.store.remove(root, held.names):
             run(command)
-    return Outcome(task=task, done=False, reason=failed or "its programs say that it is done, and it is not")
+    return TaskOutcome(task=task, done=False, reason=failed or "its programs say that it is done, and it is not")
 
 
 def _unattended(command: Command) -> Command:

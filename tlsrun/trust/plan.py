@@ -17,7 +17,7 @@ class Goal(Enum):
     CHECK = "check"
 
 
-class Verdict(Enum):
+class StoreAction(Enum):
     """What is to be done to one store."""
 
     TRUSTED = "trusted"
@@ -27,7 +27,7 @@ class Verdict(Enum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Task:
+class StoreTask:
     """One store, and what is to be done to it.
 
     Arguments:
@@ -36,33 +36,33 @@ class Task:
     """
 
     store: Store
-    verdict: Verdict
+    verdict: StoreAction
     commands: tuple[Command, ...] = ()
     obstacle: Obstacle | None = None
 
 
-def decide(goal: Goal, store: Store, held: Held, root: Root) -> Task:
+def decide(goal: Goal, store: Store, held: Held, root: Root) -> StoreTask:
     """What ``goal`` means for ``store``, which has ``held`` of ``root``."""
     if held.trusted is None and store.obstacle is not None:
-        return Task(store=store, verdict=Verdict.CANNOT, obstacle=store.obstacle)
+        return StoreTask(store=store, verdict=StoreAction.CANNOT, obstacle=store.obstacle)
     if goal is Goal.CHECK:
-        return Task(store=store, verdict=Verdict.TRUSTED if held.trusted else Verdict.ABSENT)
+        return StoreTask(store=store, verdict=StoreAction.TRUSTED if held.trusted else StoreAction.ABSENT)
     if goal is Goal.TRUST:
         if held.trusted:
-            return Task(store=store, verdict=Verdict.TRUSTED)
+            return StoreTask(store=store, verdict=StoreAction.TRUSTED)
         return _task(store, store.add(root))
     if held.names:
         return _task(store, store.remove(root, held.names))
     if held.trusted:
         reason = "something else than a file or entry of ours has it trusted"
         elsewhere = Obstacle(reason=reason, remedy="Take it out the way it was put in")
-        return Task(store=store, verdict=Verdict.CANNOT, obstacle=elsewhere)
-    return Task(store=store, verdict=Verdict.ABSENT)
+        return StoreTask(store=store, verdict=StoreAction.CANNOT, obstacle=elsewhere)
+    return StoreTask(store=store, verdict=StoreAction.ABSENT)
 
 
-def _task(store: Store, commands: tuple[Command, ...]) -> Task:
+def _task(store: Store, commands: tuple[Command, ...]) -> StoreTask:
     obstacle = store.obstacle
     if obstacle is None:
-        return Task(store=store, verdict=Verdict.DO, commands=commands)
+        return StoreTask(store=store, verdict=StoreAction.DO, commands=commands)
     shown = commands if obstacle.by_hand else ()
-    return Task(store=store, verdict=Verdict.CANNOT, commands=shown, obstacle=obstacle)
+    return StoreTask(store=store, verdict=StoreAction.CANNOT, commands=shown, obstacle=obstacle)

@@ -16,10 +16,10 @@ from typing import Any
 from tlsrun.check.app.hook import as_hook
 from tlsrun.check.app.library import as_library, failure
 from tlsrun.check.app.script import as_script
-from tlsrun.check.app.task import Task, task_of
+from tlsrun.check.app.task import ImportTask, task_of
 
 #: What can be imported, and how.
-WAYS: Mapping[str, Callable[[Task], dict[str, Any]]] = {
+WAYS: Mapping[str, Callable[[ImportTask], dict[str, Any]]] = {
     "library": as_library,
     "script": as_script,
     "hook": as_hook,

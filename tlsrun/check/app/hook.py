@@ -8,10 +8,10 @@ import sys
 from typing import Any
 
 from tlsrun.check.app.runs import recording_runs
-from tlsrun.check.app.task import Task
+from tlsrun.check.app.task import ImportTask
 
 
-def as_hook(task: Task) -> dict[str, Any]:
+def as_hook(task: ImportTask) -> dict[str, Any]:
     """Import a function.
 
     Arguments:

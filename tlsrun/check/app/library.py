@@ -18,7 +18,7 @@ from tlsrun.check.app.cookies import insecure_cookies
 from tlsrun.check.app.keywords import run_keywords
 from tlsrun.check.app.runs import recording_runs
 from tlsrun.check.app.sight import sight
-from tlsrun.check.app.task import Task
+from tlsrun.check.app.task import ImportTask
 from tlsrun.errors import AppNotFound, Problem
 from tlsrun.process import other_threads, patch_problem
 from tlsrun.settings.layers import Layer
@@ -26,7 +26,7 @@ from tlsrun.settings.layers import Layer
 _FOLDERS_OF_OTHERS = ("site-packages", "dist-packages")
 
 
-def as_library(task: Task) -> dict[str, Any]:
+def as_library(task: ImportTask) -> dict[str, Any]:
     """Import the application that ``task.target`` names, and describe it.
 
     Returns:

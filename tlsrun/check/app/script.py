@@ -16,12 +16,12 @@ from tlsrun.apps.statements import is_guard
 from tlsrun.apps.target import locate
 from tlsrun.check.app.library import failure, routes
 from tlsrun.check.app.runs import recording_runs
-from tlsrun.check.app.task import Task
+from tlsrun.check.app.task import ImportTask
 
 _SCRIPT = "__main__"
 
 
-def as_script(task: Task) -> dict[str, Any]:
+def as_script(task: ImportTask) -> dict[str, Any]:
     """Run a file as a script, up to its guard.
 
     Arguments:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
-class Task:
+class ImportTask:
     """One import.
 
     Arguments:
@@ -29,6 +29,6 @@ class Task:
         return json.dumps(asdict(self))
 
 
-def task_of(argument: str) -> Task:
+def task_of(argument: str) -> ImportTask:
     """What was handed over."""
-    return Task(**json.loads(argument))
+    return ImportTask(**json.loads(argument))

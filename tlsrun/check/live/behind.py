@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 from urllib.parse import urlsplit
 
 from tlsrun.check.finding import Finding, found
-from tlsrun.check.live.http import Answer
+from tlsrun.check.live.http import ResponseHead
 from tlsrun.check.live.target import Target
 from tlsrun.check.live.walk import Walk
 
@@ -67,7 +67,7 @@ def judge_walk(target: Target, way: Walk, *, trusts: bool | None) -> Iterator[Fi
         yield found("address-lost", where, f"its answers come through {proxy}, and trusted_proxies is not set")
 
 
-def proxy_of(answer: Answer) -> str | None:
+def proxy_of(answer: ResponseHead) -> str | None:
     """The proxy that an answer came through, as far as it tells."""
     for header, part, name in _SIGNS:
         if part in answer.headers.get(header, "\0").lower() and header in answer.headers:

@@ -13,7 +13,7 @@ _LONGEST_HEAD = 64 * 1024
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
+class ResponseHead:
     """The head of an answer.
 
     Arguments:
@@ -57,7 +57,7 @@ def get(
     host: str = "",
     more: Sequence[tuple[str, str]] = (),
     page: int = 0,
-) -> Answer:
+) -> ResponseHead:
     """Ask for the page and read the head of the answer.
 
     Arguments:
@@ -93,7 +93,7 @@ def get(
     return replace(answer, body=_body(connection, answer, bytes(data).partition(b"\r\n\r\n")[2], page, deadline))
 
 
-def _body(connection: socket.socket, answer: Answer, data: bytes, most: int, deadline: Deadline) -> bytes:
+def _body(connection: socket.socket, answer: ResponseHead, data: bytes, most: int, deadline: Deadline) -> bytes:
     """As much of the body as comes; without the sizes of its chunks (RFC 9112, section 7.1)."""
     length = answer.headers.get("content-length", "")
     wanted = min(most, int(length)) if length.isdigit() else most
@@ -123,18 +123,18 @@ def _unchunked(data: bytes) -> bytes:
     return whole
 
 
-def parse(data: bytes) -> Answer:
+def parse(data: bytes) -> ResponseHead:
     """The head, as far as it came."""
     head = data.partition(b"\r\n\r\n")[0].decode("latin-1").split("\r\n")
     words = head[0].split(" ", 2)
     if len(words) < 2 or not words[0].startswith("HTTP/") or not words[1].isdigit():
-        return Answer(began=bool(data))
+        return ResponseHead(began=bool(data))
     pairs = (line.partition(":") for line in head[1:])
     lines = tuple((name.strip().lower(), value.strip()) for name, colon, value in pairs if colon)
-    return Answer(status=int(words[1]), headers=dict(lines), began=True, lines=lines)
+    return ResponseHead(status=int(words[1]), headers=dict(lines), began=True, lines=lines)
 
 
-def get_plain(address: tuple[str, int], target: Target, deadline: Deadline) -> Answer | None:
+def get_plain(address: tuple[str, int], target: Target, deadline: Deadline) -> ResponseHead | None:
     """The same over a connection without TLS; None when there is none.
 
     Arguments:
@@ -147,4 +147,4 @@ def get_plain(address: tuple[str, int], target: Target, deadline: Deadline) -> A
     with connection:
         with contextlib.suppress(OSError):
             return get(connection, target, deadline)
-        return Answer()
+        return ResponseHead()

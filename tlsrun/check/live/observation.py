@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 
 from cryptography import x509
 
-from tlsrun.check.live.http import Answer
+from tlsrun.check.live.http import ResponseHead
 from tlsrun.check.live.target import Target
 from tlsrun.check.live.walk import Walk
 
 
 @dataclass(frozen=True, kw_only=True)
-class Verdict:
+class Verification:
     """What a client that verifies says.
 
     Arguments:
@@ -72,16 +72,16 @@ class Observation:
     failure: str | None = None
     certificates: tuple[x509.Certificate, ...] = ()
     whole: bool = False
-    verdict: Verdict | None = None
+    verdict: Verification | None = None
     versions: Mapping[str, bool] = field(default_factory=dict)
     weak: Mapping[str, str] = field(default_factory=dict)
     other: str | None = None
     asks: bool = False
     refused_without_certificate: bool = False
     resumption: Mapping[str, Resumption] = field(default_factory=dict)
-    answer: Answer | None = None
-    plain: Answer | None = None
-    redirect: Answer | None = None
+    answer: ResponseHead | None = None
+    plain: ResponseHead | None = None
+    redirect: ResponseHead | None = None
     way: Walk | None = None
     stalls: bool | None = None
     unfinished: tuple[str, ...] = ()

@@ -11,7 +11,7 @@ from typing import Any, cast
 from tlsrun.check.live import probes, suites
 from tlsrun.check.live.client import Shaken
 from tlsrun.check.live.hello import VERSIONS, Flight
-from tlsrun.check.live.http import Answer
+from tlsrun.check.live.http import ResponseHead
 from tlsrun.check.live.observation import Observation
 from tlsrun.check.live.target import Deadline, Target
 from tlsrun.check.live.walk import walk
@@ -138,7 +138,7 @@ def _put_together(target: Target, answers: Mapping[str, Any]) -> Observation:
             for version in _RESUMABLE
             if answers.get(f"resumption {version}") is not None
         },
-        answer=page if isinstance(page, Answer) else None,
+        answer=page if isinstance(page, ResponseHead) else None,
         plain=answers.get("plain"),
         redirect=answers.get("redirect"),
         way=answers.get("way"),
@@ -154,7 +154,7 @@ def _certificates(shaken: Shaken | str, flight: Flight | None) -> tuple[Any, boo
     return (), False
 
 
-def _is_refused(shaken: Shaken | str, page: Answer | str | None, flight: Flight | None) -> bool:
+def _is_refused(shaken: Shaken | str, page: ResponseHead | str | None, flight: Flight | None) -> bool:
     """Whether a client without a certificate is turned away: in the handshake, or in TLS 1.3 right after it."""
     if isinstance(page, str) and any(word in page for word in _REFUSED):
         return True

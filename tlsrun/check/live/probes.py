@@ -21,8 +21,8 @@ from tlsrun.check.live.client import (
     verifying_context,
 )
 from tlsrun.check.live.hello import Flight, ask, client_hello
-from tlsrun.check.live.http import Answer, get, get_plain
-from tlsrun.check.live.observation import Resumption, Verdict
+from tlsrun.check.live.http import ResponseHead, get, get_plain
+from tlsrun.check.live.observation import Resumption, Verification
 from tlsrun.check.live.target import Deadline, Target
 from tlsrun.check.trust import Trust
 
@@ -66,16 +66,16 @@ def handshake(target: Target, deadline: Deadline) -> Shaken | str:
         return reason(error)
 
 
-def verdict(target: Target, trust: Trust, deadline: Deadline) -> Verdict | None:
+def verdict(target: Target, trust: Trust, deadline: Deadline) -> Verification | None:
     """What a client says that verifies the chain; None when it cannot say."""
     try:
         shake(target, verifying_context(trust), deadline)
     except ssl.SSLCertVerificationError as error:
         known = bool(trust.development) and _shakes_hands(target, development_context(trust), deadline)
-        return Verdict(trusted=False, reason=reason(error), code=error.verify_code, by_development_ca=known)
+        return Verification(trusted=False, reason=reason(error), code=error.verify_code, by_development_ca=known)
     except (OSError, ValueError):
         return None
-    return Verdict(trusted=True)
+    return Verification(trusted=True)
 
 
 def _shakes_hands(target: Target, context: ssl.SSLContext, deadline: Deadline) -> bool:
@@ -130,7 +130,7 @@ def resumes(target: Target, version: str, deadline: Deadline) -> Resumption | No
     return Resumption(resumed=resumed, tried=tried or _RESUMPTIONS)
 
 
-def answer(target: Target, deadline: Deadline) -> Answer | str:
+def answer(target: Target, deadline: Deadline) -> ResponseHead | str:
     """The answer to a request over TLS; or why there is none."""
     try:
         with connect(target, open_context(), deadline) as tls:
@@ -139,12 +139,12 @@ def answer(target: Target, deadline: Deadline) -> Answer | str:
         return reason(error)
 
 
-def plain(target: Target, deadline: Deadline) -> Answer | None:
+def plain(target: Target, deadline: Deadline) -> ResponseHead | None:
     """The answer to plain HTTP on the port of TLS."""
     return get_plain(target.connect_to, target, Deadline(min(_PLAIN_SECONDS, deadline.left)))
 
 
-def redirect(target: Target, deadline: Deadline) -> Answer | None:
+def redirect(target: Target, deadline: Deadline) -> ResponseHead | None:
     """The answer on the port of plain HTTP; None when nothing listens there, or nobody expects it."""
     if target.http_port is None:
         return None

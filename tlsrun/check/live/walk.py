@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from tlsrun.check.live.client import connect, open_context
-from tlsrun.check.live.http import Answer, get
+from tlsrun.check.live.http import ResponseHead, get
 from tlsrun.check.live.target import Deadline, Target
 
 #: Redirects that are followed; browsers follow some more.
@@ -28,7 +28,7 @@ class Step:
     """
 
     url: str
-    answer: Answer
+    answer: ResponseHead
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +82,7 @@ def _is_here(parts: SplitResult, target: Target) -> bool:
     return False
 
 
-def _ask(target: Target, parts: SplitResult, cookies: Mapping[str, str], deadline: Deadline) -> Answer:
+def _ask(target: Target, parts: SplitResult, cookies: Mapping[str, str], deadline: Deadline) -> ResponseHead:
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     port = parts.port or (443 if parts.scheme == "https" else 80)
     there = replace(target, port=port, path=path)
@@ -97,6 +97,6 @@ def _ask(target: Target, parts: SplitResult, cookies: Mapping[str, str], deadlin
         return get(plain, there, deadline, host=host, more=more, page=_PAGE)
 
 
-def _cookies(answer: Answer) -> dict[str, str]:
+def _cookies(answer: ResponseHead) -> dict[str, str]:
     pairs = (value.partition(";")[0].partition("=") for value in answer.all("set-cookie"))
     return {name.strip(): value.strip() for name, equals, value in pairs if equals}
