@@ -233,6 +233,7 @@ def test_every_underscore_name_of_others_is_listed_with_its_reason() -> None:
     found = {name: [*nowhere.get(name, ()), *shared.get(name, ())] for name in {*nowhere, *shared}}
     unlisted = {name: places for name, places in found.items() if name not in INSIDES}
     assert not unlisted, f"Use something public, or list it above with its reason: {unlisted}"
+    assert not INSIDES.keys() - found.keys(), "Not used any more: take it out"
 
 
 @pytest.mark.parametrize("name", INSIDES)
