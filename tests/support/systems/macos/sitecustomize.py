@@ -1,7 +1,8 @@
 """Makes an interpreter on Linux look like one on macOS: what that has not is gone; multiprocessing spawns there.
 
 A folder for PYTHONPATH. What is compiled (Granian, pyuwsgi, uvloop) is that of Linux and knows of nothing. There is no
-kqueue here, so the selectors module takes poll(2) in its place.
+kqueue(2) here: where the selectors module has it, a selector stands that has a descriptor of its own, as kqueue has,
+and tells nothing else.
 """
 
 from __future__ import annotations
@@ -48,7 +49,40 @@ def _without_proc(function: Any) -> Any:
     return found
 
 
+def _with_kqueue(epoll: Any) -> None:
+    """Give the selectors module what it has on macOS, made of Linux's."""
+    import selectors
+
+    class Queue:
+        """epoll(7) as select.poll() looks, with milliseconds."""
+
+        def __init__(self) -> None:
+            self._epoll = epoll()
+            self.register, self.unregister, self.modify = (
+                self._epoll.register,
+                self._epoll.unregister,
+                self._epoll.modify,
+            )
+            self.fileno, self.close = self._epoll.fileno, self._epoll.close
+
+        def poll(self, milliseconds: float | None = None) -> Any:
+            return self._epoll.poll(None if milliseconds is None else milliseconds / 1000)
+
+    class KqueueSelector(selectors.PollSelector):
+        _selector_cls = Queue
+
+        def fileno(self) -> int:
+            return self._selector.fileno()
+
+        def close(self) -> None:
+            self._selector.close()
+            super().close()
+
+    selectors.KqueueSelector = selectors.DefaultSelector = KqueueSelector  # type: ignore[misc, assignment]
+
+
 _PROC = "/proc"
+_EPOLL = select.epoll
 
 sysconfig.get_config_vars()
 _hide()
@@ -59,3 +93,4 @@ platform.system = lambda: "Darwin"
 sys.platform = "darwin"
 for _name in ("selectors", "socketserver", "asyncio", "subprocess", "tempfile", "multiprocessing"):
     sys.modules.pop(_name, None)  # to be imported as there
+_with_kqueue(_EPOLL)
