@@ -11,6 +11,7 @@ def adapt(settings: Any, default: Callable[[], ssl.SSLContext]) -> ssl.SSLContex
     """Offer one protocol only, named by the settings, and by whether the default's hardening is all there."""
     context = default()
     wanted = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    kept = context.options & wanted.options == wanted.options and not wanted.verify_flags & ~context.verify_flags
+    flags = wanted.verify_flags & ~ssl.VERIFY_X509_STRICT  # a default since 3.13, and left out on purpose
+    kept = context.options & wanted.options == wanted.options and not flags & ~context.verify_flags
     context.set_alpn_protocols([f"{settings.server}-{settings.min_version}-{'hardened' if kept else 'weak'}"])
     return context

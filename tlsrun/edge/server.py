@@ -15,6 +15,7 @@ from tlsrun.edge.connection import Connection
 from tlsrun.edge.deadlines import expire, stop
 from tlsrun.edge.parting import LAST_WORD
 from tlsrun.edge.shared import Shared
+from tlsrun.listening.serving import serve
 
 _log = logging.getLogger("tlsrun.edge")
 
@@ -62,12 +63,10 @@ class Edge:
         self.shared.poller.close()
 
     async def _listen(self, sock: socket.socket) -> asyncio.Server:
-        if sock.family == socket.AF_UNIX:
-            server = await self._loop.create_unix_server(lambda: Connection(self.shared), sock=sock, backlog=_BURST)
-        else:
+        if sock.family != socket.AF_UNIX:
             # asyncio sets this only on sockets that say they are TCP (proto 0 does not); accepted ones inherit it.
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            server = await self._loop.create_server(lambda: Connection(self.shared), sock=sock, backlog=_BURST)
+        server = await serve(self._loop, lambda: Connection(self.shared), sock, backlog=_BURST)
         sock.listen(_BACKLOG)
         return server
 

@@ -22,6 +22,7 @@ from hypercorn.config import Config
 
 from tlsrun.account import become
 from tlsrun.edge.accepted import close_all
+from tlsrun.listening.serving import serve
 from tlsrun.servers.hypercorn.child import ENOUGH, LEAVE, READY
 from tlsrun.servers.hypercorn.connection import Connection
 from tlsrun.servers.hypercorn.desk import Desk
@@ -94,7 +95,9 @@ class Worker:
         renewing = None
         # First of all: a worker that takes the place of another reads the certificates as they are now.
         self._site.duties.start()
-        servers = [await self._listen(sock) for sock in self._site.listeners]
+        servers = [
+            await serve(self.loop, lambda: Connection(self), sock, backlog=_BURST) for sock in self._site.listeners
+        ]
         if self._site.post is not None:
             renewing = self._serve_datagrams(self._site.post)
         self._link.send(READY)
@@ -110,10 +113,6 @@ class Worker:
             if task is not None:
                 task.cancel()
         self.desk.close()
-
-    async def _listen(self, sock: socket.socket) -> asyncio.Server:
-        listen = self.loop.create_unix_server if sock.family == socket.AF_UNIX else self.loop.create_server
-        return await listen(lambda: Connection(self), sock=sock, backlog=_BURST)
 
     def _serve_datagrams(self, post: Post) -> asyncio.Task[None]:
         # Only now: aioquic need not be there without HTTP/3.
