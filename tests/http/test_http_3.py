@@ -275,7 +275,8 @@ def test_headers_without_bounds(site: Site) -> None:
             await client.answer(number)
         assert refused.value.args == (ErrorCode.H3_EXCESSIVE_LOAD,)
 
-    for do in (many, endless):
+    # Python 3.10's newest pylsqpack, 0.3, writes no more than 4 KiB of headers.
+    for do in (many, endless) if sys.version_info >= (3, 11) else (endless,):
         talk(site, do)
         assert ask(site, "/").status == 200
 

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import socket
+import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -41,6 +42,11 @@ def test_a_client_that_moves(hypercorn: Serve, workers: int) -> None:
         asyncio.run(main(site))
 
 
+@pytest.mark.xfail(
+    sys.version_info < (3, 11),
+    reason="aioquic 1.3, the newest for Python 3.10, ends a connection over a late PATH_RESPONSE",
+    strict=False,
+)
 def test_an_upload_that_moves(hypercorn: Serve) -> None:
     """Its parts arrive by way of one worker after the other, and none is missing."""
 
