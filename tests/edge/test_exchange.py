@@ -214,7 +214,7 @@ def test_deaf_worker(edge_with: EdgeMaker) -> None:
 def test_slow_worker_reads_late(edge_with: EdgeMaker) -> None:
     """A long body that the worker takes late comes whole."""
     go = threading.Event()
-    body = bytes(range(256)) * 40960
+    body = bytes(range(256)) * 98304  # 24 MiB, more than sockets can hold: tcp(7), tcp_rmem and tcp_wmem
     taken: list[bytes] = []
 
     def script(connection: socket.socket) -> None:
