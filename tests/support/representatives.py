@@ -12,7 +12,8 @@ values meet differs from test to test, so that tests of one kind try other pairs
                                                     for each value; of the tests that share these, all cases
 
 Whole stays what guards safety: malformed requests, spoofing, client certificates, revocation, redirects, smuggling,
-secrets. Of renewals, and of what must not be lost, each way stays and each server, where the code is the same for all.
+secrets; of exported fronts with one framework each. Of renewals, and of what must not be lost, each way stays and each
+server, where the code is the same for all.
 """
 
 from __future__ import annotations

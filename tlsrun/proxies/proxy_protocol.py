@@ -26,9 +26,6 @@ _V1_LINE = rb"PROXY (?:UNKNOWN(?: [!-~ ]*)?|(TCP[46]) ([0-9A-Fa-f.:]+) ([0-9A-Fa
 #: Family and transport -> how source, destination and their ports are packed; the stream ones alone (section 2.2).
 _ADDRESSES = {0x11: struct.Struct("!4s4sHH"), 0x21: struct.Struct("!16s16sHH"), 0x31: struct.Struct("!108s108s")}
 
-#: Enough to read at once; most headers have less.
-CHUNK = 4096
-
 
 class Malformed(ValueError):
     """The bytes are no PROXY header; the text says so for a log."""
