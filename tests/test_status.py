@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from pathlib import Path
@@ -35,6 +36,22 @@ def test_a_process_tells_what_it_serves(folders: Path, localhost_cert: Paths) ->
     file.write_text(json.dumps(gone))
     assert status.current() == []
     assert not file.exists()
+
+
+def test_a_process_that_ends_while_it_is_asked_about(
+    folders: Path, localhost_cert: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its file in /proc was there when it was opened, and cannot be read any more: it is gone, as any other."""
+    status.StatusFile(server="builtin", endpoint="127.0.0.1:5000").write(certificates(localhost_cert).status())
+    read_text = Path.read_text
+
+    def ended(path: Path, *how: str) -> str:
+        if path.name == "stat":
+            raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH))
+        return read_text(path, *how)
+
+    monkeypatch.setattr(Path, "read_text", ended)
+    assert status.running() == []
 
 
 @needs_root

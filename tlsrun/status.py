@@ -180,7 +180,7 @@ def _born(pid: int) -> str:
     """When ``pid`` was started (proc_pid_stat(5), field 22); "" when it is gone, "?" where it cannot be known."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # ESRCH: it ended between the opening and the reading
         pass
     if os.path.isdir("/proc/self"):
         return ""

@@ -16,7 +16,7 @@ from typing import Any
 
 from tests.support.certs import Paths
 from tests.support.clients import Address, free_port, tls_connect
-from tests.support.process import PATIENCE, ROOT, Server
+from tests.support.process import PATIENCE, ROOT, Server, thread_states
 from tlsrun.certificates.identity import IdentitySources, Source, load_identity
 from tlsrun.deciding.plan import Plan
 from tlsrun.endpoint import Endpoint
@@ -146,7 +146,7 @@ class Site:
 
         def booted() -> set[int]:
             pids = self.workers()
-            ready = {pid for pid in pids if len(list(Path(f"/proc/{pid}/task").iterdir())) >= 3}
+            ready = {pid for pid in pids if len(thread_states(pid)) >= 3}
             return pids if len(ready) == workers else set()
 
         return self.server.wait_for(booted, what=f"{workers} booted workers")

@@ -18,7 +18,7 @@ import pytest
 from tests.servers.gunicorn_site import BEGUN, GET, Site, serving
 from tests.support.certs import Authority, Paths
 from tests.support.clients import client_context, curl, facts, free_port, https_get, openssl_s_client, tls_connect
-from tests.support.process import eventually, until_replaced
+from tests.support.process import eventually, thread_states, until_replaced
 
 VERSIONS = ["TLSv1_2", "TLSv1_3"]
 
@@ -71,8 +71,7 @@ def _resumed(site: Site, session: tuple[ssl.SSLContext, ssl.SSLSession], times: 
 
 def _is_halted(pid: int) -> bool:
     """Whether all its threads are (proc(5))."""
-    states = [path.read_text().rpartition(")")[2].split()[0] for path in Path("/proc", str(pid)).glob("task/*/stat")]
-    return set(states) == {"T"}
+    return set(thread_states(pid)) == {"T"}
 
 
 def _resumed_by_each(site: Site, session: tuple[ssl.SSLContext, ssl.SSLSession], times: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import os
 import re
@@ -257,6 +258,16 @@ def handles(pid: int, number: int) -> bool:
     except OSError:
         return False
     return caught is not None and bool(int(caught[1], 16) >> (number - 1) & 1)
+
+
+def thread_states(pid: int) -> list[str]:
+    """The state of each thread of it that there is, one letter (field 3 of proc_pid_stat(5))."""
+    states = []
+    with contextlib.suppress(OSError):
+        for number in os.listdir(f"/proc/{pid}/task"):
+            with contextlib.suppress(OSError):
+                states.append(Path(f"/proc/{pid}/task/{number}/stat").read_text().rpartition(")")[2].split()[0])
+    return states
 
 
 def _kill(pid: int) -> None:
