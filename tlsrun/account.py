@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from tlsrun.errors import ConfigurationError, Problem
+from tlsrun.errors import ConfigurationError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,4 +112,4 @@ def become(account: Account) -> None:
 
 
 def _refused(where: str, what: str, remedy: str) -> ConfigurationError:
-    return ConfigurationError([Problem(where=where, what=what, remedy=remedy)])
+    return ConfigurationError.of(where=where, what=what, remedy=remedy)

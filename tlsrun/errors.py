@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TypeVar
+
+_Error = TypeVar("_Error", bound="ConfigurationError")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +56,11 @@ class ConfigurationError(TLSRunError):
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
+
+    @classmethod
+    def of(cls: type[_Error], *, where: str, what: str, remedy: str, code: str | None = None) -> _Error:
+        """An error with one `Problem`, which has the same arguments."""
+        return cls([Problem(where=where, what=what, remedy=remedy, code=code)])
 
 
 class CertificateError(ConfigurationError):

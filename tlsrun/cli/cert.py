@@ -106,7 +106,7 @@ def _refuse_others(stored: StoredAuthority, certificate: Path, key: Path) -> Non
     if (certificate.exists() and not _is_ours(certificate, stored)) or (key.exists() and not certificate.exists()):
         there = certificate if certificate.exists() else key
         what = "it exists, and is no certificate that this CA made"
-        raise ConfigurationError([Problem(where=str(there), what=what, remedy="Give --out FOLDER, or --force")])
+        raise ConfigurationError.of(where=str(there), what=what, remedy="Give --out FOLDER, or --force")
 
 
 def _is_ours(path: Path, stored: StoredAuthority) -> bool:

@@ -29,7 +29,7 @@ from tlsrun.check.live.observation import Verification
 from tlsrun.check.live.target import Deadline, Target, target_of_url
 from tlsrun.check.trust import read_trust
 from tlsrun.cli.console import fail
-from tlsrun.errors import CertificateError, ConfigurationError, Problem, TLSRunError
+from tlsrun.errors import CertificateError, ConfigurationError, TLSRunError
 
 #: Seconds that a server has for each of two handshakes.
 _PATIENCE = 10.0
@@ -84,7 +84,7 @@ def _read(place: str) -> Material:
             return read_material(source, asked.encode())
         if codes == ["TLS101"] and "/" not in place and ("." in place or ":" in place):
             remedy = f"Check the path; if it is a server: tlsrun cert show https://{place}"
-            raise ConfigurationError([Problem(where=place, what=error.problems[0].what, remedy=remedy)]) from error
+            raise ConfigurationError.of(where=place, what=error.problems[0].what, remedy=remedy) from error
         raise
 
 
@@ -93,7 +93,7 @@ def _server_lines(url: str, now: datetime.datetime) -> Iterator[str]:
     shaken = probes.handshake(target, Deadline(_PATIENCE))
     if not isinstance(shaken, Shaken):
         remedy = "Check host and port; `tlsrun check --url` looks closer"
-        raise ConfigurationError([Problem(where=url, what=f"no handshake came to an end: {shaken}", remedy=remedy)])
+        raise ConfigurationError.of(where=url, what=f"no handshake came to an end: {shaken}", remedy=remedy)
     certificates = list(shaken.certificates)
     part = "" if shaken.whole else " (this Python tells only the first)"
     yield f"{target.url} sends {_count(len(certificates))}{part}, over {shaken.version}, {shaken.suite}"
@@ -110,7 +110,7 @@ def _target(url: str) -> Target:
         return target_of_url(url)
     except ConfigurationError as error:
         problem = error.problems[0]
-        raise ConfigurationError([Problem(where=url, what=problem.what, remedy=problem.remedy)]) from error
+        raise ConfigurationError.of(where=url, what=problem.what, remedy=problem.remedy) from error
 
 
 def _count(number: int) -> str:

@@ -21,7 +21,7 @@ from tlsrun.cli.loading import load_app
 from tlsrun.cli.options import command_line_layers, setting_options
 from tlsrun.cli.writing import write_file
 from tlsrun.deciding.plan import Plan
-from tlsrun.errors import ConfigurationError, Problem, TLSRunError, did_you_mean
+from tlsrun.errors import ConfigurationError, TLSRunError, did_you_mean
 from tlsrun.export.given import given, given_here, unwritable
 from tlsrun.export.lists import unlisted
 from tlsrun.export.notes import notes
@@ -117,7 +117,7 @@ def known_target(target: str) -> None:
         return
     meant = export.MEANT.get(target.lower())
     remedy = did_you_mean(meant or target.lower(), export.TARGETS, f"There is {', '.join(export.TARGETS)}")
-    fail(ConfigurationError([Problem(where=target, what="no such target", remedy=remedy)]))
+    fail(ConfigurationError.of(where=target, what="no such target", remedy=remedy))
 
 
 def write_export(
@@ -179,7 +179,7 @@ def _form(target: str, chosen: export.Target, given: str | None) -> str:
         return given
     there = ", ".join(f"{form} ({words})" for form, words in chosen.forms.items())
     remedy = f"There is {there}" if forms else "Leave it out"
-    raise ConfigurationError([Problem(where=f"--upstream {given}", what=f"{target} has no such form", remedy=remedy)])
+    raise ConfigurationError.of(where=f"--upstream {given}", what=f"{target} has no such form", remedy=remedy)
 
 
 def _site(target: str, app: App | None, values: dict[str, Any], form: str, decided: Decided) -> Site:
@@ -187,7 +187,7 @@ def _site(target: str, app: App | None, values: dict[str, Any], form: str, decid
     name = values["name"] or re.sub(r"[^a-z0-9]+", "-", module.lower()).strip("-") or "site"
     if not re.fullmatch(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", name):
         what, remedy = "is no name for sockets and units", "Use letters from a to z, digits and hyphens"
-        raise ConfigurationError([Problem(where=f"--name {name}", what=what, remedy=remedy)])
+        raise ConfigurationError.of(where=f"--name {name}", what=what, remedy=remedy)
     return Site(
         app="" if app is None else app.target,
         name=name,
@@ -225,7 +225,7 @@ def _address(option: str, given: str) -> str:
     host, _, port = given.rpartition(":")
     if not host or not port.isdecimal() or not 0 < int(port) < 65536 or re.search(r"[\s;{}\"']", given):
         remedy = "Write HOST:PORT" + (", or a path that begins with /" if option == "--socket" else "")
-        raise ConfigurationError([Problem(where=f"{option} {given}", what="is no address", remedy=remedy)])
+        raise ConfigurationError.of(where=f"{option} {given}", what="is no address", remedy=remedy)
     return given
 
 
@@ -246,7 +246,7 @@ def _write(output: Path, chosen: export.Target, plan: Plan, site: Site, *, force
             _write_one(output / name, text, force=force)
     else:
         what, remedy = f"{chosen.title} has several files", "Name a folder, such as /etc/systemd/system"
-        raise ConfigurationError([Problem(where=f"-o {output}", what=what, remedy=remedy)])
+        raise ConfigurationError.of(where=f"-o {output}", what=what, remedy=remedy)
 
 
 def _make_folder(path: Path) -> None:
@@ -254,7 +254,7 @@ def _make_folder(path: Path) -> None:
         path.mkdir(exist_ok=True)
     except OSError as error:
         what = f"the folder cannot be made: {error.strerror or error}"
-        raise ConfigurationError([Problem(where=f"-o {path}", what=what, remedy="Name one that is there")]) from error
+        raise ConfigurationError.of(where=f"-o {path}", what=what, remedy="Name one that is there") from error
 
 
 def _write_one(path: Path, text: str, *, force: bool) -> None:

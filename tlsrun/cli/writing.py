@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tlsrun.errors import ConfigurationError, Problem
+from tlsrun.errors import ConfigurationError
 from tlsrun.files import write_atomic
 
 
@@ -33,4 +33,4 @@ def write_file(path: Path, data: bytes, *, force: bool, mode: int = 0o644) -> bo
 
 
 def _refusal(path: Path, what: str, remedy: str) -> ConfigurationError:
-    return ConfigurationError([Problem(where=str(path), what=what, remedy=remedy)])
+    return ConfigurationError.of(where=str(path), what=what, remedy=remedy)

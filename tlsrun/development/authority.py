@@ -20,7 +20,7 @@ from tlsrun.certificates.material import read_certificates, read_material
 from tlsrun.certificates.sources import Source, may_read
 from tlsrun.development.issue import Authority, make_authority
 from tlsrun.development.locking import only_one
-from tlsrun.errors import CertificateError, Problem
+from tlsrun.errors import CertificateError
 from tlsrun.files import make_private_folder, write_atomic
 
 _MKCERT = "mkcert development CA"  # the organization in its root
@@ -145,7 +145,7 @@ def _damaged(folder: Path, what: str) -> CertificateError:
     remedy = f"Remove {ROOT_NAME} and {ROOT_KEY_NAME} there: a new CA is made then, to be trusted anew"
     if folder != own_folder():
         remedy = f"Restore both files in {folder}, or have new ones: remove both and run mkcert -install"
-    return CertificateError([Problem(where=f"the development CA in {folder}", what=what, remedy=remedy, code="TLS151")])
+    return CertificateError.of(where=f"the development CA in {folder}", what=what, remedy=remedy, code="TLS151")
 
 
 def _make(folder: Path, now: datetime.datetime, *, variable: str) -> StoredAuthority:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from tlsrun.certificates.identity import IdentitySources
 from tlsrun.deciding.plan import Plan
-from tlsrun.errors import ConfigurationError, Problem
+from tlsrun.errors import ConfigurationError
 from tlsrun.export import serving
 from tlsrun.export.cells import FOREIGN, OF_TLS, LeftOut, cells, no_option, read_when_told
 from tlsrun.export.headers import STRIPPED
@@ -232,7 +232,7 @@ def _policy(plan: Plan, site: Site) -> Iterator[str]:
 def _check_through(site: Site) -> None:
     if not site.machines:
         what, remedy = "no machine is named that TLS is passed through to", "Add --machine HOST:PORT, once for each"
-        raise ConfigurationError([Problem(where="--upstream tls", what=what, remedy=remedy)])
+        raise ConfigurationError.of(where="--upstream tls", what=what, remedy=remedy)
 
 
 def _through(plan: Plan, site: Site) -> Iterator[str]:

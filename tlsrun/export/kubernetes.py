@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tlsrun.deciding.plan import Plan
-from tlsrun.errors import ConfigurationError, Problem
+from tlsrun.errors import ConfigurationError
 from tlsrun.export import serving
 from tlsrun.export.cells import CONTAINER, cells, no_option
 from tlsrun.export.dockerfile import ACCOUNT, MOUNTED
@@ -40,17 +40,13 @@ def render(plan: Plan, site: Site) -> str:
     """
     if not site.name[0].isalpha():
         what = "is no name for a Service, which begins with a letter (RFC 1035)"
-        raise ConfigurationError([Problem(where=f"--name {site.name}", what=what, remedy="Choose another (--name)")])
+        raise ConfigurationError.of(where=f"--name {site.name}", what=what, remedy="Choose another (--name)")
     if not plan.hosts:
-        raise ConfigurationError(
-            [
-                Problem(
-                    where="hosts",
-                    what="cert-manager is to obtain a certificate, and no names are set",
-                    remedy="Set TLS_HOSTS (--hosts example.org)",
-                    code="TLS205",
-                )  # fmt: skip
-            ]
+        raise ConfigurationError.of(
+            where="hosts",
+            what="cert-manager is to obtain a certificate, and no names are set",
+            remedy="Set TLS_HOSTS (--hosts example.org)",
+            code="TLS205",
         )
     objects = (_deployment(plan, site), _service(plan, site), _certificate(plan, site), _budget(site))
     return _head(plan, site) + "".join(f"---\n{one}" for one in objects)

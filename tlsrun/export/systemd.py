@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from tlsrun.deciding.plan import Plan
 from tlsrun.endpoint import Endpoint
-from tlsrun.errors import ConfigurationError, Problem
+from tlsrun.errors import ConfigurationError
 from tlsrun.export import serving
 from tlsrun.export.cells import OF_TLS, OURS, LeftOut, cells
 from tlsrun.export.material import key_path, path_of
@@ -227,14 +227,10 @@ def _start(plan: Plan, site: Site) -> Iterator[str]:
 def _tls(plan: Plan, site: Site) -> Iterator[str]:
     """`%d` is the folder of the credentials (systemd 250 and later); only this service can read it."""
     if plan.sni and plan.account is None:
-        raise ConfigurationError(
-            [
-                Problem(
-                    where="sni",
-                    what="the service runs as an account of its own, which cannot read more keys",
-                    remedy="Name an account that can (--user), or end TLS in a front (tlsrun export)",
-                )
-            ]
+        raise ConfigurationError.of(
+            where="sni",
+            what="the service runs as an account of its own, which cannot read more keys",
+            remedy="Name an account that can (--user), or end TLS in a front (tlsrun export)",
         )
     yield "# Read by root, seen by this service alone."
     yield f"LoadCredential=fullchain.pem:{specifiers(path_of(plan.sources.cert))}"

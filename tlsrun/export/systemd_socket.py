@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tlsrun.deciding.plan import Plan
-from tlsrun.errors import ConfigurationError, Problem
+from tlsrun.errors import ConfigurationError
 from tlsrun.export.quoting import specifiers
 from tlsrun.export.site import Site
 from tlsrun.listening.address import Place, UnixSocket, takes_both_families
@@ -32,14 +32,10 @@ def listened_at(places: Sequence[Place]) -> tuple[list[str], list[str]]:
         lines.append("NoDelay=yes")
     rights = dict.fromkeys((place.mode, place.owner, place.group) for place in unix)
     if len(rights) > 1:
-        raise ConfigurationError(
-            [
-                Problem(
-                    where="bind",
-                    what="one .socket unit gives all Unix sockets the same mode, owner and group",
-                    remedy="Give them the same, or write a unit for each",
-                )
-            ]
+        raise ConfigurationError.of(
+            where="bind",
+            what="one .socket unit gives all Unix sockets the same mode, owner and group",
+            remedy="Give them the same, or write a unit for each",
         )
     for mode, owner, group in rights:
         lines += [f"SocketMode=0{mode:o}", *([f"SocketUser={owner}"] if owner else [])]

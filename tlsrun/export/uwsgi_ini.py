@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from tlsrun.deciding.plan import Plan
-from tlsrun.errors import ConfigurationError, Problem
+from tlsrun.errors import ConfigurationError
 from tlsrun.export import serving
 from tlsrun.export.cells import FOREIGN, cells, read_when_told
 from tlsrun.export.material import key_path, path_of, quoted
@@ -66,14 +66,10 @@ def render(plan: Plan, site: Site) -> str:
     """
     if site.form == "native" and plan.redirect_port is not None and plan.endpoint.port != 443:
         what = "uWSGI's own redirect leads to port 443, and HTTPS is on another"
-        raise ConfigurationError(
-            [Problem(where="--redirect-port", what=what, remedy="End TLS in the edge (--upstream edge)")]
-        )
+        raise ConfigurationError.of(where="--redirect-port", what=what, remedy="End TLS in the edge (--upstream edge)")
     if site.form == "native" and any(len(several) > 1 for several in plan.sni.values()):
         remedy = "Keep one of them, ECDSA, or end TLS in the edge (--upstream edge)"
-        raise ConfigurationError(
-            [Problem(where="sni", what="uWSGI's own TLS takes one certificate for a name", remedy=remedy)]
-        )
+        raise ConfigurationError.of(where="sni", what="uWSGI's own TLS takes one certificate for a name", remedy=remedy)
     tls = _native(plan) if site.form == "native" else _edge(plan, site)
     text = "\n".join([*_common(plan, site), "", *tls]) + "\n"
     return _head(plan, site) + "\n[uwsgi]\n" + "".join(f"{line}\n" for line in uwsgi_placeholders(text)) + text

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 from typing import TypeAlias
 
-from tlsrun.errors import ConfigurationError, Problem
+from tlsrun.errors import ConfigurationError
 
 Version: TypeAlias = tuple[int, ...]
 
@@ -38,7 +38,7 @@ def nginx_version(target: str, given: str | None) -> Version | None:
 
 
 def _mistake(given: str, what: str, remedy: str) -> ConfigurationError:
-    return ConfigurationError([Problem(where=f"--nginx-version {given}", what=what, remedy=remedy)])
+    return ConfigurationError.of(where=f"--nginx-version {given}", what=what, remedy=remedy)
 
 
 def _installed() -> Version | None:

@@ -52,7 +52,7 @@ def _need_unix(word: str, where: str) -> None:
     if not system.has_unix_sockets():
         what = "this system has no Unix sockets for Python, no systemd, and no sockets that are handed over by number"
         remedy = "Name an address and a port, such as 127.0.0.1:8443"
-        raise ConfigurationError([Problem(where=f"{where} ({word})", what=what, remedy=remedy, code="TLS213")])
+        raise ConfigurationError.of(where=f"{where} ({word})", what=what, remedy=remedy, code="TLS213")
 
 
 def _of_this_machine(endpoint: Endpoint, word: str) -> Endpoint:
@@ -83,7 +83,7 @@ def _absolute(place: UnixSocket, where: str) -> UnixSocket:
     what = _nobody(place) or what
     if what is not None:
         remedy = "Choose another path, owner or group"
-        raise ConfigurationError([Problem(where=f"{where} ({spell(found)})", what=what, remedy=remedy, code="TLS213")])
+        raise ConfigurationError.of(where=f"{where} ({spell(found)})", what=what, remedy=remedy, code="TLS213")
     return found
 
 

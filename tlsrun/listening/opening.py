@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from types import TracebackType
 
 from tlsrun.endpoint import Endpoint
-from tlsrun.errors import ConfigurationError, Problem
+from tlsrun.errors import ConfigurationError
 from tlsrun.handover import is_trial
 from tlsrun.listening import kept
 from tlsrun.listening.address import Listener, Place, UnixSocket, spell, takes_both_families
@@ -127,7 +127,7 @@ def _refused(place: Place, error: Exception, where: str) -> ConfigurationError:
         )
     else:
         remedy = f"Stop what holds it (`{who_listens(place.port)}` shows what), or choose another"
-    return ConfigurationError([Problem(where=f"{where} ({spell(place)})", what=what, remedy=remedy, code="TLS211")])
+    return ConfigurationError.of(where=f"{where} ({spell(place)})", what=what, remedy=remedy, code="TLS211")
 
 
 def _taken(listener: Listener, files: dict[str, tuple[int, int]], backlog: int, several: bool) -> socket.socket | None:

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from tlsrun.errors import ConfigurationError, Problem
+from tlsrun.errors import ConfigurationError
 from tlsrun.handover import Handover, received
 from tlsrun.reloading.program import Program
 
@@ -58,7 +58,7 @@ def check_server(name: str) -> None:
     only = received().server if received().trial is not None else ""
     if only and name != only:
         what = f"it names {name} now, and {only} runs, in whose place nothing else can be executed"
-        raise ConfigurationError([Problem(where="server", what=what, remedy="Stop it, and start it again")])
+        raise ConfigurationError.of(where="server", what=what, remedy="Stop it, and start it again")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -229,14 +229,10 @@ class Certificates:
         context = self._hook(default)
         if not isinstance(context, context_class):
             # Another class would shake hands inside accept(), where one silent client stops everybody.
-            raise ConfigurationError(
-                [
-                    Problem(
-                        where="context_hook",
-                        what=f"it returned {type(context).__name__}, not the context that its second argument makes",
-                        remedy="Return that context, changed as you like: context = default(); …; return context",
-                    )
-                ]
+            raise ConfigurationError.of(
+                where="context_hook",
+                what=f"it returned {type(context).__name__}, not the context that its second argument makes",
+                remedy="Return that context, changed as you like: context = default(); …; return context",
             )
         return context
 
@@ -288,7 +284,7 @@ def _source(origin: Origin[Identity]) -> Source:
 def _validate_client(old: ClientAuth, new: ClientAuth) -> None:
     if old.mode != new.mode:
         # A connection takes the verify mode of the base context, which never changes.
-        raise CertificateError(
-            [Problem(where="client CA", what=f"its mode changed from {old.mode} to {new.mode}", remedy="Restart")]
+        raise CertificateError.of(
+            where="client CA", what=f"its mode changed from {old.mode} to {new.mode}", remedy="Restart"
         )
     apply_client_auth(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), new)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 
-from tlsrun.errors import ConfigurationError, Problem
+from tlsrun.errors import ConfigurationError
 from tlsrun.process import other_threads
 
 
@@ -21,7 +21,7 @@ def need_the_main_thread(name: str, title: str) -> None:
     """
     if threading.current_thread() is not threading.main_thread():
         what = "it runs in the main thread only, and this is another"
-        raise ConfigurationError([Problem(where=name, what=what, remedy="Start it there")])
+        raise ConfigurationError.of(where=name, what=what, remedy="Start it there")
     if others := other_threads():
         logging.getLogger(f"tlsrun.{name}").warning(
             "threads that run already will not run in %s's workers: %s. Start them with the first request of "

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from tlsrun.certificates.identity import Identity
-from tlsrun.errors import CertificateError, ConfigurationError, Problem
+from tlsrun.errors import CertificateError, ConfigurationError
 from tlsrun.files import in_memory_file
 from tlsrun.tls.policy import MOZILLA_GROUPS, Policy
 
@@ -99,14 +99,10 @@ def apply_policy(context: ssl.SSLContext, policy: Policy) -> None:
     try:
         context.set_ciphers(policy.ciphers)
     except ssl.SSLError as error:
-        raise ConfigurationError(
-            [
-                Problem(
-                    where=f"ciphers {policy.ciphers!r}",
-                    what="OpenSSL knows none of these suites",
-                    remedy="List what it knows: openssl ciphers -v",
-                )
-            ]
+        raise ConfigurationError.of(
+            where=f"ciphers {policy.ciphers!r}",
+            what="OpenSSL knows none of these suites",
+            remedy="List what it knows: openssl ciphers -v",
         ) from error
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
     if policy.groups:
@@ -142,7 +138,7 @@ def set_groups(context: ssl.SSLContext, groups: tuple[str, ...]) -> None:
 
 
 def _no_groups(groups: tuple[str, ...], what: str, remedy: str) -> ConfigurationError:
-    return ConfigurationError([Problem(where=f"groups {':'.join(groups)!r}", what=what, remedy=remedy)])
+    return ConfigurationError.of(where=f"groups {':'.join(groups)!r}", what=what, remedy=remedy)
 
 
 def _set_mozilla_groups(context: ssl.SSLContext) -> None:
@@ -166,14 +162,10 @@ def load_certificate(context: ssl.SSLContext, identity: Identity) -> None:
         with in_memory_file(identity.fullchain + identity.key) as path:
             context.load_cert_chain(path)
     except ssl.SSLError as error:
-        raise CertificateError(
-            [
-                Problem(
-                    where=f"certificate for {', '.join(identity.names) or 'no name'}",
-                    what=f"OpenSSL refuses it ({error.reason or error})",
-                    remedy="Get one with a current key and signature (RSA 2048 or ECDSA P-256, SHA-256)",
-                )
-            ]
+        raise CertificateError.of(
+            where=f"certificate for {', '.join(identity.names) or 'no name'}",
+            what=f"OpenSSL refuses it ({error.reason or error})",
+            remedy="Get one with a current key and signature (RSA 2048 or ECDSA P-256, SHA-256)",
         ) from error
 
 
@@ -209,6 +201,6 @@ def _trust(context: ssl.SSLContext, pem: bytes, what: str) -> None:
         with in_memory_file(pem) as path:
             context.load_verify_locations(cafile=path)
     except (ssl.SSLError, OSError) as error:
-        raise CertificateError(
-            [Problem(where=what, what="no PEM that OpenSSL can use", remedy="Give it as the CA published it, in PEM")]
+        raise CertificateError.of(
+            where=what, what="no PEM that OpenSSL can use", remedy="Give it as the CA published it, in PEM"
         ) from error

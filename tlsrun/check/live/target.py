@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from tlsrun.certificates.identity import Identity
 from tlsrun.endpoint import Endpoint
-from tlsrun.errors import ConfigurationError, Problem
+from tlsrun.errors import ConfigurationError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +72,7 @@ def target_of_url(text: str) -> Target:
             f"{text!r} is no https URL",
             "Write it as https://example.org or https://127.0.0.1:5000",
         )
-        raise ConfigurationError([Problem(where="--url", what=what, remedy=remedy)])
+        raise ConfigurationError.of(where="--url", what=what, remedy=remedy)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return Target(host=host, port=port, path=path, http_port=80 if port == 443 else None)
 

@@ -14,7 +14,7 @@ from gunicorn.sock import TCP6Socket
 
 from tlsrun.connections.shares import Shares
 from tlsrun.deciding.plan import Plan
-from tlsrun.errors import ConfigurationError, Problem
+from tlsrun.errors import ConfigurationError
 from tlsrun.listening.kept import close_others
 from tlsrun.listening.opening import Listening, adopt, open_redirecting
 from tlsrun.servers.certificates import certificates_of
@@ -164,7 +164,7 @@ class HTTPSApplication(BaseApplication):  # type: ignore[misc]  # gunicorn ships
             TLSArbiter(self).run()
         except RuntimeError as error:
             where = "gunicorn's settings (server_options)"
-            raise ConfigurationError([Problem(where=where, what=str(error), remedy="Correct them")]) from error
+            raise ConfigurationError.of(where=where, what=str(error), remedy="Correct them") from error
 
 
 def _redirecting(plan: Plan) -> Listening:

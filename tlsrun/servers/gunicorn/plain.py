@@ -10,7 +10,7 @@ from gunicorn.app.base import BaseApplication
 
 from tlsrun.connections.presence import has_gone
 from tlsrun.deciding.behind import PlainPlan
-from tlsrun.errors import ConfigurationError, Problem
+from tlsrun.errors import ConfigurationError
 from tlsrun.listening.kept import take
 from tlsrun.reloading.trial import ends_here
 from tlsrun.servers.gunicorn.application import exit_code
@@ -68,7 +68,7 @@ class HTTPApplication(BaseApplication):  # type: ignore[misc]  # gunicorn ships 
             ReloadingArbiter(self).run()
         except RuntimeError as error:
             where = "gunicorn's settings (server_options)"
-            raise ConfigurationError([Problem(where=where, what=str(error), remedy="Correct them")]) from error
+            raise ConfigurationError.of(where=where, what=str(error), remedy="Correct them") from error
 
 
 def serve(plan: PlainPlan, application: Callable[..., Any], settings: dict[str, Any]) -> int:

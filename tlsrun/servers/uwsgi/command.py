@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from tlsrun.deciding.plan import Plan
-from tlsrun.errors import ConfigurationError, Problem
+from tlsrun.errors import ConfigurationError
 from tlsrun.reloading.program import start_folder
 from tlsrun.servers.uwsgi import entry, service
 from tlsrun.servers.uwsgi.options import items, where
@@ -81,7 +81,7 @@ def number(options: Options, name: str) -> int:
         return int(value)
     except (TypeError, ValueError) as error:
         what = f"{value!r} is no whole number"
-        raise ConfigurationError([Problem(where=where(name), what=what, remedy="Correct the value")]) from error
+        raise ConfigurationError.of(where=where(name), what=what, remedy="Correct the value") from error
 
 
 def _ours(plan: Plan, place: Place, edges: int) -> Options:

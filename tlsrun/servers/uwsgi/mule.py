@@ -20,7 +20,7 @@ from tlsrun.deciding.plan import Plan, decide
 from tlsrun.edge.limits import Limits
 from tlsrun.edge.loop import serve
 from tlsrun.endpoint import Endpoint
-from tlsrun.errors import ConfigurationError, Problem
+from tlsrun.errors import ConfigurationError
 from tlsrun.listening.address import Listener, spell
 from tlsrun.listening.opening import open_redirecting
 from tlsrun.servers import probe_all
@@ -93,7 +93,7 @@ def _shared(listener: Listener) -> socket.socket:
     """
     if not isinstance(listener.place, Endpoint):
         where, remedy = f"TLSRUN_BIND ({spell(listener.place)})", "Name addresses with their ports"
-        raise ConfigurationError([Problem(where=where, what="it is no TCP address", remedy=remedy)])
+        raise ConfigurationError.of(where=where, what="it is no TCP address", remedy=remedy)
     return _listener(listener.place.host, listener.place.port)
 
 
@@ -119,12 +119,8 @@ def _listener(host: str, port: int) -> socket.socket:
         else:
             found.close()
     remedy = f"Add to the ini file: shared-socket = {host}:{port}"
-    raise ConfigurationError(
-        [
-            Problem(
-                where=f"TLSRUN_HOST and TLSRUN_PORT ({host}:{port})", what="uWSGI does not listen there", remedy=remedy
-            )
-        ]
+    raise ConfigurationError.of(
+        where=f"TLSRUN_HOST and TLSRUN_PORT ({host}:{port})", what="uWSGI does not listen there", remedy=remedy
     )
 
 

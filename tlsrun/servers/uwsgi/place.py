@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tlsrun.errors import ConfigurationError, Problem
+from tlsrun.errors import ConfigurationError
 from tlsrun.files import make_private_folder
 from tlsrun.listening.address import Listener, UnixSocket
 from tlsrun.listening.kept import take_from
@@ -163,7 +163,7 @@ def _make_folder(user: Any, group: Any) -> Path:
     except OSError as error:
         what = f"no private folder can be made for the workers' socket: {error}"
         remedy = "Set TMPDIR to a folder that this user may write"
-        raise ConfigurationError([Problem(where="uwsgi", what=what, remedy=remedy)]) from error
+        raise ConfigurationError.of(where="uwsgi", what=what, remedy=remedy) from error
     if user is not None or group is not None:
         try:
             for path in (made, *_touch(made)):
@@ -171,7 +171,7 @@ def _make_folder(user: Any, group: Any) -> Path:
         except (LookupError, OSError) as error:
             shutil.rmtree(made)
             where = "server_options, uWSGI's uid and gid"
-            raise ConfigurationError([Problem(where=where, what=str(error), remedy="Correct them")]) from error
+            raise ConfigurationError.of(where=where, what=str(error), remedy="Correct them") from error
     return made
 
 
