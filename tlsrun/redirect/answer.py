@@ -60,7 +60,7 @@ class Redirect:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
+class PlainHttpResponse:
     """A response, after which the connection closes.
 
     Arguments:
@@ -99,7 +99,7 @@ class Answer:
         return head + self.body if self.with_body else head
 
 
-def to_https(location: str, *, status: int = 308, head_only: bool) -> Answer:
+def to_https(location: str, *, status: int = 308, head_only: bool) -> PlainHttpResponse:
     """The redirect to a page on https.
 
     Arguments:
@@ -108,7 +108,7 @@ def to_https(location: str, *, status: int = 308, head_only: bool) -> Answer:
         head_only: the request was HEAD.
     """
     origin = "/".join(location.split("/", 3)[:3])
-    return Answer(
+    return PlainHttpResponse(
         status=status,
         body=_PAGE.format(link=html.escape(location), name=html.escape(origin)).encode("ascii", "replace"),
         content_type="text/html; charset=utf-8",
@@ -117,23 +117,23 @@ def to_https(location: str, *, status: int = 308, head_only: bool) -> Answer:
     )
 
 
-def misdirected(*, head_only: bool, note: str = "") -> Answer:
+def misdirected(*, head_only: bool, note: str = "") -> PlainHttpResponse:
     """For who asks for a host that is not served."""
     words = "This server does not serve the host that was asked for."
     return in_words(421, words, head_only=head_only, note=note)
 
 
-def in_words(status: int, text: str, *, head_only: bool = False, note: str = "", level: int = logging.INFO) -> Answer:
+def in_words(status: int, text: str, *, head_only: bool = False, note: str = "", level: int = logging.INFO) -> PlainHttpResponse:
     """A refusal, in a sentence."""
-    return Answer(status=status, body=f"{text}\n".encode("ascii"), with_body=not head_only, note=note, level=level)
+    return PlainHttpResponse(status=status, body=f"{text}\n".encode("ascii"), with_body=not head_only, note=note, level=level)
 
 
-def too_slow(seconds: float) -> Answer:
+def too_slow(seconds: float) -> PlainHttpResponse:
     """For a client that began a request and did not end its head within ``seconds``."""
     return in_words(408, f"The request did not arrive within {seconds:g} seconds.")
 
 
-def refused(refusal: Refused, *, head_only: bool) -> Answer:
+def refused(refusal: Refused, *, head_only: bool) -> PlainHttpResponse:
     """For what is no good request, or not one for this port.
 
     Arguments:
@@ -142,7 +142,7 @@ def refused(refusal: Refused, *, head_only: bool) -> Answer:
     return in_words(refusal.status, refusal.words, head_only=head_only)
 
 
-def respond(head: Head, redirect: Redirect) -> Answer:
+def respond(head: Head, redirect: Redirect) -> PlainHttpResponse:
     """The answer to a request.
 
     Raises:
@@ -154,7 +154,7 @@ def respond(head: Head, redirect: Redirect) -> Answer:
     return _redirect(request, redirect)
 
 
-def _redirect(request: Request, redirect: Redirect) -> Answer:
+def _redirect(request: Request, redirect: Redirect) -> PlainHttpResponse:
     head_only = request.method == "HEAD"
     if request.host is None:
         return in_words(400, "The request has no Host header.", head_only=head_only)
@@ -163,7 +163,7 @@ def _redirect(request: Request, redirect: Redirect) -> Answer:
     return to_https(redirect.origin(request.host) + request.path, head_only=head_only)
 
 
-def _challenge(request: Request, webroot: Path) -> Answer:
+def _challenge(request: Request, webroot: Path) -> PlainHttpResponse:
     head_only = request.method == "HEAD"
     try:
         if request.method not in ("GET", "HEAD"):
@@ -178,4 +178,4 @@ def _challenge(request: Request, webroot: Path) -> Answer:
             level=logging.WARNING if why.is_odd else logging.INFO,
         )
     # RFC 8555, section 8.3, answers with this type; no browser shows it as a page.
-    return Answer(status=200, body=content, content_type="application/octet-stream", with_body=not head_only)
+    return PlainHttpResponse(status=200, body=content, content_type="application/octet-stream", with_body=not head_only)

@@ -32,7 +32,7 @@ from tlsrun.polling.poller import READ, WRITE, new_poller
 from tlsrun.polling.waker import Waker
 from tlsrun.proxies import proxy_protocol
 from tlsrun.proxies.peers import NOBODY, Peers
-from tlsrun.redirect.answer import Answer, Redirect, refused, respond, too_slow
+from tlsrun.redirect.answer import PlainHttpResponse, Redirect, refused, respond, too_slow
 from tlsrun.redirect.request import LIMITS, is_hopeless
 
 _log = logging.getLogger("tlsrun.redirect")
@@ -134,7 +134,7 @@ class RedirectLoop:
 
     # -- one client -----------------------------------------------------------------------------------------
 
-    def _advance(self, client: _Client, answer: Answer | None = None) -> None:
+    def _advance(self, client: _Client, answer: PlainHttpResponse | None = None) -> None:
         """Do what the client's state asks for, or give it ``answer``; a failure costs this client alone."""
         try:
             if answer is None:
@@ -186,7 +186,7 @@ class RedirectLoop:
         client.peer = found.source or client.peer
         return data[found.size :]
 
-    def _answer(self, client: _Client, answer: Answer) -> None:
+    def _answer(self, client: _Client, answer: PlainHttpResponse) -> None:
         if answer.note:
             self._note(answer.level, str(answer.status), f"{spell_peer(client.peer)}: {answer.note}")
         client.data = answer.render()
