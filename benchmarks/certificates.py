@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tlsrun.certificates.identity import Identity
-from tlsrun.development.issue import Authority, issue_leaf, make_authority
+from tlsrun.development.issue import CertificateAuthority, issue_leaf, make_authority
 
 KEY_TYPES = {"ecdsa": "ECDSA P-256", "rsa": "RSA 2048"}
 
@@ -22,17 +22,17 @@ class Files:
     key: Path
 
 
-def new_authority() -> Authority:
+def new_authority() -> CertificateAuthority:
     """Who signs."""
     return make_authority(f"benchmarks@{socket.gethostname()}"[:60], now=_now())
 
 
-def issue(authority: Authority, names: Sequence[str], *, key: str = "ecdsa") -> Identity:
+def issue(authority: CertificateAuthority, names: Sequence[str], *, key: str = "ecdsa") -> Identity:
     """A new key and a certificate for ``names``; ``key`` is one of `KEY_TYPES`."""
     return issue_leaf(authority, names, now=_now(), key_type=KEY_TYPES[key])
 
 
-def write_pair(authority: Authority, folder: Path, name: str, *, key: str = "ecdsa", address: bool = True) -> Files:
+def write_pair(authority: CertificateAuthority, folder: Path, name: str, *, key: str = "ecdsa", address: bool = True) -> Files:
     """Issue a certificate for ``name``, and 127.0.0.1 too if wished, into a folder of that name."""
     identity = issue(authority, [name, "127.0.0.1"] if address else [name], key=key)
     below = folder / name

@@ -13,7 +13,7 @@ from benchmarks.certificates import new_authority, write_pair
 from benchmarks.contenders import FLASK, ours
 from benchmarks.loads import named_connections
 from benchmarks.programs import Running, client_context, free_port, serving
-from tlsrun.development.issue import Authority
+from tlsrun.development.issue import CertificateAuthority
 
 #: How many certificates there are beside the default one.
 NUMBERS = (1, 100, 1000)
@@ -47,7 +47,7 @@ def site(number: int) -> str:
     return f"site-{number}.test"
 
 
-def _start(stack: ExitStack, authority: Authority, folder: Path, number: int) -> Running:
+def _start(stack: ExitStack, authority: CertificateAuthority, folder: Path, number: int) -> Running:
     default = write_pair(authority, folder / str(number), "localhost")
     sites = folder / str(number) / "sites"
     for one in range(number):

@@ -14,7 +14,7 @@ from benchmarks.contenders import Contender
 from benchmarks.loads import kept_alive
 from benchmarks.measures import IDLE, MEMORY, Measure
 from benchmarks.programs import Running, free_port, serving
-from tlsrun.development.issue import Authority
+from tlsrun.development.issue import CertificateAuthority
 
 #: By the title of a contender, by the name of a value: one number for each round.
 Series: TypeAlias = dict[str, dict[str, list[float]]]
@@ -75,7 +75,7 @@ def _alternate(
             say(f"  {one.name:10} {contender.title:40} {values.get(one.name, 0):12.1f}")
 
 
-def _start_each(comparison: Comparison, authority: Authority, folder: Path, series: Series) -> None:
+def _start_each(comparison: Comparison, authority: CertificateAuthority, folder: Path, series: Series) -> None:
     files = write_pair(authority, folder, "localhost")
     for contender in comparison.contenders:
         with ExitStack() as stack:

@@ -19,7 +19,7 @@ from tests.support.certs import DAY, NOW
 from tests.support.clients import curl, free_port
 from tests.tls.loading import NEW_KEY, openssl
 from tlsrun.certificates.identity import Identity
-from tlsrun.development.issue import Authority, clean_names, issue_leaf, make_authority, make_key
+from tlsrun.development.issue import CertificateAuthority, clean_names, issue_leaf, make_authority, make_key
 from tlsrun.errors import CertificateError
 from tlsrun.tls.context import load_certificate
 
@@ -27,11 +27,11 @@ NAMES = ("localhost", "127.0.0.1", "::1", "app.example.test")
 
 
 @pytest.fixture(scope="module")
-def own_ca() -> Authority:
+def own_ca() -> CertificateAuthority:
     return make_authority("me@host", now=NOW)
 
 
-def written(folder: Path, ca: Authority, identity: Identity) -> tuple[Path, Path]:
+def written(folder: Path, ca: CertificateAuthority, identity: Identity) -> tuple[Path, Path]:
     """Root and leaf as files."""
     root, leaf = folder / "rootCA.pem", folder / "leaf.pem"
     root.write_bytes(ca.pem)
@@ -39,7 +39,7 @@ def written(folder: Path, ca: Authority, identity: Identity) -> tuple[Path, Path
     return root, leaf
 
 
-def test_the_authority(own_ca: Authority) -> None:
+def test_the_authority(own_ca: CertificateAuthority) -> None:
     """Ten years, cannot delegate, and says in a trust store whose it is."""
     root = own_ca.certificate
     assert root.subject.rfc4514_string() == "CN=tlsrun me@host,OU=me@host,O=tlsrun development CA"
@@ -58,7 +58,7 @@ def test_the_authority(own_ca: Authority) -> None:
     assert "key=" not in repr(own_ca)
 
 
-def test_the_leaf(own_ca: Authority) -> None:
+def test_the_leaf(own_ca: CertificateAuthority) -> None:
     """For servers only, within Apple's 825 days, with a serial nobody can guess."""
     leaf = issue_leaf(own_ca, NAMES, now=NOW)
     extensions = leaf.certificate.extensions
@@ -77,7 +77,7 @@ def test_the_leaf(own_ca: Authority) -> None:
 
 
 @functools.cache
-def ca_with(key_type: str) -> Authority:
+def ca_with(key_type: str) -> CertificateAuthority:
     return make_authority("me@host", now=NOW, key=make_key(key_type))
 
 
@@ -94,7 +94,7 @@ def test_openssl_verifies_strictly(tmp_path: Path, ca_key: str, key_type: str) -
     assert openssl(*strict, "-verify_ip", "::1", path).endswith(": OK\n")
 
 
-def test_curl_and_python_trust_it(own_ca: Authority, tmp_path: Path) -> None:
+def test_curl_and_python_trust_it(own_ca: CertificateAuthority, tmp_path: Path) -> None:
     """Real clients with nothing but the root connect by name and by address."""
     leaf = issue_leaf(own_ca, NAMES, now=NOW)
     root, _ = written(tmp_path, own_ca, leaf)
@@ -145,7 +145,7 @@ def test_a_ca_without_a_key_identifier_can_sign(tmp_path: Path) -> None:
             "-addext", "subjectKeyIdentifier=none", cwd=tmp_path)  # fmt: skip
     key = load_pem_private_key((tmp_path / "k").read_bytes(), None)
     assert isinstance(key, ec.EllipticCurvePrivateKey)
-    ca = Authority(certificate=x509.load_pem_x509_certificate((tmp_path / "c").read_bytes()), key=key)
+    ca = CertificateAuthority(certificate=x509.load_pem_x509_certificate((tmp_path / "c").read_bytes()), key=key)
     leaf = issue_leaf(ca, ["a.test"], now=NOW + DAY)
     assert leaf.certificate.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier
     leaf.certificate.verify_directly_issued_by(ca.certificate)
@@ -168,7 +168,7 @@ def test_names_are_cleaned(given: list[str], clean: tuple[str, ...]) -> None:
     assert clean_names(given) == clean
 
 
-def test_all_impossible_names_are_said(own_ca: Authority) -> None:
+def test_all_impossible_names_are_said(own_ca: CertificateAuthority) -> None:
     """In one go, each as it was given."""
     bad = [
         "a b",
@@ -189,7 +189,7 @@ def test_all_impossible_names_are_said(own_ca: Authority) -> None:
     assert [problem.where for problem in caught.value.problems] == [f"the name {name!r}" for name in bad]
 
 
-def test_misuse_is_an_error(own_ca: Authority) -> None:
+def test_misuse_is_an_error(own_ca: CertificateAuthority) -> None:
     """No name, and a type of key that does not exist."""
     with pytest.raises(ValueError, match="needs a name"):
         issue_leaf(own_ca, [], now=NOW)

@@ -18,7 +18,7 @@ from tlsrun.certificates.findings import Findings
 from tlsrun.certificates.keys import PrivateKey, certificate_spki, key_pem, key_spki, read_key
 from tlsrun.certificates.material import read_certificates, read_material
 from tlsrun.certificates.sources import Source, may_read
-from tlsrun.development.issue import Authority, make_authority
+from tlsrun.development.issue import CertificateAuthority, make_authority
 from tlsrun.development.locking import only_one
 from tlsrun.errors import CertificateError
 from tlsrun.files import make_private_folder, write_atomic
@@ -35,7 +35,7 @@ class StoredAuthority:
         created: whether it was made just now, so that nobody can trust it yet.
     """
 
-    authority: Authority
+    authority: CertificateAuthority
     path: Path
     created: bool = False
 
@@ -111,7 +111,7 @@ def _open(folder: Path, now: datetime.datetime) -> StoredAuthority:
         raise _damaged(folder, f"{ROOT_NAME} is not the certificate of a CA")
     if now > certificate.not_valid_after_utc:
         raise _damaged(folder, f"{ROOT_NAME} expired on {certificate.not_valid_after_utc:%Y-%m-%d}")
-    return StoredAuthority(authority=Authority(certificate=certificate, key=key), path=folder / ROOT_NAME)
+    return StoredAuthority(authority=CertificateAuthority(certificate=certificate, key=key), path=folder / ROOT_NAME)
 
 
 def _read_root(folder: Path) -> x509.Certificate:

@@ -46,7 +46,7 @@ KEY_TYPES = tuple(_MAKERS)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Authority:
+class CertificateAuthority:
     """A certificate authority that can sign.
 
     Arguments:
@@ -77,7 +77,7 @@ def make_key(key_type: str) -> PrivateKey:
     return _MAKERS[key_type]()
 
 
-def make_authority(owner: str, *, now: datetime.datetime, key: PrivateKey | None = None) -> Authority:
+def make_authority(owner: str, *, now: datetime.datetime, key: PrivateKey | None = None) -> CertificateAuthority:
     """A new authority, valid for ten years, whose certificates cannot sign others (pathlen 0).
 
     Arguments:
@@ -94,11 +94,11 @@ def make_authority(owner: str, *, now: datetime.datetime, key: PrivateKey | None
         .add_extension(_usage(key_cert_sign=True, crl_sign=True), critical=True)
         .sign(key, _hash(key))
     )
-    return Authority(certificate=certificate, key=key)
+    return CertificateAuthority(certificate=certificate, key=key)
 
 
 def issue_leaf(
-    ca: Authority,
+    ca: CertificateAuthority,
     names: Sequence[str],
     *,
     now: datetime.datetime,
@@ -212,7 +212,7 @@ def _builder(
     )
 
 
-def _authority_identifier(ca: Authority) -> x509.AuthorityKeyIdentifier:
+def _authority_identifier(ca: CertificateAuthority) -> x509.AuthorityKeyIdentifier:
     own = extension(ca.certificate, x509.SubjectKeyIdentifier)
     if own is None:
         return x509.AuthorityKeyIdentifier.from_issuer_public_key(ca.key.public_key())

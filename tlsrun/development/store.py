@@ -15,7 +15,7 @@ from tlsrun.certificates.caroot import GIVEN_BY, own_folder, writing
 from tlsrun.certificates.chain import is_signed_by
 from tlsrun.certificates.identity import Identity, IdentitySources, Source, load_identity
 from tlsrun.development.authority import StoredAuthority, find_authority, obtain_authority
-from tlsrun.development.issue import Authority, clean_names, issue_leaf
+from tlsrun.development.issue import CertificateAuthority, clean_names, issue_leaf
 from tlsrun.development.locking import only_one
 from tlsrun.errors import CertificateError
 from tlsrun.files import make_private_folder, write_atomic
@@ -107,7 +107,7 @@ def _sources(folder: Path, wanted: Sequence[str]) -> IdentitySources:
     )
 
 
-def _kept(sources: IdentitySources, ca: Authority, wanted: Sequence[str], now: datetime.datetime) -> Identity | None:
+def _kept(sources: IdentitySources, ca: CertificateAuthority, wanted: Sequence[str], now: datetime.datetime) -> Identity | None:
     """The certificate in the files, if it will do."""
     try:
         identity, _ = load_identity(sources)
@@ -116,7 +116,7 @@ def _kept(sources: IdentitySources, ca: Authority, wanted: Sequence[str], now: d
     return identity if _will_do(identity, ca, wanted, now) else None
 
 
-def _will_do(identity: Identity, ca: Authority, wanted: Sequence[str], now: datetime.datetime) -> bool:
+def _will_do(identity: Identity, ca: CertificateAuthority, wanted: Sequence[str], now: datetime.datetime) -> bool:
     # A CA in its last month cannot sign for longer.
     end = min(now + RENEWED_BEFORE, ca.certificate.not_valid_after_utc)
     in_time = identity.not_before <= now <= identity.not_after and identity.not_after >= end
