@@ -13,7 +13,7 @@ from tlsrun.connections.outbox import Outlet
 from tlsrun.connections.remains import Remains
 from tlsrun.connections.request_socket import RequestSocket
 from tlsrun.connections.server_context import ServerContext
-from tlsrun.connections.stages import Awaited, Limits, Loop, Next, State
+from tlsrun.connections.stages import PendingBody, Limits, Loop, Next, State
 from tlsrun.spool import Spool
 
 #: What a client may still send after the end, in bytes, before it is cut off: an upload that nobody reads, and whose
@@ -50,7 +50,7 @@ class Arrival:
         self._context = context
         self._limits = limits
         self._loop = loop
-        self._awaited: Awaited | None = None
+        self._awaited: PendingBody | None = None
         self._body: Spool | None = None
         self._keep: float | None = None
         self._ready_since = 0.0

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from tlsrun.spool import Room
 
 
-class Awaited(Protocol):
+class PendingBody(Protocol):
     """The rest of a request's body, which is waited for before the request is handed over."""
 
     expects: bool
@@ -41,7 +41,7 @@ class Limits:
     patience: float | None = 30.0
     linger: float = 2.0
     max_head: int = 1 << 20
-    awaited: Callable[[bytes], Awaited | None] | None = None
+    awaited: Callable[[bytes], PendingBody | None] | None = None
     max_body: int = 1 << 23
     max_answer: int = 1 << 24
     room: int = 1 << 28

@@ -16,7 +16,7 @@ _CODING = re.compile(rb"\ntransfer-encoding:[ \t]*chunked[ \t]*\r\n")
 _EXPECTS = re.compile(rb"\nexpect:[ \t]*100-continue[ \t]*\r\n")
 
 
-class Awaited:
+class RemainingBody:
     """The rest of a body.
 
     Arguments:
@@ -43,7 +43,7 @@ class Awaited:
         return self._chunks.done
 
 
-def awaited(data: bytes, most: int) -> Awaited | None:
+def awaited(data: bytes, most: int) -> RemainingBody | None:
     """What is to be waited for.
 
     Arguments:
@@ -62,5 +62,5 @@ def awaited(data: bytes, most: int) -> Awaited | None:
         return None
     begun = len(data) > end
     expects = not begun and b" http/1.1\r\n" in head and _EXPECTS.search(head) is not None
-    rest = Awaited(None if chunked else int(length[0]), expects=expects)
+    rest = RemainingBody(None if chunked else int(length[0]), expects=expects)
     return None if (begun or length == [b"0"]) and rest.feed(data[end:]) else rest
