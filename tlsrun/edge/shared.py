@@ -21,7 +21,7 @@ from tlsrun.spool import Room
 _SPARE = 256  # descriptors for other things than clients and workers
 
 
-class Client(Protocol):
+class ClientConnection(Protocol):
     """A connection, as far as the others are concerned."""
 
     peer: tuple[str, int]
@@ -88,9 +88,9 @@ class Shared:
         self._server_name = server_name
         self._facts = facts
         self._most = _room_for(limits.connections)
-        self._idle: dict[Client, None] = {}  # those that no request is at, the one that waits longest first
+        self._idle: dict[ClientConnection, None] = {}  # those that no request is at, the one that waits longest first
 
-    def arrived(self, client: Client) -> None:
+    def arrived(self, client: ClientConnection) -> None:
         """A client has connected; when there are too many, the one that has waited longest goes."""
         self.connections.add(client)
         self._idle[client] = None
@@ -99,20 +99,20 @@ class Shared:
             del self._idle[oldest]
             oldest.evict()
 
-    def occupied(self, client: Client) -> None:
+    def occupied(self, client: ClientConnection) -> None:
         """A request of it is being dealt with."""
         self._idle.pop(client, None)
 
-    def idle(self, client: Client) -> None:
+    def idle(self, client: ClientConnection) -> None:
         """It waits for its next request."""
         self._idle[client] = None
 
-    def left(self, client: Client) -> None:
+    def left(self, client: ClientConnection) -> None:
         """It is gone."""
         self.connections.discard(client)
         self._idle.pop(client, None)
 
-    def variables(self, client: Client, tls: ssl.SSLObject) -> bytes:
+    def variables(self, client: ClientConnection, tls: ssl.SSLObject) -> bytes:
         """What is the same for all its requests."""
         host, port = client.here
         return connection_variables(

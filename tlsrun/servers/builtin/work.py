@@ -24,7 +24,7 @@ class _NotHere(Exception):
     """The client of a request does not seem to be there any more, now that its turn has come."""
 
 
-class Client(Protocol):
+class WaitingClient(Protocol):
     """Of a request that waits for its turn."""
 
     def result_of(self, done: Future[Result]) -> Result:
@@ -67,7 +67,7 @@ class Work:
             for number in range(self._threads):
                 threading.Thread(target=self._serve, name=f"tlsrun-work-{number}", daemon=True).start()
 
-    def run(self, task: Callable[[], Result], client: Client) -> Result:
+    def run(self, task: Callable[[], Result], client: WaitingClient) -> Result:
         """Call ``task`` in its turn, and wait for it; where the threads are `limited`.
 
         Raises:
@@ -80,7 +80,7 @@ class Work:
             client.make_sure()
         return self._queue(task, client, sure=True)
 
-    def _queue(self, task: Callable[[], Result], client: Client, *, sure: bool) -> Result:
+    def _queue(self, task: Callable[[], Result], client: WaitingClient, *, sure: bool) -> Result:
         from concurrent.futures import Future  # late: mostly each connection's thread runs its requests
 
         since = time.monotonic()

@@ -58,8 +58,8 @@ class Endpoint(QuicServer):
         self._worker = worker
         self._post = post
         self._seat = seat
-        self.clients: set[Client] = set()
-        self.known: dict[bytes, Client] = {}
+        self.clients: set[Http3Connection] = set()
+        self.known: dict[bytes, Http3Connection] = {}
         self._named = b""
         self.shaking = 0
         self._datagrams = Datagrams(worker.loop, sock, self._take)
@@ -115,12 +115,12 @@ class Endpoint(QuicServer):
         for client in list(self.clients):
             client.see_off(late=late)
 
-    def _create(self, quic: QuicConnection, stream_handler: Any = None) -> Client:
+    def _create(self, quic: QuicConnection, stream_handler: Any = None) -> Http3Connection:
         self._post.call(quic, self._seat)
-        return Client(quic, self, self._worker, self._named)
+        return Http3Connection(quic, self, self._worker, self._named)
 
 
-class Client(QuicConnectionProtocol):
+class Http3Connection(QuicConnectionProtocol):
     """One client's connection.
 
     Arguments:
