@@ -21,7 +21,7 @@ from tlsrun.http1.refusal import Refused
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-class Connection(Interest):
+class EdgeConnection(Interest):
     """One client.
 
     Arguments:

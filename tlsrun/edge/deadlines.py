@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tlsrun.edge.connection import Connection
+from tlsrun.edge.connection import EdgeConnection
 from tlsrun.edge.parting import ANSWERING, WAITING
 from tlsrun.edge.turns import SENDER, WORKER
 from tlsrun.http1.refusal import Refused
 
 
-def expire(client: Connection) -> None:
+def expire(client: EdgeConnection) -> None:
     """The deadline of ``client`` is over."""
     limits = client.edge.limits
     if not client.shaken:
@@ -31,7 +31,7 @@ def expire(client: Connection) -> None:
         _expire_stalled(client, limits.write_timeout, client.abort)
 
 
-def stop(client: Connection, seconds: float) -> None:
+def stop(client: EdgeConnection, seconds: float) -> None:
     """The edge stops: a client that has been quiet for ``seconds`` goes now; another one has as long to say what it
     wants, for its next request may be on its way (RFC 9112, section 9.5)."""
     if client.state != WAITING:
@@ -44,7 +44,7 @@ def stop(client: Connection, seconds: float) -> None:
         client.deadline = min(client.deadline, now + seconds)
 
 
-def _expire_stalled(client: Connection, seconds: float, end: Callable[[], None]) -> None:
+def _expire_stalled(client: EdgeConnection, seconds: float, end: Callable[[], None]) -> None:
     """Go on waiting when enough has moved since the deadline was set."""
     moved = client.moved()
     if moved - client.mark < max(1, client.edge.limits.progress):
@@ -54,7 +54,7 @@ def _expire_stalled(client: Connection, seconds: float, end: Callable[[], None])
     client.allow(seconds)
 
 
-def _refuse_body(client: Connection) -> None:
+def _refuse_body(client: EdgeConnection) -> None:
     refused = Refused(408, f"The request's body stalled for {client.edge.limits.body_timeout:g} s.")
     if client.exchange is not None:
         client.exchange.fail(refused)

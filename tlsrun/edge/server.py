@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from tlsrun.edge.accepted import close_all
-from tlsrun.edge.connection import Connection
+from tlsrun.edge.connection import EdgeConnection
 from tlsrun.edge.deadlines import expire, stop
 from tlsrun.edge.parting import LAST_WORD
 from tlsrun.edge.shared import Shared
@@ -66,7 +66,7 @@ class Edge:
         if sock.family != socket.AF_UNIX:
             # asyncio sets this only on sockets that say they are TCP (proto 0 does not); accepted ones inherit it.
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        server = await serve(self._loop, lambda: Connection(self.shared), sock, backlog=_BURST)
+        server = await serve(self._loop, lambda: EdgeConnection(self.shared), sock, backlog=_BURST)
         sock.listen(_BACKLOG)
         return server
 
@@ -114,7 +114,7 @@ class Edge:
         self.shared.now = self._loop.time() + self._tick
 
 
-def _expire(client: Connection) -> None:
+def _expire(client: EdgeConnection) -> None:
     """One client's failure must not keep the others' deadlines from being kept."""
     try:
         expire(client)

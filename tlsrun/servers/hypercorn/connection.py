@@ -43,7 +43,7 @@ class _State(Enum):
     LEAVING = 4
 
 
-class Connection(Channel):
+class TcpConnection(Channel):
     """Made by the loop for each client.
 
     Arguments:

@@ -24,7 +24,7 @@ from tlsrun.account import become
 from tlsrun.edge.accepted import close_all
 from tlsrun.listening.serving import serve
 from tlsrun.servers.hypercorn.child import ENOUGH, LEAVE, READY
-from tlsrun.servers.hypercorn.connection import Connection
+from tlsrun.servers.hypercorn.connection import TcpConnection
 from tlsrun.servers.hypercorn.desk import Desk
 from tlsrun.servers.hypercorn.site import Site
 from tlsrun.servers.hypercorn.threads import PATIENCE, Threads
@@ -72,7 +72,7 @@ class Worker:
         self.hypercorn = WorkerContext(_most_requests(site.config))
         self.stopping = self._relieved = False
         self._refusing = 0.0  # the time from which on no more requests are taken
-        self.connections: set[Connection] = set()
+        self.connections: set[TcpConnection] = set()
         self._stop = asyncio.Event()
         threads = Threads(
             site.application,
@@ -96,7 +96,7 @@ class Worker:
         # First of all: a worker that takes the place of another reads the certificates as they are now.
         self._site.duties.start()
         servers = [
-            await serve(self.loop, lambda: Connection(self), sock, backlog=_BURST) for sock in self._site.listeners
+            await serve(self.loop, lambda: TcpConnection(self), sock, backlog=_BURST) for sock in self._site.listeners
         ]
         if self._site.post is not None:
             renewing = self._serve_datagrams(self._site.post)
