@@ -36,7 +36,7 @@ from tlsrun.wsgi.facts import Untold
 _CROWD = 64
 
 
-class Endpoint(QuicServer):
+class QuicEndpoint(QuicServer):
     """A worker's side of one UDP socket.
 
     Arguments:
@@ -127,7 +127,7 @@ class Http3Connection(QuicConnectionProtocol):
         name: what the client calls it, until it knows a name of ours.
     """
 
-    def __init__(self, quic: QuicConnection, endpoint: Endpoint, worker: Serving, name: bytes) -> None:
+    def __init__(self, quic: QuicConnection, endpoint: QuicEndpoint, worker: Serving, name: bytes) -> None:
         super().__init__(quic)
         self.quic = quic
         self._endpoint = endpoint

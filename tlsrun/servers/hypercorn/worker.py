@@ -121,7 +121,7 @@ class Worker:
         identity, _ = self._site.certificates.current()
         configuration = quic_tls.configuration_of(identity, idle_timeout=max(self.config.keep_alive_timeout, PATIENCE))
         sock = self._site.datagrams[self._seat % self._site.workers]
-        self._endpoint = quic.Endpoint(self, sock, configuration, post, post.first + self._seat)
+        self._endpoint = quic.QuicEndpoint(self, sock, configuration, post, post.first + self._seat)
 
         async def renew() -> None:
             served = identity
