@@ -14,7 +14,7 @@ import pytest
 from tests.support.certs import Authority, Paths
 from tests.support.clients import client_context
 from tests.wsgi.conftest import Handshake, shake_hands
-from tlsrun.wsgi.facts import Facts, connection_facts, facts_from_certificate, facts_from_tls
+from tlsrun.wsgi.facts import ConnectionFacts, connection_facts, facts_from_certificate, facts_from_tls
 
 
 def test_without_a_client_certificate(connect: Handshake) -> None:
@@ -128,7 +128,7 @@ def test_a_certificate_that_cannot_be_read(caplog: pytest.LogCaptureFixture) -> 
 
 def test_facts_are_a_type_of_their_own() -> None:
     """A plain dict is not Facts, which is how the middleware tells its own work from something alike."""
-    assert type(facts_from_certificate(b"")) is Facts
+    assert type(facts_from_certificate(b"")) is ConnectionFacts
 
 
 def test_cryptography_is_not_imported() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tlsrun.wsgi.connection import ClientCertificate
-from tlsrun.wsgi.facts import Facts
+from tlsrun.wsgi.facts import ConnectionFacts
 from tlsrun.wsgi.require import Required
 
 JO = {
@@ -17,7 +17,7 @@ JO = {
 
 
 def _client(**facts: str) -> ClientCertificate:
-    return ClientCertificate(Facts(facts))
+    return ClientCertificate(ConnectionFacts(facts))
 
 
 @pytest.mark.parametrize(

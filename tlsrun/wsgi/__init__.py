@@ -2,13 +2,13 @@
 
 from tlsrun.wsgi.application import Application, application, establish
 from tlsrun.wsgi.connection import ClientCertificate, TLSInfo
-from tlsrun.wsgi.facts import Facts, connection_facts, facts_from_certificate, facts_from_tls
+from tlsrun.wsgi.facts import ConnectionFacts, connection_facts, facts_from_certificate, facts_from_tls
 from tlsrun.wsgi.sources import facts_of
 
 __all__ = [
     "Application",
     "ClientCertificate",
-    "Facts",
+    "ConnectionFacts",
     "TLSInfo",
     "application",
     "connection_facts",

@@ -9,7 +9,7 @@ from tlsrun.proxies.peers import unmapped
 from tlsrun.wsgi.claims import NEVER, claims_in
 from tlsrun.wsgi.events import with_events
 from tlsrun.wsgi.external import front_of_environment
-from tlsrun.wsgi.facts import Facts, connection_facts
+from tlsrun.wsgi.facts import ConnectionFacts, connection_facts
 from tlsrun.wsgi.front import NOBODY, Front, Heard, hear
 from tlsrun.wsgi.hsts import with_hsts
 from tlsrun.wsgi.sources import Environ, survey
@@ -56,7 +56,7 @@ class Application:
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         result: Iterable[bytes]
-        if type(environ.get(ESTABLISHED)) is Facts:  # by another one, further out
+        if type(environ.get(ESTABLISHED)) is ConnectionFacts:  # by another one, further out
             result = self.__wrapped__(environ, start_response)
             return result
         front = self._known or self._know()
@@ -126,7 +126,7 @@ class Application:
         return f"<tlsrun.wsgi.application of {self.__wrapped__!r}>"
 
 
-def establish(environ: Environ, front: Front = NOBODY) -> Facts:
+def establish(environ: Environ, front: Front = NOBODY) -> ConnectionFacts:
     """Put the facts and the scheme into ``environ``, and take out what only looks like a fact; once for a request.
 
     Arguments:
@@ -136,7 +136,7 @@ def establish(environ: Environ, front: Front = NOBODY) -> Facts:
         the facts; empty when the connection was not TLS.
     """
     established = environ.get(ESTABLISHED)
-    return established if type(established) is Facts else _establish(environ, front)[0]
+    return established if type(established) is ConnectionFacts else _establish(environ, front)[0]
 
 
 def _establish_directly(environ: Environ) -> bool:
@@ -154,7 +154,7 @@ def _establish_directly(environ: Environ) -> bool:
     get = environ.get
     connection = get("tlsrun.socket") or get("gunicorn.socket") or get("werkzeug.socket")
     # A server that speaks in variables (uWSGI, mod_wsgi) has set none.
-    facts = Facts() if connection is None else connection_facts(connection)
+    facts = ConnectionFacts() if connection is None else connection_facts(connection)
     environ[ESTABLISHED] = facts
     address = get("REMOTE_ADDR")
     if address and address[:2] == "::":
@@ -191,7 +191,7 @@ def _forget(environ: Environ) -> None:
         environ.pop("HTTP_TRANSFER_ENCODING", None)
 
 
-def _establish(environ: Environ, front: Front) -> tuple[Facts, Heard | None]:
+def _establish(environ: Environ, front: Front) -> tuple[ConnectionFacts, Heard | None]:
     _forget(environ)
     facts, others = survey(environ)
     for name in others:

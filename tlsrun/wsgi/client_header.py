@@ -16,7 +16,7 @@ from urllib.parse import unquote
 
 from tlsrun.settings.proxies import CERTIFICATE_HEADERS
 from tlsrun.wsgi.der import read_certificate
-from tlsrun.wsgi.facts import Facts, facts_from_certificate
+from tlsrun.wsgi.facts import ConnectionFacts, facts_from_certificate
 
 _log = logging.getLogger("tlsrun.proxy")
 
@@ -38,7 +38,7 @@ class Shown(NamedTuple):
     verify: str = "SUCCESS"
 
 
-def certificate_facts(values: Mapping[str, str]) -> Facts:
+def certificate_facts(values: Mapping[str, str]) -> ConnectionFacts:
     """The facts of the client, by mod_ssl's names; ``SSL_CLIENT_VERIFY`` is NONE without a good certificate.
 
     Arguments:
@@ -57,12 +57,12 @@ def certificate_facts(values: Mapping[str, str]) -> Facts:
             # The value is not quoted: a client may have chosen it.
             _log.info("the header %s of a trusted proxy holds no certificate: %s", name, type(error).__name__)
         break
-    return Facts(SSL_CLIENT_VERIFY="NONE")
+    return ConnectionFacts(SSL_CLIENT_VERIFY="NONE")
 
 
-def _facts(shown: Shown) -> Facts:
+def _facts(shown: Shown) -> ConnectionFacts:
     if shown.verify == "NONE":
-        return Facts(SSL_CLIENT_VERIFY="NONE")
+        return ConnectionFacts(SSL_CLIENT_VERIFY="NONE")
     facts = facts_from_certificate(shown.chain[0])
     facts["SSL_CLIENT_VERIFY"] = shown.verify
     for number, der in enumerate(shown.chain[1 : 1 + _MOST]):

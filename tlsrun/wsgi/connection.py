@@ -7,7 +7,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from tlsrun.wsgi.application import ESTABLISHED
-from tlsrun.wsgi.facts import Facts
+from tlsrun.wsgi.facts import ConnectionFacts
 from tlsrun.wsgi.sources import Environ, facts_of
 
 if TYPE_CHECKING:
@@ -19,9 +19,9 @@ class _View:
 
     __slots__ = ("_facts",)
 
-    _facts: Facts
+    _facts: ConnectionFacts
 
-    def __init__(self, facts: Facts) -> None:
+    def __init__(self, facts: ConnectionFacts) -> None:
         object.__setattr__(self, "_facts", facts)
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -47,7 +47,7 @@ class TLSInfo(_View):
 
     def __init__(self, environ: Environ) -> None:
         established = environ.get(ESTABLISHED)
-        super().__init__(established if type(established) is Facts else facts_of(environ))
+        super().__init__(established if type(established) is ConnectionFacts else facts_of(environ))
 
     def __bool__(self) -> bool:
         return self.secure

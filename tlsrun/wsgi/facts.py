@@ -25,7 +25,7 @@ _KEPT = "_tlsrun_facts"
 _algorithm_bits: dict[str, int] = {}
 
 
-class Facts(dict[str, str]):
+class ConnectionFacts(dict[str, str]):
     """Facts, by mod_ssl's names. A type of its own: nothing that a process environment holds can pass for it."""
 
 
@@ -36,7 +36,7 @@ class Untold:
         facts: true for each of them.
     """
 
-    def __init__(self, facts: Facts) -> None:
+    def __init__(self, facts: ConnectionFacts) -> None:
         setattr(self, _KEPT, facts)
 
 
@@ -52,17 +52,17 @@ class TLSConnection(Protocol):
     def getpeercert(self, binary_form: bool = ...) -> Any: ...
 
 
-def connection_facts(connection: Any) -> Facts:
+def connection_facts(connection: Any) -> ConnectionFacts:
     """The facts of ``connection``, read once and kept on it for all its requests.
 
     Arguments:
         connection: what the server holds: a TLS connection, or anything else, which has no facts.
     """
-    kept: Facts | None = getattr(connection, _KEPT, None)
+    kept: ConnectionFacts | None = getattr(connection, _KEPT, None)
     if kept is not None:
         return kept
     if not hasattr(connection, "getpeercert"):
-        return Facts()
+        return ConnectionFacts()
     facts = facts_from_tls(connection, sni=getattr(connection, "tls_sni", None))
     if facts:
         try:
@@ -72,7 +72,7 @@ def connection_facts(connection: Any) -> Facts:
     return facts
 
 
-def facts_from_tls(ssl_object: TLSConnection, *, sni: str | None) -> Facts:
+def facts_from_tls(ssl_object: TLSConnection, *, sni: str | None) -> ConnectionFacts:
     """The facts of a server's end of a TLS connection.
 
     Arguments:
@@ -84,9 +84,9 @@ def facts_from_tls(ssl_object: TLSConnection, *, sni: str | None) -> Facts:
     """
     version, cipher = ssl_object.version(), ssl_object.cipher()
     if version is None or cipher is None:
-        return Facts()
+        return ConnectionFacts()
     suite, _, bits = cipher
-    facts = Facts(
+    facts = ConnectionFacts(
         HTTPS="on",
         SSL_PROTOCOL=version,
         SSL_CIPHER=suite,
@@ -121,13 +121,13 @@ def _verified_certificate(ssl_object: TLSConnection) -> bytes | None:
     return certificate
 
 
-def facts_from_certificate(der: bytes) -> Facts:
+def facts_from_certificate(der: bytes) -> ConnectionFacts:
     """The facts of a client certificate that was verified.
 
     Arguments:
         der: the certificate. What cannot be read from it is left out; nothing is guessed.
     """
-    facts = Facts(SSL_CLIENT_VERIFY="SUCCESS", SSL_CLIENT_CERT=ssl.DER_cert_to_PEM_cert(der))
+    facts = ConnectionFacts(SSL_CLIENT_VERIFY="SUCCESS", SSL_CLIENT_CERT=ssl.DER_cert_to_PEM_cert(der))
     try:
         fields = read_certificate(der)
         facts.update(_fields(fields))

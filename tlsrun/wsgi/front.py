@@ -18,7 +18,7 @@ from tlsrun.proxies.peers import Peers, address
 from tlsrun.settings.proxies import CERTIFICATE_HEADERS, DEFAULT, spell
 from tlsrun.wsgi.claims import claims_in, variable
 from tlsrun.wsgi.client_header import COMPANIONS, certificate_facts
-from tlsrun.wsgi.facts import Facts
+from tlsrun.wsgi.facts import ConnectionFacts
 from tlsrun.wsgi.said import Said, read
 
 _log = logging.getLogger("tlsrun.proxy")
@@ -73,17 +73,17 @@ class Heard:
     """
 
     scheme: str | None
-    certificate: Facts | None
+    certificate: ConnectionFacts | None
 
-    def facts(self, connection: Facts) -> Facts:
+    def facts(self, connection: ConnectionFacts) -> ConnectionFacts:
         """The facts of the request: the client's, where the proxy speaks of it, else those of the connection to us."""
-        facts = Facts(connection)
+        facts = ConnectionFacts(connection)
         if self.scheme == "https":
             facts["HTTPS"] = "on"
         elif self.scheme == "http":
             facts.pop("HTTPS", None)
         if self.certificate is not None:
-            facts = Facts({name: value for name, value in facts.items() if not name.startswith("SSL_CLIENT_")})
+            facts = ConnectionFacts({name: value for name, value in facts.items() if not name.startswith("SSL_CLIENT_")})
             facts.update(self.certificate)
         return facts
 

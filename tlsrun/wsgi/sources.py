@@ -17,7 +17,7 @@ import re
 import ssl
 from typing import Any, TypeAlias
 
-from tlsrun.wsgi.facts import Facts, connection_facts, facts_from_certificate
+from tlsrun.wsgi.facts import ConnectionFacts, connection_facts, facts_from_certificate
 
 _log = logging.getLogger("tlsrun.wsgi")
 
@@ -30,12 +30,12 @@ _LIKE_A_FACT = re.compile(r"\n((?:SSL_|HTTPS)[^\n]*)")
 _TRUE = ("on", "1")
 
 
-def facts_of(environ: Environ) -> Facts:
+def facts_of(environ: Environ) -> ConnectionFacts:
     """The facts of a request; empty when its connection was not TLS, or nothing trusted says so."""
     return survey(environ)[0]
 
 
-def survey(environ: Environ) -> tuple[Facts, list[str]]:
+def survey(environ: Environ) -> tuple[ConnectionFacts, list[str]]:
     """Tell facts from what only looks like one.
 
     Returns:
@@ -50,7 +50,7 @@ def survey(environ: Environ) -> tuple[Facts, list[str]]:
     elif ("uwsgi.version" in environ or "mod_wsgi.version" in environ) and _sets_variables(environ):
         return _variables(environ, alike)
     else:
-        facts = Facts()
+        facts = ConnectionFacts()
     return facts, [name for name in alike if name not in facts] if alike else alike
 
 
@@ -59,11 +59,11 @@ def _sets_variables(environ: Environ) -> bool:
     return type(environ.get("uwsgi.version")) is bytes or type(environ.get("mod_wsgi.version")) is tuple
 
 
-def _variables(environ: Environ, alike: list[str]) -> tuple[Facts, list[str]]:
+def _variables(environ: Environ, alike: list[str]) -> tuple[ConnectionFacts, list[str]]:
     """What the server's variables say. Empty ones say nothing: nginx passes them for a plain connection."""
-    facts = Facts({name: environ[name] for name in alike if name[0] == "S" and environ.get(name)})
+    facts = ConnectionFacts({name: environ[name] for name in alike if name[0] == "S" and environ.get(name)})
     if not ("SSL_PROTOCOL" in facts or str(environ.get("HTTPS", "")).lower() in _TRUE):
-        return Facts(), alike
+        return ConnectionFacts(), alike
     facts["HTTPS"] = "on"
     if "SSL_CLIENT_VERIFY" not in facts:
         facts.update(_uwsgi_client(environ))

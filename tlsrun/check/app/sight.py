@@ -13,7 +13,7 @@ from wsgiref.util import setup_testing_defaults
 
 from tlsrun.apps.app import App, recognise
 from tlsrun.wsgi import application as with_facts
-from tlsrun.wsgi.facts import Facts, Untold
+from tlsrun.wsgi.facts import ConnectionFacts, Untold
 
 #: An address for documentation (RFC 5737), which no proxy has, and a claim that any client can make.
 _CLIENT = "192.0.2.1"
@@ -47,7 +47,7 @@ def sight(app: App) -> dict[str, Any] | None:
 
 
 def _environ(host: str, more: dict[str, str]) -> dict[str, Any]:
-    facts = Facts(HTTPS="on", SSL_PROTOCOL="TLSv1.3", SSL_CIPHER="TLS_AES_256_GCM_SHA384", SSL_CLIENT_VERIFY="NONE")
+    facts = ConnectionFacts(HTTPS="on", SSL_PROTOCOL="TLSv1.3", SSL_CIPHER="TLS_AES_256_GCM_SHA384", SSL_CLIENT_VERIFY="NONE")
     environ: dict[str, Any] = {
         "REQUEST_METHOD": "GET", "PATH_INFO": "/", "HTTP_HOST": host, "SERVER_NAME": host, "SERVER_PORT": "443",
         "REMOTE_ADDR": _CLIENT, "wsgi.url_scheme": "https", "tlsrun.socket": Untold(facts), **more,

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from tlsrun.wsgi.facts import Facts, Untold
+from tlsrun.wsgi.facts import ConnectionFacts, Untold
 
 #: SERVER_NAME and SERVER_PORT of requests that come through a Unix socket.
 _FRONT = {"SERVER_NAME": "localhost", "SERVER_PORT": "443", "REMOTE_ADDR": "", "REMOTE_PORT": "0"}
@@ -25,7 +25,7 @@ def base_environ(*, prefix: str, software: str, processes: int, threads: int, cl
         software: the server's name and version.
         clients: whether clients show certificates, of which Granian says nothing.
     """
-    facts = Facts(HTTPS="on") if clients else Facts(HTTPS="on", SSL_CLIENT_VERIFY="NONE")
+    facts = ConnectionFacts(HTTPS="on") if clients else ConnectionFacts(HTTPS="on", SSL_CLIENT_VERIFY="NONE")
     return {
         "GATEWAY_INTERFACE": "CGI/1.1",
         "SCRIPT_NAME": prefix,

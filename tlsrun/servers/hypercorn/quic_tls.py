@@ -17,7 +17,7 @@ from aioquic.tls import load_pem_private_key, pull_client_hello
 
 from tlsrun.certificates.identity import Identity
 from tlsrun.servers.hypercorn.post import LENGTH
-from tlsrun.wsgi.facts import Facts
+from tlsrun.wsgi.facts import ConnectionFacts
 
 _KEY_SIZES = {"AES_128_GCM_SHA256": "128"}
 
@@ -60,9 +60,9 @@ def _hear(answer: Callable[..., None], named: Callable[[str | None], None], hell
     answer(hello, *more)
 
 
-def facts_of(quic: QuicConnection, name: str | None) -> Facts:
+def facts_of(quic: QuicConnection, name: str | None) -> ConnectionFacts:
     """QUIC is TLS 1.3 (RFC 9001); what the suite is, aioquic's key schedule knows."""
-    facts = Facts(HTTPS="on", SSL_PROTOCOL="TLSv1.3", SSL_SESSION_RESUMED="Initial", SSL_CLIENT_VERIFY="NONE")
+    facts = ConnectionFacts(HTTPS="on", SSL_PROTOCOL="TLSv1.3", SSL_SESSION_RESUMED="Initial", SSL_CLIENT_VERIFY="NONE")
     if name:
         facts["SSL_TLS_SNI"] = name
     schedule = quic.tls.key_schedule
