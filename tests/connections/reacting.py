@@ -14,7 +14,7 @@ from tests.support.clients import Address
 from tests.tls.serving import certificates
 from tlsrun.connections.connection import Connection
 from tlsrun.connections.reactor import Reactor
-from tlsrun.connections.stages import Limits
+from tlsrun.connections.stages import ConnectionLimits
 
 GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -23,7 +23,7 @@ ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 class Site:
     """What a test asks of it."""
 
-    def __init__(self, paths: Paths, limits: Limits, *, listener: socket.socket | None = None, **more: Any) -> None:
+    def __init__(self, paths: Paths, limits: ConnectionLimits, *, listener: socket.socket | None = None, **more: Any) -> None:
         self.listener = listener or socket.create_server(("127.0.0.1", 0), backlog=600)
         self.address: Address = self.listener.getsockname()
         self.ready: queue.SimpleQueue[Connection] = queue.SimpleQueue()
@@ -52,9 +52,9 @@ class Site:
 
 
 @contextlib.contextmanager
-def reacting(paths: Paths, limits: Limits | None = None, **more: Any) -> Iterator[Site]:
+def reacting(paths: Paths, limits: ConnectionLimits | None = None, **more: Any) -> Iterator[Site]:
     """Run a reactor while the block does; ``more`` is for `Reactor`."""
-    site = Site(paths, limits or Limits(handshake_timeout=5, head_timeout=5, patience=5, linger=2), **more)
+    site = Site(paths, limits or ConnectionLimits(handshake_timeout=5, head_timeout=5, patience=5, linger=2), **more)
     site.thread.start()
     try:
         yield site

@@ -20,9 +20,9 @@ from tests.support.certs import Paths
 from tests.support.clients import client_hello, select_readable, stalled, tls_connect
 from tests.support.process import eventually
 from tlsrun.connections.handshake import HandshakeLog
-from tlsrun.connections.stages import Limits
+from tlsrun.connections.stages import ConnectionLimits
 
-QUICK = Limits(handshake_timeout=1, head_timeout=1, patience=5, linger=1)
+QUICK = ConnectionLimits(handshake_timeout=1, head_timeout=1, patience=5, linger=1)
 
 
 @pytest.fixture
@@ -166,7 +166,7 @@ def test_a_head_with_bare_line_feeds_is_delivered(site: Site, ca_file: Path, hea
 
 def test_a_head_without_end_is_delivered_at_its_limit(localhost_cert: Paths, ca_file: Path) -> None:
     """The server says in words that it is too large."""
-    with reacting(localhost_cert, Limits(max_head=1000)) as site, tls_connect(site.address, ca_file) as client:
+    with reacting(localhost_cert, ConnectionLimits(max_head=1000)) as site, tls_connect(site.address, ca_file) as client:
         client.sendall(b"GET /" + b"x" * 900)
         assert site.nothing_comes()
         client.sendall(b"x" * 200)

@@ -18,7 +18,7 @@ from tests.support.certs import Paths
 from tests.support.clients import tls_connect
 from tests.support.process import eventually
 from tlsrun.connections.request_socket import RequestSocket
-from tlsrun.connections.stages import Limits
+from tlsrun.connections.stages import ConnectionLimits
 
 HEAD = ANSWER[:-2]
 
@@ -26,7 +26,7 @@ HEAD = ANSWER[:-2]
 @pytest.fixture
 def site(localhost_cert: Paths) -> Iterator[Site]:
     """A server that is patient for a second."""
-    with reacting(localhost_cert, Limits(patience=1)) as running:
+    with reacting(localhost_cert, ConnectionLimits(patience=1)) as running:
         yield running
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import tlsrun.edge.loop
 from tlsrun.connections.server_context import ServerContext
-from tlsrun.edge.limits import Limits
+from tlsrun.edge.limits import EdgeLimits
 from tlsrun.edge.loop import serve
 from tlsrun.wsgi.facts import connection_facts
 
@@ -39,7 +39,7 @@ def main(options: dict[str, Any]) -> None:
         [listener],
         context,
         upstream=options["upstream"],
-        limits=Limits(**options["limits"]),
+        limits=EdgeLimits(**options["limits"]),
         handshake_timeout=options["handshake_timeout"],
         server_name=options["server_name"],
         facts=connection_facts,

@@ -18,7 +18,7 @@ from tests.edge.speaking import Talk
 from tests.edge.worker import odd_worker
 from tests.support.certs import Paths
 from tests.support.process import eventually
-from tlsrun.edge.limits import Limits
+from tlsrun.edge.limits import EdgeLimits
 from tlsrun.edge.loop import serve
 from tlsrun.edge.server import Edge
 
@@ -116,7 +116,7 @@ def test_in_a_thread(
     handlers = {number: signal.getsignal(number) for number in _SIGNALS}
 
     def run() -> None:
-        serve([listener], context, upstream=str(workers.path), limits=Limits(), on_ready=ready.append)
+        serve([listener], context, upstream=str(workers.path), limits=EdgeLimits(), on_ready=ready.append)
 
     thread = threading.Thread(target=run)
     thread.start()
@@ -226,8 +226,8 @@ def test_limits_are_checked() -> None:
     """A limit that is no limit is refused."""
     for wrong in ({"pipelined": -1}, {"body": -1}, {"idle_timeout": -1.0}, {"variables": 65536}):
         with pytest.raises(ValueError, match=next(iter(wrong))):
-            Limits(**wrong)  # type: ignore[arg-type]
-    assert Limits(body=0, progress=0).body == 0
+            EdgeLimits(**wrong)  # type: ignore[arg-type]
+    assert EdgeLimits(body=0, progress=0).body == 0
 
 
 def test_lost_errors_are_logged(caplog: pytest.LogCaptureFixture) -> None:

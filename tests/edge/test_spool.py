@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tlsrun.edge.limits import Limits
+from tlsrun.edge.limits import EdgeLimits
 from tlsrun.edge.spool import Body, Spool, check_body
 from tlsrun.http1.refusal import Refused
 
@@ -61,7 +61,7 @@ def test_no_room(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 def test_body_of_known_length() -> None:
     """Content-Length bytes are the body; the rest is the next request."""
-    body = Body(5, Limits())
+    body = Body(5, EdgeLimits())
     assert body.feed(b"he") == b""
     assert not body.done
     assert body.feed(b"lloGET") == b"GET"
@@ -71,7 +71,7 @@ def test_body_of_known_length() -> None:
 
 def test_chunked_body_over_the_limit() -> None:
     """A chunked body is refused at the byte that is too many."""
-    body = Body(None, Limits(body=5))
+    body = Body(None, EdgeLimits(body=5))
     body.feed(b"5\r\nhello\r\n")
     with pytest.raises(Refused) as refusal:
         body.feed(b"1\r\n!")
@@ -81,7 +81,7 @@ def test_chunked_body_over_the_limit() -> None:
 
 def test_no_limit() -> None:
     """Without a limit every size passes; a limit of 0 allows no body."""
-    check_body(1 << 60, Limits())
-    check_body(0, Limits(body=0))
+    check_body(1 << 60, EdgeLimits())
+    check_body(0, EdgeLimits(body=0))
     with pytest.raises(Refused):
-        check_body(1, Limits(body=0))
+        check_body(1, EdgeLimits(body=0))

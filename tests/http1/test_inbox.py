@@ -9,13 +9,13 @@ import pytest
 
 from tests.http1.malformed import MALFORMED
 from tests.http1.mutating import SEEDS, mutate
-from tlsrun.edge.limits import Limits
+from tlsrun.edge.limits import EdgeLimits
 from tlsrun.edge.spool import Body
 from tlsrun.http1.head import Head
 from tlsrun.http1.inbox import Inbox
 from tlsrun.http1.refusal import Refused
 
-LIMITS = Limits()
+LIMITS = EdgeLimits()
 
 _GET = b"GET /%d HTTP/1.1\r\nHost: x\r\n\r\n"
 

@@ -17,7 +17,7 @@ from tests.support.certs import Paths
 from tests.support.clients import Address
 from tests.support.process import PATIENCE, eventually
 from tlsrun.connections.outbox import Outbox
-from tlsrun.connections.stages import Limits
+from tlsrun.connections.stages import ConnectionLimits
 from tlsrun.servers.builtin import aside
 from tlsrun.servers.builtin.server import Server
 from tlsrun.servers.builtin.with_stdlib import StandardHandler
@@ -62,7 +62,7 @@ def site(request: pytest.FixtureRequest, localhost_cert: Paths) -> Iterator[tupl
         GO_ON.set()
         eventually(lambda: len(server.connections) == 0, what="the end of the connections")
         for room in (server.bodies, server.answers):
-            assert room._left == Limits.room
+            assert room._left == ConnectionLimits.room
 
 
 def test_an_event_stream_passes_at_once(site: tuple[Address, Server], ca_file: Path) -> None:
@@ -84,7 +84,7 @@ def test_what_waits_is_sent_while_the_request_goes_on(site: tuple[Address, Serve
     """To a client that reads later; beyond the bound the request waits for it."""
     with Talk(site[0], ca_file) as talk:
         talk.get(f"/parts/{size}")
-        if size < Limits.max_answer:
+        if size < ConnectionLimits.max_answer:
             eventually(lambda: SEEN == ["made"], what="the application to go on")
         assert talk.file.readline() == b"HTTP/1.1 200 OK\r\n"
         while talk.file.readline() != b"\r\n":
@@ -103,7 +103,7 @@ def test_a_client_that_goes_in_mid_answer(
     """The thread is free for others, and nobody complains."""
     with Talk(site[0], ca_file) as talk:
         talk.get(f"/parts/{size}")
-        if size < Limits.max_answer:
+        if size < ConnectionLimits.max_answer:
             eventually(lambda: SEEN == ["made"], what="the application to go on")
         else:
             talk.tls.recv(1)
@@ -114,7 +114,7 @@ def test_a_client_that_goes_in_mid_answer(
     assert "Traceback" not in caplog.text
 
 
-@pytest.mark.parametrize("size", [0, 1, 300_000, Limits.max_body + 1, Limits.max_body * 2])
+@pytest.mark.parametrize("size", [0, 1, 300_000, ConnectionLimits.max_body + 1, ConnectionLimits.max_body * 2])
 @pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])
 def test_bodies_of_every_size(site: tuple[Address, Server], ca_file: Path, size: int, chunked: bool) -> None:
     """Whole, and the next request of the connection behind them."""

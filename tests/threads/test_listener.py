@@ -19,10 +19,10 @@ from tests.support.certs import Paths
 from tests.support.clients import Address, select_readable, stalled, tls_connect
 from tests.support.process import eventually, in_time
 from tests.tls.serving import certificates
-from tlsrun.connections.stages import Limits
+from tlsrun.connections.stages import ConnectionLimits
 from tlsrun.threads.listener import TLSListener
 
-_LIMITS = Limits(handshake_timeout=2, head_timeout=2, patience=2, linger=1)
+_LIMITS = ConnectionLimits(handshake_timeout=2, head_timeout=2, patience=2, linger=1)
 #: As long as a failure would have to wait.
 _LONG = 60.0
 

@@ -22,7 +22,7 @@ from tlsrun.connections.presence import Presence, has_waited, presence_of, secon
 from tlsrun.connections.read_ahead import MIN_RATE
 from tlsrun.connections.remains import Remains
 from tlsrun.connections.request_socket import RequestSocket
-from tlsrun.connections.stages import Limits, Next, State
+from tlsrun.connections.stages import ConnectionLimits, Next, State
 from tlsrun.spool import Spool
 
 _IN_MEMORY = 131072  # bytes of a body that was read ahead; more of them are in a file
@@ -46,7 +46,7 @@ class Connection(Arrival):
     __slots__ = ()
 
     @classmethod
-    def closing(cls, descriptor: int, limits: Limits) -> Connection:
+    def closing(cls, descriptor: int, limits: ConnectionLimits) -> Connection:
         """A connection that was shut down: only its client's close is waited for; the descriptor never blocks."""
         connection = cls(Remains(descriptor), None, None, None, limits, None)
         connection.state = State.CLOSING

@@ -16,7 +16,7 @@ from tlsrun.connections.connection import Connection
 from tlsrun.connections.request_socket import RequestSocket
 from tlsrun.connections.server_context import ServerContext
 from tlsrun.connections.shares import Share
-from tlsrun.connections.stages import Limits, Next, State
+from tlsrun.connections.stages import ConnectionLimits, Next, State
 from tlsrun.connections.watched import EVENTS, Watched
 from tlsrun.polling.poller import READ
 
@@ -48,7 +48,7 @@ class Reactor(Watched):
         context: ServerContext,
         deliver: Callable[[Connection], None],
         *,
-        limits: Limits,
+        limits: ConnectionLimits,
         capacity: int,
         max_waiting: int = 1000,
         share: Share | None = None,

@@ -21,7 +21,7 @@ class PendingBody(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Limits:
+class ConnectionLimits:
     """How long and how much.
 
     Arguments:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 
-from tlsrun.edge.limits import Limits
+from tlsrun.edge.limits import EdgeLimits
 from tlsrun.edge.turns import Clock, Turns
 from tlsrun.spool import PART, Room, Spool
 
@@ -32,7 +32,7 @@ class Delivery(Turns):
         context: ssl.SSLContext,
         seconds: float,
         clock: Clock,
-        limits: Limits,
+        limits: EdgeLimits,
         room: Room,
     ) -> None:
         super().__init__(context, seconds, limits.drained, clock)

@@ -8,7 +8,7 @@ from tlsrun.http1.limits import LIMITS, HeadLimits
 
 
 @dataclass(frozen=True, kw_only=True)
-class Limits:
+class EdgeLimits:
     """Bounds of the edge. Sizes are bytes, times are seconds.
 
     Arguments:

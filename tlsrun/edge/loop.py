@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from tlsrun.edge.access import write_line
-from tlsrun.edge.limits import Limits
+from tlsrun.edge.limits import EdgeLimits
 from tlsrun.edge.server import Edge
 from tlsrun.edge.shared import Shared
 from tlsrun.optional import is_installed
@@ -38,7 +38,7 @@ def serve(
     context: ssl.SSLContext,
     *,
     upstream: str,
-    limits: Limits | None = None,
+    limits: EdgeLimits | None = None,
     handshake_timeout: float = 10.0,
     server_name: str | None = None,
     facts: Callable[[ssl.SSLObject], Mapping[str, str]] = no_facts,
@@ -75,7 +75,7 @@ def serve(
             loop,
             context,
             upstream=upstream,
-            limits=limits or Limits(),
+            limits=limits or EdgeLimits(),
             handshake_timeout=handshake_timeout,
             server_name=server_name,
             facts=facts,

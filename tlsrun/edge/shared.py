@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from tlsrun.edge.access import Access
 from tlsrun.edge.complaints import Complaints
-from tlsrun.edge.limits import Limits
+from tlsrun.edge.limits import EdgeLimits
 from tlsrun.edge.queue import Queue
 from tlsrun.edge.variables import connection_variables
 from tlsrun.polling.poller import new_poller
@@ -62,7 +62,7 @@ class Shared:
         context: ssl.SSLContext,
         *,
         upstream: str,
-        limits: Limits,
+        limits: EdgeLimits,
         handshake_timeout: float,
         server_name: str | None,
         facts: Callable[[ssl.SSLObject], Mapping[str, str]],

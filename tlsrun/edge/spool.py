@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tlsrun import spool
-from tlsrun.edge.limits import Limits
+from tlsrun.edge.limits import EdgeLimits
 from tlsrun.http1.chunks import Chunked
 from tlsrun.http1.refusal import Refused, malformed
 
@@ -39,7 +39,7 @@ class Body:
 
     __slots__ = ("_chunks", "_left", "_limits", "done", "spool")
 
-    def __init__(self, length: int | None, limits: Limits) -> None:
+    def __init__(self, length: int | None, limits: EdgeLimits) -> None:
         self._chunks = Chunked(malformed) if length is None else None
         self._left = length or 0
         self._limits = limits
@@ -69,7 +69,7 @@ class Body:
         return rest
 
 
-def check_body(size: int, limits: Limits) -> None:
+def check_body(size: int, limits: EdgeLimits) -> None:
     """Refuse a body that is larger than the limit."""
     if limits.body is not None and size > limits.body:
         raise Refused(413, f"The request's body is larger than {limits.body} bytes.")

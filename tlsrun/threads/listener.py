@@ -20,7 +20,7 @@ from tlsrun.connections.connection import Connection
 from tlsrun.connections.reactor import Reactor
 from tlsrun.connections.request_socket import RequestSocket
 from tlsrun.connections.server_context import ServerContext
-from tlsrun.connections.stages import Limits
+from tlsrun.connections.stages import ConnectionLimits
 from tlsrun.threads.monitor import Monitor
 
 _PATIENCE = 0.05  # seconds that a request may keep the others waiting; up to as many more until that is noticed
@@ -48,7 +48,7 @@ class TLSListener:
         listeners: Sequence[Any],
         context: ServerContext,
         *,
-        limits: Limits | None = None,
+        limits: ConnectionLimits | None = None,
         max_waiting: int = 1000,
         patience: float = 0.5,
         alarm: int | None = None,
@@ -64,7 +64,7 @@ class TLSListener:
         self._asked = self._ending = False  # the monitor is to let `accept` move them on again; all is to end
         self._monitor = Monitor(self._step_meanwhile, patience=_PATIENCE)
         self._reactor = Reactor(
-            listeners, context, self._ready.append, limits=limits or Limits(), capacity=1, max_waiting=max_waiting
+            listeners, context, self._ready.append, limits=limits or ConnectionLimits(), capacity=1, max_waiting=max_waiting
         )
         if alarm is not None:
             self._reactor.attend(alarm, self._hear)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from tlsrun import system
 from tlsrun.connections.outbox import Outbox, Outlet
-from tlsrun.connections.stages import Limits
+from tlsrun.connections.stages import ConnectionLimits
 from tlsrun.servers.builtin.pace import Pace
 from tlsrun.servers.builtin.patient import PatientSocket
 from tlsrun.servers.builtin.reader import ClientGone
@@ -81,7 +81,7 @@ class Aside:
             outbox.add(left)
 
     def _new_outbox(self) -> Outbox:
-        outlet = Outlet(flow=self._flow, leave=lambda: False, most=Limits.max_answer, room=self._room)
+        outlet = Outlet(flow=self._flow, leave=lambda: False, most=ConnectionLimits.max_answer, room=self._room)
         return Outbox(self._sock.send_at_once, outlet, self._seconds, changed=self._changed)
 
     def _wait_a_moment(self, want: ssl.SSLError) -> bool:

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from tlsrun.connections.stages import Limits
+from tlsrun.connections.stages import ConnectionLimits
 from tlsrun.http1.chunks import Chunked
 from tlsrun.servers.builtin.pace import Pace
 from tlsrun.servers.builtin.reader import ClientGone, Reader
@@ -108,9 +108,9 @@ class Body(io.RawIOBase):
         Arguments:
             room: for what all connections have collected.
         """
-        if self._over or (self._left or 0) > Limits.max_body:
+        if self._over or (self._left or 0) > ConnectionLimits.max_body:
             return
-        self._spool = Spool(_IN_MEMORY, most=Limits.max_body, room=room)
+        self._spool = Spool(_IN_MEMORY, most=ConnectionLimits.max_body, room=room)
         try:
             while not self._over and not self._spool.full:
                 self._spool.keep(self._next(_AT_ONCE))

@@ -13,7 +13,7 @@ from typing import Any
 
 from tlsrun import system
 from tlsrun.connections.server_context import ServerContext
-from tlsrun.connections.stages import Limits
+from tlsrun.connections.stages import ConnectionLimits
 from tlsrun.listening.notify import Watchdog
 from tlsrun.polling.waker import Waker
 from tlsrun.servers.builtin.connections import Connections
@@ -70,7 +70,7 @@ class Server:
         self.work = work
         self.quiet = quiet
         self.multithread = work.concurrent
-        self.bodies, self.answers = Room(Limits.room), Room(Limits.room)
+        self.bodies, self.answers = Room(ConnectionLimits.room), Room(ConnectionLimits.room)
         self._addresses = {sock: _server_address(sock) for sock in socks}
         self.server_address = self._addresses[socks[0]]
         self._watchdog = Watchdog()

@@ -17,7 +17,7 @@ from gunicorn.workers.sync import SyncWorker
 from tlsrun.account import Account
 from tlsrun.connections.connection import Connection
 from tlsrun.connections.reactor import Reactor
-from tlsrun.connections.stages import Limits
+from tlsrun.connections.stages import ConnectionLimits
 from tlsrun.servers.gunicorn.awaited import awaited
 from tlsrun.servers.gunicorn.older import refuse_doubled
 from tlsrun.threads.leader import LeaderFollowers
@@ -232,11 +232,11 @@ def _leave_roots_group(account: Account | None) -> None:
         os.setgid(account.gid)
 
 
-def _limits(worker: Any, *, patience: float) -> Limits:
+def _limits(worker: Any, *, patience: float) -> ConnectionLimits:
     seconds = worker.app.plan.handshake_timeout
-    return Limits(
+    return ConnectionLimits(
         handshake_timeout=seconds, head_timeout=seconds, patience=patience or None, max_head=_max_head(worker.cfg),
-        awaited=functools.partial(awaited, most=Limits.max_body),
+        awaited=functools.partial(awaited, most=ConnectionLimits.max_body),
     )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 
-from tlsrun.edge.limits import Limits
+from tlsrun.edge.limits import EdgeLimits
 from tlsrun.edge.loop import serve
 from tlsrun.edge.server import Edge
 from tlsrun.servers.uwsgi.board import Board, Phase, Wish, wait
@@ -57,7 +57,7 @@ def _serve(service: Service, number: int) -> None:
         service.place.listening.sockets,
         service.certificates.context,
         upstream=service.place.upstream,
-        limits=Limits(variables=service.packet, grace=service.mercy),
+        limits=EdgeLimits(variables=service.packet, grace=service.mercy),
         handshake_timeout=service.handshake_timeout,
         facts=connection_facts,
         trusted=service.trusted,

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from tlsrun.deciding.facts import gather
 from tlsrun.deciding.plan import Plan, decide
-from tlsrun.edge.limits import Limits
+from tlsrun.edge.limits import EdgeLimits
 from tlsrun.edge.loop import serve
 from tlsrun.endpoint import Endpoint
 from tlsrun.errors import ConfigurationError
@@ -69,7 +69,7 @@ def _serve() -> None:
         listeners,
         certificates.context,
         upstream=uwsgi.opt["socket"].decode(),
-        limits=Limits(variables=int(uwsgi.opt["buffer-size"])),
+        limits=EdgeLimits(variables=int(uwsgi.opt["buffer-size"])),
         handshake_timeout=plan.handshake_timeout,
         facts=connection_facts,
         trusted=plan.front.peers,
