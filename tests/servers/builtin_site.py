@@ -24,7 +24,7 @@ from tlsrun.endpoint import Endpoint
 from tlsrun.listening.address import Listener
 from tlsrun.listening.opening import open_all
 from tlsrun.servers import builtin
-from tlsrun.servers.builtin.options import Options
+from tlsrun.servers.builtin.options import BuiltinOptions
 from tlsrun.servers.builtin.server import Server
 from tlsrun.servers.builtin.work import Work
 from tlsrun.servers.certificates import certificates_of
@@ -305,7 +305,7 @@ def serving(
     """Serve in this process, by the server itself; yields its address."""
     endpoint = Endpoint(host=host, port=0)
     certificates = certificates_of(plan_of(paths, endpoint, handshake_timeout=handshake_timeout))
-    chosen = Options(**options)
+    chosen = BuiltinOptions(**options)
     sock = open_all([Listener(place=endpoint)], backlog=chosen.backlog).sockets[0]
     server = Server([sock], certificates.context, with_facts(app), handler, options=chosen, work=Work(threads))
     address = sock.getsockname()[:2]

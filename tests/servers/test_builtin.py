@@ -6,7 +6,7 @@ import pytest
 
 from tlsrun.errors import ConfigurationError
 from tlsrun.servers import builtin
-from tlsrun.servers.builtin.options import Options, read_options
+from tlsrun.servers.builtin.options import BuiltinOptions, read_options
 from tlsrun.servers.builtin.pace import Pace
 from tlsrun.settings.mapping import Unsupported
 from tlsrun.settings.table import SPECS
@@ -23,13 +23,13 @@ def test_is_always_there() -> None:
     """It needs nothing that is not there."""
     facts = builtin.SERVER.probe()
     assert (facts.name, facts.missing, facts.mapping) == ("builtin", None, builtin.SERVER.facts.mapping)
-    assert builtin.SERVER.option_names() == Options.__dataclass_fields__.keys()
+    assert builtin.SERVER.option_names() == BuiltinOptions.__dataclass_fields__.keys()
 
 
 def test_options_may_be_text() -> None:
     """Values from a command line or an environment are converted."""
     options = read_options({"keep_alive": "2.5", "max_connections": "10", "evalex": "off", "grace": 0})
-    assert options == Options(keep_alive=2.5, max_connections=10, evalex=False, grace=0)
+    assert options == BuiltinOptions(keep_alive=2.5, max_connections=10, evalex=False, grace=0)
 
 
 def test_every_wrong_option_is_said() -> None:

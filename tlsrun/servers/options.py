@@ -83,7 +83,7 @@ def mapping(value: Any) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class ServerOptions:
     """The options of one server.
 
     Arguments:

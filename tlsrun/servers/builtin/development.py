@@ -15,7 +15,7 @@ from typing import Any
 from tlsrun.deciding.plan import Plan
 from tlsrun.optional import require
 from tlsrun.servers.builtin.lifecycle import RELOAD_GRACE, start, stop
-from tlsrun.servers.builtin.options import Options
+from tlsrun.servers.builtin.options import BuiltinOptions
 from tlsrun.servers.builtin.server import Server
 from tlsrun.servers.builtin.signals import StopSignals
 from tlsrun.servers.duties import Duties
@@ -109,7 +109,7 @@ def _wait(child: subprocess.Popen[bytes]) -> int:
             continue
 
 
-def serve_watched(server: Server, duties: Duties, plan: Plan, options: Options) -> int:
+def serve_watched(server: Server, duties: Duties, plan: Plan, options: BuiltinOptions) -> int:
     """Serve, in a child, until a source file changes or a signal comes.
 
     Returns:
@@ -152,7 +152,7 @@ def _leave() -> None:
     raise _Stop
 
 
-def with_debugger(application: Callable[..., Any], plan: Plan, options: Options) -> Callable[..., Any]:
+def with_debugger(application: Callable[..., Any], plan: Plan, options: BuiltinOptions) -> Callable[..., Any]:
     """The application inside Werkzeug's debugger."""
     debug = require("werkzeug.debug", extra="flask", wanted_by="the debugger")
     debugged = debug.DebuggedApplication(application, evalex=options.evalex)

@@ -17,7 +17,7 @@ from tlsrun.reloading.predecessors import Predecessors
 from tlsrun.reloading.trial import ends_here
 from tlsrun.servers.broken import broken_for
 from tlsrun.servers.builtin import development, lifecycle
-from tlsrun.servers.builtin.options import Options, read
+from tlsrun.servers.builtin.options import BuiltinOptions, read
 from tlsrun.servers.builtin.server import Server
 from tlsrun.servers.builtin.work import Work
 from tlsrun.servers.certificates import certificates_of
@@ -83,7 +83,7 @@ def launch(plan: Plan, application: Callable[..., Any]) -> int:
         return lifecycle.serve(server, duties, sockets, Predecessors())
 
 
-def _wrapped(application: Callable[..., Any], plan: Plan, options: Options) -> Callable[..., Any]:
+def _wrapped(application: Callable[..., Any], plan: Plan, options: BuiltinOptions) -> Callable[..., Any]:
     if plan.framework == "bottle":
         return for_bottle(application, tells=True)
     return development.with_debugger(application, plan, options) if plan.development.debugs else application

@@ -11,7 +11,7 @@ from tlsrun.errors import ConfigurationError, Problem, did_you_mean
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class BuiltinOptions:
     """Bounds and habits. Times are seconds.
 
     Arguments:
@@ -46,21 +46,21 @@ _FALSE = ("false", "no", "off", "0")
 
 def names() -> frozenset[str]:
     """Those that there are."""
-    return frozenset(field.name for field in fields(Options))
+    return frozenset(field.name for field in fields(BuiltinOptions))
 
 
-def read(plan: Plan) -> Options:
+def read(plan: Plan) -> BuiltinOptions:
     """The options of a plan; as `read_options`."""
     return read_options(plan.server_options)
 
 
-def read_options(given: Mapping[str, Any]) -> Options:
+def read_options(given: Mapping[str, Any]) -> BuiltinOptions:
     """The options that ``given`` sets, the others at their defaults; numbers and booleans may be text.
 
     Raises:
         ConfigurationError: with every unknown name and every value that will not do.
     """
-    kinds = {field.name: type(field.default) for field in fields(Options)}
+    kinds = {field.name: type(field.default) for field in fields(BuiltinOptions)}
     problems, values = [], {}
     for name, value in given.items():
         if name not in kinds:
@@ -72,7 +72,7 @@ def read_options(given: Mapping[str, Any]) -> Options:
             problems.append(Problem(where=_where(name), what=f"{value!r} is {error}", remedy="Correct the value"))
     if problems:
         raise ConfigurationError(problems)
-    return Options(**values)
+    return BuiltinOptions(**values)
 
 
 def _where(name: str) -> str:

@@ -17,7 +17,7 @@ from tlsrun.connections.stages import ConnectionLimits
 from tlsrun.listening.notify import Watchdog
 from tlsrun.polling.waker import Waker
 from tlsrun.servers.builtin.connections import Connections
-from tlsrun.servers.builtin.options import Options
+from tlsrun.servers.builtin.options import BuiltinOptions
 from tlsrun.servers.builtin.patient import PatientSocket
 from tlsrun.servers.builtin.threads import ConnectionThreads, Served
 from tlsrun.servers.builtin.work import Work
@@ -55,7 +55,7 @@ class Server:
         application: Callable[..., Any],
         handler: Callable[[Any, Any, Any], Served],
         *,
-        options: Options,
+        options: BuiltinOptions,
         work: Work,
         quiet: bool = False,
         leave: Callable[[], None] = lambda: None,

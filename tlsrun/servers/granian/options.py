@@ -8,7 +8,7 @@ from typing import Any
 
 from tlsrun.deciding.plan import Plan
 from tlsrun.optional import require
-from tlsrun.servers.options import Options, Parse, boolean, instead, integer, mapping, path, several, text
+from tlsrun.servers.options import ServerOptions, Parse, boolean, instead, integer, mapping, path, several, text
 
 _THREADS = 4
 _BACKLOG = 1024
@@ -114,7 +114,7 @@ _ALLOWED: dict[str, Parse] = {
 }
 
 
-OPTIONS = Options(
+OPTIONS = ServerOptions(
     title="Granian",
     noun="parameter",
     help="`granian --help` for what there is",

@@ -6,7 +6,7 @@ from typing import Any
 
 from tlsrun.deciding.plan import Plan
 from tlsrun.optional import require
-from tlsrun.servers.options import Options, Parse, boolean, instead, integer, mapping, seconds, several, text
+from tlsrun.servers.options import ServerOptions, Parse, boolean, instead, integer, mapping, seconds, several, text
 
 THREADS = 4
 _BACKLOG = 1024
@@ -87,7 +87,7 @@ _ALLOWED: dict[str, Parse] = {
 }
 
 
-OPTIONS = Options(
+OPTIONS = ServerOptions(
     title="Hypercorn",
     noun="option",
     help="Hypercorn's documentation for its options",
