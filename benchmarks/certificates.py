@@ -32,7 +32,9 @@ def issue(authority: CertificateAuthority, names: Sequence[str], *, key: str = "
     return issue_leaf(authority, names, now=_now(), key_type=KEY_TYPES[key])
 
 
-def write_pair(authority: CertificateAuthority, folder: Path, name: str, *, key: str = "ecdsa", address: bool = True) -> Files:
+def write_pair(
+    authority: CertificateAuthority, folder: Path, name: str, *, key: str = "ecdsa", address: bool = True
+) -> Files:
     """Issue a certificate for ``name``, and 127.0.0.1 too if wished, into a folder of that name."""
     identity = issue(authority, [name, "127.0.0.1"] if address else [name], key=key)
     below = folder / name

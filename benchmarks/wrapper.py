@@ -15,7 +15,7 @@ from tlsrun.certificates.identity import Identity
 from tlsrun.connections.server_context import ServerContext
 from tlsrun.tls.context import create_context
 from tlsrun.tls.policy import Policy
-from tlsrun.wsgi import Facts, application, facts_from_certificate, facts_from_tls
+from tlsrun.wsgi import ConnectionFacts, application, facts_from_certificate, facts_from_tls
 from tlsrun.wsgi.facts import TLSConnection, Untold
 
 #: As a browser's request looks to an application.
@@ -43,7 +43,7 @@ def measure(calls: int) -> dict[str, float]:
     """
     identity = issue(new_authority(), ["www.example.org"])
     tls = _handshake(identity)
-    client = Facts(tls, **facts_from_certificate(identity.certificate.public_bytes(Encoding.DER)))
+    client = ConnectionFacts(tls, **facts_from_certificate(identity.certificate.public_bytes(Encoding.DER)))
     environs: dict[str, dict[str, Any]] = {
         "no TLS": {**_REQUEST, "wsgi.url_scheme": "http"},
         "TLS": {**_REQUEST, "wsgi.url_scheme": "https", "gunicorn.socket": Untold(tls)},
@@ -58,7 +58,7 @@ def _time(app: Callable[..., Any], environ: dict[str, Any], calls: int) -> float
     return min(timeit.repeat(lambda: app(dict(environ), None), number=calls, repeat=7)) / calls
 
 
-def _handshake(identity: Identity) -> Facts:
+def _handshake(identity: Identity) -> ConnectionFacts:
     """The facts of a real connection, in memory."""
     context = create_context(identity, Policy(), context_class=ServerContext)
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()

@@ -23,7 +23,9 @@ ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 class Site:
     """What a test asks of it."""
 
-    def __init__(self, paths: Paths, limits: ConnectionLimits, *, listener: socket.socket | None = None, **more: Any) -> None:
+    def __init__(
+        self, paths: Paths, limits: ConnectionLimits, *, listener: socket.socket | None = None, **more: Any
+    ) -> None:
         self.listener = listener or socket.create_server(("127.0.0.1", 0), backlog=600)
         self.address: Address = self.listener.getsockname()
         self.ready: queue.SimpleQueue[Connection] = queue.SimpleQueue()

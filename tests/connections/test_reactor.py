@@ -166,7 +166,10 @@ def test_a_head_with_bare_line_feeds_is_delivered(site: Site, ca_file: Path, hea
 
 def test_a_head_without_end_is_delivered_at_its_limit(localhost_cert: Paths, ca_file: Path) -> None:
     """The server says in words that it is too large."""
-    with reacting(localhost_cert, ConnectionLimits(max_head=1000)) as site, tls_connect(site.address, ca_file) as client:
+    with (
+        reacting(localhost_cert, ConnectionLimits(max_head=1000)) as site,
+        tls_connect(site.address, ca_file) as client,
+    ):
         client.sendall(b"GET /" + b"x" * 900)
         assert site.nothing_comes()
         client.sendall(b"x" * 200)

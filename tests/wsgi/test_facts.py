@@ -127,7 +127,7 @@ def test_a_certificate_that_cannot_be_read(caplog: pytest.LogCaptureFixture) -> 
 
 
 def test_facts_are_a_type_of_their_own() -> None:
-    """A plain dict is not Facts, which is how the middleware tells its own work from something alike."""
+    """A plain dict is not ConnectionFacts, which is how the middleware tells its own work from something alike."""
     assert type(facts_from_certificate(b"")) is ConnectionFacts
 
 

@@ -13,7 +13,7 @@ from tlsrun.connections.outbox import Outlet
 from tlsrun.connections.remains import Remains
 from tlsrun.connections.request_socket import RequestSocket
 from tlsrun.connections.server_context import ServerContext
-from tlsrun.connections.stages import PendingBody, ConnectionLimits, Loop, Next, State
+from tlsrun.connections.stages import ConnectionLimits, Loop, Next, PendingBody, State
 from tlsrun.spool import Spool
 
 #: What a client may still send after the end, in bytes, before it is cut off: an upload that nobody reads, and whose

@@ -107,7 +107,9 @@ def _sources(folder: Path, wanted: Sequence[str]) -> IdentitySources:
     )
 
 
-def _kept(sources: IdentitySources, ca: CertificateAuthority, wanted: Sequence[str], now: datetime.datetime) -> Identity | None:
+def _kept(
+    sources: IdentitySources, ca: CertificateAuthority, wanted: Sequence[str], now: datetime.datetime
+) -> Identity | None:
     """The certificate in the files, if it will do."""
     try:
         identity, _ = load_identity(sources)

@@ -123,9 +123,13 @@ def misdirected(*, head_only: bool, note: str = "") -> PlainHttpResponse:
     return in_words(421, words, head_only=head_only, note=note)
 
 
-def in_words(status: int, text: str, *, head_only: bool = False, note: str = "", level: int = logging.INFO) -> PlainHttpResponse:
+def in_words(
+    status: int, text: str, *, head_only: bool = False, note: str = "", level: int = logging.INFO
+) -> PlainHttpResponse:
     """A refusal, in a sentence."""
-    return PlainHttpResponse(status=status, body=f"{text}\n".encode("ascii"), with_body=not head_only, note=note, level=level)
+    return PlainHttpResponse(
+        status=status, body=f"{text}\n".encode("ascii"), with_body=not head_only, note=note, level=level
+    )
 
 
 def too_slow(seconds: float) -> PlainHttpResponse:

@@ -64,7 +64,12 @@ class TLSListener:
         self._asked = self._ending = False  # the monitor is to let `accept` move them on again; all is to end
         self._monitor = Monitor(self._step_meanwhile, patience=_PATIENCE)
         self._reactor = Reactor(
-            listeners, context, self._ready.append, limits=limits or ConnectionLimits(), capacity=1, max_waiting=max_waiting
+            listeners,
+            context,
+            self._ready.append,
+            limits=limits or ConnectionLimits(),
+            capacity=1,
+            max_waiting=max_waiting,
         )
         if alarm is not None:
             self._reactor.attend(alarm, self._hear)

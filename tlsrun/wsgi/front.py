@@ -83,7 +83,9 @@ class Heard:
         elif self.scheme == "http":
             facts.pop("HTTPS", None)
         if self.certificate is not None:
-            facts = ConnectionFacts({name: value for name, value in facts.items() if not name.startswith("SSL_CLIENT_")})
+            facts = ConnectionFacts(
+                {name: value for name, value in facts.items() if not name.startswith("SSL_CLIENT_")}
+            )
             facts.update(self.certificate)
         return facts
 

@@ -47,7 +47,9 @@ def sight(app: App) -> dict[str, Any] | None:
 
 
 def _environ(host: str, more: dict[str, str]) -> dict[str, Any]:
-    facts = ConnectionFacts(HTTPS="on", SSL_PROTOCOL="TLSv1.3", SSL_CIPHER="TLS_AES_256_GCM_SHA384", SSL_CLIENT_VERIFY="NONE")
+    facts = ConnectionFacts(
+        HTTPS="on", SSL_PROTOCOL="TLSv1.3", SSL_CIPHER="TLS_AES_256_GCM_SHA384", SSL_CLIENT_VERIFY="NONE"
+    )
     environ: dict[str, Any] = {
         "REQUEST_METHOD": "GET", "PATH_INFO": "/", "HTTP_HOST": host, "SERVER_NAME": host, "SERVER_PORT": "443",
         "REMOTE_ADDR": _CLIENT, "wsgi.url_scheme": "https", "tlsrun.socket": Untold(facts), **more,

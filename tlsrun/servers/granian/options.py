@@ -8,7 +8,7 @@ from typing import Any
 
 from tlsrun.deciding.plan import Plan
 from tlsrun.optional import require
-from tlsrun.servers.options import ServerOptions, Parse, boolean, instead, integer, mapping, path, several, text
+from tlsrun.servers.options import Parse, ServerOptions, boolean, instead, integer, mapping, path, several, text
 
 _THREADS = 4
 _BACKLOG = 1024
