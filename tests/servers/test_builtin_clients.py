@@ -17,7 +17,7 @@ from tests.servers.builtin_site import ENTERED, RELEASED, Talk, serving
 from tests.support.certs import Paths
 from tests.support.clients import Address, https_get, stalled
 from tests.support.process import PATIENCE, eventually, in_time
-from tlsrun.servers.builtin.connections import Phase
+from tlsrun.servers.builtin.connections import ConnectionState
 from tlsrun.servers.builtin.server import Server
 from tlsrun.servers.builtin.with_stdlib import StandardHandler
 
@@ -152,7 +152,7 @@ def test_too_many_clients_cost_the_oldest_that_waits(localhost_cert: Paths, ca_f
 
 def _idle(server: Server, number: int) -> bool:
     """Whether so many wait for a request: an answer arrives before its thread waits again."""
-    return server.connections.count(Phase.IDLE) == number
+    return server.connections.count(ConnectionState.IDLE) == number
 
 
 def test_service_waits_when_all_are_busy(localhost_cert: Paths, ca_file: Path) -> None:

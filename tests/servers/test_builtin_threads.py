@@ -14,7 +14,7 @@ from tests.servers.builtin_site import ENTERED, RELEASED, TOGETHER, Talk, servin
 from tests.support.certs import Paths
 from tests.support.clients import Address
 from tests.support.process import PATIENCE, eventually
-from tlsrun.servers.builtin.connections import Phase
+from tlsrun.servers.builtin.connections import ConnectionState
 from tlsrun.servers.builtin.server import Server
 from tlsrun.servers.builtin.with_stdlib import StandardHandler
 from tlsrun.threads import leader, workload
@@ -27,7 +27,7 @@ def kept(number: int, paths: Paths, ca_file: Path, **options: Any) -> Iterator[t
         talks = [stack.enter_context(Talk(address, ca_file)) for _ in range(number)]
         for talk in talks:
             assert talk.get().answer()[0] == 200
-        eventually(lambda: server.connections.count(Phase.IDLE) == number)
+        eventually(lambda: server.connections.count(ConnectionState.IDLE) == number)
         yield talks, address, server
 
 

@@ -40,7 +40,7 @@ def nobody(host: str) -> bool:
     return False
 
 
-class Phase(enum.Enum):
+class OpeningPhase(enum.Enum):
     """Where an opening is; nothing more is seen of it after the last byte before TLS."""
 
     PROXY = "a trusted proxy is about to say who the client is"
@@ -103,7 +103,7 @@ class Opening:
         self._first = self._held = b""
         introducers = getattr(context, "introducers", None)
         awaited = introducers and isinstance(peer, tuple) and peer[0] in introducers
-        self._phase = Phase.PROXY if awaited else Phase.HELLO
+        self._phase = OpeningPhase.PROXY if awaited else OpeningPhase.HELLO
 
     def see(self, data: bytes) -> Step:
         """What to do about ``data``, which lies on the wire behind what was taken; b"" is the end of the stream.
@@ -146,14 +146,14 @@ class Opening:
         self._held = b""
         self.introduced = found.source
         self.peer = found.source or self.peer
-        self._phase = Phase.HELLO
+        self._phase = OpeningPhase.HELLO
         return Step(take=found.size - taken)
 
     def _hello(self, data: bytes) -> Step:
         if plain.kind_of(data) is plain.First.TLS:
             self._first = data[:_FIRST]
             return _SHAKE
-        self._phase = Phase.PLAIN
+        self._phase = OpeningPhase.PLAIN
         return self._plain(data)
 
     def _plain(self, data: bytes) -> Step:
@@ -171,8 +171,8 @@ class Opening:
         return Step(then=Then.LINGER, take=size, send=answer, words=failure.words)
 
 
-_SEES: dict[Phase, Callable[[Opening, bytes], Step]] = {
-    Phase.PROXY: Opening._proxy,
-    Phase.HELLO: Opening._hello,
-    Phase.PLAIN: Opening._plain,
+_SEES: dict[OpeningPhase, Callable[[Opening, bytes], Step]] = {
+    OpeningPhase.PROXY: Opening._proxy,
+    OpeningPhase.HELLO: Opening._hello,
+    OpeningPhase.PLAIN: Opening._plain,
 }

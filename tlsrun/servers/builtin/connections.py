@@ -9,7 +9,7 @@ import time
 from tlsrun.connections.sockets import ServerSocket
 
 
-class Phase(enum.Enum):
+class ConnectionState(enum.Enum):
     """What a connection is about."""
 
     FRESH = "it was accepted; nothing of a request is there, perhaps not even of the handshake"
@@ -19,7 +19,7 @@ class Phase(enum.Enum):
 
 
 #: Waiting for the client, who has no claim yet; in this order room is made.
-_UNCLAIMED = (Phase.FRESH, Phase.IDLE)
+_UNCLAIMED = (ConnectionState.FRESH, ConnectionState.IDLE)
 _LOOK = 0.5  # seconds between two looks at a stop, at most
 
 
@@ -29,7 +29,7 @@ class _Place:
     __slots__ = ("phase", "since")
 
     def __init__(self) -> None:
-        self.phase = Phase.FRESH
+        self.phase = ConnectionState.FRESH
         self.since = time.monotonic()
 
 
@@ -55,7 +55,7 @@ class Connections:
     def __len__(self) -> int:
         return len(self._places)
 
-    def count(self, phase: Phase) -> int:
+    def count(self, phase: ConnectionState) -> int:
         """How many are in this phase."""
         with self._changed:
             return sum(place.phase is phase for place in self._places.values())
@@ -65,7 +65,7 @@ class Connections:
         with self._changed:
             self._places[sock] = _Place()
 
-    def move(self, sock: ServerSocket, phase: Phase) -> bool:
+    def move(self, sock: ServerSocket, phase: ConnectionState) -> bool:
         """A connection goes on to another phase.
 
         Returns:
@@ -79,10 +79,10 @@ class Connections:
         place.since = time.monotonic()
         return not self._stopping or self._move_at_stop(phase)
 
-    def _move_at_stop(self, phase: Phase) -> bool:
+    def _move_at_stop(self, phase: ConnectionState) -> bool:
         with self._changed:
             self._changed.notify_all()
-        return phase is not Phase.IDLE or self._last_word > 0
+        return phase is not ConnectionState.IDLE or self._last_word > 0
 
     def remove(self, sock: ServerSocket) -> None:
         """A connection is over."""
@@ -111,12 +111,12 @@ class Connections:
             self._changed.wait_for(lambda: len(self._places) < number, seconds)
 
     def _end_oldest(self) -> None:
-        for phases in (_UNCLAIMED, (Phase.RECEIVING,)):
+        for phases in (_UNCLAIMED, (ConnectionState.RECEIVING,)):
             waiting = [(place.since, sock) for sock, place in self._places.items() if place.phase in phases]
             if waiting:
                 _, oldest = min(waiting, key=lambda one: one[0])
                 # It stays here until its thread has closed it; until then it is not the one to be chosen again.
-                self._places[oldest].phase = Phase.BUSY
+                self._places[oldest].phase = ConnectionState.BUSY
                 oldest.stop_reading("too many connections")
                 return
 
@@ -125,7 +125,7 @@ class Connections:
         latest = time.monotonic() - seconds
         with self._changed:
             for sock, place in self._places.items():
-                if place.phase is Phase.IDLE and place.since < latest:
+                if place.phase is ConnectionState.IDLE and place.since < latest:
                     sock.stop_reading()
 
     def stop(self, seconds: float) -> None:
@@ -139,9 +139,9 @@ class Connections:
             self._changed.notify_all()
             self._end_idle()
             self._changed.wait_for(
-                lambda: all(place.phase is not Phase.FRESH for place in self._places.values()), seconds
+                lambda: all(place.phase is not ConnectionState.FRESH for place in self._places.values()), seconds
             )
-            self._wake(Phase.FRESH)
+            self._wake(ConnectionState.FRESH)
 
     def linger(self, seconds: float) -> None:
         """Want one further request of each client at most, and tell so with its answer; to be called before `stop`.
@@ -155,10 +155,10 @@ class Connections:
         with self._changed:
             self._stopping, self._last_word = True, seconds
             self._changed.wait_for(
-                lambda: all(place.phase is not Phase.IDLE for place in self._places.values()), seconds
+                lambda: all(place.phase is not ConnectionState.IDLE for place in self._places.values()), seconds
             )
 
-    def _wake(self, phase: Phase) -> None:
+    def _wake(self, phase: ConnectionState) -> None:
         for sock, place in self._places.items():
             if place.phase is phase:
                 sock.stop_reading("the server stops")
@@ -167,7 +167,7 @@ class Connections:
         """Wake those who have had the time for another request; returns how many seconds the next one still has."""
         now, left = time.monotonic(), _LOOK
         for sock, place in self._places.items():
-            if place.phase is Phase.IDLE:
+            if place.phase is ConnectionState.IDLE:
                 has = place.since + self._last_word - now
                 if has <= 0:
                     sock.stop_reading("the server stops")

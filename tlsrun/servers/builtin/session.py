@@ -16,7 +16,7 @@ from tlsrun.http1.head import Head
 from tlsrun.http1.refusal import Refused
 from tlsrun.proxies.peers import unmapped
 from tlsrun.servers.builtin.aside import Aside
-from tlsrun.servers.builtin.connections import Phase
+from tlsrun.servers.builtin.connections import ConnectionState
 from tlsrun.servers.builtin.dates import http_date, log_date
 from tlsrun.servers.builtin.pace import Pace
 from tlsrun.servers.builtin.patient import PatientSocket
@@ -71,7 +71,7 @@ class Session(BaseHTTPRequestHandler):
 
     def serve(self) -> bool:
         """Wait for a request, and answer it; returns whether another may come."""
-        return self._safely(self._one_request) and self.site.connections.move(self.sock, Phase.IDLE)
+        return self._safely(self._one_request) and self.site.connections.move(self.sock, ConnectionState.IDLE)
 
     def stopped(self) -> bool:
         """Whether nothing more is to be read."""
@@ -122,13 +122,13 @@ class Session(BaseHTTPRequestHandler):
         options, connections = self.site.options, self.site.connections
         if not self._reader.wait(options.keep_alive):
             return False
-        connections.move(self.sock, Phase.RECEIVING)
+        connections.move(self.sock, ConnectionState.RECEIVING)
         try:
             head = self._reader.head(options.head_timeout)
         except Refused as refusal:
             self._refuse(refusal)
             return False
-        connections.move(self.sock, Phase.BUSY)
+        connections.move(self.sock, ConnectionState.BUSY)
         self._http10 = head.http10
         return self._answer(head)
 

@@ -14,7 +14,7 @@ TICK = 0.02  # seconds between two looks at it
 _SLOT = struct.Struct("=II")
 
 
-class Phase(enum.IntEnum):
+class EdgePhase(enum.IntEnum):
     """Where an edge is in its life."""
 
     STARTING = 0
@@ -40,7 +40,7 @@ class EdgeState:
     """
 
     pid: int
-    phase: Phase
+    phase: EdgePhase
 
 
 class Board:
@@ -66,7 +66,7 @@ class Board:
     def wish(self, wish: Wish) -> None:
         _SLOT.pack_into(self._memory, 0, wish, 0)
 
-    def report(self, edge: int, pid: int, phase: Phase) -> None:
+    def report(self, edge: int, pid: int, phase: EdgePhase) -> None:
         """Say where an edge is.
 
         Arguments:
@@ -76,14 +76,14 @@ class Board:
 
     def all_serve(self) -> bool:
         """Whether every edge takes connections."""
-        return [edge.phase for edge in self.edges()] == [Phase.SERVING] * self._edges
+        return [edge.phase for edge in self.edges()] == [EdgePhase.SERVING] * self._edges
 
     def edges(self) -> Iterator[EdgeState]:
         """Every edge that has ever said something."""
         for number in range(1, self._edges + 1):
             pid, phase = _SLOT.unpack_from(self._memory, _SLOT.size * number)
             if pid:
-                yield EdgeState(pid=pid, phase=Phase(phase))
+                yield EdgeState(pid=pid, phase=EdgePhase(phase))
 
 
 def wait(condition: Callable[[], bool], seconds: float | None) -> bool:

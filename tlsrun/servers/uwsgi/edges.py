@@ -8,7 +8,7 @@ import signal
 from tlsrun.edge.limits import EdgeLimits
 from tlsrun.edge.loop import serve
 from tlsrun.edge.server import Edge
-from tlsrun.servers.uwsgi.board import Board, Phase, Wish, wait
+from tlsrun.servers.uwsgi.board import Board, EdgePhase, Wish, wait
 from tlsrun.servers.uwsgi.hold import hear
 from tlsrun.servers.uwsgi.service import STOP, Service
 from tlsrun.wsgi.facts import connection_facts
@@ -33,7 +33,7 @@ def run(service: Service, number: int) -> None:
         _serve(service, number)
     _handle(signal.SIG_IGN, *STOP)
     _handle(signal.SIG_DFL, signal.SIGHUP)
-    board.report(number, os.getpid(), Phase.DRAINED)
+    board.report(number, os.getpid(), EdgePhase.DRAINED)
     wait(lambda: board.wish is not Wish.SERVE, _WITNESS)
     wait(lambda: board.wish is not Wish.DRAIN, None)
 
@@ -44,14 +44,14 @@ def _handle(how: signal.Handlers, *numbers: signal.Signals) -> None:
 
 
 def _ready(board: Board, number: int, edge: Edge) -> None:
-    board.report(number, os.getpid(), Phase.SERVING)
+    board.report(number, os.getpid(), EdgePhase.SERVING)
     # A signal that came before the event loop ran may be lost (uvloop 0.23).
     if board.wish is not Wish.SERVE:
         edge.stop()
 
 
 def _serve(service: Service, number: int) -> None:
-    service.board.report(number, os.getpid(), Phase.STARTING)
+    service.board.report(number, os.getpid(), EdgePhase.STARTING)
     service.duties.start()
     serve(
         service.place.listening.sockets,

@@ -25,7 +25,7 @@ from typing import Any
 
 from tlsrun.listening.notify import STOPPING, Watchdog, notify, serves
 from tlsrun.reloading.reload import LOOK, Reload
-from tlsrun.servers.uwsgi.board import TICK, Phase, Wish, wait
+from tlsrun.servers.uwsgi.board import TICK, EdgePhase, Wish, wait
 from tlsrun.servers.uwsgi.hold import Hold, hear
 from tlsrun.servers.uwsgi.service import RELOAD, RELOAD_NOW, STOP, STOP_NOW, Service
 
@@ -151,7 +151,7 @@ class Keeper:
         """Tell the edges to take no more connections and finish, and wait until they have."""
         self._board.wish = Wish.DRAIN
         while not enough():
-            busy = {edge.pid for edge in self._board.edges() if edge.phase is not Phase.DRAINED}
+            busy = {edge.pid for edge in self._board.edges() if edge.phase is not EdgePhase.DRAINED}
             # A master that ends already starts none in the place of one that has gone.
             if not any(map(_is_alive, busy)):
                 return
