@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.support.clients import client_hello
-from tlsrun.connections.opening import Opening, Step, Then, nobody
+from tlsrun.connections.opening import Opening, OpeningStep, Then, nobody
 from tlsrun.proxies import proxy_protocol
 from tlsrun.proxies.peers import Peers, read_peers
 
@@ -33,13 +33,13 @@ def opening(peer: Any = ("192.0.2.9", 5), *, allowed: Callable[[str], bool] = no
     return Opening(context, peer, 10)
 
 
-def show(one: Opening, pieces: list[bytes]) -> tuple[Step, bytes]:
+def show(one: Opening, pieces: list[bytes]) -> tuple[OpeningStep, bytes]:
     """Show pieces one after the other, as a socket does: what was not taken is seen again, with what came since.
 
     Returns:
         the last step, and what was not taken.
     """
-    wire, step = b"", Step()
+    wire, step = b"", OpeningStep()
     for piece in pieces:
         wire += piece
         while wire or not piece:
@@ -58,7 +58,7 @@ def cuts(data: bytes) -> list[list[bytes]]:
 def test_a_client_hello_is_left_to_openssl() -> None:
     """Nothing of it is taken, and its first byte is enough."""
     for hello in (client_hello(), b"\x16"):
-        assert show(opening(), [hello]) == (Step(then=Then.SHAKE), hello)
+        assert show(opening(), [hello]) == (OpeningStep(then=Then.SHAKE), hello)
 
 
 @pytest.mark.parametrize("header", [HEADER, proxy_protocol.SIGNATURE + b"\x21\x11\0\x0c" + bytes(
@@ -77,7 +77,7 @@ def test_a_proxy_that_speaks_for_itself() -> None:
     """It stays the client: UNKNOWN (version 1), LOCAL (version 2)."""
     for header in (b"PROXY UNKNOWN\r\n", proxy_protocol.SIGNATURE + b"\x20\0\0\0"):
         one = opening(PROXY)
-        assert show(one, [header + b"\x16"]) == (Step(then=Then.SHAKE), b"\x16")
+        assert show(one, [header + b"\x16"]) == (OpeningStep(then=Then.SHAKE), b"\x16")
         assert (one.peer, one.introduced) == (PROXY, None)
 
 
@@ -130,7 +130,7 @@ def test_a_head_that_does_not_end() -> None:
 def test_before_the_first_byte(error: OSError, then: Then, words: str, level: int) -> None:
     """Who says no word is logged quietly, unless it kept us waiting; in front of a proxy's header, too."""
     for one in (opening(), opening(PROXY)):
-        assert one.fail(error) == Step(then=then, words=words, level=level)
+        assert one.fail(error) == OpeningStep(then=then, words=words, level=level)
     step, _ = show(opening(PROXY), [HEADER[:9], b""])
     assert (step.words, step.level) == ("client closed, without a byte", logging.DEBUG)
 
@@ -148,4 +148,4 @@ def test_a_handshake_that_fails(error: OSError, then: Then, words: str) -> None:
     """After an alert the client has time to read it; who has gone, or took too long, has had it."""
     one = opening()
     show(one, [client_hello()])
-    assert one.fail(error) == Step(then=then, words=words)
+    assert one.fail(error) == OpeningStep(then=then, words=words)

@@ -8,7 +8,7 @@ import time
 from typing import Any, cast
 
 from tlsrun.connections.handshake import FAILURES
-from tlsrun.connections.opening import SIGHT, Opening, Step, Then
+from tlsrun.connections.opening import SIGHT, Opening, OpeningStep, Then
 from tlsrun.connections.outbox import Outlet
 from tlsrun.connections.remains import Remains
 from tlsrun.connections.request_socket import RequestSocket
@@ -71,7 +71,7 @@ class Arrival:
     def _open(self) -> Next:
         opening, context = self._opening, self._context
         assert opening is not None and context is not None  # noqa: S101, PT018 -- only `closing` goes without
-        step = Step()
+        step = OpeningStep()
         while step.then is Then.READ:
             step = opening.see(self.sock.recv(SIGHT, socket.MSG_PEEK))
             if step.take:
@@ -132,13 +132,13 @@ class Arrival:
     def _fail(self, error: Exception) -> Next:
         return Next.END if self._opening is None else self._part(self._opening.fail(error))
 
-    def _part(self, step: Step) -> Next:
+    def _part(self, step: OpeningStep) -> Next:
         """There will be no TLS."""
         self._log(step)
         if step.send:
             self.sock.send(step.send)  # it is small, and the first that is sent: it has room
         return self._leave() if step.then is Then.LINGER else Next.END
 
-    def _log(self, step: Step) -> None:
+    def _log(self, step: OpeningStep) -> None:
         self._opening = None
         FAILURES.failed(self.address, step.words, level=step.level)

@@ -12,7 +12,7 @@ PLAIN a whole one, or its end  all, up to a bound an answer, and `Then.LINGER` `
 
 In each of them, and in the handshake, an end, an error, or that time is over means `Then.CLOSE`; an alert was sent in
 the handshake, `Then.LINGER`. Whoever has the connection shows what lies on the wire (`Opening.see`) and does what the
-`Step` says: a blocking socket (`tlsrun.connections.shaking`), the reactor (`tlsrun.connections.arrival`), and TLS in
+`OpeningStep` says: a blocking socket (`tlsrun.connections.shaking`), the reactor (`tlsrun.connections.arrival`), and TLS in
 memory (`tlsrun.edge.channel`). The handshake is OpenSSL's; how it failed is told to `Opening.fail`.
 """
 
@@ -58,7 +58,7 @@ class Then(enum.Enum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Step:
+class OpeningStep:
     """What is to be done.
 
     Arguments:
@@ -76,7 +76,7 @@ class Step:
     level: int = logging.INFO
 
 
-_SHAKE = Step(then=Then.SHAKE)
+_SHAKE = OpeningStep(then=Then.SHAKE)
 
 
 class Opening:
@@ -105,35 +105,35 @@ class Opening:
         awaited = introducers and isinstance(peer, tuple) and peer[0] in introducers
         self._phase = OpeningPhase.PROXY if awaited else OpeningPhase.HELLO
 
-    def see(self, data: bytes) -> Step:
+    def see(self, data: bytes) -> OpeningStep:
         """What to do about ``data``, which lies on the wire behind what was taken; b"" is the end of the stream.
 
         To be called again after `Then.READ`, with what is left of ``data`` if that is not nothing.
         """
         return _SEES[self._phase](self, data)
 
-    def fail(self, error: BaseException) -> Step:
+    def fail(self, error: BaseException) -> OpeningStep:
         """What to do about an error: a socket's, OpenSSL's in the handshake, or TimeoutError when time is over."""
         if isinstance(error, proxy_protocol.Malformed):
-            return Step(then=Then.CLOSE, words=str(error))
+            return OpeningStep(then=Then.CLOSE, words=str(error))
         words = reason(error, self._first, timeout=self.seconds)
         # OpenSSL has sent an alert, which a reset would overtake.
         told = isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError)
         # Who closes without a word looked whether the port is open, or changed his mind.
         looked = not self._first and not isinstance(error, TimeoutError)
-        return Step(
+        return OpeningStep(
             then=Then.LINGER if told else Then.CLOSE,
             words=words if self._first else f"{words}, without a byte",
             level=logging.DEBUG if looked else logging.INFO,
         )
 
-    def give_way(self) -> Step:
+    def give_way(self) -> OpeningStep:
         """What to do when a newer connection gets the place."""
-        return Step(then=Then.CLOSE, words="it gave way to newer connections: too many wait at once")
+        return OpeningStep(then=Then.CLOSE, words="it gave way to newer connections: too many wait at once")
 
     # -- phases -----------------------------------------------------------------------------------------------
 
-    def _proxy(self, data: bytes) -> Step:
+    def _proxy(self, data: bytes) -> OpeningStep:
         if not data:
             return self.fail(ConnectionResetError())
         taken, self._held = len(self._held), self._held + data
@@ -142,36 +142,36 @@ class Opening:
         except proxy_protocol.Malformed as error:
             return self.fail(error)
         if found is None:
-            return Step(take=len(data))
+            return OpeningStep(take=len(data))
         self._held = b""
         self.introduced = found.source
         self.peer = found.source or self.peer
         self._phase = OpeningPhase.HELLO
-        return Step(take=found.size - taken)
+        return OpeningStep(take=found.size - taken)
 
-    def _hello(self, data: bytes) -> Step:
+    def _hello(self, data: bytes) -> OpeningStep:
         if plain.kind_of(data) is plain.First.TLS:
             self._first = data[:_FIRST]
             return _SHAKE
         self._phase = OpeningPhase.PLAIN
         return self._plain(data)
 
-    def _plain(self, data: bytes) -> Step:
+    def _plain(self, data: bytes) -> OpeningStep:
         size = min(len(data), plain.MAX_HEAD - len(self._held))
         self._held += data[:size]
         self._first = self._held[:_FIRST]
         kind = plain.kind_of(self._first)
         whole = kind is plain.First.HTTP and plain.head_is_whole(self._held)
         if data and not whole and kind is not plain.First.OTHER:
-            return Step(take=size)
+            return OpeningStep(take=size)
         answer = plain.answer(self._held, self._allowed) if kind is plain.First.HTTP else None
         failure = self.fail(ConnectionResetError())
         if answer is None:
-            return Step(then=Then.CLOSE, take=size, words=failure.words, level=failure.level)
-        return Step(then=Then.LINGER, take=size, send=answer, words=failure.words)
+            return OpeningStep(then=Then.CLOSE, take=size, words=failure.words, level=failure.level)
+        return OpeningStep(then=Then.LINGER, take=size, send=answer, words=failure.words)
 
 
-_SEES: dict[OpeningPhase, Callable[[Opening, bytes], Step]] = {
+_SEES: dict[OpeningPhase, Callable[[Opening, bytes], OpeningStep]] = {
     OpeningPhase.PROXY: Opening._proxy,
     OpeningPhase.HELLO: Opening._hello,
     OpeningPhase.PLAIN: Opening._plain,

@@ -12,7 +12,7 @@ from typing import Any
 
 from tlsrun import system
 from tlsrun.connections.handshake import FAILURES
-from tlsrun.connections.opening import SIGHT, Opening, Step, Then
+from tlsrun.connections.opening import SIGHT, Opening, OpeningStep, Then
 from tlsrun.tls.onlooker import in_words
 
 #: Seconds to wait, after the last byte that we send, for a client to close.
@@ -94,9 +94,9 @@ class ShakingSocket(ssl.SSLSocket):
             with contextlib.suppress(OSError):
                 self.settimeout(patience)
 
-    def _open(self, opening: Opening, deadline: float) -> Step:
+    def _open(self, opening: Opening, deadline: float) -> OpeningStep:
         """See to what comes before TLS; returns the step that ends it."""
-        step = Step()
+        step = OpeningStep()
         while step.then is Then.READ:
             self._end_by(deadline)
             if not system.SHUTDOWN_WAKES and not self.wait_until(system.READABLE, self.gettimeout()):
@@ -106,7 +106,7 @@ class ShakingSocket(ssl.SSLSocket):
                 self.read_plain(step.take)
         return step
 
-    def _part(self, step: Step, deadline: float) -> None:
+    def _part(self, step: OpeningStep, deadline: float) -> None:
         """There will be no TLS: say what is to be said, and have it read."""
         if step.then is Then.LINGER:
             with contextlib.suppress(OSError):

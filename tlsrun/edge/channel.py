@@ -12,7 +12,7 @@ import contextlib
 import ssl
 
 from tlsrun.connections.handshake import FAILURES
-from tlsrun.connections.opening import Opening, Step, Then
+from tlsrun.connections.opening import Opening, OpeningStep, Then
 from tlsrun.edge.carrier import Carrier
 
 _RECORD = 16384  # bytes of plaintext in one record (RFC 8446, section 5.1)
@@ -181,7 +181,7 @@ class Channel(Carrier):
         if self._incoming.pending and not self.closing:
             self._decrypt(tls)
 
-    def _part(self, step: Step) -> None:
+    def _part(self, step: OpeningStep) -> None:
         """There will be no TLS."""
         self._log(step)
         if step.send:
@@ -192,7 +192,7 @@ class Channel(Carrier):
             self.cut()
         self.refused()
 
-    def _log(self, step: Step) -> None:
+    def _log(self, step: OpeningStep) -> None:
         self._opening = None
         FAILURES.failed(self.peer, step.words, level=step.level)
 
