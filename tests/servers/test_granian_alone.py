@@ -24,7 +24,7 @@ from tlsrun.servers.granian.alone import has_body
 from tlsrun.servers.granian.collected import COLLECTED, Collected
 from tlsrun.servers.granian.hands import Hands
 from tlsrun.servers.granian.outbox import ClientGone, Outbox
-from tlsrun.servers.store import Stock
+from tlsrun.servers.store import SharedQuota
 
 MIB = 1 << 20
 
@@ -169,7 +169,7 @@ def test_so_much_of_a_body_is_collected(monkeypatch: pytest.MonkeyPatch) -> None
     """The rest is read when the application asks for it, by other means."""
     monkeypatch.setattr(collected, "COLLECTED", 100_000)
     text = bytes(range(256)) * 1000
-    stock = Stock(1 << 20, 1 << 20)
+    stock = SharedQuota(1 << 20, 1 << 20)
     source = _Source(text)
     body = Collected(source, lambda: source, stock)
     body.fill()
@@ -180,7 +180,7 @@ def test_so_much_of_a_body_is_collected(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_a_body_that_breaks_off() -> None:
     """What had come is read, then the reason is raised; what is not read is let go of."""
-    stock = Stock(70_000, 70_000)
+    stock = SharedQuota(70_000, 70_000)
     body = Collected(_Source(b"x" * 70_000, ConnectionResetError("gone")), lambda: None, stock)
     body.fill()
     assert body.ended
@@ -205,14 +205,14 @@ def _taken(answer: Outbox) -> list[bytes]:
 
 def test_an_answer_waits_for_its_client() -> None:
     """Its parts are taken in order, those that come while somebody waits for them too; then it ends, or breaks off."""
-    answer = Outbox(Stock(1 << 20, 1 << 20))
+    answer = Outbox(SharedQuota(1 << 20, 1 << 20))
     answer.put(b"one")
     with ThreadPoolExecutor(1) as sender:
         taken = sender.submit(_taken, answer)
         answer.put(b"two")
         answer.end()
         assert b"".join(taken.result(10)) == b"onetwo"
-    broken = Outbox(Stock(1 << 20, 1 << 20))
+    broken = Outbox(SharedQuota(1 << 20, 1 << 20))
     broken.put(b"one")
     broken.end(RuntimeError("in mid-answer"))
     assert next(broken) == b"one"
@@ -224,7 +224,7 @@ def test_an_answer_that_nobody_takes(monkeypatch: pytest.MonkeyPatch) -> None:
     """So much of it waits; then its client has a while to take some, or is given up, and its sender hears of it."""
     monkeypatch.setattr(outbox, "MOST", 2 * MIB)
     monkeypatch.setattr(outbox, "PATIENCE", 0.1)
-    stock = Stock(MIB, 1 << 30)
+    stock = SharedQuota(MIB, 1 << 30)
     answer = Outbox(stock)
     answer.put(bytes(2 * MIB))
     with pytest.raises(ClientGone):

@@ -14,7 +14,7 @@ import pytest
 from tlsrun.servers.hypercorn import threads as module
 from tlsrun.servers.hypercorn.exchange import Exchange
 from tlsrun.servers.hypercorn.threads import Threads
-from tlsrun.servers.store import Stock
+from tlsrun.servers.store import SharedQuota
 
 
 class Case:
@@ -140,7 +140,7 @@ def test_no_room_on_the_disk(run: Callable[..., None], monkeypatch: pytest.Monke
 
     async def main(case: Case) -> None:
         monkeypatch.setattr(tempfile, "TemporaryFile", fail)
-        case.threads._bodies = Stock(0, 1 << 28)
+        case.threads._bodies = SharedQuota(0, 1 << 28)
         exchange, seen = case.begin()
         await exchange.put(_part(bytes(200_000)))
         await _until(lambda: _status(seen))
@@ -153,7 +153,7 @@ def test_no_room_for_more_bodies(run: Callable[..., None]) -> None:
     """When all together have used it up, the application has what there is, and the client waits."""
 
     async def main(case: Case) -> None:
-        case.threads._bodies = Stock(0, 300_000)
+        case.threads._bodies = SharedQuota(0, 300_000)
         waiting, _ = case.begin()
         await waiting.put(_part(bytes(200_000)))
         exchange, seen = case.begin()

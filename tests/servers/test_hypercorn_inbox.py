@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from tlsrun.servers.hypercorn.inbox import Inbox
-from tlsrun.servers.store import Stock
+from tlsrun.servers.store import SharedQuota
 
 
 def _inbox(patience: float = 60) -> tuple[Inbox, list[int]]:
     taken: list[int] = []
-    return Inbox(patience, taken.append, Stock(1 << 20, 1 << 28)), taken
+    return Inbox(patience, taken.append, SharedQuota(1 << 20, 1 << 28)), taken
 
 
 def test_bytes_in_order() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from tlsrun.servers.hypercorn.deadlines import Deadlines
 from tlsrun.servers.hypercorn.outbox import ClientGone, Outbox
-from tlsrun.servers.store import Stock
+from tlsrun.servers.store import SharedQuota
 
 _PIECE = 65536
 _MIB = 1 << 20
@@ -52,7 +52,7 @@ def _run(case: Case, *, patience: float = 60, memory: int = 1 << 25) -> Client:
     async def main() -> Client:
         client = Client()
         loop = asyncio.get_running_loop()
-        stock = Stock(memory, 1 << 28)
+        stock = SharedQuota(memory, 1 << 28)
         scope = {"method": "GET", "path": "/page"}
         outbox = Outbox(loop, client.send, scope, stock=stock, deadlines=Deadlines(patience))
         outbox.begin(_HEAD)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tlsrun.servers.store import Stock, Store
+from tlsrun.servers.store import SharedQuota, Store
 
 _OWN = 65536
 
@@ -22,7 +22,7 @@ def _taken(store: Store, most: int = 1000) -> bytes:
 def test_bytes_in_order(memory: int) -> None:
     """Whatever their sizes, wherever they are; all that was used is given back."""
     chance = random.Random(memory)  # noqa: S311 -- no secret
-    stock = Stock(memory, 1 << 28)
+    stock = SharedQuota(memory, 1 << 28)
     store, put, got = Store(stock), b"", b""
     for size in (1, 3, 5000, 200_000, 70_000, 2, 2, 65536, 1, 300_000) * 3:
         part = chance.randbytes(size)
@@ -38,7 +38,7 @@ def test_bytes_in_order(memory: int) -> None:
 
 def test_many_small_parts_are_few_objects() -> None:
     """A client that sends a body byte by byte costs no more than its bytes."""
-    store = Store(Stock(1 << 20, 1 << 20))
+    store = Store(SharedQuota(1 << 20, 1 << 20))
     for _ in range(100_000):
         store.append(b"x")
     assert len(store._parts) < 30
@@ -47,7 +47,7 @@ def test_many_small_parts_are_few_objects() -> None:
 
 def test_each_has_some_memory_of_its_own() -> None:
     """When the others have used up what there is for all, a small one still needs no file; a larger one does."""
-    stock = Stock(100, 1 << 28)
+    stock = SharedQuota(100, 1 << 28)
     hungry, small, large = Store(stock), Store(stock), Store(stock)
     hungry.append(bytes(60_000))
     small.append(bytes(_OWN))
@@ -63,7 +63,7 @@ def test_each_has_some_memory_of_its_own() -> None:
 
 def test_too_much_in_all() -> None:
     """Every one is full as long as all together have more than there is for them."""
-    stock = Stock(0, 1000)
+    stock = SharedQuota(0, 1000)
     one, other = Store(stock), Store(stock)
     one.append(bytes(600))
     assert not one.full
@@ -76,7 +76,7 @@ def test_too_much_in_all() -> None:
 
 def test_a_file_that_has_grown() -> None:
     """It is full until the file is gone: reading from it does not make it smaller."""
-    store = Store(Stock(0, 1 << 28), 100_000)
+    store = Store(SharedQuota(0, 1 << 28), 100_000)
     store.append(bytes(100_000))
     assert store.full
     store.take(99_999)
@@ -98,7 +98,7 @@ def full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("full_disk")
 def test_no_room_on_the_disk() -> None:
     """Who can refuse more is told; what cannot be refused is held in memory, and nothing is lost."""
-    store = Store(Stock(0, 1 << 28))
+    store = Store(SharedQuota(0, 1 << 28))
     store.append(b"a" * _OWN)
     with pytest.raises(OSError, match="No space"):
         store.append(b"b" * 10)

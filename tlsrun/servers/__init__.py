@@ -7,7 +7,7 @@ import sys
 
 from tlsrun.deciding.facts import ServerFacts
 from tlsrun.servers.server import Server
-from tlsrun.servers.stock import Stock
+from tlsrun.servers.stock import StockCommand
 from tlsrun.settings.words import SERVERS
 from tlsrun.wsgi.external import called_by
 
@@ -18,7 +18,7 @@ def load(name: str) -> Server:
     return server
 
 
-def running() -> Stock | None:
+def running() -> StockCommand | None:
     """The server that runs this process by its own command; None where that is another."""
     stocks = (load(name).stock for name in SERVERS)
     return next((stock for stock in stocks if stock is not None and _runs_us(stock.module)), None)

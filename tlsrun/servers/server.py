@@ -13,7 +13,7 @@ from tlsrun.deciding.choosing import ServerFacts
 from tlsrun.deciding.plan import Plan
 from tlsrun.errors import ConfigurationError, Problem
 from tlsrun.optional import Here, how_to_install, is_installed, version_of
-from tlsrun.servers.stock import Stock
+from tlsrun.servers.stock import StockCommand
 from tlsrun.system import FORKS
 
 
@@ -48,7 +48,7 @@ class Server:
     has_wheel: Callable[[Here], bool] = lambda here: True
     notifies_by_child: bool = False
     misses_sigterm: bool = False
-    stock: Stock | None = None
+    stock: StockCommand | None = None
 
     def probe(self) -> ServerFacts:
         """What is known of it on this machine. Nothing of it is imported."""

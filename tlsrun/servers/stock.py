@@ -24,7 +24,7 @@ def for_framework(application: Application, framework: str) -> Application:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stock:
+class StockCommand:
     """The server by its own command.
 
     Arguments:

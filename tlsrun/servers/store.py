@@ -13,7 +13,7 @@ _OWN = 65536  # bytes that each may have in memory, however many others there ar
 _SMALL = 4096  # bytes of a part below which the next one is joined to it: an object for each costs more than they do
 
 
-class Stock:
+class SharedQuota:
     """What all stores that share it may hold together.
 
     Arguments:
@@ -41,7 +41,7 @@ class Store:
 
     __slots__ = ("_most", "_parts", "_spool", "_stock", "held")
 
-    def __init__(self, stock: Stock, most: int | None = None) -> None:
+    def __init__(self, stock: SharedQuota, most: int | None = None) -> None:
         self._stock = stock
         self._most = most
         self._parts: deque[bytes | bytearray] = deque()  # these came before those in the file

@@ -22,7 +22,7 @@ from tlsrun.servers.granian.outbox import ClientGone, Outbox
 from tlsrun.servers.granian.pool import Answer, Pool
 from tlsrun.servers.granian.pump import Pump
 from tlsrun.servers.granian.upload import Uploads
-from tlsrun.servers.store import Stock
+from tlsrun.servers.store import SharedQuota
 from tlsrun.servers.wsgi import Headers, Parts
 
 _log = logging.getLogger("tlsrun.granian")
@@ -39,7 +39,7 @@ class Alone:
 
     def __init__(self) -> None:
         self._tasks: queue.SimpleQueue[tuple[Any, ...]] = queue.SimpleQueue()
-        self._bodies, self._answers = Stock(_MEMORY, _TOTAL), Stock(_MEMORY, _TOTAL)
+        self._bodies, self._answers = SharedQuota(_MEMORY, _TOTAL), SharedQuota(_MEMORY, _TOTAL)
         self._hands = Hands()
         self._started = False
 
@@ -118,7 +118,7 @@ class _Post:
 
     __slots__ = ("_hands", "_protocol", "_stock")
 
-    def __init__(self, protocol: Any, hands: Hands, stock: Stock) -> None:
+    def __init__(self, protocol: Any, hands: Hands, stock: SharedQuota) -> None:
         self._protocol = protocol
         self._hands = hands
         self._stock = stock

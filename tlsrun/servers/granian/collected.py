@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tlsrun.servers.store import Stock, Store
+from tlsrun.servers.store import SharedQuota, Store
 
 #: Bytes of a body that are there, or the whole of it, before the application is called.
 COLLECTED = 1 << 23
@@ -24,7 +24,7 @@ class Collected:
         ended: nobody reads from ``source`` any more.
     """
 
-    def __init__(self, source: Any, rest: Callable[[], Any], stock: Stock) -> None:
+    def __init__(self, source: Any, rest: Callable[[], Any], stock: SharedQuota) -> None:
         self._source = source
         self._make_rest = rest
         self._rest: Any = None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 
-from tlsrun.servers.store import Stock, Store
+from tlsrun.servers.store import SharedQuota, Store
 
 #: Bytes of an answer that are handed over at once.
 PIECE = 65536
@@ -31,7 +31,7 @@ class Outbox:
         stock: what waits, and what it shares with others.
     """
 
-    def __init__(self, stock: Stock) -> None:
+    def __init__(self, stock: SharedQuota) -> None:
         self._changed = threading.Condition(threading.Lock())
         self._store = Store(stock, MOST)
         self._ended = self._closed = False

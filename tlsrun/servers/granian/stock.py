@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tlsrun.servers.stock import ENTRY, Stock
+from tlsrun.servers.stock import ENTRY, StockCommand
 
 
 def _command(environment: str, socket: str, workers: int, threads: int) -> list[str]:
@@ -14,4 +14,4 @@ def _command(environment: str, socket: str, workers: int, threads: int) -> list[
     ]  # fmt: skip
 
 
-STOCK = Stock(command=_command, module="granian", mixes_up_underscores=True)
+STOCK = StockCommand(command=_command, module="granian", mixes_up_underscores=True)

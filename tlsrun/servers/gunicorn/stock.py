@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tlsrun.servers.stock import ENTRY, Application, Stock
+from tlsrun.servers.stock import ENTRY, Application, StockCommand
 
 #: Longer than a front keeps a connection (`tlsrun.export.serving`), so that none is closed with a request on its way.
 _KEEP_ALIVE = 75
@@ -22,4 +22,4 @@ def _around(application: Application, framework: str) -> Application:
     return with_bodies(application, framework)
 
 
-STOCK = Stock(command=_command, module="gunicorn.http", around=_around, takes_sockets=True, notifies=True)
+STOCK = StockCommand(command=_command, module="gunicorn.http", around=_around, takes_sockets=True, notifies=True)

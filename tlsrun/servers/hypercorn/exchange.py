@@ -18,7 +18,7 @@ from tlsrun.http1.refusal import Refused
 from tlsrun.servers.hypercorn.deadlines import Deadlines
 from tlsrun.servers.hypercorn.inbox import Inbox
 from tlsrun.servers.hypercorn.outbox import PIECE, ClientGone, Outbox
-from tlsrun.servers.store import Stock
+from tlsrun.servers.store import SharedQuota
 from tlsrun.servers.wsgi import Headers, Parts, declared_length
 
 _log = logging.getLogger("tlsrun.hypercorn")
@@ -62,8 +62,8 @@ class Exchange:
         scope: Any,
         *,
         start: Callable[[Exchange, bool], bool],
-        bodies: Stock,
-        answers: Stock,
+        bodies: SharedQuota,
+        answers: SharedQuota,
         pauses: Deadlines,
         deadlines: Deadlines,
         consumed: Callable[[int], None] | None,

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from tlsrun.http1.refusal import Refused
-from tlsrun.servers.store import Stock, Store
+from tlsrun.servers.store import SharedQuota, Store
 
 
 class Inbox:
@@ -19,7 +19,7 @@ class Inbox:
         stock: what it shares with others.
     """
 
-    def __init__(self, patience: float, taken: Callable[[int], None], stock: Stock) -> None:
+    def __init__(self, patience: float, taken: Callable[[int], None], stock: SharedQuota) -> None:
         self._patience = patience
         self._taken = taken
         self._changed = threading.Condition()

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from tlsrun.servers.hypercorn.deadlines import Deadlines
-from tlsrun.servers.store import Stock, Store
+from tlsrun.servers.store import SharedQuota, Store
 
 _log = logging.getLogger("tlsrun.hypercorn")
 
@@ -46,7 +46,7 @@ class Outbox:
         send: Callable[[Any], Awaitable[None]],
         scope: Any,
         *,
-        stock: Stock,
+        stock: SharedQuota,
         deadlines: Deadlines,
     ) -> None:
         self._loop = loop

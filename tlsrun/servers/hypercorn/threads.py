@@ -15,7 +15,7 @@ from tlsrun.servers.hypercorn.deadlines import Deadlines
 from tlsrun.servers.hypercorn.exchange import Exchange
 from tlsrun.servers.hypercorn.outbox import ClientGone
 from tlsrun.servers.slots import Slots
-from tlsrun.servers.store import Stock
+from tlsrun.servers.store import SharedQuota
 from tlsrun.servers.wsgi import callback
 
 _log = logging.getLogger("tlsrun.hypercorn")
@@ -79,7 +79,7 @@ class Threads:
         # A single thread is nobody's before it can go through with a request. Of many, some wait for such clients.
         self._most_early = 0 if slots.alone else slots.threads // 2
         self._early = 0
-        self._bodies, self._answers = Stock(_MEMORY, _TOTAL), Stock(_MEMORY, _TOTAL)
+        self._bodies, self._answers = SharedQuota(_MEMORY, _TOTAL), SharedQuota(_MEMORY, _TOTAL)
 
     def begin(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tlsrun.servers.stock import ENTRY, Application, Stock, for_framework
+from tlsrun.servers.stock import ENTRY, Application, StockCommand, for_framework
 
 
 def over_uwsgi(environment: str, socket: str, workers: int, threads: int) -> list[str]:
@@ -29,4 +29,4 @@ def _around(application: Application, framework: str) -> Application:
 
 
 # Asked over HTTP, no edge of ours drops such names.
-STOCK = Stock(command=_over_http, module="uwsgi", around=_around, takes_sockets=True, mixes_up_underscores=True)
+STOCK = StockCommand(command=_over_http, module="uwsgi", around=_around, takes_sockets=True, mixes_up_underscores=True)
