@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from tlsrun.servers.store import SharedQuota, Store
+from tlsrun.servers.store import SharedQuota, SpillBuffer
 
 _OWN = 65536
 
 
-def _taken(store: Store, most: int = 1000) -> bytes:
+def _taken(store: SpillBuffer, most: int = 1000) -> bytes:
     return b"".join(iter(lambda: store.take(most), b""))
 
 
@@ -23,7 +23,7 @@ def test_bytes_in_order(memory: int) -> None:
     """Whatever their sizes, wherever they are; all that was used is given back."""
     chance = random.Random(memory)  # noqa: S311 -- no secret
     stock = SharedQuota(memory, 1 << 28)
-    store, put, got = Store(stock), b"", b""
+    store, put, got = SpillBuffer(stock), b"", b""
     for size in (1, 3, 5000, 200_000, 70_000, 2, 2, 65536, 1, 300_000) * 3:
         part = chance.randbytes(size)
         put += part
@@ -38,7 +38,7 @@ def test_bytes_in_order(memory: int) -> None:
 
 def test_many_small_parts_are_few_objects() -> None:
     """A client that sends a body byte by byte costs no more than its bytes."""
-    store = Store(SharedQuota(1 << 20, 1 << 20))
+    store = SpillBuffer(SharedQuota(1 << 20, 1 << 20))
     for _ in range(100_000):
         store.append(b"x")
     assert len(store._parts) < 30
@@ -48,7 +48,7 @@ def test_many_small_parts_are_few_objects() -> None:
 def test_each_has_some_memory_of_its_own() -> None:
     """When the others have used up what there is for all, a small one still needs no file; a larger one does."""
     stock = SharedQuota(100, 1 << 28)
-    hungry, small, large = Store(stock), Store(stock), Store(stock)
+    hungry, small, large = SpillBuffer(stock), SpillBuffer(stock), SpillBuffer(stock)
     hungry.append(bytes(60_000))
     small.append(bytes(_OWN))
     large.append(bytes(_OWN + 1))
@@ -64,7 +64,7 @@ def test_each_has_some_memory_of_its_own() -> None:
 def test_too_much_in_all() -> None:
     """Every one is full as long as all together have more than there is for them."""
     stock = SharedQuota(0, 1000)
-    one, other = Store(stock), Store(stock)
+    one, other = SpillBuffer(stock), SpillBuffer(stock)
     one.append(bytes(600))
     assert not one.full
     other.append(bytes(400))
@@ -76,7 +76,7 @@ def test_too_much_in_all() -> None:
 
 def test_a_file_that_has_grown() -> None:
     """It is full until the file is gone: reading from it does not make it smaller."""
-    store = Store(SharedQuota(0, 1 << 28), 100_000)
+    store = SpillBuffer(SharedQuota(0, 1 << 28), 100_000)
     store.append(bytes(100_000))
     assert store.full
     store.take(99_999)
@@ -98,7 +98,7 @@ def full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("full_disk")
 def test_no_room_on_the_disk() -> None:
     """Who can refuse more is told; what cannot be refused is held in memory, and nothing is lost."""
-    store = Store(SharedQuota(0, 1 << 28))
+    store = SpillBuffer(SharedQuota(0, 1 << 28))
     store.append(b"a" * _OWN)
     with pytest.raises(OSError, match="No space"):
         store.append(b"b" * 10)

@@ -28,7 +28,7 @@ class SharedQuota:
         self.total = Room(total)
 
 
-class Store:
+class SpillBuffer:
     """Bytes that come out in the order in which they went in.
 
     Arguments:

@@ -10,7 +10,7 @@ from tlsrun.trust.find import find_stores
 from tlsrun.trust.machine import Machine, look
 from tlsrun.trust.plan import Goal, StoreAction, StoreTask, decide
 from tlsrun.trust.root import Root, read_root
-from tlsrun.trust.store import KINDS, Held, Obstacle, Store
+from tlsrun.trust.store import KINDS, Held, Obstacle, TrustStore
 
 __all__ = [
     "KINDS",
@@ -21,7 +21,7 @@ __all__ = [
     "Obstacle",
     "TaskOutcome",
     "Root",
-    "Store",
+    "TrustStore",
     "StoreTask",
     "StoreAction",
     "carry_out",

@@ -9,11 +9,11 @@ from tlsrun.trust.linux import system_store
 from tlsrun.trust.machine import Machine
 from tlsrun.trust.macos import Keychain
 from tlsrun.trust.nss import nss_databases
-from tlsrun.trust.store import KINDS, Store
+from tlsrun.trust.store import KINDS, TrustStore
 from tlsrun.trust.windows import WindowsStore
 
 
-def find_stores(machine: Machine, kinds: Collection[str] = KINDS) -> list[Store]:
+def find_stores(machine: Machine, kinds: Collection[str] = KINDS) -> list[TrustStore]:
     """The stores, the system's first.
 
     Arguments:
@@ -22,7 +22,7 @@ def find_stores(machine: Machine, kinds: Collection[str] = KINDS) -> list[Store]
     return [store for store in _all(machine) if store.kind in kinds]
 
 
-def _all(machine: Machine) -> Iterator[Store]:
+def _all(machine: Machine) -> Iterator[TrustStore]:
     if machine.system == "darwin":
         yield Keychain(machine=machine)
     elif machine.system == "win32":

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from tlsrun.trust.root import Root
-from tlsrun.trust.store import Command, Held, Obstacle, Store
+from tlsrun.trust.store import Command, Held, Obstacle, TrustStore
 
 
 class Goal(Enum):
@@ -35,13 +35,13 @@ class StoreTask:
         obstacle: why it cannot be done from here.
     """
 
-    store: Store
+    store: TrustStore
     verdict: StoreAction
     commands: tuple[Command, ...] = ()
     obstacle: Obstacle | None = None
 
 
-def decide(goal: Goal, store: Store, held: Held, root: Root) -> StoreTask:
+def decide(goal: Goal, store: TrustStore, held: Held, root: Root) -> StoreTask:
     """What ``goal`` means for ``store``, which has ``held`` of ``root``."""
     if held.trusted is None and store.obstacle is not None:
         return StoreTask(store=store, verdict=StoreAction.CANNOT, obstacle=store.obstacle)
@@ -60,7 +60,7 @@ def decide(goal: Goal, store: Store, held: Held, root: Root) -> StoreTask:
     return StoreTask(store=store, verdict=StoreAction.ABSENT)
 
 
-def _task(store: Store, commands: tuple[Command, ...]) -> StoreTask:
+def _task(store: TrustStore, commands: tuple[Command, ...]) -> StoreTask:
     obstacle = store.obstacle
     if obstacle is None:
         return StoreTask(store=store, verdict=StoreAction.DO, commands=commands)

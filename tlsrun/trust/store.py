@@ -42,7 +42,7 @@ class Held:
     names: tuple[str, ...] = ()
 
 
-class Store(Protocol):
+class TrustStore(Protocol):
     """A store. `add` and `remove` only say what is to be done.
 
     Attributes:

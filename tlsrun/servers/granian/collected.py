@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tlsrun.servers.store import SharedQuota, Store
+from tlsrun.servers.store import SharedQuota, SpillBuffer
 
 #: Bytes of a body that are there, or the whole of it, before the application is called.
 COLLECTED = 1 << 23
@@ -29,7 +29,7 @@ class Collected:
         self._make_rest = rest
         self._rest: Any = None
         self._stock = stock
-        self._store = Store(stock)
+        self._store = SpillBuffer(stock)
         self._error: ConnectionResetError | None = None
         self.ended = False
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 
-from tlsrun.servers.store import SharedQuota, Store
+from tlsrun.servers.store import SharedQuota, SpillBuffer
 
 #: Bytes of an answer that are handed over at once.
 PIECE = 65536
@@ -33,7 +33,7 @@ class Outbox:
 
     def __init__(self, stock: SharedQuota) -> None:
         self._changed = threading.Condition(threading.Lock())
-        self._store = Store(stock, MOST)
+        self._store = SpillBuffer(stock, MOST)
         self._ended = self._closed = False
         self._error: BaseException | None = None
         self._grace = _GRACE

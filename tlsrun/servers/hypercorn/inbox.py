@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from tlsrun.http1.refusal import Refused
-from tlsrun.servers.store import SharedQuota, Store
+from tlsrun.servers.store import SharedQuota, SpillBuffer
 
 
 class Inbox:
@@ -23,7 +23,7 @@ class Inbox:
         self._patience = patience
         self._taken = taken
         self._changed = threading.Condition()
-        self._store = Store(stock)
+        self._store = SpillBuffer(stock)
         self._ended = False
         self._broken: str | None = None
 

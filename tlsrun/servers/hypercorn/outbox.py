@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from tlsrun.servers.hypercorn.deadlines import Deadlines
-from tlsrun.servers.store import SharedQuota, Store
+from tlsrun.servers.store import SharedQuota, SpillBuffer
 
 _log = logging.getLogger("tlsrun.hypercorn")
 
@@ -57,7 +57,7 @@ class Outbox:
         self._changed = threading.Condition()
         self._head: Any = None
         self._first = b""  # what is sent next; then what is in the store
-        self._store: Store | None = None
+        self._store: SpillBuffer | None = None
         self._ended = self._cut = self._closed = False
         self._sending = False  # a task is on its way
         self._taken = 0  # bytes of what waited
@@ -108,7 +108,7 @@ class Outbox:
             self._first = data
         elif data:
             if self._store is None:
-                self._store = Store(self._stock, _MOST)
+                self._store = SpillBuffer(self._stock, _MOST)
             self._store.keep(data)
 
     def _wake(self) -> None:
