@@ -22,7 +22,7 @@ from tlsrun.check.code import Severity
 from tlsrun.check.live import observe
 from tlsrun.check.live.client import connect, open_context
 from tlsrun.check.live.http import get
-from tlsrun.check.live.target import Deadline, Target
+from tlsrun.check.live.target import Deadline, ProbeTarget
 
 HELLO = """\
 def app(environ, start_response):
@@ -166,7 +166,7 @@ def test_a_refusal_that_was_faster_than_the_request(localhost_cert: Paths, ca_fi
     context.load_verify_locations(ca_file)
     context.verify_mode = ssl.CERT_REQUIRED
     with tls_answering(context, lambda tls: None) as port:
-        target, deadline = Target(host="127.0.0.1", port=port), Deadline(60)
+        target, deadline = ProbeTarget(host="127.0.0.1", port=port), Deadline(60)
         with connect(target, open_context("TLS 1.3"), deadline) as tls:
             assert select_readable(tls, 60)
             with pytest.raises(ssl.SSLError, match="CERTIFICATE_REQUIRED"):

@@ -9,7 +9,7 @@ from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
 from tlsrun.apps.app import Framework, is_bottle, is_flask
-from tlsrun.apps.target import Expression, Target, not_found
+from tlsrun.apps.target import AppTarget, Expression, not_found
 
 #: The usual names of factories, as Flask looks for them.
 FACTORIES = ("create_app", "make_app")
@@ -51,7 +51,7 @@ def _takes(thing: Any, count: int) -> bool:
     return True
 
 
-def call(factory: Any, written: str, name: Target, expression: Expression) -> Any:
+def call(factory: Any, written: str, name: AppTarget, expression: Expression) -> Any:
     """What a factory makes. What is raised inside it is the user's, and passes through.
 
     Arguments:

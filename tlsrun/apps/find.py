@@ -11,7 +11,7 @@ from typing import Any
 
 from tlsrun.apps.app import Framework, is_bottle, is_bottle_stack, is_flask
 from tlsrun.apps.factories import FACTORIES, call, is_asynchronous, is_factory, is_wsgi, kind_of
-from tlsrun.apps.target import Expression, Target, listed, not_found
+from tlsrun.apps.target import AppTarget, Expression, listed, not_found
 from tlsrun.errors import AppNotFound
 
 #: The usual names of applications: Flask looks for "app" first, servers for "application".
@@ -27,7 +27,7 @@ class Found:
     target: str
 
 
-def by_expression(module: ModuleType, name: Target, expression: Expression, framework: Framework | None) -> Found:
+def by_expression(module: ModuleType, name: AppTarget, expression: Expression, framework: Framework | None) -> Found:
     """What stands behind the colon.
 
     Raises:
@@ -48,7 +48,7 @@ def by_expression(module: ModuleType, name: Target, expression: Expression, fram
     return Found(application=_checked(thing, name, expression.text), target=target)
 
 
-def by_search(module: ModuleType, name: Target, framework: Framework | None, default_app: Any) -> Found:
+def by_search(module: ModuleType, name: AppTarget, framework: Framework | None, default_app: Any) -> Found:
     """The application of a module without a name: Flask's, Bottle's, any WSGI callable, or what a factory makes.
 
     Arguments:
@@ -70,7 +70,7 @@ def by_search(module: ModuleType, name: Target, framework: Framework | None, def
     raise _nothing(module, name)
 
 
-def _instance(module: ModuleType, name: Target, is_one: Callable[[Any], bool], kind: str) -> Found | None:
+def _instance(module: ModuleType, name: AppTarget, is_one: Callable[[Any], bool], kind: str) -> Found | None:
     """The application of one framework: under a usual name, or the only one."""
     for attribute in FLASK_NAMES:
         if is_one(getattr(module, attribute, None)):
@@ -106,7 +106,7 @@ def _wsgi(module: ModuleType) -> Found | None:
     return None
 
 
-def _made(module: ModuleType, name: Target) -> Found | None:
+def _made(module: ModuleType, name: AppTarget) -> Found | None:
     for factory in FACTORIES:
         if isinstance(made := getattr(module, factory, None), FunctionType):
             written = f"{module.__name__}:{factory}"
@@ -115,7 +115,7 @@ def _made(module: ModuleType, name: Target) -> Found | None:
     return None
 
 
-def _checked(thing: Any, name: Target, text: str) -> Callable[..., Any]:
+def _checked(thing: Any, name: AppTarget, text: str) -> Callable[..., Any]:
     """The application, if it is one.
 
     Raises:
@@ -133,7 +133,7 @@ def _checked(thing: Any, name: Target, text: str) -> Callable[..., Any]:
     return application
 
 
-def _no_attribute(module: ModuleType, name: Target, attribute: str, owner: Any) -> AppNotFound:
+def _no_attribute(module: ModuleType, name: AppTarget, attribute: str, owner: Any) -> AppNotFound:
     what = f"there is no {attribute!r} in {_place(module) if owner is module else kind_of(owner)}"
     if owner is not module:
         return not_found(name.given, what, f"Name the application, as {module.__name__}:app")
@@ -146,7 +146,7 @@ def _no_attribute(module: ModuleType, name: Target, attribute: str, owner: Any) 
     return not_found(name.given, is_there, f"Type {module.__name__}:{there[0] if there else 'name'}")
 
 
-def _nothing(module: ModuleType, name: Target) -> AppNotFound:
+def _nothing(module: ModuleType, name: AppTarget) -> AppNotFound:
     there = _candidates(module)
     what = f"{_place(module)} has no application under a usual name ({', '.join((*FLASK_NAMES, *FACTORIES))})"
     if there:

@@ -6,11 +6,11 @@ import difflib
 import sys
 from pathlib import Path
 
-from tlsrun.apps.target import FORM, Target, listed, not_found
+from tlsrun.apps.target import FORM, AppTarget, listed, not_found
 from tlsrun.errors import AppNotFound
 
 
-def missing_module(name: Target) -> AppNotFound:
+def missing_module(name: AppTarget) -> AppNotFound:
     """The error for a module that does not exist: how far its name can be followed, and what there is from there."""
     folder = name.root
     followed: list[str] = []

@@ -15,7 +15,7 @@ from tlsrun.apps.app import App, Framework, describe, recognise
 from tlsrun.apps.find import Found, by_expression, by_search
 from tlsrun.apps.importing import importing_only
 from tlsrun.apps.missing import missing_module
-from tlsrun.apps.target import FORM, Target, listed, not_found, parse
+from tlsrun.apps.target import FORM, AppTarget, listed, not_found, parse
 from tlsrun.optional import is_installed
 
 #: Where the name stands when none is given, the first that is set; and the modules looked for when neither is.
@@ -52,7 +52,7 @@ def resolve(target: str | None = None, *, framework: Framework | None = None) ->
     return describe(found.application, found.target)
 
 
-def _unnamed() -> Target:
+def _unnamed() -> AppTarget:
     """The name in the environment, or one of the usual files.
 
     Raises:
@@ -69,7 +69,7 @@ def _unnamed() -> Target:
     raise not_found("No application is named", f"{Path.cwd()} has neither wsgi.py nor app.py", f"{is_there}Type {FORM}")
 
 
-def _import(name: Target) -> ModuleType:
+def _import(name: AppTarget) -> ModuleType:
     try:
         # Not importlib.import_module(): `__import__` leaves the frames of the import system out of a traceback.
         __import__(name.module)
@@ -85,7 +85,7 @@ def _import(name: Target) -> ModuleType:
     return module
 
 
-def _is_target_itself(error: ModuleNotFoundError, name: Target) -> bool:
+def _is_target_itself(error: ModuleNotFoundError, name: AppTarget) -> bool:
     """Whether the named module is what is missing, and not one that it imports: no code of anybody else has run."""
     missing = error.name or ""
     below = error.__traceback__.tb_next if error.__traceback__ else None

@@ -34,7 +34,7 @@ class Expression:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Target:
+class AppTarget:
     """A name taken apart.
 
     Arguments:
@@ -52,7 +52,7 @@ class Target:
     expression: Expression | None = None
 
 
-def parse(text: str, *, given: str | None = None) -> Target:
+def parse(text: str, *, given: str | None = None) -> AppTarget:
     """Take a name apart. Nothing is imported; only the packages around a file are looked for.
 
     Arguments:
@@ -72,7 +72,7 @@ def parse(text: str, *, given: str | None = None) -> Target:
     if file is not None and not file.is_file():
         raise not_found(given, f"there is no file {file}", _other_files(file))
     expression = parse_expression(behind.strip(), given) if colon else None
-    return Target(given=given, module=module, root=root, file=file, expression=expression)
+    return AppTarget(given=given, module=module, root=root, file=file, expression=expression)
 
 
 def locate(path: str) -> tuple[str, Path]:

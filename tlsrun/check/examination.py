@@ -20,7 +20,7 @@ from tlsrun.check.grade import grade
 from tlsrun.check.live.judge import Expected, judge
 from tlsrun.check.live.observation import Observation
 from tlsrun.check.live.observe import observe
-from tlsrun.check.live.target import Target, target_of_settings, target_of_url
+from tlsrun.check.live.target import ProbeTarget, target_of_settings, target_of_url
 from tlsrun.check.measured import measured_live, measured_settings
 from tlsrun.check.report import Report
 from tlsrun.check.server import check_server
@@ -80,7 +80,7 @@ def examine(request: Scope) -> Report:
 class _Examination:
     """One walk with all that it gathers on the way."""
 
-    def __init__(self, request: Scope, trust: Trust, view: View, named: Target | None) -> None:
+    def __init__(self, request: Scope, trust: Trust, view: View, named: ProbeTarget | None) -> None:
         self.request, self.trust, self.view, self.named = request, trust, view, named
         self.application = _application(request)
         self.resolution = resolve([*request.layers, *self.application.layers])
@@ -120,7 +120,7 @@ class _Examination:
         default = self.facts.loaded.identity
         return (*([] if default is None else [default]), *self.facts.named.identities)
 
-    def _configured_target(self) -> Target | None:
+    def _configured_target(self) -> ProbeTarget | None:
         """The server that the settings describe."""
         settings = self.resolution.settings
         endpoint = endpoint_of(settings, self.facts)

@@ -10,7 +10,7 @@ from tlsrun import __version__
 from tlsrun.check.code import Severity
 from tlsrun.check.finding import Finding
 from tlsrun.check.grade import Grade
-from tlsrun.check.live.target import Target
+from tlsrun.check.live.target import ProbeTarget
 from tlsrun.deciding.facts import ServerFacts
 from tlsrun.settings.layers import Resolution
 from tlsrun.settings.reference import shown
@@ -31,7 +31,7 @@ class Report:
     """
 
     findings: Sequence[Finding]
-    target: Target | None = None
+    target: ProbeTarget | None = None
     resolution: Resolution | None = None
     application: str | None = None
     server: ServerFacts | None = None

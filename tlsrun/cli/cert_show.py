@@ -26,7 +26,7 @@ from tlsrun.check.live import probes
 from tlsrun.check.live.chain import chain_line
 from tlsrun.check.live.client import Shaken
 from tlsrun.check.live.observation import Verification
-from tlsrun.check.live.target import Deadline, Target, target_of_url
+from tlsrun.check.live.target import Deadline, ProbeTarget, target_of_url
 from tlsrun.check.trust import read_trust
 from tlsrun.cli.console import fail
 from tlsrun.errors import CertificateError, ConfigurationError, TLSRunError
@@ -105,7 +105,7 @@ def _server_lines(url: str, now: datetime.datetime) -> Iterator[str]:
         yield from _chain_words(certificates, mended=False)
 
 
-def _target(url: str) -> Target:
+def _target(url: str) -> ProbeTarget:
     try:
         return target_of_url(url)
     except ConfigurationError as error:
@@ -169,7 +169,7 @@ def _trust_words(verdict: Verification | None) -> str:
     return f"trust: {click.style('this system does not trust it', fg='red')}: {verdict.reason}{hint}"
 
 
-def _name_words(leaf: x509.Certificate, target: Target) -> str:
+def _name_words(leaf: x509.Certificate, target: ProbeTarget) -> str:
     if covers(leaf, target.host):
         return f"name:  it is for {target.host}"
     return f"name:  {click.style(f'it is not for {target.host}', fg='red')}: browsers refuse it there"

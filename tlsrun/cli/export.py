@@ -171,7 +171,7 @@ def write_export(
         fail(error)
 
 
-def _form(target: str, chosen: export.Target, given: str | None) -> str:
+def _form(target: str, chosen: export.ExportTarget, given: str | None) -> str:
     forms = list(chosen.forms)
     if given is None:
         return forms[0] if forms else ""
@@ -229,7 +229,7 @@ def _address(option: str, given: str) -> str:
     return given
 
 
-def _write(output: Path, chosen: export.Target, plan: Plan, site: Site, *, force: bool) -> None:
+def _write(output: Path, chosen: export.ExportTarget, plan: Plan, site: Site, *, force: bool) -> None:
     """To standard output, a file, or, where there are several, into a folder.
 
     Raises:

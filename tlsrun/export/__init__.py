@@ -57,7 +57,7 @@ _DEFAULTS = {"host": "::", "port": 443, "redirect_port": 80}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Target:
+class ExportTarget:
     """What each module of this package offers, under these names in capitals where it is not the default.
 
     Arguments:
@@ -94,11 +94,13 @@ class Target:
         return self.needs_certificate is None or form in self.needs_certificate
 
 
-def load(name: str) -> Target:
+def load(name: str) -> ExportTarget:
     """The target called ``name``."""
     module = vars(importlib.import_module(f"tlsrun.export.{name.replace('-', '_')}"))
-    spelled = {one.name: one.name if one.name in ("render", "files") else one.name.upper() for one in fields(Target)}
-    return Target(**{name: module[word] for name, word in spelled.items() if word in module})
+    spelled = {
+        one.name: one.name if one.name in ("render", "files") else one.name.upper() for one in fields(ExportTarget)
+    }
+    return ExportTarget(**{name: module[word] for name, word in spelled.items() if word in module})
 
 
 def mapping_of(name: str, form: str) -> Mapping[str, Cell]:

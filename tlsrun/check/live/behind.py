@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from tlsrun.check.finding import Finding, found
 from tlsrun.check.live.http import ResponseHead
-from tlsrun.check.live.target import Target
+from tlsrun.check.live.target import ProbeTarget
 from tlsrun.check.live.walk import Walk
 
 #: Element -> the attribute by which it loads a part of the page.
@@ -40,7 +40,7 @@ _SIGNS = (
 )
 
 
-def judge_walk(target: Target, way: Walk, *, trusts: bool | None) -> Iterator[Finding]:
+def judge_walk(target: ProbeTarget, way: Walk, *, trusts: bool | None) -> Iterator[Finding]:
     """Every finding.
 
     Arguments:
@@ -75,7 +75,7 @@ def proxy_of(answer: ResponseHead) -> str | None:
     return None
 
 
-def _links(target: Target, way: Walk, *, circles: bool) -> Iterator[Finding]:
+def _links(target: ProbeTarget, way: Walk, *, circles: bool) -> Iterator[Finding]:
     leads, loads = _Seen(target.host), _Seen(target.host)
     for step in way.steps:
         if not step.url.startswith("https://"):

@@ -12,7 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from tlsrun.certificates.parsing import parse_certificate
-from tlsrun.check.live.target import Deadline, Target
+from tlsrun.check.live.target import Deadline, ProbeTarget
 from tlsrun.check.trust import Trust
 
 _ONLY = {"TLS 1.2": ssl.TLSVersion.TLSv1_2, "TLS 1.3": ssl.TLSVersion.TLSv1_3}
@@ -70,7 +70,7 @@ def development_context(trust: Trust) -> ssl.SSLContext:
 
 
 def connect(
-    target: Target, context: ssl.SSLContext, deadline: Deadline, *, session: ssl.SSLSession | None = None
+    target: ProbeTarget, context: ssl.SSLContext, deadline: Deadline, *, session: ssl.SSLSession | None = None
 ) -> ssl.SSLSocket:
     """Connect and shake hands.
 
@@ -88,7 +88,7 @@ def connect(
 
 
 def _connected(
-    target: Target, context: ssl.SSLContext, deadline: Deadline, session: ssl.SSLSession | None
+    target: ProbeTarget, context: ssl.SSLContext, deadline: Deadline, session: ssl.SSLSession | None
 ) -> ssl.SSLSocket:
     """A connection to the first address that takes one, before its handshake.
 
@@ -113,7 +113,7 @@ def _connected(
     raise failure or OSError("the name has no address")
 
 
-def shake(target: Target, context: ssl.SSLContext, deadline: Deadline) -> Shaken:
+def shake(target: ProbeTarget, context: ssl.SSLContext, deadline: Deadline) -> Shaken:
     """One handshake, and what was sent in it.
 
     Raises:

@@ -12,7 +12,7 @@ import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from tlsrun.check.live.target import Deadline, Target
+from tlsrun.check.live.target import Deadline, ProbeTarget
 
 #: version -> its number on the wire
 VERSIONS = {"SSL 3.0": 0x0300, "TLS 1.0": 0x0301, "TLS 1.1": 0x0302, "TLS 1.2": 0x0303}
@@ -42,7 +42,7 @@ class Flight:
     asks: bool = False
 
 
-def ask(target: Target, version: str, suites: Iterable[int], deadline: Deadline) -> Flight | None:
+def ask(target: ProbeTarget, version: str, suites: Iterable[int], deadline: Deadline) -> Flight | None:
     """Offer a server one version and some suites.
 
     Returns:

@@ -7,7 +7,7 @@ import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from tlsrun.check.live.target import Deadline, Target
+from tlsrun.check.live.target import Deadline, ProbeTarget
 
 _LONGEST_HEAD = 64 * 1024
 
@@ -40,7 +40,7 @@ class ResponseHead:
         return self.headers.get("location", "") if 300 <= self.status < 400 else ""
 
 
-def request(target: Target, host: str = "", more: Sequence[tuple[str, str]] = ()) -> bytes:
+def request(target: ProbeTarget, host: str = "", more: Sequence[tuple[str, str]] = ()) -> bytes:
     """A GET that a server may close after."""
     lines = "".join(f"{name}: {value}\r\n" for name, value in more)
     return (
@@ -51,7 +51,7 @@ def request(target: Target, host: str = "", more: Sequence[tuple[str, str]] = ()
 
 def get(
     connection: socket.socket,
-    target: Target,
+    target: ProbeTarget,
     deadline: Deadline,
     *,
     host: str = "",
@@ -134,7 +134,7 @@ def parse(data: bytes) -> ResponseHead:
     return ResponseHead(status=int(words[1]), headers=dict(lines), began=True, lines=lines)
 
 
-def get_plain(address: tuple[str, int], target: Target, deadline: Deadline) -> ResponseHead | None:
+def get_plain(address: tuple[str, int], target: ProbeTarget, deadline: Deadline) -> ResponseHead | None:
     """The same over a connection without TLS; None when there is none.
 
     Arguments:

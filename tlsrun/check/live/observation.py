@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from cryptography import x509
 
 from tlsrun.check.live.http import ResponseHead
-from tlsrun.check.live.target import Target
+from tlsrun.check.live.target import ProbeTarget
 from tlsrun.check.live.walk import Walk
 
 
@@ -67,7 +67,7 @@ class Observation:
         unfinished: the questions that there was no time for.
     """
 
-    target: Target
+    target: ProbeTarget
     unreachable: str | None = None
     failure: str | None = None
     certificates: tuple[x509.Certificate, ...] = ()

@@ -13,7 +13,7 @@ from tlsrun.check.live.client import Shaken
 from tlsrun.check.live.hello import VERSIONS, Flight
 from tlsrun.check.live.http import ResponseHead
 from tlsrun.check.live.observation import Observation
-from tlsrun.check.live.target import Deadline, Target
+from tlsrun.check.live.target import Deadline, ProbeTarget
 from tlsrun.check.live.walk import walk
 from tlsrun.check.trust import Trust
 
@@ -26,7 +26,7 @@ _RESUMABLE = ("TLS 1.2", "TLS 1.3")
 _REFUSED = ("certificate required", "tlsv13 alert certificate required")
 
 
-def observe(target: Target, trust: Trust) -> Observation:
+def observe(target: ProbeTarget, trust: Trust) -> Observation:
     """Ask ``target`` everything.
 
     Arguments:
@@ -48,7 +48,7 @@ def observe(target: Target, trust: Trust) -> Observation:
     return replace(_put_together(target, answers), unfinished=unfinished, stalls=stalls.get("stalls"))
 
 
-def _first_questions(target: Target) -> Mapping[str, Callable[[Deadline], Any]]:
+def _first_questions(target: ProbeTarget) -> Mapping[str, Callable[[Deadline], Any]]:
     """Whether this is TLS at all: if not, there is nothing more to ask."""
     return {
         "handshake": lambda deadline: probes.handshake(target, deadline),
@@ -57,7 +57,7 @@ def _first_questions(target: Target) -> Mapping[str, Callable[[Deadline], Any]]:
     }
 
 
-def _questions(target: Target, trust: Trust) -> Mapping[str, Callable[[Deadline], Any]]:
+def _questions(target: ProbeTarget, trust: Trust) -> Mapping[str, Callable[[Deadline], Any]]:
     """By name; those that matter most first, for the time may be short."""
     return {
         "verdict": lambda deadline: probes.verdict(target, trust, deadline),
@@ -71,15 +71,15 @@ def _questions(target: Target, trust: Trust) -> Mapping[str, Callable[[Deadline]
     }
 
 
-def _speaks(target: Target, version: str) -> Callable[[Deadline], Any]:
+def _speaks(target: ProbeTarget, version: str) -> Callable[[Deadline], Any]:
     return lambda deadline: probes.speaks(target, version, deadline)
 
 
-def _accepts(target: Target, offered: Mapping[int, str]) -> Callable[[Deadline], Any]:
+def _accepts(target: ProbeTarget, offered: Mapping[int, str]) -> Callable[[Deadline], Any]:
     return lambda deadline: probes.accepts(target, offered, deadline)
 
 
-def _resumes(target: Target, version: str) -> Callable[[Deadline], Any]:
+def _resumes(target: ProbeTarget, version: str) -> Callable[[Deadline], Any]:
     return lambda deadline: probes.resumes(target, version, deadline)
 
 
@@ -117,7 +117,7 @@ def _ask_all(questions: Mapping[str, Callable[[Deadline], Any]], seconds: float)
     return answers
 
 
-def _put_together(target: Target, answers: Mapping[str, Any]) -> Observation:
+def _put_together(target: ProbeTarget, answers: Mapping[str, Any]) -> Observation:
     shaken = answers.get("handshake", "no answer in time")
     flight = cast("Flight | None", answers.get("flight"))
     page = answers.get("answer")

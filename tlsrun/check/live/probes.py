@@ -23,7 +23,7 @@ from tlsrun.check.live.client import (
 from tlsrun.check.live.hello import Flight, ask, client_hello
 from tlsrun.check.live.http import ResponseHead, get, get_plain
 from tlsrun.check.live.observation import Resumption, Verification
-from tlsrun.check.live.target import Deadline, Target
+from tlsrun.check.live.target import Deadline, ProbeTarget
 from tlsrun.check.trust import Trust
 
 #: Connections that try to resume a session.
@@ -49,7 +49,7 @@ def reason(error: Exception) -> str:
     return str(error)
 
 
-def reach(target: Target, deadline: Deadline) -> str | None:
+def reach(target: ProbeTarget, deadline: Deadline) -> str | None:
     """Why no connection can be made; None when one can."""
     try:
         socket.create_connection(target.connect_to, timeout=deadline.left).close()
@@ -58,7 +58,7 @@ def reach(target: Target, deadline: Deadline) -> str | None:
     return None
 
 
-def handshake(target: Target, deadline: Deadline) -> Shaken | str:
+def handshake(target: ProbeTarget, deadline: Deadline) -> Shaken | str:
     """A handshake with anything that is there; or why there was none."""
     try:
         return shake(target, open_context(), deadline)
@@ -66,7 +66,7 @@ def handshake(target: Target, deadline: Deadline) -> Shaken | str:
         return reason(error)
 
 
-def verdict(target: Target, trust: Trust, deadline: Deadline) -> Verification | None:
+def verdict(target: ProbeTarget, trust: Trust, deadline: Deadline) -> Verification | None:
     """What a client says that verifies the chain; None when it cannot say."""
     try:
         shake(target, verifying_context(trust), deadline)
@@ -78,7 +78,7 @@ def verdict(target: Target, trust: Trust, deadline: Deadline) -> Verification | 
     return Verification(trusted=True)
 
 
-def _shakes_hands(target: Target, context: ssl.SSLContext, deadline: Deadline) -> bool:
+def _shakes_hands(target: ProbeTarget, context: ssl.SSLContext, deadline: Deadline) -> bool:
     try:
         shake(target, context, deadline)
     except (OSError, ValueError):
@@ -86,7 +86,7 @@ def _shakes_hands(target: Target, context: ssl.SSLContext, deadline: Deadline) -
     return True
 
 
-def speaks(target: Target, version: str, deadline: Deadline) -> bool:
+def speaks(target: ProbeTarget, version: str, deadline: Deadline) -> bool:
     """Whether a version is spoken."""
     if version == "TLS 1.3":
         return _shakes_hands(target, open_context(version), deadline)
@@ -94,13 +94,13 @@ def speaks(target: Target, version: str, deadline: Deadline) -> bool:
     return ask(target, version, offered, deadline) is not None
 
 
-def accepts(target: Target, offered: Mapping[int, str], deadline: Deadline) -> str | None:
+def accepts(target: ProbeTarget, offered: Mapping[int, str], deadline: Deadline) -> str | None:
     """The suite that the server takes, of those that are offered with TLS 1.2; None when it takes none."""
     flight = ask(target, "TLS 1.2", offered, deadline)
     return None if flight is None else offered.get(flight.suite)
 
 
-def first_flight(target: Target, deadline: Deadline) -> Flight | None:
+def first_flight(target: ProbeTarget, deadline: Deadline) -> Flight | None:
     """What the server sends to an ordinary client of TLS 1.2."""
     return ask(target, "TLS 1.2", tuple(suites.NAMES), deadline)
 
@@ -112,7 +112,7 @@ def certificates_in(flight: Flight) -> tuple[x509.Certificate, ...]:
     return ()
 
 
-def resumes(target: Target, version: str, deadline: Deadline) -> Resumption | None:
+def resumes(target: ProbeTarget, version: str, deadline: Deadline) -> Resumption | None:
     """How often a session is resumed; None when there is no handshake to begin with."""
     context = open_context(version)
     resumed = tried = 0
@@ -130,7 +130,7 @@ def resumes(target: Target, version: str, deadline: Deadline) -> Resumption | No
     return Resumption(resumed=resumed, tried=tried or _RESUMPTIONS)
 
 
-def answer(target: Target, deadline: Deadline) -> ResponseHead | str:
+def answer(target: ProbeTarget, deadline: Deadline) -> ResponseHead | str:
     """The answer to a request over TLS; or why there is none."""
     try:
         with connect(target, open_context(), deadline) as tls:
@@ -139,19 +139,19 @@ def answer(target: Target, deadline: Deadline) -> ResponseHead | str:
         return reason(error)
 
 
-def plain(target: Target, deadline: Deadline) -> ResponseHead | None:
+def plain(target: ProbeTarget, deadline: Deadline) -> ResponseHead | None:
     """The answer to plain HTTP on the port of TLS."""
     return get_plain(target.connect_to, target, Deadline(min(_PLAIN_SECONDS, deadline.left)))
 
 
-def redirect(target: Target, deadline: Deadline) -> ResponseHead | None:
+def redirect(target: ProbeTarget, deadline: Deadline) -> ResponseHead | None:
     """The answer on the port of plain HTTP; None when nothing listens there, or nobody expects it."""
     if target.http_port is None:
         return None
     return get_plain((target.connect_to[0], target.http_port), target, deadline)
 
 
-def stalls(target: Target, deadline: Deadline) -> bool | None:
+def stalls(target: ProbeTarget, deadline: Deadline) -> bool | None:
     """Whether a few clients that stay silent keep the server from shaking hands with another one."""
     half = client_hello(0x0303, tuple(suites.NAMES), None if target.is_address else target.host)[:60]
     with contextlib.ExitStack() as stack:

@@ -13,7 +13,7 @@ from tlsrun.errors import ConfigurationError
 
 
 @dataclass(frozen=True, kw_only=True)
-class Target:
+class ProbeTarget:
     """A server, as a client sees it.
 
     Arguments:
@@ -56,7 +56,7 @@ class Target:
         return True
 
 
-def target_of_url(text: str) -> Target:
+def target_of_url(text: str) -> ProbeTarget:
     """The server that a person names: ``https://example.org``, ``example.org:8443``.
 
     Raises:
@@ -74,10 +74,10 @@ def target_of_url(text: str) -> Target:
         )
         raise ConfigurationError.of(where="--url", what=what, remedy=remedy)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return Target(host=host, port=port, path=path, http_port=80 if port == 443 else None)
+    return ProbeTarget(host=host, port=port, path=path, http_port=80 if port == 443 else None)
 
 
-def target_of_settings(endpoint: Endpoint, identity: Identity | None, redirect_port: int | None) -> Target:
+def target_of_settings(endpoint: Endpoint, identity: Identity | None, redirect_port: int | None) -> ProbeTarget:
     """The server that is configured, connected to on this machine, by a name that its certificate is for.
 
     Arguments:
@@ -88,7 +88,7 @@ def target_of_settings(endpoint: Endpoint, identity: Identity | None, redirect_p
     host = address
     if identity is not None and identity.names and not identity.covers(address):
         host = identity.names[0].replace("*.", "www.")
-    return Target(host=host, port=endpoint.port, address=address, http_port=redirect_port)
+    return ProbeTarget(host=host, port=endpoint.port, address=address, http_port=redirect_port)
 
 
 class Deadline:

@@ -10,7 +10,7 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 
 from tlsrun.check.live.client import connect, open_context
 from tlsrun.check.live.http import ResponseHead, get
-from tlsrun.check.live.target import Deadline, Target
+from tlsrun.check.live.target import Deadline, ProbeTarget
 
 #: Redirects that are followed; browsers follow some more.
 _MOST = 10
@@ -44,7 +44,7 @@ class Walk:
     circles: bool = False
 
 
-def walk(target: Target, deadline: Deadline) -> Walk:
+def walk(target: ProbeTarget, deadline: Deadline) -> Walk:
     """Go from the target's page to where it leads.
 
     Raises:
@@ -76,13 +76,13 @@ def walk(target: Target, deadline: Deadline) -> Walk:
     return Walk(steps=tuple(steps), circles=len(steps) > _MOST)
 
 
-def _is_here(parts: SplitResult, target: Target) -> bool:
+def _is_here(parts: SplitResult, target: ProbeTarget) -> bool:
     with contextlib.suppress(ValueError):
         return parts.scheme in ("http", "https") and parts.hostname == target.host.lower() and parts.port != 0
     return False
 
 
-def _ask(target: Target, parts: SplitResult, cookies: Mapping[str, str], deadline: Deadline) -> ResponseHead:
+def _ask(target: ProbeTarget, parts: SplitResult, cookies: Mapping[str, str], deadline: Deadline) -> ResponseHead:
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     port = parts.port or (443 if parts.scheme == "https" else 80)
     there = replace(target, port=port, path=path)
