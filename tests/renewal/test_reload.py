@@ -21,7 +21,7 @@ from tlsrun.certificates.identity import load_identity
 from tlsrun.errors import CertificateError
 from tlsrun.renewal.reload import Certificates
 from tlsrun.tls.context import ClientAuth
-from tlsrun.tls.origin import Origin
+from tlsrun.tls.origin import WatchedSource
 from tlsrun.tls.policy import Policy
 
 
@@ -230,7 +230,7 @@ def test_client_ca_rotates(ca: Authority, paths: Paths, tmp_path: Path) -> None:
     def load() -> ClientAuth:
         return ClientAuth(ca=ca_path.read_bytes(), mode=mode)
 
-    asking = certificates(paths, client=Origin(load=load, files=(ca_path,)))
+    asking = certificates(paths, client=WatchedSource(load=load, files=(ca_path,)))
     clients = []
     for authority in authorities:
         pair = authority.leaf("client", client=True).write(tmp_path / authority.root.subject.rfc4514_string())
@@ -266,7 +266,7 @@ def test_tickets_end_where_trust_does(policy: Policy, ca: Authority, paths: Path
     first, second = Authority("first"), Authority("second")
     ca_path = tmp_path / "clients.pem"
     ca_path.write_bytes(first.root_pem)
-    origin_of_clients = Origin(load=lambda: ClientAuth(ca=ca_path.read_bytes()), files=(ca_path,))
+    origin_of_clients = WatchedSource(load=lambda: ClientAuth(ca=ca_path.read_bytes()), files=(ca_path,))
     asking = Certificates([origin(paths)], policy, client=origin_of_clients)
     pair = first.leaf("client", client=True).write(tmp_path / "client")
     client = client_context(None, cert=pair.fullchain, key=pair.key)

@@ -13,7 +13,7 @@ from tests.support.certs import Pair, Paths
 from tests.support.clients import Address
 from tlsrun.certificates.identity import Identity, IdentitySources, Source, load_identity
 from tlsrun.renewal.reload import Certificates, identity_origin
-from tlsrun.tls.origin import Origin
+from tlsrun.tls.origin import WatchedSource
 from tlsrun.tls.policy import Policy
 
 DEFAULT = Policy()
@@ -28,7 +28,7 @@ def sources(paths: Paths) -> IdentitySources:
     )
 
 
-def origin(paths: Paths) -> Origin[Identity]:
+def origin(paths: Paths) -> WatchedSource[Identity]:
     """The origin that reads these files."""
     return identity_origin(sources(paths))
 

@@ -16,7 +16,7 @@ from tests.tls.serving import certificates, origin
 from tlsrun.renewal.reload import Certificates
 from tlsrun.tls.authorities import Authorities
 from tlsrun.tls.context import ClientAuth
-from tlsrun.tls.origin import Origin
+from tlsrun.tls.origin import WatchedSource
 from tlsrun.tls.policy import Policy
 from tlsrun.tls.revocation import read_lists
 
@@ -101,7 +101,7 @@ def jo(tmp_path_factory: pytest.TempPathFactory) -> Paths:
 
 def asking(paths: Paths, crl: bytes, ca: bytes = CA.root_pem) -> Certificates:
     """What asks clients for certificates, and knows these lists."""
-    client = Origin(load=lambda: ClientAuth(ca=ca, crl=crl))
+    client = WatchedSource(load=lambda: ClientAuth(ca=ca, crl=crl))
     return certificates(paths, client=client)
 
 
@@ -180,7 +180,7 @@ def test_a_long_row_of_authorities(server_paths: Paths, jo: Paths, version: ssl.
 
 def test_a_client_without_a_certificate(server_paths: Paths, jo: Paths, version: ssl.TLSVersion) -> None:
     """Comes in where certificates are optional."""
-    client = Origin(load=lambda: ClientAuth(ca=CA.root_pem, crl=LEAVES + REVOKING_UPPER, mode="optional"))
+    client = WatchedSource(load=lambda: ClientAuth(ca=CA.root_pem, crl=LEAVES + REVOKING_UPPER, mode="optional"))
     served = certificates(server_paths, client=client)
     context = trusting(version, jo)
     nobody = ssl.create_default_context(cadata=CA.root_pem.decode())

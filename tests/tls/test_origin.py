@@ -12,7 +12,7 @@ import pytest
 from tests.tls.serving import link
 from tlsrun.errors import CertificateError, Problem
 from tlsrun.tls import origin as module
-from tlsrun.tls.origin import Origin, Slot, Times, utc_now
+from tlsrun.tls.origin import Slot, Times, WatchedSource, utc_now
 
 
 @pytest.fixture
@@ -46,7 +46,9 @@ def slot(file: Path) -> tuple[Slot[str], Loader]:
         if new == "unwanted":
             raise ValueError(f"{new} after {old}")
 
-    return Slot(Origin(load=loader, files=(file,)), validate=validate, describe=lambda value: f"value {value}"), loader
+    return Slot(
+        WatchedSource(load=loader, files=(file,)), validate=validate, describe=lambda value: f"value {value}"
+    ), loader
 
 
 def looked(one: Slot[str]) -> bool:
@@ -157,12 +159,12 @@ def test_says_nothing_of_a_file_that_is_being_written(file: Path, caplog: pytest
             file.write_text("two")
             raise ValueError("half of it")
 
-    one.origin = Origin(load=Writing(file), files=(file,))
+    one.origin = WatchedSource(load=Writing(file), files=(file,))
     file.write_text("tw")
     assert not looked(one)
     assert caplog.records == []
     assert one.error is None
-    one.origin = Origin(load=loader, files=(file,))
+    one.origin = WatchedSource(load=loader, files=(file,))
     assert looked(one)
 
 
@@ -186,7 +188,7 @@ def test_text_has_nothing_to_watch(caplog: pytest.LogCaptureFixture) -> None:
     """A value without files never changes by itself, and is loaded again when asked."""
     caplog.set_level(logging.INFO)
     values = iter("ab")
-    one = Slot(Origin(load=lambda: next(values)), validate=lambda old, new: None, describe=str)
+    one = Slot(WatchedSource(load=lambda: next(values)), validate=lambda old, new: None, describe=str)
     assert not one.changed()
     assert not one.changed()
     assert one.read()
@@ -202,7 +204,7 @@ def test_what_was_refused_is_looked_at_again_when_the_value_in_service_ends(
     ends = now + datetime.timedelta(seconds=30)
     loader = Loader(file)
     one = Slot(
-        Origin(load=loader, files=(file,)),
+        WatchedSource(load=loader, files=(file,)),
         validate=lambda old, new: None,
         describe=str,
         times=lambda value: Times(ends=ends),
@@ -223,7 +225,7 @@ def test_a_value_that_time_changes_is_read_again(file: Path, monkeypatch: pytest
     change = utc_now() + datetime.timedelta(days=1)
     loader = Loader(file)
     one = Slot(
-        Origin(load=loader, files=(file,)),
+        WatchedSource(load=loader, files=(file,)),
         validate=lambda old, new: None,
         describe=str,
         times=lambda value: Times(changes=(change,)),
@@ -245,7 +247,7 @@ def test_the_same_contents_refused_twice_are_settled(file: Path) -> None:
         if not one.settled:
             raise ValueError("too early")
 
-    one = Slot(Origin(load=Loader(file), files=(file,)), validate=validate, describe=str)
+    one = Slot(WatchedSource(load=Loader(file), files=(file,)), validate=validate, describe=str)
     for text in ("two", "three"):
         file.write_text(text)
         assert not looked(one)

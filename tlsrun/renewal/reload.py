@@ -34,26 +34,26 @@ from tlsrun.tls.authorities import authorities_of
 from tlsrun.tls.context import ClientAuth, apply_client_auth, create_context
 from tlsrun.tls.distrust import takes_trust_away
 from tlsrun.tls.onlooker import AuthorityCheck, look_on, own_name, remember_hello
-from tlsrun.tls.origin import Origin, Slot, Times, utc_now
+from tlsrun.tls.origin import Slot, Times, WatchedSource, utc_now
 from tlsrun.tls.policy import Policy
 from tlsrun.tls.table import Table, normal_name
 
 _log = logging.getLogger("tlsrun.reload")
 
 #: One identity mostly; several for the same names have different types of key (RSA beside ECDSA).
-Origins: TypeAlias = Sequence[Origin[Identity]]
+Origins: TypeAlias = Sequence[WatchedSource[Identity]]
 
 _AnyContext = TypeVar("_AnyContext", bound=ssl.SSLContext)
 
 
-def identity_origin(sources: IdentitySources, *, renewed: datetime.timedelta | None = None) -> Origin[Identity]:
+def identity_origin(sources: IdentitySources, *, renewed: datetime.timedelta | None = None) -> WatchedSource[Identity]:
     """The origin that reads ``sources``, as often as asked.
 
     Arguments:
         renewed: how long before its end something renews it by itself; None where nothing does.
     """
     files = tuple(dict.fromkeys(source.path for source in sources.places if source.path))
-    return Origin(load=lambda: load_renewed(sources), files=files, renewed=renewed)
+    return WatchedSource(load=lambda: load_renewed(sources), files=files, renewed=renewed)
 
 
 class Certificates:
@@ -86,7 +86,7 @@ class Certificates:
         policy: Policy,
         *,
         table: Mapping[str, Origins] | None = None,
-        client: Origin[ClientAuth] | None = None,
+        client: WatchedSource[ClientAuth] | None = None,
         handshake_timeout: float = 10.0,
         strict: bool = False,
         hook: Callable[[Callable[[], ssl.SSLContext]], ssl.SSLContext] | None = None,
@@ -213,7 +213,10 @@ class Certificates:
         )
 
     def _build(
-        self, origins: tuple[Origin[Identity], ...], context_class: type[_AnyContext], rejected: Collection[bytes] = ()
+        self,
+        origins: tuple[WatchedSource[Identity], ...],
+        context_class: type[_AnyContext],
+        rejected: Collection[bytes] = (),
     ) -> _AnyContext:
         first, *others = (self._slots[origin].value for origin in origins)
         client_auth = self._client.value if self._client else None
@@ -236,7 +239,7 @@ class Certificates:
             )
         return context
 
-    def _validate(self, origin: Origin[Identity], old: Identity, new: Identity) -> None:
+    def _validate(self, origin: WatchedSource[Identity], old: Identity, new: Identity) -> None:
         source, settled = _source(origin), self._slots[origin].settled
         if (unfit := self._unfit(new)) is not None and self._unfit(old) is None:
             raise CertificateError([unfit])
@@ -252,8 +255,10 @@ class Certificates:
                 _log.warning("the new certificate: %s", odd)
 
 
-def _hosts_by_origin(hosts: Mapping[str, tuple[Origin[Identity], ...]]) -> dict[Origin[Identity], tuple[str, ...]]:
-    found: dict[Origin[Identity], list[str]] = {}
+def _hosts_by_origin(
+    hosts: Mapping[str, tuple[WatchedSource[Identity], ...]],
+) -> dict[WatchedSource[Identity], tuple[str, ...]]:
+    found: dict[WatchedSource[Identity], list[str]] = {}
     for host, origins in hosts.items():
         for origin in dict.fromkeys(origins):
             found.setdefault(origin, []).append(host)
@@ -275,7 +280,7 @@ def _times(identity: Identity) -> Times:
     return Times(ends=limit.not_valid_after_utc, changes=tuple(one.not_valid_after_utc for one in identity.chain[1:]))
 
 
-def _source(origin: Origin[Identity]) -> Source:
+def _source(origin: WatchedSource[Identity]) -> Source:
     if origin.files:
         return Source(given_by="new certificate", path=origin.files[0])
     return Source(given_by="new certificate", text=b"")

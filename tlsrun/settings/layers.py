@@ -59,7 +59,7 @@ class Layer:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Origin:
+class SettingOrigin:
     """Who set a value: the layer, and how it was spelled there."""
 
     layer: str
@@ -71,7 +71,7 @@ class Resolution:
     """The settings in force, who set each, and all that was wrong."""
 
     settings: Settings
-    origins: Mapping[str, Origin]
+    origins: Mapping[str, SettingOrigin]
     problems: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
 
@@ -225,7 +225,7 @@ def resolve(layers: Sequence[Layer]) -> Resolution:
     A value that does not parse is a problem, and its default stands in so that the rest can be checked too.
     """
     values: dict[str, Any] = {}
-    origins: dict[str, Origin] = {}
+    origins: dict[str, SettingOrigin] = {}
     problems = [problem for layer in layers for problem in layer.problems]
     for name, spec in SPECS.items():
         layer, given = _strongest(layers, name)
@@ -244,7 +244,7 @@ def resolve(layers: Sequence[Layer]) -> Resolution:
                 )
             )
         if layer.name != "default":
-            origins[name] = Origin(layer=layer.name, spelling=given.spelling)
+            origins[name] = SettingOrigin(layer=layer.name, spelling=given.spelling)
     return Resolution(
         settings=Settings(**values) if values else DEFAULTS,
         origins=origins,

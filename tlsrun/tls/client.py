@@ -14,7 +14,7 @@ from tlsrun.certificates.sources import Source, read_source
 from tlsrun.errors import CertificateError, Problem
 from tlsrun.tls.authorities import authorities_of
 from tlsrun.tls.context import ClientAuth, apply_client_auth
-from tlsrun.tls.origin import Origin
+from tlsrun.tls.origin import WatchedSource
 
 _SUFFIXES = frozenset((".pem", ".crt", ".cer"))
 
@@ -150,7 +150,7 @@ def lacks(client_auth: ClientAuth, sources: ClientSources) -> Iterator[Problem]:
         )
 
 
-def client_origin(sources: ClientSources) -> Origin[ClientAuth]:
+def client_origin(sources: ClientSources) -> WatchedSource[ClientAuth]:
     """The origin that reads ``sources``, as often as asked; in a folder, files may come and go."""
 
     def find() -> tuple[Path, ...]:
@@ -160,7 +160,7 @@ def client_origin(sources: ClientSources) -> Origin[ClientAuth]:
         except OSError:  # the folder is gone
             return crl
 
-    return Origin(load=lambda: load_client_auth(sources), files=find(), find=find)
+    return WatchedSource(load=lambda: load_client_auth(sources), files=find(), find=find)
 
 
 def _problem(source: Source, what: str, remedy: str) -> Problem:

@@ -23,7 +23,7 @@ RETRY = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Origin(Generic[T]):
+class WatchedSource(Generic[T]):
     """Where a value comes from.
 
     Arguments:
@@ -81,7 +81,7 @@ class Slot(Generic[T]):
 
     def __init__(
         self,
-        origin: Origin[T],
+        origin: WatchedSource[T],
         *,
         validate: Callable[[T, T], None],
         describe: Callable[[T], str],
