@@ -25,7 +25,7 @@ from tlsrun.listening.address import Listener
 from tlsrun.listening.opening import open_all
 from tlsrun.servers import builtin
 from tlsrun.servers.builtin.options import BuiltinOptions
-from tlsrun.servers.builtin.server import Server
+from tlsrun.servers.builtin.server import BuiltinServer
 from tlsrun.servers.builtin.work import Work
 from tlsrun.servers.certificates import certificates_of
 from tlsrun.tls.policy import Policy
@@ -162,7 +162,7 @@ class Pages:
     def hop(environ: Any, start: Any, argument: str) -> Any:
         start(
             "200 OK",
-            [("Connection", argument), ("Keep-Alive", "timeout=99"), ("Server", "mine"), ("Date", "today")],
+            [("Connection", argument), ("Keep-Alive", "timeout=99"), ("BuiltinServer", "mine"), ("Date", "today")],
         )
         return [b"hop"]
 
@@ -301,13 +301,13 @@ def serving(
     app: Callable[..., Any] = application,
     handshake_timeout: float = 10,
     **options: Any,
-) -> Iterator[tuple[Address, Server]]:
+) -> Iterator[tuple[Address, BuiltinServer]]:
     """Serve in this process, by the server itself; yields its address."""
     endpoint = Endpoint(host=host, port=0)
     certificates = certificates_of(plan_of(paths, endpoint, handshake_timeout=handshake_timeout))
     chosen = BuiltinOptions(**options)
     sock = open_all([Listener(place=endpoint)], backlog=chosen.backlog).sockets[0]
-    server = Server([sock], certificates.context, with_facts(app), handler, options=chosen, work=Work(threads))
+    server = BuiltinServer([sock], certificates.context, with_facts(app), handler, options=chosen, work=Work(threads))
     address = sock.getsockname()[:2]
     server.start()
     # Stands for the main thread of a program.

@@ -19,7 +19,7 @@ from tests.support.process import PATIENCE, eventually
 from tlsrun.connections.outbox import Outbox
 from tlsrun.connections.stages import ConnectionLimits
 from tlsrun.servers.builtin import aside
-from tlsrun.servers.builtin.server import Server
+from tlsrun.servers.builtin.server import BuiltinServer
 from tlsrun.servers.builtin.with_stdlib import StandardHandler
 
 MIB = 1 << 20
@@ -53,7 +53,7 @@ def parts(size: int) -> Iterator[bytes]:
 
 
 @pytest.fixture(params=[1, 2], ids=["one thread", "two threads"])
-def site(request: pytest.FixtureRequest, localhost_cert: Paths) -> Iterator[tuple[Address, Server]]:
+def site(request: pytest.FixtureRequest, localhost_cert: Paths) -> Iterator[tuple[Address, BuiltinServer]]:
     """The server; nothing is left in memory or files when its clients are gone."""
     GO_ON.clear()
     SEEN.clear()
@@ -65,7 +65,7 @@ def site(request: pytest.FixtureRequest, localhost_cert: Paths) -> Iterator[tupl
             assert room._left == ConnectionLimits.room
 
 
-def test_an_event_stream_passes_at_once(site: tuple[Address, Server], ca_file: Path) -> None:
+def test_an_event_stream_passes_at_once(site: tuple[Address, BuiltinServer], ca_file: Path) -> None:
     """Each part is sent when it is made."""
     with Talk(site[0], ca_file) as talk:
         talk.get("/parts/10")
@@ -80,7 +80,9 @@ def test_an_event_stream_passes_at_once(site: tuple[Address, Server], ca_file: P
 
 
 @pytest.mark.parametrize("size", [4 * MIB, 20 * MIB])
-def test_what_waits_is_sent_while_the_request_goes_on(site: tuple[Address, Server], ca_file: Path, size: int) -> None:
+def test_what_waits_is_sent_while_the_request_goes_on(
+    site: tuple[Address, BuiltinServer], ca_file: Path, size: int
+) -> None:
     """To a client that reads later; beyond the bound the request waits for it."""
     with Talk(site[0], ca_file) as talk:
         talk.get(f"/parts/{size}")
@@ -98,7 +100,7 @@ def test_what_waits_is_sent_while_the_request_goes_on(site: tuple[Address, Serve
 
 @pytest.mark.parametrize("size", [4 * MIB, 40 * MIB])
 def test_a_client_that_goes_in_mid_answer(
-    site: tuple[Address, Server], ca_file: Path, size: int, caplog: pytest.LogCaptureFixture
+    site: tuple[Address, BuiltinServer], ca_file: Path, size: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The thread is free for others, and nobody complains."""
     with Talk(site[0], ca_file) as talk:
@@ -116,7 +118,7 @@ def test_a_client_that_goes_in_mid_answer(
 
 @pytest.mark.parametrize("size", [0, 1, 300_000, ConnectionLimits.max_body + 1, ConnectionLimits.max_body * 2])
 @pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])
-def test_bodies_of_every_size(site: tuple[Address, Server], ca_file: Path, size: int, chunked: bool) -> None:
+def test_bodies_of_every_size(site: tuple[Address, BuiltinServer], ca_file: Path, size: int, chunked: bool) -> None:
     """Whole, and the next request of the connection behind them."""
     body = bytes(range(256)) * (size // 256) + bytes(size % 256)
     framing = "Transfer-Encoding: chunked" if chunked else f"Content-Length: {size}"
@@ -128,7 +130,7 @@ def test_bodies_of_every_size(site: tuple[Address, Server], ca_file: Path, size:
         assert talk.answer()[2] == b"hello"
 
 
-def test_a_body_that_is_broken_off(site: tuple[Address, Server], ca_file: Path) -> None:
+def test_a_body_that_is_broken_off(site: tuple[Address, BuiltinServer], ca_file: Path) -> None:
     """Is told to who reads it, and to nobody else."""
     with Talk(site[0], ca_file) as talk:
         talk.get("/read", "Transfer-Encoding: chunked", method="POST", body=b"5\r\nhello\r\nno size\r\n")
@@ -141,7 +143,7 @@ def test_a_body_that_is_broken_off(site: tuple[Address, Server], ca_file: Path) 
 
 
 def test_what_is_made_for_an_answer(
-    site: tuple[Address, Server], ca_file: Path, monkeypatch: pytest.MonkeyPatch
+    site: tuple[Address, BuiltinServer], ca_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing, where the client takes it at once; and what one that does not has needed serves its next answers too."""
     made: list[str] = []

@@ -18,12 +18,12 @@ from tests.support.certs import Paths
 from tests.support.clients import Address, https_get, stalled
 from tests.support.process import PATIENCE, eventually, in_time
 from tlsrun.servers.builtin.connections import ConnectionState
-from tlsrun.servers.builtin.server import Server
+from tlsrun.servers.builtin.server import BuiltinServer
 from tlsrun.servers.builtin.with_stdlib import StandardHandler
 
 
 @contextlib.contextmanager
-def site(paths: Paths, **options: object) -> Iterator[tuple[Address, Server]]:
+def site(paths: Paths, **options: object) -> Iterator[tuple[Address, BuiltinServer]]:
     """A server with these options."""
     with serving(paths, StandardHandler, **options) as (address, server):  # type: ignore[arg-type]
         yield address, server
@@ -150,7 +150,7 @@ def test_too_many_clients_cost_the_oldest_that_waits(localhost_cert: Paths, ca_f
                 assert busy.answer()[2] == b"released"
 
 
-def _idle(server: Server, number: int) -> bool:
+def _idle(server: BuiltinServer, number: int) -> bool:
     """Whether so many wait for a request: an answer arrives before its thread waits again."""
     return server.connections.count(ConnectionState.IDLE) == number
 

@@ -15,13 +15,15 @@ from tests.support.certs import Paths
 from tests.support.clients import Address
 from tests.support.process import PATIENCE, eventually
 from tlsrun.servers.builtin.connections import ConnectionState
-from tlsrun.servers.builtin.server import Server
+from tlsrun.servers.builtin.server import BuiltinServer
 from tlsrun.servers.builtin.with_stdlib import StandardHandler
 from tlsrun.threads import leader, workload
 
 
 @contextlib.contextmanager
-def kept(number: int, paths: Paths, ca_file: Path, **options: Any) -> Iterator[tuple[list[Talk], Address, Server]]:
+def kept(
+    number: int, paths: Paths, ca_file: Path, **options: Any
+) -> Iterator[tuple[list[Talk], Address, BuiltinServer]]:
     """So many connections that were answered once, and wait."""
     with serving(paths, StandardHandler, **options) as (address, server), contextlib.ExitStack() as stack:
         talks = [stack.enter_context(Talk(address, ca_file)) for _ in range(number)]

@@ -16,7 +16,7 @@ from tlsrun.deciding.plan import Plan
 from tlsrun.optional import require
 from tlsrun.servers.builtin.lifecycle import RELOAD_GRACE, start, stop
 from tlsrun.servers.builtin.options import BuiltinOptions
-from tlsrun.servers.builtin.server import Server
+from tlsrun.servers.builtin.server import BuiltinServer
 from tlsrun.servers.builtin.signals import StopSignals
 from tlsrun.servers.duties import Duties
 from tlsrun.system import FORKS
@@ -109,7 +109,7 @@ def _wait(child: subprocess.Popen[bytes]) -> int:
             continue
 
 
-def serve_watched(server: Server, duties: Duties, plan: Plan, options: BuiltinOptions) -> int:
+def serve_watched(server: BuiltinServer, duties: Duties, plan: Plan, options: BuiltinOptions) -> int:
     """Serve, in a child, until a source file changes or a signal comes.
 
     Returns:

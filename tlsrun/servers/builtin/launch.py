@@ -18,7 +18,7 @@ from tlsrun.reloading.trial import ends_here
 from tlsrun.servers.broken import broken_for
 from tlsrun.servers.builtin import development, lifecycle
 from tlsrun.servers.builtin.options import BuiltinOptions, read
-from tlsrun.servers.builtin.server import Server
+from tlsrun.servers.builtin.server import BuiltinServer
 from tlsrun.servers.builtin.work import Work
 from tlsrun.servers.certificates import certificates_of
 from tlsrun.servers.duties import Duties
@@ -38,7 +38,7 @@ def launch(plan: Plan, application: Callable[..., Any]) -> int:
         0; 130 after a second Ctrl-C; under the reloader the exit code of the child.
 
     Raises:
-        ConfigurationError: see `tlsrun.servers.server.Server.launch`.
+        ConfigurationError: see `tlsrun.servers.server.BuiltinServer.launch`.
         KeyboardInterrupt: Bottle's reloader asked for it (it interrupts the main thread, and waits for that).
     """
     options = read(plan)
@@ -64,7 +64,7 @@ def launch(plan: Plan, application: Callable[..., Any]) -> int:
             redirecting = stack.enter_context(adopt(inherited[1], plan.redirect_listeners))
             plan = plan.settled(listening)
         certificates = certificates_of(plan)
-        server = Server(
+        server = BuiltinServer(
             listening.sockets,
             certificates.context,
             _wrapped(application, plan, options),

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from tlsrun.listening.notify import STOPPING, notify, serves
 from tlsrun.reloading.predecessors import Predecessors
 from tlsrun.reloading.reload import LOOK, Reload
-from tlsrun.servers.builtin.server import Server
+from tlsrun.servers.builtin.server import BuiltinServer
 from tlsrun.servers.builtin.signals import RELOAD, HeardSignals
 from tlsrun.servers.duties import Duties
 
@@ -34,7 +34,10 @@ _INTERRUPTED = 130  # as shells have it: 128 and the number of SIGINT
 
 
 def serve(
-    server: Server, duties: Duties, sockets: Sequence[socket.socket] = (), predecessors: Predecessors | None = None
+    server: BuiltinServer,
+    duties: Duties,
+    sockets: Sequence[socket.socket] = (),
+    predecessors: Predecessors | None = None,
 ) -> int:
     """Serve until SIGTERM or Ctrl-C, then let running requests finish; a second Ctrl-C does not wait for them.
 
@@ -100,7 +103,7 @@ class _End:
 
     def __init__(
         self,
-        server: Server,
+        server: BuiltinServer,
         duties: Duties,
         signals: HeardSignals,
         sockets: Sequence[socket.socket],
@@ -183,14 +186,14 @@ class _End:
         self._signals.interrupt()
 
 
-def start(server: Server, duties: Duties) -> None:
+def start(server: BuiltinServer, duties: Duties) -> None:
     """Begin to accept, and what else a serving process does."""
     server.start()
     duties.start()
     serves()
 
 
-def stop(server: Server, duties: Duties, grace: float) -> bool:
+def stop(server: BuiltinServer, duties: Duties, grace: float) -> bool:
     """End both: first what lets new clients in.
 
     Arguments:

@@ -31,7 +31,7 @@ _DESCRIPTORS = 100  # that the application and the rest of the process may need
 _FULL = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
-class Server:
+class BuiltinServer:
     """Serves one application.
 
     Arguments:

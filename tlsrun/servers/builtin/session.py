@@ -25,7 +25,7 @@ from tlsrun.servers.builtin.reader import ClientGone, Reader
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from tlsrun.servers.builtin.server import Server
+    from tlsrun.servers.builtin.server import BuiltinServer
 
 Result = TypeVar("Result")
 
@@ -36,7 +36,7 @@ class Session(BaseHTTPRequestHandler):
     """Serves one connection; the standard library's class gives the log lines."""
 
     #: The server, and the connection.
-    site: Server
+    site: BuiltinServer
     sock: PatientSocket
     #: Where the answer goes while one of few threads makes it.
     aside: Aside | None = None
@@ -45,7 +45,7 @@ class Session(BaseHTTPRequestHandler):
         """Answer one request; returns whether the connection goes on."""
         raise NotImplementedError
 
-    def __init__(self, request: PatientSocket, client_address: Any, server: Server) -> None:
+    def __init__(self, request: PatientSocket, client_address: Any, server: BuiltinServer) -> None:
         # Not the class below: it would serve the whole connection now, and here.
         self.request = self.connection = self.sock = request
         self.server: Any = server
