@@ -10,39 +10,39 @@ import pytest
 pytest.importorskip("aioquic")
 
 
-from tlsrun.servers.hypercorn.post import LENGTH, Post, name_in  # noqa: E402
+from tlsrun.servers.hypercorn.post import LENGTH, DatagramForwarder, name_in  # noqa: E402
 from tlsrun.servers.hypercorn.proof import Proof  # noqa: E402
 
 _HERE = ("127.0.0.1", 4433)
 
 
 @pytest.fixture
-def post() -> Iterator[Post]:
+def post() -> Iterator[DatagramForwarder]:
     """Of three workers."""
-    made = Post(3)
+    made = DatagramForwarder(3)
     yield made
     made.close()
 
 
-def test_a_name_tells_its_seat_to_its_server_alone(post: Post) -> None:
+def test_a_name_tells_its_seat_to_its_server_alone(post: DatagramForwarder) -> None:
     """Whoever else looks sees no two that have anything in common."""
     names = [post.name(seat) for seat in (0, 1, 2) * 100]
     assert [post.seat_of(name) for name in names] == [0, 1, 2] * 100
     assert {len(name) for name in names} == {LENGTH}
     assert len({name[:2] for name in names}) > 250
-    other = Post(3)
+    other = DatagramForwarder(3)
     assert sum(other.seat_of(name) is not None for name in names) < 3
     other.close()
 
 
 @pytest.mark.parametrize("length", [0, 1, 8, LENGTH, 20])
-def test_names_that_clients_choose(post: Post, length: int) -> None:
+def test_names_that_clients_choose(post: DatagramForwarder, length: int) -> None:
     """They are nobody's: the worker that gets them begins a connection."""
     assert sum(post.seat_of(os.urandom(length)) is not None for _ in range(300)) < 3
 
 
 @pytest.mark.parametrize("address", [_HERE, ("2001:db8::1", 4433, 0, 0), ("fe80::1%eth0", 4433, 0, 2)])
-def test_letters(post: Post, address: tuple[object, ...]) -> None:
+def test_letters(post: DatagramForwarder, address: tuple[object, ...]) -> None:
     """A datagram arrives with its sender's address, whatever its bytes are."""
     for data in (b"", b"\n\t\0", bytes(range(256)), bytes(1500)):
         post.send(1, data, address)
@@ -50,7 +50,7 @@ def test_letters(post: Post, address: tuple[object, ...]) -> None:
     assert list(post.letters(0)) == []
 
 
-def test_a_box_that_nobody_empties(post: Post) -> None:
+def test_a_box_that_nobody_empties(post: DatagramForwarder) -> None:
     """What has no room is lost, as datagrams may be; who takes the seat finds it empty."""
     for _ in range(5000):
         post.send(2, bytes(1200), _HERE)
@@ -60,7 +60,7 @@ def test_a_box_that_nobody_empties(post: Post) -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"\xc0", b"\xc0\0\0\0\1", b"\xc0\0\0\0\1\x08", b"\x40", b"\0" * 5])
-def test_datagrams_of_few_bytes(post: Post, data: bytes) -> None:
+def test_datagrams_of_few_bytes(post: DatagramForwarder, data: bytes) -> None:
     """They name nobody."""
     assert post.seat_of(name_in(data)) is None
 

@@ -158,7 +158,7 @@ def start(
     return servers
 
 
-class Post:
+class MainThreadWaker:
     """Wakes the main thread of a worker: for signals, for Granian's end, for the supervisor."""
 
     def __init__(self, link: socket.socket) -> None:
@@ -216,7 +216,7 @@ def run(task: Task) -> None:
     for other in (*task.theirs, *task.foreign):
         other.close()
     task.forget()
-    post = Post(task.link)
+    post = MainThreadWaker(task.link)
     post.heed(STOPS)
     # Not SIG_IGN, which programs that the application starts would inherit.
     signal.signal(signal.SIGHUP, lambda *_: None)
@@ -235,7 +235,7 @@ def run(task: Task) -> None:
         post.wait(None)
 
 
-def _serve(task: Task, link: socket.socket, post: Post, wear: Wear, servers: Servers) -> None:
+def _serve(task: Task, link: socket.socket, post: MainThreadWaker, wear: Wear, servers: Servers) -> None:
     """Until told to leave; and ask for that, once, when this worker is worn out."""
     asked, look_at = False, time.monotonic() + LOOK
     while not (post.stop_asked or post.retire_asked):
@@ -250,7 +250,7 @@ def _serve(task: Task, link: socket.socket, post: Post, wear: Wear, servers: Ser
                 link.send(REPLACE)
 
 
-def _linger(post: Post, farewell: Farewell) -> None:
+def _linger(post: MainThreadWaker, farewell: Farewell) -> None:
     """Give what has begun its time, and clients that know of nothing another answer: less when everything stops."""
     farewell.leaving = True
     began = since = time.monotonic()
@@ -260,7 +260,7 @@ def _linger(post: Post, farewell: Farewell) -> None:
         post.wait(left)
 
 
-def _time_left(post: Post, began: float, since: float) -> float:
+def _time_left(post: MainThreadWaker, began: float, since: float) -> float:
     end = began + _LINGER_STOPPED if post.stop_asked else since + _LINGER_RETIRED
     return end - time.monotonic()
 

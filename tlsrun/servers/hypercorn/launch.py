@@ -33,7 +33,7 @@ from tlsrun.servers.hypercorn.worker import HELD, run
 from tlsrun.wsgi.chunked import for_bottle
 
 if TYPE_CHECKING:
-    from tlsrun.servers.hypercorn.post import Post
+    from tlsrun.servers.hypercorn.post import DatagramForwarder
 
 _log = logging.getLogger("tlsrun.hypercorn")
 
@@ -136,11 +136,11 @@ def _listening(plan: Plan, backlog: int) -> Listening:
     return opened
 
 
-def _post(plan: Plan) -> Post:
+def _post(plan: Plan) -> DatagramForwarder:
     # Only now: aioquic need not be there without HTTP/3.
-    from tlsrun.servers.hypercorn.post import Post
+    from tlsrun.servers.hypercorn.post import DatagramForwarder
 
-    return Post(SEATS * plan.workers, received().state.get("post"))
+    return DatagramForwarder(SEATS * plan.workers, received().state.get("post"))
 
 
 def _datagrams(plan: Plan) -> list[socket.socket]:

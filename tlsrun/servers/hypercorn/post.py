@@ -33,7 +33,7 @@ _HEAD = 128  # bytes, at most, that an address takes in a letter
 _AT_ONCE = 64  # letters that are read before it is the others' turn
 
 
-class Post:
+class DatagramForwarder:
     """Made before the workers are forked.
 
     Arguments:

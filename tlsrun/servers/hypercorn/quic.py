@@ -26,7 +26,7 @@ from aioquic.quic.packet import pull_quic_header
 from tlsrun.servers.hypercorn.datagrams import Datagrams
 from tlsrun.servers.hypercorn.environ import Line
 from tlsrun.servers.hypercorn.http3 import Http3
-from tlsrun.servers.hypercorn.post import LENGTH, Post, name_in
+from tlsrun.servers.hypercorn.post import LENGTH, DatagramForwarder, name_in
 from tlsrun.servers.hypercorn.quic_tls import facts_of, listen_for_name
 from tlsrun.servers.hypercorn.serving import Serving
 from tlsrun.servers.hypercorn.tasks import Tasks
@@ -52,7 +52,7 @@ class QuicEndpoint(QuicServer):
     """
 
     def __init__(
-        self, worker: Serving, sock: socket.socket, configuration: QuicConfiguration, post: Post, seat: int
+        self, worker: Serving, sock: socket.socket, configuration: QuicConfiguration, post: DatagramForwarder, seat: int
     ) -> None:
         super().__init__(configuration=configuration, create_protocol=self._create)
         self._worker = worker

@@ -16,7 +16,7 @@ from tlsrun.servers.duties import Duties
 from tlsrun.servers.hypercorn.announcing import Announcement
 
 if TYPE_CHECKING:
-    from tlsrun.servers.hypercorn.post import Post
+    from tlsrun.servers.hypercorn.post import DatagramForwarder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +50,7 @@ class Site:
     config: Config
     listeners: tuple[socket.socket, ...]
     datagrams: tuple[socket.socket, ...]
-    post: Post | None
+    post: DatagramForwarder | None
     address: tuple[str, int]
     announcement: Announcement
     handshake_timeout: float

@@ -31,7 +31,7 @@ from tlsrun.reloading.reload import LOOK, Reload
 from tlsrun.servers.hypercorn.child import HANDLED, LEAVE, Child
 
 if TYPE_CHECKING:
-    from tlsrun.servers.hypercorn.post import Post
+    from tlsrun.servers.hypercorn.post import DatagramForwarder
 
 _log = logging.getLogger("tlsrun.hypercorn")
 
@@ -64,7 +64,7 @@ class Supervisor:
         workers: int,
         grace: float,
         sockets: Sequence[socket.socket],
-        post: Post | None = None,
+        post: DatagramForwarder | None = None,
         reload: Callable[[], object],
         ready: Callable[[], object],
         leave: Callable[[], object],

@@ -30,7 +30,7 @@ from tlsrun.servers.hypercorn.site import Site
 from tlsrun.servers.hypercorn.threads import PATIENCE, Threads
 
 if TYPE_CHECKING:
-    from tlsrun.servers.hypercorn.post import Post
+    from tlsrun.servers.hypercorn.post import DatagramForwarder
 
 _log = logging.getLogger("tlsrun.hypercorn")
 
@@ -114,7 +114,7 @@ class Worker:
                 task.cancel()
         self.desk.close()
 
-    def _serve_datagrams(self, post: Post) -> asyncio.Task[None]:
+    def _serve_datagrams(self, post: DatagramForwarder) -> asyncio.Task[None]:
         # Only now: aioquic need not be there without HTTP/3.
         from tlsrun.servers.hypercorn import quic, quic_tls
 
