@@ -28,7 +28,7 @@ _Seen: TypeAlias = tuple[Identity, ClientAuth | None, tuple[object, ...]]
 Trial = Callable[[PemFiles], str | None]
 
 
-class Keeper:
+class GranianCertificates:
     """Made and used in the supervisor alone.
 
     Arguments:

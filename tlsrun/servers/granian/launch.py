@@ -28,7 +28,7 @@ from tlsrun.servers.certificates import certificates_of
 from tlsrun.servers.forking import need_the_main_thread
 from tlsrun.servers.granian import wsgi
 from tlsrun.servers.granian.alone import Alone
-from tlsrun.servers.granian.certificates import Keeper
+from tlsrun.servers.granian.certificates import GranianCertificates
 from tlsrun.servers.granian.options import read
 from tlsrun.servers.granian.pem import PemFolder
 from tlsrun.servers.granian.pool import Pool, Runtime
@@ -82,7 +82,7 @@ def _run(plan: Plan, certificates: Certificates, folder: PemFolder, site: Site, 
     parameters = {**parameters, "port": plan.endpoint.port, "blocking_threads": 1}
     try:
         supervisor = Supervisor(site, **parameters)
-        supervisor.keeper = Keeper(plan, certificates, folder, supervisor.objection_to)
+        supervisor.keeper = GranianCertificates(plan, certificates, folder, supervisor.objection_to)
         ends_here()
         try:
             supervisor.serve()

@@ -14,7 +14,7 @@ _SPINS = 0.05  # seconds of processor time, of which a piece takes a thousandth
 _LOOK, _LONGEST_LOOK = 0.05, 1.0  # seconds between two looks at it
 
 
-class Keeper(Protocol):
+class ReaderObserver(Protocol):
     """Who is told of threads that are left behind."""
 
     def left(self, raw: Any, *, spins: bool) -> None:
@@ -34,7 +34,7 @@ class Pump:
 
     __slots__ = ("_ended", "_reader")
 
-    def __init__(self, keeper: Keeper, raw: Any) -> None:
+    def __init__(self, keeper: ReaderObserver, raw: Any) -> None:
         self._reader: _Reader | None = _Reader(keeper, raw)
         self._ended = False
 
@@ -81,7 +81,7 @@ class Pump:
 class _Reader:
     """The thread, and what it and the request's own say to one another."""
 
-    def __init__(self, keeper: Keeper, raw: Any) -> None:
+    def __init__(self, keeper: ReaderObserver, raw: Any) -> None:
         self._keeper = keeper
         self._raw = raw
         self._asked, self._done, self._lock = (_thread.allocate_lock() for _ in range(3))

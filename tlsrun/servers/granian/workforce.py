@@ -13,7 +13,7 @@ from granian.server.mp import MPServer
 
 from tlsrun.reloading.predecessors import Predecessors
 from tlsrun.servers.granian import trial
-from tlsrun.servers.granian.certificates import Keeper
+from tlsrun.servers.granian.certificates import GranianCertificates
 from tlsrun.servers.granian.handle import WorkerHandle
 from tlsrun.servers.granian.metrics import Metrics
 from tlsrun.servers.granian.pem import PemFiles
@@ -56,7 +56,7 @@ class Workforce(MPServer):  # type: ignore[misc]  # Granian's classes have no ty
         keeper: of the certificates; to be set before it serves.
     """
 
-    keeper: Keeper
+    keeper: GranianCertificates
 
     def __init__(self, site: Site, *, ssl_protocol_min: Any, ssl_client_verify: bool, **parameters: Any) -> None:
         self._tls = {"ssl_protocol_min": str(ssl_protocol_min), "ssl_client_verify": ssl_client_verify}

@@ -13,7 +13,7 @@ from typing import Any
 from tlsrun.listening.notify import show
 from tlsrun.servers.uwsgi import edges
 from tlsrun.servers.uwsgi.hold import hear, take_up
-from tlsrun.servers.uwsgi.keeper import Keeper, note
+from tlsrun.servers.uwsgi.keeper import ControlMule, note
 from tlsrun.servers.uwsgi.service import RELOAD, STOP, handed_over
 
 _log = logging.getLogger("tlsrun.uwsgi")
@@ -38,7 +38,7 @@ def application() -> Callable[..., Any]:
 
 def keeper() -> None:
     """The first mule: orders stop and reload."""
-    _run_mule("the keeper", lambda: Keeper(handed_over()).run())
+    _run_mule("the keeper", lambda: ControlMule(handed_over()).run())
 
 
 def edge() -> None:

@@ -45,7 +45,7 @@ def note(number: int, *_: Any) -> None:
     _noted.append((number, time.monotonic()))
 
 
-class Keeper:
+class ControlMule:
     """Waits for signals, and acts on them.
 
     Arguments:
