@@ -13,9 +13,8 @@ PACKAGES = ("tlsrun", "flask_tlsrun", "bottle_tls")
 
 #: Public names that several classes have, and how many; none may come to them.
 NAMESAKES = {
-    2: "Answer Authority Awaited Endpoint Exchange Facts Inbox Limits Options Origin Poller Pool Post Response Server "
-    "Spool Step Stock Store Supervisor",
-    3: "Body Client ClientGone Connection Keeper Outbox Phase Site Target",
+    2: "Exchange Inbox Response Site Spool Supervisor",
+    3: "Body ClientGone Outbox",
 }
 
 

@@ -16,7 +16,7 @@ from tlsrun.cli.console import USAGE_ERROR, fail, say, warn
 from tlsrun.cli.writing import write_file
 from tlsrun.development.authority import find_root, obtain_authority
 from tlsrun.errors import Problem, TLSRunError
-from tlsrun.trust import KINDS, Goal, Machine, Root, Store, StoreAction, StoreTask, TaskOutcome
+from tlsrun.trust import KINDS, Goal, Machine, Root, TrustStore, StoreAction, StoreTask, TaskOutcome
 
 _STYLES = {"trusted": "green", "trusted now": "green", "NOT TRUSTED": "yellow", "NOT DONE": "red"}
 
@@ -118,7 +118,7 @@ def _all_stores(goal: Goal, machine: Machine, root: Root, kinds: Sequence[str]) 
     return bool(outcomes) and all(outcome.done for outcome in outcomes)
 
 
-def _one_store(goal: Goal, store: Store, root: Root) -> TaskOutcome:
+def _one_store(goal: Goal, store: TrustStore, root: Root) -> TaskOutcome:
     task = trust.decide(goal, store, store.held(root), root)
     if task.verdict is StoreAction.DO:
         return trust.carry_out(goal, task, root, ask=_may_ask(), before=_announce)

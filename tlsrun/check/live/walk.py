@@ -19,7 +19,7 @@ _PAGE = 512 * 1024
 
 
 @dataclass(frozen=True, kw_only=True)
-class Hop:
+class RedirectHop:
     """One request and its answer.
 
     Arguments:
@@ -40,7 +40,7 @@ class Walk:
         circles: whether it came to a place where it had been, with nothing changed.
     """
 
-    steps: tuple[Hop, ...]
+    steps: tuple[RedirectHop, ...]
     circles: bool = False
 
 
@@ -50,7 +50,7 @@ def walk(target: ProbeTarget, deadline: Deadline) -> Walk:
     Raises:
         OSError: nothing can be asked.
     """
-    steps: list[Hop] = []
+    steps: list[RedirectHop] = []
     cookies: dict[str, str] = {}
     been: set[tuple[str, tuple[tuple[str, str], ...]]] = set()
     url = f"{target.url}{target.path}"
@@ -68,7 +68,7 @@ def walk(target: ProbeTarget, deadline: Deadline) -> Walk:
             if not steps:
                 raise
             break
-        steps.append(Hop(url=url, answer=answer))
+        steps.append(RedirectHop(url=url, answer=answer))
         cookies |= _cookies(answer)
         if not answer.location:
             break

@@ -87,7 +87,7 @@ class Uploads:
         return data
 
     def left(self, raw: Any, *, spins: bool) -> None:
-        """As `Keeper.left`."""
+        """As `ReaderObserver.left`."""
         with self._lock:
             self._behind[id(raw)] = bell = _thread.allocate_lock()
             bell.acquire()
@@ -96,7 +96,7 @@ class Uploads:
             self._worn_out(SPINS if spins else WAITS)
 
     def ended(self, raw: Any) -> None:
-        """As `Keeper.ended`."""
+        """As `ReaderObserver.ended`."""
         with self._lock:
             self._behind.pop(id(raw)).release()
 
