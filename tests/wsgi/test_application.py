@@ -20,7 +20,7 @@ from tests.support.clients import Address, client_context, free_port, https_get
 from tests.support.process import Server, run
 from tests.wsgi.conftest import Handshake
 from tlsrun.proxies.peers import read_peers
-from tlsrun.wsgi import Facts, application, establish
+from tlsrun.wsgi import ConnectionFacts, application, establish
 from tlsrun.wsgi.application import _harmless as known_names
 from tlsrun.wsgi.facts import Untold
 from tlsrun.wsgi.front import Front
@@ -81,7 +81,7 @@ def test_a_string_cannot_pass_for_established_facts() -> None:
     """Only the type that the middleware writes is believed."""
     environ = environ_of(**{"tlsrun.facts": "HTTPS", "HTTPS": "on"})
     assert establish(environ) == {}
-    assert type(environ["tlsrun.facts"]) is Facts
+    assert type(environ["tlsrun.facts"]) is ConnectionFacts
 
 
 @pytest.mark.parametrize("name", ["SSL_CLIENT_S_DN", "HTTPS", "HTTPS_CC", "HTTP_X_FORWARDED_PROTO", "HTTP_X_REAL_IP"])
@@ -300,9 +300,9 @@ def test_a_process_environment_is_no_fact(tmp_path: Path) -> None:
 
 
 def test_upon_a_base_that_is_the_same_for_every_request() -> None:
-    """Facts and scheme are there before the first request; what clients claim is removed from each, as ever."""
+    """ConnectionFacts and scheme are there before the first request; what clients claim is removed from each, as ever."""
     seen: list[dict[str, Any]] = []
-    base: dict[str, Any] = {"wsgi.url_scheme": "https", "tlsrun.socket": Untold(Facts(HTTPS="on"))}
+    base: dict[str, Any] = {"wsgi.url_scheme": "https", "tlsrun.socket": Untold(ConnectionFacts(HTTPS="on"))}
     inner = application(lambda environ, start_response: seen.append(environ) or [b"x"])
     serve = inner.upon(base)
     claims = {"REMOTE_ADDR": "::ffff:10.1.2.3", "HTTP_X_FORWARDED_FOR": "1.1.1.1", "HTTP_HOST": "localhost"}
@@ -315,7 +315,7 @@ def test_upon_a_base_that_is_the_same_for_every_request() -> None:
 def test_upon_a_base_behind_a_trusted_proxy() -> None:
     """What it says differs from request to request."""
     seen: list[dict[str, Any]] = []
-    base: dict[str, Any] = {"wsgi.url_scheme": "https", "tlsrun.socket": Untold(Facts(HTTPS="on"))}
+    base: dict[str, Any] = {"wsgi.url_scheme": "https", "tlsrun.socket": Untold(ConnectionFacts(HTTPS="on"))}
     front = Front(peers=read_peers(["10.0.0.1"], "trusted_proxies"))
     serve = application(lambda environ, start_response: seen.append(environ) or [b"x"], front).upon(base)
     for client in ("1.1.1.1", "2.2.2.2"):

@@ -7,7 +7,7 @@ import pytest
 from tests.support.certs import Paths
 from tests.wsgi import forge
 from tests.wsgi.conftest import Handshake
-from tlsrun.wsgi import ClientCertificate, Facts, TLSInfo, establish, facts_from_certificate
+from tlsrun.wsgi import ClientCertificate, ConnectionFacts, TLSInfo, establish, facts_from_certificate
 
 
 def test_a_plain_request() -> None:
@@ -69,7 +69,7 @@ def test_text_is_text() -> None:
 @pytest.mark.parametrize("verify", ["GENEROUS", "FAILED:certificate has expired"])
 def test_presented_but_not_verified(verify: str) -> None:
     """A certificate that no authority vouches for is there, but not verified."""
-    client = ClientCertificate(Facts(SSL_CLIENT_VERIFY=verify, SSL_CLIENT_S_DN="CN=mallory"))
+    client = ClientCertificate(ConnectionFacts(SSL_CLIENT_VERIFY=verify, SSL_CLIENT_S_DN="CN=mallory"))
     assert client
     assert not client.verified
     assert client.verify == verify

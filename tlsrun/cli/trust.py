@@ -16,7 +16,7 @@ from tlsrun.cli.console import USAGE_ERROR, fail, say, warn
 from tlsrun.cli.writing import write_file
 from tlsrun.development.authority import find_root, obtain_authority
 from tlsrun.errors import Problem, TLSRunError
-from tlsrun.trust import KINDS, Goal, Machine, Root, TrustStore, StoreAction, StoreTask, TaskOutcome
+from tlsrun.trust import KINDS, Goal, Machine, Root, StoreAction, StoreTask, TaskOutcome, TrustStore
 
 _STYLES = {"trusted": "green", "trusted now": "green", "NOT TRUSTED": "yellow", "NOT DONE": "red"}
 

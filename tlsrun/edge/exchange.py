@@ -15,7 +15,7 @@ from tlsrun.spool import PART
 
 
 class Asker(Protocol):
-    """Who has asked, and is told what comes of it; see `tlsrun.edge.connection.Connection`."""
+    """Who has asked, and is told what comes of it; see `tlsrun.edge.connection.EdgeConnection`."""
 
     edge: Shared
     full: bool

@@ -25,7 +25,7 @@ class Site:
         environment: the virtual environment's folder.
         server: which server runs the application: ``gunicorn``, ``uwsgi`` or ``granian``.
         version: of the front, where it matters and is known.
-        form: which form of the file (``Target.FORMS``); empty where there is one only.
+        form: which form of the file (``ExportTarget.forms``); empty where there is one only.
         socket: where the application listens: the path of a Unix socket, or ``host:port``.
         machines: ``host:port`` of the machines that TLS is passed through to.
         introducers: who says by the PROXY protocol who the client is (addresses, networks); empty where nobody does.
