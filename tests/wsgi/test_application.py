@@ -300,7 +300,7 @@ def test_a_process_environment_is_no_fact(tmp_path: Path) -> None:
 
 
 def test_upon_a_base_that_is_the_same_for_every_request() -> None:
-    """ConnectionFacts and scheme are there before the first request; what clients claim is removed from each, as ever."""
+    """Facts and scheme are there before the first request; what clients claim is removed from each, as ever."""
     seen: list[dict[str, Any]] = []
     base: dict[str, Any] = {"wsgi.url_scheme": "https", "tlsrun.socket": Untold(ConnectionFacts(HTTPS="on"))}
     inner = application(lambda environ, start_response: seen.append(environ) or [b"x"])
