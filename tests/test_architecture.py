@@ -13,7 +13,7 @@ PACKAGES = ("tlsrun", "flask_tlsrun", "bottle_tls")
 
 #: Public names that several classes have, and how many; none may come to them.
 NAMESAKES = {
-    2: "Exchange Inbox Response Site Spool Supervisor",
+    2: "Exchange Inbox Response Spool Supervisor",
     3: "Body ClientGone Outbox",
 }
 

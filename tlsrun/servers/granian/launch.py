@@ -34,7 +34,7 @@ from tlsrun.servers.granian.pem import PemFolder
 from tlsrun.servers.granian.pool import Pool, Runtime
 from tlsrun.servers.granian.supervisor import Supervisor
 from tlsrun.servers.granian.upload import Uploads
-from tlsrun.servers.granian.workforce import Site
+from tlsrun.servers.granian.workforce import GranianWorkerConfig
 from tlsrun.servers.slots import Slots
 from tlsrun.servers.wsgi import callback
 from tlsrun.system import SPREADS_CONNECTIONS
@@ -65,7 +65,7 @@ def launch(plan: Plan, application: Callable[..., Any]) -> int:
         folder = _folder(plan.account)
         stack.callback(folder.remove)
         stack.enter_context(_handlers_kept())
-        site = Site(
+        site = GranianWorkerConfig(
             runtimes=_runtimes(plan, application, parameters),
             listeners=sockets,
             words=spell_all(plan.listeners),
@@ -77,7 +77,9 @@ def launch(plan: Plan, application: Callable[..., Any]) -> int:
         return _run(plan, certificates, folder, site, parameters)
 
 
-def _run(plan: Plan, certificates: Certificates, folder: PemFolder, site: Site, parameters: dict[str, Any]) -> int:
+def _run(
+    plan: Plan, certificates: Certificates, folder: PemFolder, site: GranianWorkerConfig, parameters: dict[str, Any]
+) -> int:
     # What Granian thinks of a number of threads holds for its own adapter.
     parameters = {**parameters, "port": plan.endpoint.port, "blocking_threads": 1}
     try:

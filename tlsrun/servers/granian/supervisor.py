@@ -23,7 +23,7 @@ from tlsrun.listening.notify import STOPPING, Watchdog, notify, serves
 from tlsrun.reloading.reload import LOOK, Reload
 from tlsrun.servers.granian import pidfile
 from tlsrun.servers.granian.worker import RETIRE, STOPS
-from tlsrun.servers.granian.workforce import RETIREMENT, Site, Workforce
+from tlsrun.servers.granian.workforce import RETIREMENT, GranianWorkerConfig, Workforce
 
 _TICK = 1.0  # seconds between two looks at certificates and workers
 _PAUSE = 1.0  # seconds after its birth before a worker that died is replaced
@@ -38,7 +38,7 @@ class Supervisor(Workforce):
         parameters: Granian's own, checked.
     """
 
-    def __init__(self, site: Site, **parameters: Any) -> None:
+    def __init__(self, site: GranianWorkerConfig, **parameters: Any) -> None:
         self._failed = False
         self._interrupts = 0
         self._rss_at = self._worn_at = time.monotonic()

@@ -25,7 +25,7 @@ RETIREMENT = 3600
 
 
 @dataclass(frozen=True, kw_only=True)
-class Site:
+class GranianWorkerConfig:
     """What the workers share, from before the fork.
 
     Arguments:
@@ -58,7 +58,9 @@ class Workforce(MPServer):  # type: ignore[misc]  # Granian's classes have no ty
 
     keeper: GranianCertificates
 
-    def __init__(self, site: Site, *, ssl_protocol_min: Any, ssl_client_verify: bool, **parameters: Any) -> None:
+    def __init__(
+        self, site: GranianWorkerConfig, *, ssl_protocol_min: Any, ssl_client_verify: bool, **parameters: Any
+    ) -> None:
         self._tls = {"ssl_protocol_min": str(ssl_protocol_min), "ssl_client_verify": ssl_client_verify}
         self._site = site
         self._retired: list[tuple[WorkerHandle, float]] = []

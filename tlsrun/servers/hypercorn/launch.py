@@ -27,7 +27,7 @@ from tlsrun.servers.duties import Duties
 from tlsrun.servers.forking import need_the_main_thread
 from tlsrun.servers.hypercorn.announcing import Announcement
 from tlsrun.servers.hypercorn.options import OPTIONS, THREADS, read
-from tlsrun.servers.hypercorn.site import Site
+from tlsrun.servers.hypercorn.site import HypercornWorkerConfig
 from tlsrun.servers.hypercorn.supervisor import SEATS, Supervisor
 from tlsrun.servers.hypercorn.worker import HELD, run
 from tlsrun.wsgi.chunked import for_bottle
@@ -69,7 +69,7 @@ def launch(plan: Plan, application: Callable[..., Any]) -> int:
                 plan = replace(plan, endpoint=endpoint, listening=(Listener(place=endpoint),))
         redirecting = stack.enter_context(open_redirecting(plan.redirect_listeners))
         close_others()
-        site = Site(
+        site = HypercornWorkerConfig(
             application=for_bottle(application) if plan.framework == "bottle" else application,
             broken=broken_for(plan.framework),
             certificates=certificates,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Site:
+class HypercornWorkerConfig:
     """What the workers share, from before the fork.
 
     Arguments:

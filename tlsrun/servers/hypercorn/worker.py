@@ -26,7 +26,7 @@ from tlsrun.listening.serving import serve
 from tlsrun.servers.hypercorn.child import ENOUGH, LEAVE, READY
 from tlsrun.servers.hypercorn.connection import TcpConnection
 from tlsrun.servers.hypercorn.desk import Desk
-from tlsrun.servers.hypercorn.site import Site
+from tlsrun.servers.hypercorn.site import HypercornWorkerConfig
 from tlsrun.servers.hypercorn.threads import PATIENCE, Threads
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Worker:
         stopping: no more clients are taken.
     """
 
-    def __init__(self, site: Site, seat: int, link: socket.socket) -> None:
+    def __init__(self, site: HypercornWorkerConfig, seat: int, link: socket.socket) -> None:
         self._site = site
         self._link = link
         self._seat = seat
@@ -203,7 +203,7 @@ def _most_requests(config: Config) -> int | None:
     return config.max_requests + random.randint(0, config.max_requests_jitter)  # noqa: S311 -- no secret
 
 
-def run(site: Site, seat: int, link: socket.socket) -> None:
+def run(site: HypercornWorkerConfig, seat: int, link: socket.socket) -> None:
     """Be the worker in ``seat``, in a process forked for it. Never returns.
 
     Arguments:
@@ -224,7 +224,7 @@ def run(site: Site, seat: int, link: socket.socket) -> None:
         os._exit(status)
 
 
-def _serve(site: Site, seat: int, link: socket.socket) -> None:
+def _serve(site: HypercornWorkerConfig, seat: int, link: socket.socket) -> None:
     loop = _new_loop(site)
     asyncio.set_event_loop(loop)
     loop.set_exception_handler(_report)
@@ -235,7 +235,7 @@ def _serve(site: Site, seat: int, link: socket.socket) -> None:
     loop.run_until_complete(main())
 
 
-def _new_loop(site: Site) -> asyncio.AbstractEventLoop:
+def _new_loop(site: HypercornWorkerConfig) -> asyncio.AbstractEventLoop:
     if not site.uvloop:
         return asyncio.new_event_loop()
     import uvloop
