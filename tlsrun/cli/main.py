@@ -2,25 +2,49 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 import click
 
 from tlsrun import __version__
 from tlsrun.apps.layers import app_layers
-from tlsrun.cli.cert import cert_group
-from tlsrun.cli.check import check_command
-from tlsrun.cli.export import export_command
 from tlsrun.cli.launching import Job, serve_or_exit
 from tlsrun.cli.loading import load_app
 from tlsrun.cli.options import command_line_layers, setting_options
-from tlsrun.cli.settings import settings_group
-from tlsrun.cli.status import status_command
-from tlsrun.cli.trust import trust_command
 from tlsrun.settings.layers import environment_layer
 
+#: Subcommands, each with its module and its name there.
+_SUBCOMMANDS = {
+    "cert": ("tlsrun.cli.cert", "cert_group"),
+    "check": ("tlsrun.cli.check", "check_command"),
+    "export": ("tlsrun.cli.export", "export_command"),
+    "settings": ("tlsrun.cli.settings", "settings_group"),
+    "status": ("tlsrun.cli.status", "status_command"),
+    "trust": ("tlsrun.cli.trust", "trust_command"),
+}
 
-@click.group(context_settings={"help_option_names": ["--help"]})
+
+class _LoadsWhenNamed(click.Group):
+    """Its subcommands are imported when one is named: a server starts without what only `tlsrun check` needs.
+
+    Source: "Lazily Loading Subcommands" in click's documentation.
+    """
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Those imported already, and the others."""
+        return sorted({*super().list_commands(ctx), *_SUBCOMMANDS})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The one of this name; none when there is none."""
+        if cmd_name not in _SUBCOMMANDS:
+            return super().get_command(ctx, cmd_name)
+        module, name = _SUBCOMMANDS[cmd_name]
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+
+@click.group(cls=_LoadsWhenNamed, context_settings={"help_option_names": ["--help"]})
 @click.version_option(__version__, prog_name="tlsrun")
 def tlsrun() -> None:
     """HTTPS for Flask, Bottle and any WSGI application: one TLS configuration, any server.
@@ -65,11 +89,3 @@ def run(context: click.Context, /, app: str | None, quiet: bool, **values: Any) 
         quiet=quiet,
     )
     context.exit(serve_or_exit(job))
-
-
-tlsrun.add_command(cert_group)
-tlsrun.add_command(check_command)
-tlsrun.add_command(export_command)
-tlsrun.add_command(settings_group)
-tlsrun.add_command(status_command)
-tlsrun.add_command(trust_command)
