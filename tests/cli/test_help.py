@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 
 import click
@@ -10,6 +11,7 @@ from click.testing import CliRunner
 
 from flask_tlsrun.cli import tlsrun_command
 from flask_tlsrun.tls_group import tls_group
+from tests.support.process import run
 from tlsrun.cli.main import tlsrun
 
 
@@ -47,3 +49,11 @@ def test_there_are_as_many_as_documented() -> None:
     assert {"tlsrun run", "tlsrun check", "tlsrun cert make", "tlsrun cert show", "tlsrun cert bundle", "tlsrun trust",
             "tlsrun status", "tlsrun settings show", "tlsrun settings table", "tlsrun settings support",
             "flask tls check", "flask tls cert bundle", "flask tls trust", "flask tlsrun"} <= set(EVERY)  # fmt: skip
+
+
+def test_run_imports_no_other_subcommand() -> None:
+    """A server starts without what only `tlsrun check` needs, or `export`."""
+    asks = "from tlsrun.cli.main import tlsrun; tlsrun(['run', '--help'], standalone_mode=False)"
+    modules = run([sys.executable, "-c", f"import sys; {asks}; print(*sys.modules)"]).stdout.split()
+    assert "tlsrun.cli.launching" in modules
+    assert not {"tlsrun.check.examination", "tlsrun.cli.check", "tlsrun.cli.export", "tlsrun.cli.cert"} & set(modules)

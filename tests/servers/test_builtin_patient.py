@@ -112,3 +112,42 @@ def test_lingers(pair: _Pair) -> None:
     server.linger(5)
     assert 0.1 < time.monotonic() - began < 4
     timer.join()
+
+
+@pytest.mark.parametrize("read", ["read_at_once", "recv"])
+def test_stop_while_openssl_reads(read: str, pair: _Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reader was told of no stop when it went into OpenSSL; the client is told of an end in order all the same."""
+    server, client = pair
+    client.suppress_ragged_eofs = False
+    read_by_openssl = ssl.SSLSocket.read
+
+    def stopped_meanwhile(sock: ssl.SSLSocket, *arguments: int) -> object:
+        if sock is server:
+            server.stop_reading("the server stops")
+        return read_by_openssl(sock, *arguments)
+
+    monkeypatch.setattr(ssl.SSLSocket, "read", stopped_meanwhile)
+    server.settimeout(10)
+    if read == "recv":
+        with pytest.raises(ConnectionResetError):
+            server.recv(100)
+    else:
+        assert server.read_at_once(100) is None
+    assert not server.wait_for_bytes(10)
+    server.shutdown(socket.SHUT_WR)
+    assert client.recv(100) == b""
+
+
+def test_what_came_before_the_stop(pair: _Pair) -> None:
+    """It is read, and then the end."""
+    server, client = pair
+    client.suppress_ragged_eofs = False
+    client.sendall(b"before")
+    assert server.wait_for_bytes(10)
+    server.stop_reading("the server stops")
+    server.settimeout(10)
+    assert server.recv(100) == b"before"
+    with pytest.raises(ConnectionResetError):
+        server.recv(100)
+    server.shutdown(socket.SHUT_WR)
+    assert client.recv(100) == b""

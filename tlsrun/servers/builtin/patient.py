@@ -30,6 +30,7 @@ class PatientSocket(ServerSocket):
     #: Held for each read when another thread may write meanwhile: before Python 3.13 they must not at the same time.
     guard: AbstractContextManager[Any] | None = None
     _patient = False
+    _reading = False
     _timeout: float | None = None
 
     def do_handshake(self, block: bool = False) -> None:
@@ -66,9 +67,9 @@ class PatientSocket(ServerSocket):
         while True:
             try:
                 if self.guard is None:
-                    return super().read(len, buffer)
+                    return self._read_once(len, buffer)
                 with self.guard:
-                    return super().read(len, buffer)
+                    return self._read_once(len, buffer)
             except (ssl.SSLWantReadError, ssl.SSLWantWriteError) as want:
                 began = self._wait(want, began)
 
@@ -82,10 +83,42 @@ class PatientSocket(ServerSocket):
         if self._stopped or not self._patient:
             return None
         try:
-            data: bytes = super().read(size)
+            data: bytes = self._read_once(size)
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
             return None
         return data
+
+    def _read_once(self, size: int, buffer: Buffer | None = None) -> Any:
+        """As `ServerSocket.read`, and OpenSSL never meets the end that `stop_reading` makes: see `wait_for_bytes`.
+
+        Who stops says so first, and looks then whether a thread is in here; who reads says that first. So one of the
+        two sees the other, and shuts the socket down when OpenSSL is done with it.
+
+        Raises:
+            ConnectionResetError: `stop_reading` was called, and nothing had come before.
+        """
+        self._reading = True
+        try:
+            if self._stopped and not self._has_come():
+                raise ConnectionResetError(errno.ECONNRESET, "nothing more is read")
+            return super().read(size, buffer)
+        finally:
+            self._reading = False
+            if self._stopped:
+                super()._wake_reader()
+
+    def _has_come(self) -> bool:
+        if not self._patient or self.pending():
+            return True
+        try:
+            return self.peek() != b""
+        except BlockingIOError:
+            return False
+
+    def _wake_reader(self) -> None:
+        self._stopped = True
+        if not (self._reading and self._patient):
+            super()._wake_reader()
 
     def send(self, data: Buffer, flags: int = 0) -> int:
         """As ssl.SSLSocket.send, after the handshake."""
