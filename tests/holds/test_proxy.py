@@ -25,7 +25,7 @@ from tests.support.process import ROOT, Server
 from tests.support.servers import ALL_SERVERS, need
 from tests.wsgi.test_client_header import WRITERS
 from tlsrun.settings.proxies import HEADERS
-from tlsrun.wsgi.claims import ALL, CLAIMS, variable
+from tlsrun.wsgi.proxy_headers import ALL, PROXY_VARIABLES, variable
 
 #: Linux has all of 127.0.0.0/8 on its loopback interface, so clients can come from several addresses.
 TRUSTED, STRANGER = "127.0.0.2", "127.0.0.3"
@@ -173,7 +173,7 @@ def test_each_header_of_a_trusted_proxy(site: Site, ca: Authority) -> None:
         seen = site.seen(TRUSTED, (header, value))
         assert {name: seen["environ"].get(name) for name in effect} == effect, header
         assert seen["original"][variable(header)].strip() == value.strip()
-        assert CLAIMS.isdisjoint(seen["environ"])
+        assert PROXY_VARIABLES.isdisjoint(seen["environ"])
         if header not in WRITERS:
             assert seen["environ"]["SSL_CLIENT_VERIFY"] == "NONE"
 

@@ -9,7 +9,7 @@ import pytest
 from tlsrun.proxies.peers import Peers, read_peers
 from tlsrun.wsgi import forwarded
 from tlsrun.wsgi.forwarded import Hop
-from tlsrun.wsgi.said import Said, read
+from tlsrun.wsgi.forwarded_info import ForwardedInfo, read
 
 PEERS = read_peers(["10.0.0.0/8", "unix", "2001:db8:1::/48"], "here")
 
@@ -93,22 +93,28 @@ def test_everybody_is_trusted() -> None:
     [
         (
             "for=192.0.2.1;proto=https;host=example.org",
-            Said(client=Hop(address="192.0.2.1"), scheme="https", host="example.org"),
+            ForwardedInfo(client=Hop(address="192.0.2.1"), scheme="https", host="example.org"),
         ),
-        ('For="[2001:db8::1]:4711"', Said(client=Hop(address="2001:db8::1", port=4711))),
-        ("for=6.6.6.6;proto=http, for=192.0.2.1;proto=https", Said(client=Hop(address="192.0.2.1"), scheme="https")),
-        ("for=192.0.2.1;proto=https, for=10.0.0.2;proto=http", Said(client=Hop(address="192.0.2.1"), scheme="https")),
-        ("for=192.0.2.1 ; proto=https;", Said(client=Hop(address="192.0.2.1"), scheme="https")),
-        ('host="example.org:8443";for=_x', Said(host="example.org", port=8443)),
+        ('For="[2001:db8::1]:4711"', ForwardedInfo(client=Hop(address="2001:db8::1", port=4711))),
+        (
+            "for=6.6.6.6;proto=http, for=192.0.2.1;proto=https",
+            ForwardedInfo(client=Hop(address="192.0.2.1"), scheme="https"),
+        ),
+        (
+            "for=192.0.2.1;proto=https, for=10.0.0.2;proto=http",
+            ForwardedInfo(client=Hop(address="192.0.2.1"), scheme="https"),
+        ),
+        ("for=192.0.2.1 ; proto=https;", ForwardedInfo(client=Hop(address="192.0.2.1"), scheme="https")),
+        ('host="example.org:8443";for=_x', ForwardedInfo(host="example.org", port=8443)),
         # What a client leaves open does not swallow what the proxy adds.
-        ('for="6.6.6.6, for=192.0.2.1', Said(client=Hop(address="192.0.2.1"))),
-        ("for=a b c, for=192.0.2.1", Said(client=Hop(address="192.0.2.1"))),
-        ("for=1.1.1.1;for=6.6.6.6", Said()),
-        ("=;=", Said()),
-        ("for", Said()),
+        ('for="6.6.6.6, for=192.0.2.1', ForwardedInfo(client=Hop(address="192.0.2.1"))),
+        ("for=a b c, for=192.0.2.1", ForwardedInfo(client=Hop(address="192.0.2.1"))),
+        ("for=1.1.1.1;for=6.6.6.6", ForwardedInfo()),
+        ("=;=", ForwardedInfo()),
+        ("for", ForwardedInfo()),
     ],
 )
-def test_rfc_7239(header: str, said: Said) -> None:
+def test_rfc_7239(header: str, said: ForwardedInfo) -> None:
     """Forwarded, element by element, with quoted strings."""
     assert read({"forwarded": header}, PEERS) == said
 

@@ -21,8 +21,8 @@ from tlsrun.errors import ConfigurationError
 from tlsrun.proxies.peers import Peers, read_peers
 from tlsrun.settings.proxies import HEADERS, headers_of
 from tlsrun.wsgi import TLSInfo, application, front
-from tlsrun.wsgi.claims import ALL, CLAIMS, IDENTITIES, variable
 from tlsrun.wsgi.front import ORIGINAL, Front
+from tlsrun.wsgi.proxy_headers import ALL, IDENTITIES, PROXY_VARIABLES, variable
 from tlsrun.wsgi.to_https import is_exempt, location
 
 Environ = dict[str, Any]
@@ -88,7 +88,7 @@ def test_a_trusted_proxy_is_heard() -> None:
         "HTTP_X_FORWARDED_USER": "jo",
     }
     assert {name: seen.get(name) for name in expected} == expected
-    assert CLAIMS.isdisjoint(seen)
+    assert PROXY_VARIABLES.isdisjoint(seen)
     original = seen[ORIGINAL]
     assert original["REMOTE_ADDR"] == "10.0.0.1"
     assert original["HTTP_X_FORWARDED_FOR"] == "6.6.6.6, 192.0.2.7:4712, 10.9.9.9"
@@ -119,7 +119,7 @@ def test_only_believed_headers_count() -> None:
     seen, _, _ = through(environ_of(**claims), headers=headers_of(["heroku"]))
     assert (seen["REMOTE_ADDR"], seen["wsgi.url_scheme"]) == ("192.0.2.7", "https")
     assert (seen["HTTP_HOST"], seen["SCRIPT_NAME"]) == ("example.org", "")
-    assert CLAIMS.isdisjoint(seen)
+    assert PROXY_VARIABLES.isdisjoint(seen)
     assert not [name for name in seen if name.startswith("SSL_")]
     seen, _, _ = through(environ_of(x_forwarded_user="root", x_forwarded_for="192.0.2.7"), peers=Peers())
     assert IDENTITIES.isdisjoint(seen)

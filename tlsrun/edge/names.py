@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tlsrun.edge.variables import sized
 from tlsrun.http1.variables import variable_of
-from tlsrun.wsgi.claims import claims_in
+from tlsrun.wsgi.proxy_headers import variables_to_remove
 
 #: The variable to send, length first as the uwsgi protocol has it; None for a header that goes no further.
 Rule = bytes | None
@@ -29,7 +29,7 @@ def rule_for(name: bytes, *, trusted: bool = False) -> Rule:
     if lower in _READ or lower in _HOP_BY_HOP:
         return None
     variable = variable_of(lower)
-    if variable is None or (not trusted and claims_in([variable])):
+    if variable is None or (not trusted and variables_to_remove([variable])):
         return None
     return sized(variable.encode("ascii"))
 

@@ -6,19 +6,19 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from tlsrun.proxies.peers import unmapped
-from tlsrun.wsgi.claims import NEVER, claims_in
 from tlsrun.wsgi.events import with_events
 from tlsrun.wsgi.external import front_of_environment
 from tlsrun.wsgi.facts import ConnectionFacts, connection_facts
 from tlsrun.wsgi.front import NOBODY, Front, Heard, hear
 from tlsrun.wsgi.hsts import with_hsts
+from tlsrun.wsgi.proxy_headers import NEVER, variables_to_remove
 from tlsrun.wsgi.sources import Environ, survey
 from tlsrun.wsgi.strict import JUDGED, answer, is_usual, refusal
 
 #: The key in environ under which the facts stand once they are established.
 ESTABLISHED = "tlsrun.facts"
 
-#: Names of variables that look neither like a fact nor like a claim: at most so many, and of at most so many letters.
+#: Names of variables that look neither like a fact nor like a proxy's header: at most so many, and of at most so many letters.
 _harmless: set[str] = set()
 _KNOWN, _LONGEST = 1000, 80
 
@@ -140,7 +140,7 @@ def establish(environ: Environ, front: Front = NOBODY) -> ConnectionFacts:
 
 
 def _establish_directly(environ: Environ) -> bool:
-    """As `_establish` where nobody is trusted, nothing can be wrong, and no name looks like a fact or a claim.
+    """As `_establish` where nobody is trusted, nothing can be wrong, and no name looks like a fact or a proxy's header.
 
     Written out, as it is done for each request: calls cost more than what they do.
 
@@ -172,11 +172,11 @@ def _looks_like_a_fact(environ: Environ) -> bool:
 
 
 def _learn(environ: Environ, known: set[str]) -> bool:
-    """Whether no name in ``environ`` is a claim, or has to be judged; if so, they are in ``known`` from now on.
+    """Whether no name in ``environ`` is a proxy's header, or has to be judged; if so, they are in ``known`` from now on.
 
     One set is asked for all names at once, which is four times as fast as to look at them.
     """
-    if not (NEVER.isdisjoint(environ) and JUDGED.isdisjoint(environ)) or claims_in(environ):
+    if not (NEVER.isdisjoint(environ) and JUDGED.isdisjoint(environ)) or variables_to_remove(environ):
         return False
     if len(known) > _KNOWN:  # somebody invents headers: then those that browsers send are learned anew
         known.clear()

@@ -16,10 +16,10 @@ from typing import Any, TypeAlias
 
 from tlsrun.proxies.peers import Peers, address
 from tlsrun.settings.proxies import CERTIFICATE_HEADERS, DEFAULT, spell
-from tlsrun.wsgi.claims import claims_in, variable
 from tlsrun.wsgi.client_header import COMPANIONS, certificate_facts
 from tlsrun.wsgi.facts import ConnectionFacts
-from tlsrun.wsgi.said import Said, read
+from tlsrun.wsgi.forwarded_info import ForwardedInfo, read
+from tlsrun.wsgi.proxy_headers import variable, variables_to_remove
 
 _log = logging.getLogger("tlsrun.proxy")
 
@@ -98,20 +98,20 @@ def hear(environ: Environ, front: Front) -> Heard | None:
     """
     peer = environ.get("REMOTE_ADDR") or ""
     trusted = front.trusts and peer in front.peers
-    claims = claims_in(environ, trusted=trusted)
-    if not claims and not trusted:
+    removed = variables_to_remove(environ, trusted=trusted)
+    if not removed and not trusted:
         return None
-    taken: dict[str, Any] = {name: environ.pop(name) for name in sorted(claims)}
+    taken: dict[str, Any] = {name: environ.pop(name) for name in sorted(removed)}
     environ[ORIGINAL] = taken
     if not trusted:
         _forget(environ, taken, front, peer)
         return None
     believed = {name: taken[variable(name)] for name in _with_companions(front.headers) if variable(name) in taken}
-    said = read(believed, front.peers)
+    forwarded = read(believed, front.peers)
     _take_back(environ, taken, front)
-    _write(environ, said, taken)
+    _write(environ, forwarded, taken)
     asked = not front.headers.isdisjoint(CERTIFICATE_HEADERS)
-    return Heard(scheme=said.scheme, certificate=certificate_facts(believed) if asked else None)
+    return Heard(scheme=forwarded.scheme, certificate=certificate_facts(believed) if asked else None)
 
 
 def _with_companions(headers: Iterable[str]) -> set[str]:
@@ -137,7 +137,7 @@ def _take_back(environ: Environ, taken: dict[str, Any], front: Front) -> None:
 # -- a trusted peer --------------------------------------------------------------------------------------------------
 
 
-def _write(environ: Environ, said: Said, before: dict[str, Any]) -> None:
+def _write(environ: Environ, forwarded: ForwardedInfo, before: dict[str, Any]) -> None:
     def put(name: str, value: str | None) -> None:
         before.setdefault(name, environ.get(name))
         if value is None:
@@ -145,30 +145,30 @@ def _write(environ: Environ, said: Said, before: dict[str, Any]) -> None:
         else:
             environ[name] = value
 
-    if said.client is not None:
-        put("REMOTE_ADDR", said.client.address)
-        put("REMOTE_PORT", str(said.client.port) if said.client.port else None)
+    if forwarded.client is not None:
+        put("REMOTE_ADDR", forwarded.client.address)
+        put("REMOTE_PORT", str(forwarded.client.port) if forwarded.client.port else None)
         put("REMOTE_HOST", None)
-    if said.scheme is not None:
-        put("wsgi.url_scheme", said.scheme)
-    if said.prefix is not None:
-        put("SCRIPT_NAME", said.prefix + environ.get("SCRIPT_NAME", ""))
-    if said.host is None and said.port is None and said.scheme is None:
+    if forwarded.scheme is not None:
+        put("wsgi.url_scheme", forwarded.scheme)
+    if forwarded.prefix is not None:
+        put("SCRIPT_NAME", forwarded.prefix + environ.get("SCRIPT_NAME", ""))
+    if forwarded.host is None and forwarded.port is None and forwarded.scheme is None:
         return
     scheme = environ["wsgi.url_scheme"]
     usual = _PORTS.get(scheme)
     asked = environ.get("HTTP_HOST", "")
-    if said.scheme is not None and not said.host and (scheme, _port_of(asked)) in _CONTRADICTIONS:
+    if forwarded.scheme is not None and not forwarded.host and (scheme, _port_of(asked)) in _CONTRADICTIONS:
         asked = asked.rpartition(":")[0]
         put("HTTP_HOST", asked)
-    host = said.host or _without_port(asked)
-    port = said.port or (None if said.host else _port_of(asked)) or usual
+    host = forwarded.host or _without_port(asked)
+    port = forwarded.port or (None if forwarded.host else _port_of(asked)) or usual
     if (scheme, port) in _CONTRADICTIONS:
         port = usual
-    if host and (said.host or said.port):
+    if host and (forwarded.host or forwarded.port):
         put("HTTP_HOST", host if port == usual else f"{host}:{port}")
-    if said.host:
-        put("SERVER_NAME", said.host)
+    if forwarded.host:
+        put("SERVER_NAME", forwarded.host)
     if port is not None:
         put("SERVER_PORT", str(port))
 
@@ -203,12 +203,12 @@ def _is_near(peer: str) -> bool:
     return not peer or isinstance(found, ipaddress.IPv4Address | ipaddress.IPv6Address) and not found.is_global
 
 
-_said: list[bool] = []
+_warned: list[bool] = []
 
 
 def _first_time() -> bool:
     """True once in each process."""
-    if _said:
+    if _warned:
         return False
-    _said.append(True)
+    _warned.append(True)
     return True

@@ -1,7 +1,7 @@
-"""Headers by which a proxy speaks of its client: nobody else may use them, under any server.
+"""Headers by which a proxy describes its client: from anybody else they are removed, under every server.
 
-The one table of them: for the middleware, which takes them out of environ, and for the edge, which does not hand them
-on.
+The only table of them, used by the middleware, which takes them out of environ, and by the edge, which does not pass
+them on.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ def _variables(*headers: str) -> frozenset[str]:
 #: `tlsrun.http1.variables.NEVER`: what nobody may say, a proxy neither.
 NEVER = _variables(*(name.decode("ascii") for name in variables.NEVER))
 
-#: Taken out of every request: what a trusted proxy says by them stands in the usual places afterwards.
-CLAIMS = _variables(*HEADERS, *(name for names in COMPANIONS.values() for name in names)) | _variables(
+#: Removed from every request; what a trusted proxy says in them is written to the usual variables instead.
+PROXY_VARIABLES = _variables(*HEADERS, *(name for names in COMPANIONS.values() for name in names)) | _variables(
     # Other spellings of the same, which frameworks and their extensions believe.
     "x-forwarded", "x-forwarded-by", "x-forwarded-server", "x-forwarded-ssl", "x-forwarded-protocol",
     "x-forwarded-scheme", "x-forwarded-path", "x-url-scheme", "x-scheme", "front-end-https", "x-real-ip",
@@ -46,7 +46,7 @@ IDENTITIES = _variables(
 )  # fmt: skip
 
 #: Where the application lives, and the client: the same.
-ALL = CLAIMS | IDENTITIES | _variables(
+ALL = PROXY_VARIABLES | IDENTITIES | _variables(
     "remote-addr", "remote-host", "remote-port", "script-name", "x-host", "x-https", "x-proxyuser-ip", "x-remote-addr",
     "x-remote-ip", "x-rewrite-url", "x-script-name",
 )  # fmt: skip
@@ -60,13 +60,13 @@ _BEGINNINGS = _variables(
 _BEGINS = re.compile(rf"\n((?:{'|'.join(sorted(_BEGINNINGS))})[^\n]*)")
 
 
-def claims_in(names: Iterable[str], *, trusted: bool = False) -> set[str]:
-    """Those of the variables ``names`` that are to be taken out.
+def variables_to_remove(names: Iterable[str], *, trusted: bool = False) -> set[str]:
+    """Which of the variables ``names`` must be removed from environ.
 
     Arguments:
-        trusted: a trusted proxy sends them.
+        trusted: whether a trusted proxy sent them.
     """
     if trusted:
-        return set(CLAIMS.intersection(names))
+        return set(PROXY_VARIABLES.intersection(names))
     names = list(names)
     return {*ALL.intersection(names), *_BEGINS.findall("\n" + "\n".join(names))}

@@ -1,4 +1,4 @@
-"""What a trusted proxy says of its client: header values in, one answer out; purely."""
+"""What a trusted proxy's forwarded headers say about the client: header values in, one `ForwardedInfo` out. Pure."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from tlsrun.wsgi.forwarded import Hop
 
 
 @dataclass(frozen=True, kw_only=True)
-class Said:
-    """Of the client; None where nothing is said.
+class ForwardedInfo:
+    """About the client; None for whatever the headers do not say.
 
     Arguments:
         client: where it comes from.
@@ -29,7 +29,7 @@ class Said:
     prefix: str | None = None
 
 
-def read(values: Mapping[str, str], peers: Peers) -> Said:
+def read(values: Mapping[str, str], peers: Peers) -> ForwardedInfo:
     """Read the headers of a trusted peer.
 
     Arguments:
@@ -43,12 +43,12 @@ def read(values: Mapping[str, str], peers: Peers) -> Said:
         # Before X-Forwarded-Proto: where another proxy stands behind Cloudflare, that one is about Cloudflare.
         scheme = scheme or forwarded.parse_visitor(values["cf-visitor"])
     scheme = scheme or forwarded.parse_scheme(values.get("x-forwarded-proto", ""))
-    if host is None and (said := forwarded.parse_host(values.get("x-forwarded-host", ""))) is not None:
-        host, port = said
+    if host is None and (named := forwarded.parse_host(values.get("x-forwarded-host", ""))) is not None:
+        host, port = named
     if port is None:
         port = forwarded.parse_port(values.get("x-forwarded-port", ""))
     prefix = forwarded.parse_prefix(values["x-forwarded-prefix"]) if "x-forwarded-prefix" in values else None
-    return Said(client=client, scheme=scheme, host=host, port=port, prefix=prefix)
+    return ForwardedInfo(client=client, scheme=scheme, host=host, port=port, prefix=prefix)
 
 
 def _forwarded(value: str, peers: Peers) -> tuple[Hop | None, str | None, str | None, int | None]:

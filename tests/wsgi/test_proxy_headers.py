@@ -7,8 +7,8 @@ import pytest
 from tlsrun.edge.names import rule_for
 from tlsrun.proxies.peers import read_peers
 from tlsrun.wsgi import application
-from tlsrun.wsgi.claims import ALL, CLAIMS, claims_in, variable
 from tlsrun.wsgi.front import Front
+from tlsrun.wsgi.proxy_headers import ALL, PROXY_VARIABLES, variable, variables_to_remove
 
 NAMES = [
     "X-Forwarded-For", "X-Forwarded-Foo", "Forwarded", "CF-Ray", "Fastly-Client-IP", "X-Azure-FDID", "X-Envoy-Foo",
@@ -19,7 +19,7 @@ NAMES = [
 @pytest.mark.parametrize("name", NAMES)
 def test_of_clients(name: str) -> None:
     """Taken out of environ, and not handed on by the edge."""
-    assert claims_in(["PATH_INFO", variable(name)]) == {variable(name)}
+    assert variables_to_remove(["PATH_INFO", variable(name)]) == {variable(name)}
     assert rule_for(name.encode()) is None
 
 
@@ -27,8 +27,8 @@ def test_of_clients(name: str) -> None:
 def test_of_trusted_proxies(name: str) -> None:
     """Handed on by the edge; of them, those that are read are taken out, and the others left as they are."""
     assert rule_for(name.encode(), trusted=True)
-    read = {variable(name)} & CLAIMS
-    assert claims_in([variable(name)], trusted=True) == read
+    read = {variable(name)} & PROXY_VARIABLES
+    assert variables_to_remove([variable(name)], trusted=True) == read
     seen: dict[str, object] = {}
     front = Front(peers=read_peers(("192.0.2.1",), "here"))
     environ = {
@@ -42,9 +42,9 @@ def test_of_trusted_proxies(name: str) -> None:
 @pytest.mark.parametrize("name", ["X-Mine", "Via", "Host", "Clients", "X-Forward", "Cfx", "TLSX", "Origin"])
 def test_others(name: str) -> None:
     """No header that is anybody's."""
-    assert not claims_in([variable(name)])
+    assert not variables_to_remove([variable(name)])
 
 
 def test_all_are_found() -> None:
     """Each name of the table, among others."""
-    assert claims_in([*ALL, "PATH_INFO"]) == ALL
+    assert variables_to_remove([*ALL, "PATH_INFO"]) == ALL
