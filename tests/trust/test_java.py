@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.process import run
 from tests.trust.conftest import MakeMachine
-from tlsrun.trust import Goal, Held, Root, StoreAction, carry_out, decide
+from tlsrun.trust import Goal, Held, Root, StoreAction, apply_task, decide
 from tlsrun.trust.java import PASSWORD, JavaStore, java_stores
 
 
@@ -39,10 +39,10 @@ def test_add_and_remove(java: Path, machine: MakeMachine, root: Root) -> None:
     assert store.title == "Java (jdk-21)"
     assert store.held(root) == Held(trusted=False)
     task = decide(Goal.TRUST, store, store.held(root), root)
-    assert carry_out(Goal.TRUST, task, root, ask=False).done
+    assert apply_task(Goal.TRUST, task, root, ask=False).done
     assert store.held(root) == Held(trusted=True, names=(root.names[0].lower(),))
     task = decide(Goal.REMOVE, store, store.held(root), root)
-    assert carry_out(Goal.REMOVE, task, root, ask=False).done
+    assert apply_task(Goal.REMOVE, task, root, ask=False).done
     listed = run(["keytool", "-list", "-keystore", store.cacerts, "-storepass", PASSWORD]).stdout
     assert "other," in listed
     assert "1 entry" in listed

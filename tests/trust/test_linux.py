@@ -16,7 +16,7 @@ from tests.support.process import Server, run
 from tests.trust.conftest import MakeMachine
 from tests.trust.standing_in import Program, needs
 from tlsrun.development.issue import make_authority
-from tlsrun.trust import Goal, Held, Machine, Root, StoreAction, carry_out, decide, find_stores
+from tlsrun.trust import Goal, Held, Machine, Root, StoreAction, apply_task, decide, find_stores
 from tlsrun.trust.linux import FAMILIES, Family, SystemStore, system_store
 
 HELLO = """\
@@ -52,7 +52,7 @@ def act(goal: Goal, store: SystemStore, root: Root) -> bool:
     """Decide and do; whether the store is as it was wanted."""
     task = decide(goal, store, store.held(root), root)
     assert task.verdict is StoreAction.DO
-    return carry_out(goal, task, root, ask=False).done
+    return apply_task(goal, task, root, ask=False).done
 
 
 def test_debian(root: Root, tmp_path: Path) -> None:
@@ -129,7 +129,7 @@ def test_sudo_is_asked(root: Root, machine: MakeMachine, tmp_path: Path, monkeyp
     said: list[tuple[str, ...]] = []
     task = decide(Goal.TRUST, store, store.held(root), root)
     assert all(command[:2] == ("sudo", "--") for command in task.commands)
-    assert carry_out(Goal.TRUST, task, root, ask=False, before=said.append).done
+    assert apply_task(Goal.TRUST, task, root, ask=False, before=said.append).done
     update = real.tools["update-ca-certificates"]
     assert [call[:3] for call in sudo.calls] == [["-n", "--", "install"], ["-n", "--", update]]
     assert said[0][:3] == ("sudo", "-n", "--")
@@ -171,7 +171,7 @@ def test_an_update_that_fails(root: Root, tmp_path: Path, machine: MakeMachine) 
         update = Program(tmp_path / "bin", "update-ca-certificates", does)
         store = the_store(machine(root=tmp_path, tools={"update-ca-certificates": str(update.path)}))
         task = decide(Goal.TRUST, store, store.held(root), root)
-        outcome = carry_out(Goal.TRUST, task, root, ask=False)
+        outcome = apply_task(Goal.TRUST, task, root, ask=False)
         assert not outcome.done
         assert reason in (outcome.reason or "")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.trust.conftest import MakeMachine
 from tests.trust.standing_in import Program
-from tlsrun.trust import Goal, Held, Root, StoreAction, carry_out, decide, find_stores
+from tlsrun.trust import Goal, Held, Root, StoreAction, apply_task, decide, find_stores
 from tlsrun.trust.macos import KEYCHAIN, Keychain
 
 
@@ -36,10 +36,10 @@ def test_the_whole_way(machine: MakeMachine, root: Root, tmp_path: Path) -> None
     (store,) = find_stores(mac, ("system",))
     assert store.held(root) == Held(trusted=False)
     task = decide(Goal.TRUST, store, store.held(root), root)
-    assert carry_out(Goal.TRUST, task, root, ask=False).done
+    assert apply_task(Goal.TRUST, task, root, ask=False).done
     assert store.held(root) == Held(trusted=True, names=(root.sha1,))
     task = decide(Goal.REMOVE, store, store.held(root), root)
-    assert carry_out(Goal.REMOVE, task, root, ask=False).done
+    assert apply_task(Goal.REMOVE, task, root, ask=False).done
     assert ["verify-cert", "-l", "-L", "-q", "-c", str(root.path)] in security.calls
 
 

@@ -12,7 +12,7 @@ from tests.support.certs import NOW
 from tests.support.process import run
 from tests.trust.conftest import MakeMachine
 from tlsrun.development.issue import make_authority
-from tlsrun.trust import Goal, Held, Machine, Root, StoreAction, TaskOutcome, carry_out, decide, find_stores, read_root
+from tlsrun.trust import Goal, Held, Machine, Root, StoreAction, TaskOutcome, apply_task, decide, find_stores, read_root
 from tlsrun.trust.nss import NssDatabase, nss_databases
 
 CHROMIUM = "/usr/bin/chromium"
@@ -41,7 +41,7 @@ def listed(folder: Path) -> str:
 def act(goal: Goal, store: NssDatabase, root: Root) -> TaskOutcome:
     task = decide(goal, store, store.held(root), root)
     assert task.verdict is StoreAction.DO
-    return carry_out(goal, task, root, ask=False)
+    return apply_task(goal, task, root, ask=False)
 
 
 @pytest.fixture

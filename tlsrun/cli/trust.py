@@ -121,7 +121,7 @@ def _all_stores(goal: Goal, machine: Machine, root: Root, kinds: Sequence[str]) 
 def _one_store(goal: Goal, store: TrustStore, root: Root) -> TaskOutcome:
     task = trust.decide(goal, store, store.held(root), root)
     if task.verdict is StoreAction.DO:
-        return trust.carry_out(goal, task, root, ask=_may_ask(), before=_announce)
+        return trust.apply_task(goal, task, root, ask=_may_ask(), before=_announce)
     wanted = {Goal.REMOVE: StoreAction.ABSENT}.get(goal, StoreAction.TRUSTED)
     return TaskOutcome(task=task, done=task.verdict is wanted, reason=task.obstacle.reason if task.obstacle else None)
 

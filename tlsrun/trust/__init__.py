@@ -1,11 +1,11 @@
 """Having this machine trust the development CA: which stores there are, what is to be done to each, and doing it.
 
-Deciding (`decide`) is apart from reading (`find_stores`, each store's `held`) and from acting (`carry_out`). Only the
+Deciding (`decide`) is apart from reading (`find_stores`, each store's `held`) and from acting (`apply_task`). Only the
 CA's certificate is ever read here; its key stays where it is.
 """
 
+from tlsrun.trust.apply import TaskOutcome, apply_task
 from tlsrun.trust.by_hand import Hint, hints
-from tlsrun.trust.carry import TaskOutcome, carry_out
 from tlsrun.trust.find import find_stores
 from tlsrun.trust.machine import Machine, look
 from tlsrun.trust.plan import Goal, StoreAction, StoreTask, decide

@@ -26,7 +26,7 @@ class TaskOutcome:
     reason: str | None = None
 
 
-def carry_out(
+def apply_task(
     goal: Goal, task: StoreTask, root: Root, *, ask: bool, before: Callable[[Command], None] = lambda command: None
 ) -> TaskOutcome:
     """Run the commands of ``task`` until one fails.
