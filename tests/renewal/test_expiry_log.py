@@ -14,8 +14,8 @@ import pytest
 from tests.support.certs import DAY, NOW, Authority, Paths
 from tests.tls.serving import certificates, sources
 from tlsrun.renewal.expiry_log import ExpiryLog
-from tlsrun.renewal.loaded import Status
 from tlsrun.renewal.reload import Certificates, identity_origin
+from tlsrun.renewal.status import Status
 from tlsrun.tls.policy import Policy
 
 

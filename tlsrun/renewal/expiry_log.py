@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from tlsrun.certificates.validity import expired_words, expires_words
 from tlsrun.renewal.expiry import Life
-from tlsrun.renewal.loaded import Status
+from tlsrun.renewal.status import Status
 
 try:
     import fcntl
