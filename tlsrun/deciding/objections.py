@@ -10,7 +10,7 @@ from tlsrun.deciding.places import bind_problems, port_problems
 from tlsrun.endpoint import Endpoint
 from tlsrun.errors import Problem
 from tlsrun.proxies.peers import EVERYBODY
-from tlsrun.renewal.succession import objection
+from tlsrun.renewal.acceptance import objection
 from tlsrun.settings.derived import policy_of
 from tlsrun.settings.layers import Resolution
 from tlsrun.settings.mapping import Unsupported

@@ -27,9 +27,9 @@ from tlsrun.certificates.validity import first_to_end
 from tlsrun.connections.server_context import ServerContext
 from tlsrun.connections.sockets import ServerSocket
 from tlsrun.errors import CertificateError, ConfigurationError, Problem
+from tlsrun.renewal.acceptance import objection
 from tlsrun.renewal.status import Status as Status
 from tlsrun.renewal.status import client_status_of, status_of
-from tlsrun.renewal.succession import objection
 from tlsrun.tls.authorities import authorities_of
 from tlsrun.tls.context import ClientAuth, apply_client_auth, create_context
 from tlsrun.tls.distrust import takes_trust_away

@@ -10,7 +10,7 @@ from cryptography import x509
 from tests.support.certs import DAY, NOW, PEM, Authority, Pair, key_pem
 from tests.tls.serving import identity
 from tlsrun.certificates.identity import Source
-from tlsrun.renewal.succession import objection
+from tlsrun.renewal.acceptance import objection
 
 #: Two intermediates, and another authority of the same depth as the shared one.
 DEEP, OTHER = Authority("deep", intermediates=2), Authority("other", intermediates=1)
