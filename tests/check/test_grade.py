@@ -10,8 +10,8 @@ from tests.check.examining import check
 from tests.check.horrors import ISSUER_URL, leaf, written
 from tests.support.certs import DAY, NOW, Authority, Pair
 from tlsrun.check.grade import Grade, grade
+from tlsrun.check.grade_input import GradeInput, grade_input_of_settings
 from tlsrun.check.live.judge import max_age
-from tlsrun.check.measured import Measured, measured_settings
 from tlsrun.settings.table import Settings
 
 GOOD = {"SSL 3.0": False, "TLS 1.0": False, "TLS 1.1": False, "TLS 1.2": True, "TLS 1.3": True}
@@ -21,26 +21,26 @@ YEARS = 63072000
 @pytest.mark.parametrize(
     ("measured", "letter", "says"),
     [
-        (Measured(live=True, versions=GOOD, hsts=YEARS, trusted=True, named=True, complete=True), "A+", None),
-        (Measured(live=True, versions=GOOD, hsts=180 * 86400), "A+", None),
-        (Measured(live=True, versions=GOOD, hsts=180 * 86400 - 1), "A", "180 days"),
-        (Measured(live=True, versions={**GOOD, "TLS 1.3": False}, hsts=YEARS), "A-", "TLS 1.3"),
-        (Measured(live=True, versions={**GOOD, "TLS 1.1": True}, hsts=YEARS), "B", "TLS 1.0 or 1.1"),
-        (Measured(live=True, versions=GOOD, complete=False), "B", "incomplete"),
-        (Measured(live=True, versions=GOOD, weak=frozenset(["3DES"])), "B", "3DES"),
-        (Measured(live=True, versions=GOOD, weak=frozenset(["RC4", "3DES"])), "B", "RC4"),
-        (Measured(live=True, versions={**GOOD, "SSL 3.0": True, "TLS 1.0": True}), "C", "SSL 3.0"),
-        (Measured(live=True, versions={"TLS 1.1": True, "TLS 1.2": False, "TLS 1.3": False}), "C", "TLS 1.2"),
+        (GradeInput(live=True, versions=GOOD, hsts=YEARS, trusted=True, named=True, complete=True), "A+", None),
+        (GradeInput(live=True, versions=GOOD, hsts=180 * 86400), "A+", None),
+        (GradeInput(live=True, versions=GOOD, hsts=180 * 86400 - 1), "A", "180 days"),
+        (GradeInput(live=True, versions={**GOOD, "TLS 1.3": False}, hsts=YEARS), "A-", "TLS 1.3"),
+        (GradeInput(live=True, versions={**GOOD, "TLS 1.1": True}, hsts=YEARS), "B", "TLS 1.0 or 1.1"),
+        (GradeInput(live=True, versions=GOOD, complete=False), "B", "incomplete"),
+        (GradeInput(live=True, versions=GOOD, weak=frozenset(["3DES"])), "B", "3DES"),
+        (GradeInput(live=True, versions=GOOD, weak=frozenset(["RC4", "3DES"])), "B", "RC4"),
+        (GradeInput(live=True, versions={**GOOD, "SSL 3.0": True, "TLS 1.0": True}), "C", "SSL 3.0"),
+        (GradeInput(live=True, versions={"TLS 1.1": True, "TLS 1.2": False, "TLS 1.3": False}), "C", "TLS 1.2"),
         (
-            Measured(live=True, versions=GOOD, weak=frozenset(["no encryption or no authentication"])),
+            GradeInput(live=True, versions=GOOD, weak=frozenset(["no encryption or no authentication"])),
             "F",
             "nothing",
         ),
-        (Measured(live=True, versions=GOOD, trusted=False), "T", "not trusted"),
-        (Measured(live=True, versions=GOOD, trusted=False, named=False), "M", "another name"),
+        (GradeInput(live=True, versions=GOOD, trusted=False), "T", "not trusted"),
+        (GradeInput(live=True, versions=GOOD, trusted=False, named=False), "M", "another name"),
     ],
 )
-def test_caps(measured: Measured, letter: str, says: str | None) -> None:
+def test_caps(measured: GradeInput, letter: str, says: str | None) -> None:
     """Each rule of SSL Labs, and the words that name it."""
     given = grade(measured)
     assert given.letter == letter
@@ -49,7 +49,7 @@ def test_caps(measured: Measured, letter: str, says: str | None) -> None:
 
 def test_what_it_would_be_with_trust() -> None:
     """T and M say the letter behind them."""
-    given = grade(Measured(live=True, versions=GOOD, trusted=False, hsts=YEARS))
+    given = grade(GradeInput(live=True, versions=GOOD, trusted=False, hsts=YEARS))
     assert given.otherwise == "A+"
     assert "A+ but for that" in given.words
 
@@ -67,7 +67,7 @@ def test_from_settings(ca: Authority) -> None:
 
 def graded(settings: Settings) -> Grade:
     """The grade of settings without a fault."""
-    measured = measured_settings(settings, None)
+    measured = grade_input_of_settings(settings, None)
     assert measured is not None
     return grade(measured)
 
@@ -95,10 +95,10 @@ def test_mozilla_names_what_is_missing(ca: Authority, tmp_path: Path) -> None:
     from cryptography import x509
 
     certificate = x509.load_pem_x509_certificate(leaf(ca, lifetime=400 * DAY)[0])
-    assert "400 days" in grade(Measured(live=True, versions=GOOD, certificate=certificate)).mozilla
-    assert "intermediate is not met" in grade(Measured(live=True, versions=GOOD, other=True)).mozilla
-    assert "TLS 1.0" in grade(Measured(live=True, versions={**GOOD, "TLS 1.0": True})).mozilla
-    assert grade(Measured(live=True)).mozilla == "is not known"
+    assert "400 days" in grade(GradeInput(live=True, versions=GOOD, certificate=certificate)).mozilla
+    assert "intermediate is not met" in grade(GradeInput(live=True, versions=GOOD, other=True)).mozilla
+    assert "TLS 1.0" in grade(GradeInput(live=True, versions={**GOOD, "TLS 1.0": True})).mozilla
+    assert grade(GradeInput(live=True)).mozilla == "is not known"
 
 
 @pytest.mark.parametrize(

@@ -17,11 +17,11 @@ from tlsrun.check.development import check_development
 from tlsrun.check.files import check_files
 from tlsrun.check.finding import Finding, found, in_order
 from tlsrun.check.grade import grade
+from tlsrun.check.grade_input import grade_input_of_server, grade_input_of_settings
 from tlsrun.check.live.judge import Expected, judge
 from tlsrun.check.live.observation import Observation
 from tlsrun.check.live.observe import observe
 from tlsrun.check.live.target import ProbeTarget, target_of_settings, target_of_url
-from tlsrun.check.measured import measured_live, measured_settings
 from tlsrun.check.report import Report
 from tlsrun.check.server import check_server
 from tlsrun.check.trust import Trust, read_trust
@@ -72,8 +72,8 @@ def examine(request: Scope) -> Report:
     if request.only_live and named is not None:
         seen = observe(named, trust)
         findings = list(judge(seen, Expected(view=view, trust=trust)))
-        measured = measured_live(seen, trust)
-        return Report(findings=in_order(findings), target=named, grade=grade(measured) if measured else None)
+        given = grade_input_of_server(seen, trust)
+        return Report(findings=in_order(findings), target=named, grade=grade(given) if given else None)
     return _Examination(request, trust, view, named).report()
 
 
@@ -102,16 +102,16 @@ class _Examination:
                 named=self.named is not None,
             )
             findings += judge(seen, expected)
-        measured = None if seen is None else measured_live(seen, self.trust)
-        if measured is None:
-            measured = measured_settings(self.resolution.settings, self.facts.loaded.identity, findings)
+        given = None if seen is None else grade_input_of_server(seen, self.trust)
+        if given is None:
+            given = grade_input_of_settings(self.resolution.settings, self.facts.loaded.identity, findings)
         return Report(
             findings=in_order(findings),
             target=target,
             resolution=self.resolution,
             application=self.application.target,
             server=self.facts.server,
-            grade=grade(measured) if measured else None,
+            grade=grade(given) if given else None,
         )
 
     @property

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from tlsrun.certificates.strength import is_weak_key, weak_signature
+from tlsrun.check.grade_input import GradeInput
 from tlsrun.check.live.judge import LONG_ENOUGH
-from tlsrun.check.measured import Measured
 from tlsrun.check.mozilla import mozilla_profile
 
 LETTERS = ("A+", "A", "A-", "B", "C", "F")
@@ -55,7 +55,7 @@ class Grade:
         }
 
 
-_Rule = Callable[[Measured], bool]
+_Rule = Callable[[GradeInput], bool]
 
 #: What breaks a rule, the best grade that is left, and the words. Of rules alike in weight the first is named.
 _CAPS: tuple[tuple[_Rule, str, str], ...] = (
@@ -77,18 +77,18 @@ _CAPS: tuple[tuple[_Rule, str, str], ...] = (
 )
 
 
-def _speaks_new(measured: Measured) -> bool:
-    return any(measured.versions.get(version, True) for version in ("TLS 1.2", "TLS 1.3"))
+def _speaks_new(given: GradeInput) -> bool:
+    return any(given.versions.get(version, True) for version in ("TLS 1.2", "TLS 1.3"))
 
 
-def grade(measured: Measured) -> Grade:
+def grade(given: GradeInput) -> Grade:
     """The best letter that every rule leaves."""
     letter, rule, otherwise = LETTERS[0], None, None
     for breaks, best, words in _CAPS:
-        if LETTERS.index(best) > LETTERS.index(letter) and breaks(measured):
+        if LETTERS.index(best) > LETTERS.index(letter) and breaks(given):
             letter, rule = best, words
-    if measured.named is False:
+    if given.named is False:
         letter, rule, otherwise = "M", "the certificate is for another name", letter
-    elif measured.trusted is False:
+    elif given.trusted is False:
         letter, rule, otherwise = "T", "the certificate is not trusted", letter
-    return Grade(letter=letter, rule=rule, otherwise=otherwise, mozilla=mozilla_profile(measured), live=measured.live)
+    return Grade(letter=letter, rule=rule, otherwise=otherwise, mozilla=mozilla_profile(given), live=given.live)

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tlsrun.certificates.keys import certificate_key_type
-from tlsrun.check.measured import Measured
+from tlsrun.check.grade_input import GradeInput
 
 #: Seconds of Strict-Transport-Security, and days of a certificate.
 _HSTS, _DAYS = 63072000, 366
 _KEYS = ("ECDSA P-256", "ECDSA P-384", "RSA 2048", "RSA 3072", "RSA 4096")
 
 
-def mozilla_profile(measured: Measured) -> str:
+def mozilla_profile(given: GradeInput) -> str:
     """The profile that is met, and what it lacks; or why none is."""
-    spoken = sorted(version for version, is_spoken in measured.versions.items() if is_spoken)
+    spoken = sorted(version for version, is_spoken in given.versions.items() if is_spoken)
     if not spoken:
         return "is not known"
     if old := [version for version in spoken if version < "TLS 1.2"]:
@@ -22,15 +22,15 @@ def mozilla_profile(measured: Measured) -> str:
     if "TLS 1.3" not in spoken:
         return "is none, because TLS 1.3 is not spoken"
     profile = "modern" if spoken == ["TLS 1.3"] else "intermediate"
-    if measured.weak or measured.other:
+    if given.weak or given.other:
         return f"{profile} is not met, because other suites than its own are accepted"
-    gaps = ", ".join(_gaps(measured))
+    gaps = ", ".join(_gaps(given))
     return f"{profile} is met" + (f", but for {gaps}" if gaps else "")
 
 
-def _gaps(measured: Measured) -> Iterator[str]:
+def _gaps(given: GradeInput) -> Iterator[str]:
     """What the guideline wants besides versions and suites."""
-    certificate = measured.certificate
+    certificate = given.certificate
     if certificate is not None:
         kind = certificate_key_type(certificate)
         if kind not in _KEYS:
@@ -38,5 +38,5 @@ def _gaps(measured: Measured) -> Iterator[str]:
         days = (certificate.not_valid_after_utc - certificate.not_valid_before_utc).days
         if days > _DAYS:
             yield f"the certificate's lifetime ({days} days; at most {_DAYS})"
-    if measured.hsts < _HSTS:
+    if given.hsts < _HSTS:
         yield f"Strict-Transport-Security ({measured.hsts} s; at least {_HSTS})"

@@ -21,7 +21,7 @@ from tlsrun.tls.policy import INTERMEDIATE_CIPHERS, VERSIONS
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measured:
+class GradeInput:
     """What counts; None where it is not known.
 
     Arguments:
@@ -45,13 +45,13 @@ class Measured:
     hsts: int = 0
 
 
-def measured_live(seen: Observation, trust: Trust) -> Measured | None:
+def grade_input_of_server(seen: Observation, trust: Trust) -> GradeInput | None:
     """What was seen of a running server; None when there was no handshake."""
     if seen.unreachable is not None or seen.failure is not None or not seen.certificates:
         return None
     leaf = seen.certificates[0]
     headers = seen.answer.headers if seen.answer else {}
-    return Measured(
+    return GradeInput(
         live=True,
         versions=seen.versions,
         weak=frozenset(seen.weak),
@@ -70,9 +70,9 @@ _STARTS = frozenset(("TLS121", "TLS132", "TLS138", "TLS140", "TLS141", "TLS144",
 _UNTRUSTED = frozenset(("TLS138", "TLS140", "TLS141", "TLS147", "TLS148"))
 
 
-def measured_settings(
+def grade_input_of_settings(
     settings: Settings, identity: Identity | None, findings: Iterable[Finding] = ()
-) -> Measured | None:
+) -> GradeInput | None:
     """What the settings promise; None when a server would not start with them.
 
     Arguments:
@@ -87,7 +87,7 @@ def measured_settings(
     policy = policy_of(settings)
     versions = {f"TLS {one}": one in policy.versions for one in VERSIONS}
     suites = set(policy.ciphers.split(":"))
-    return Measured(
+    return GradeInput(
         live=False,
         versions=versions,
         other=versions["TLS 1.2"] and not suites <= set(INTERMEDIATE_CIPHERS),
