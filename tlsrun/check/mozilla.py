@@ -39,4 +39,4 @@ def _gaps(given: GradeInput) -> Iterator[str]:
         if days > _DAYS:
             yield f"the certificate's lifetime ({days} days; at most {_DAYS})"
     if given.hsts < _HSTS:
-        yield f"Strict-Transport-Security ({measured.hsts} s; at least {_HSTS})"
+        yield f"Strict-Transport-Security ({given.hsts} s; at least {_HSTS})"

@@ -24,7 +24,7 @@ __all__ = [
     "TrustStore",
     "StoreTask",
     "StoreAction",
-    "carry_out",
+    "apply_task",
     "decide",
     "find_stores",
     "hints",

@@ -18,7 +18,7 @@ from tlsrun.wsgi.strict import JUDGED, answer, is_usual, refusal
 #: The key in environ under which the facts stand once they are established.
 ESTABLISHED = "tlsrun.facts"
 
-#: Names of variables that look neither like a fact nor like a proxy's header: at most so many, and of at most so many letters.
+#: Names of variables that look neither like a fact nor like a proxy's header: at most so many, each at most so long.
 _harmless: set[str] = set()
 _KNOWN, _LONGEST = 1000, 80
 
@@ -172,7 +172,7 @@ def _looks_like_a_fact(environ: Environ) -> bool:
 
 
 def _learn(environ: Environ, known: set[str]) -> bool:
-    """Whether no name in ``environ`` is a proxy's header, or has to be judged; if so, they are in ``known`` from now on.
+    """Whether no name in ``environ`` is a proxy's header or has to be judged; if so, add them to ``known``.
 
     One set is asked for all names at once, which is four times as fast as to look at them.
     """
