@@ -211,13 +211,13 @@ def _at_import(library: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def _sight(library: Mapping[str, Any]) -> Iterator[Finding]:
-    sight, name = library["sight"], library["target"]
-    if sight is None:
+    request_view, name = library["request_view"], library["target"]
+    if request_view is None:
         return
-    if "error" in sight:
-        yield found("https-unseen", name, f"it could not be asked: {sight['error']}", severity=Severity.INFO)
+    if "error" in request_view:
+        yield found("https-unseen", name, f"it could not be asked: {request_view['error']}", severity=Severity.INFO)
         return
-    plain, forged = sight["plain"], sight["forged"]
+    plain, forged = request_view["plain"], request_view["forged"]
     if plain["scheme"] != "https":
         what = f"over TLS it sees the scheme {plain['scheme']}, so it makes links and redirects with it"
         yield found("https-unseen", name, what)
@@ -227,19 +227,19 @@ def _sight(library: Mapping[str, Any]) -> Iterator[Finding]:
         yield found("headers-believed", name, what)
     elif plain.get("proxy_fix"):
         yield found("headers-believed", name, "it is wrapped in werkzeug's ProxyFix")
-    yield from _session(sight, plain, name)
+    yield from _session(request_view, plain, name)
 
 
-def _session(sight: Mapping[str, Any], plain: Mapping[str, Any], name: str) -> Iterator[Finding]:
-    if sight.get("server_name") and sight["preferred_scheme"] == "http":
-        what = f"outside of requests, url_for(_external=True) makes http://{sight['server_name']}/…"
+def _session(request_view: Mapping[str, Any], plain: Mapping[str, Any], name: str) -> Iterator[Finding]:
+    if request_view.get("server_name") and request_view["preferred_scheme"] == "http":
+        what = f"outside of requests, url_for(_external=True) makes http://{request_view['server_name']}/…"
         yield found("url-for-http", f"PREFERRED_URL_SCHEME of {name}", what)
-    if sight.get("sessions") and not plain["cookie_secure"]:
+    if request_view.get("sessions") and not plain["cookie_secure"]:
         yield found("cookie-insecure", name, "its session cookie is not Secure, even over TLS")
-    if sight.get("remember_insecure"):
+    if request_view.get("remember_insecure"):
         what = "Flask-Login's remember-me cookie is not Secure"
         yield found("cookie-insecure", name, what, "Set REMEMBER_COOKIE_SECURE = True")
-    if sight.get("sessions") and not sight["httponly"]:
+    if request_view.get("sessions") and not request_view["httponly"]:
         yield found("cookie-scripts", name, "SESSION_COOKIE_HTTPONLY is off")
 
 

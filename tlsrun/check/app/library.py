@@ -16,8 +16,8 @@ from tlsrun.apps.app import Framework, recognise
 from tlsrun.apps.layers import app_layers
 from tlsrun.check.app.cookies import insecure_cookies
 from tlsrun.check.app.keywords import run_keywords
+from tlsrun.check.app.request_view import request_view
 from tlsrun.check.app.runs import recording_runs
-from tlsrun.check.app.sight import sight
 from tlsrun.check.app.task import ImportTask
 from tlsrun.errors import AppNotFound, Problem
 from tlsrun.process import other_threads, patch_problem
@@ -87,7 +87,7 @@ def _described(app: App) -> dict[str, Any]:
         "differences": [_problem(one) for one in (import_differences(Path(file)) if file else ())],
         "cookies": insecure_cookies(_own_files()),
         "keywords": run_keywords(Path(file), extended=extended) if file else [],
-        "sight": sight(app),
+        "request_view": request_view(app),
     }
 
 

@@ -24,7 +24,7 @@ _FORGED = {
 }
 
 
-def sight(app: App) -> dict[str, Any] | None:
+def request_view(app: App) -> dict[str, Any] | None:
     """What a view would see over TLS, and what it would see if a client forged headers.
 
     Returns:
