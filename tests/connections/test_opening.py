@@ -24,7 +24,7 @@ REQUEST = b"GET /a HTTP/1.1\r\nHost: example.org\r\n\r\n"
 class Context:
     """What an opening asks of a `ServerContext`."""
 
-    introducers: Peers = read_peers(["10.0.0.1"], "test")
+    proxy_protocol_peers: Peers = read_peers(["10.0.0.1"], "test")
     allowed_host: Callable[[str], bool] = nobody
 
 
@@ -68,7 +68,7 @@ def test_a_proxy_says_who_the_client_is(header: bytes) -> None:
     for pieces in cuts(header + b"\x16\x03\x01"):
         one = opening(PROXY)
         step, left = show(one, pieces)
-        assert (step.then, left[:1], one.peer, one.introduced) == (
+        assert (step.then, left[:1], one.peer, one.proxied_client) == (
             Then.SHAKE, b"\x16", ("192.0.2.7", 1234), ("192.0.2.7", 1234),
         ), pieces  # fmt: skip
 
@@ -78,7 +78,7 @@ def test_a_proxy_that_speaks_for_itself() -> None:
     for header in (b"PROXY UNKNOWN\r\n", proxy_protocol.SIGNATURE + b"\x20\0\0\0"):
         one = opening(PROXY)
         assert show(one, [header + b"\x16"]) == (OpeningStep(then=Then.SHAKE), b"\x16")
-        assert (one.peer, one.introduced) == (PROXY, None)
+        assert (one.peer, one.proxied_client) == (PROXY, None)
 
 
 def test_a_proxy_that_says_nothing_is_refused() -> None:

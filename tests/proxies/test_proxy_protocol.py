@@ -6,7 +6,7 @@ import struct
 
 import pytest
 
-from tlsrun.proxies.proxy_protocol import SIGNATURE, Introduction, Malformed, parse
+from tlsrun.proxies.proxy_protocol import SIGNATURE, Malformed, ProxyHeader, parse
 
 
 def v2(family: int, body: bytes, *, command: int = 0x21) -> bytes:
@@ -38,7 +38,7 @@ GOOD = [
 @pytest.mark.parametrize(("header", "source"), GOOD)
 def test_a_header(header: bytes, source: tuple[str, int] | None) -> None:
     """Its source and its size; nothing behind it is looked at, and no part of it is taken for the whole."""
-    assert parse(header + b"\x16\x03\x01") == Introduction(size=len(header), source=source)
+    assert parse(header + b"\x16\x03\x01") == ProxyHeader(size=len(header), source=source)
     assert all(parse(header[:end]) is None for end in range(len(header)))
 
 

@@ -115,7 +115,7 @@ def test_head_within_the_limit_is_answered(server: Running) -> None:
 @pytest.mark.parametrize("header", [header for header, _ in GOOD])
 def test_introduced(header: bytes, caplog: pytest.LogCaptureFixture) -> None:
     """A trusted proxy's PROXY header is taken, whole, in bytes, and with nothing behind it; nobody else's is."""
-    with listening(introducers=read_peers(["127.0.0.1"], "here")) as server:
+    with listening(proxy_protocol_peers=read_peers(["127.0.0.1"], "here")) as server:
         assert Response.of(server.say(header + REQUEST)).status == 308
         assert Response.of(server.say(header + b"\r\n" + REQUEST)).status == 308
         assert Response.of(server.say(REQUEST)).status == 308  # a check, which speaks for itself
@@ -128,14 +128,17 @@ def test_introduced(header: bytes, caplog: pytest.LogCaptureFixture) -> None:
             looked.sendall(header)
             looked.shutdown(socket.SHUT_WR)
             assert looked.recv(1) == b""
-    with listening(introducers=read_peers(["192.0.2.1"], "here")) as server:
+    with listening(proxy_protocol_peers=read_peers(["192.0.2.1"], "here")) as server:
         assert server.say(header + REQUEST) == b""
     assert caplog.text == ""
 
 
 def test_introduced_clients_are_named(caplog: pytest.LogCaptureFixture) -> None:
     """The log has the client's address, not the proxy's."""
-    with listening(introducers=read_peers(["127.0.0.1"], "here")) as server, caplog.at_level("INFO", "tlsrun.redirect"):
+    with (
+        listening(proxy_protocol_peers=read_peers(["127.0.0.1"], "here")) as server,
+        caplog.at_level("INFO", "tlsrun.redirect"),
+    ):
         request = b"GET / HTTP/1.1\r\nHost: other.test\r\n\r\n"
         answer = server.say(b"PROXY TCP4 192.0.2.7 127.0.0.1 4711 80\r\n" + request)
         assert Response.of(answer).status == 421

@@ -94,13 +94,17 @@ def listening(
     allowed: Callable[[str], bool] = HOSTS.__contains__,
     head_timeout: float = 10.0,
     max_connections: int = 512,
-    introducers: Peers = NOBODY,
+    proxy_protocol_peers: Peers = NOBODY,
 ) -> Iterator[Running]:
     """A listener in this process, ended with the block, without a thread left."""
     redirect = Redirect(https_port=https_port, allowed=allowed, acme_webroot=webroot)
     with listen(host, 0) as sock:
         listener = RedirectListener(
-            [sock], redirect, head_timeout=head_timeout, max_connections=max_connections, introducers=introducers
+            [sock],
+            redirect,
+            head_timeout=head_timeout,
+            max_connections=max_connections,
+            proxy_protocol_peers=proxy_protocol_peers,
         )
         listener.start()
         try:

@@ -198,7 +198,7 @@ def _site(target: str, app: App | None, values: dict[str, Any], form: str, decid
         form=form,
         socket=_socket(values["socket"] or f"/run/{name}/app.sock"),
         machines=tuple(_address("--machine", one) for one in values["machines"]),
-        introducers=decided.introducers,
+        proxy_protocol_peers=decided.proxy_protocol_peers,
         has_certificate=decided.has_certificate,
         certificates=values["certificates"],
         command=shlex.join([_program(), *sys.argv[1:]]) if _is_ours() else f"tlsrun export {target}",

@@ -90,19 +90,19 @@ class Opening:
     Attributes:
         seconds: as given.
         peer: the client, as soon as a trusted proxy has said who that is.
-        introduced: the same, but None where no proxy has said it.
+        proxied_client: the same, but None where no proxy has said it.
     """
 
     __slots__ = ("_allowed", "_first", "_held", "_phase", "introduced", "peer", "seconds")
 
     def __init__(self, context: ssl.SSLContext | None, peer: Any, seconds: float) -> None:
         self.peer = peer
-        self.introduced: tuple[str, int] | None = None
+        self.proxied_client: tuple[str, int] | None = None
         self._allowed: Callable[[str], bool] = getattr(context, "allowed_host", nobody)
         self.seconds = seconds
         self._first = self._held = b""
-        introducers = getattr(context, "introducers", None)
-        awaited = introducers and isinstance(peer, tuple) and peer[0] in introducers
+        proxy_protocol_peers = getattr(context, "introducers", None)
+        awaited = proxy_protocol_peers and isinstance(peer, tuple) and peer[0] in proxy_protocol_peers
         self._phase = OpeningPhase.PROXY if awaited else OpeningPhase.HELLO
 
     def see(self, data: bytes) -> OpeningStep:
@@ -144,7 +144,7 @@ class Opening:
         if found is None:
             return OpeningStep(take=len(data))
         self._held = b""
-        self.introduced = found.source
+        self.proxied_client = found.source
         self.peer = found.source or self.peer
         self._phase = OpeningPhase.HELLO
         return OpeningStep(take=found.size - taken)

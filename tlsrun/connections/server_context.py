@@ -37,7 +37,7 @@ class ServerContext(ssl.SSLContext):
     Attributes:
         handshake_timeout: seconds a client has for the whole handshake.
         allowed_host: whether a person who typed http:// is sent on to https at this host (lower case, no port).
-        introducers: the proxies whose connections begin with a PROXY header; mostly nobody.
+        proxy_protocol_peers: the proxies whose connections begin with a PROXY header; mostly nobody.
         successor: takes its place for new connections, with ticket keys of its own: older sessions end. None without.
     """
 
@@ -45,7 +45,7 @@ class ServerContext(ssl.SSLContext):
     sslobject_class = ServerObject
     handshake_timeout: float = 10.0
     allowed_host: Callable[[str], bool] = staticmethod(nobody)
-    introducers: Peers = Peers()
+    proxy_protocol_peers: Peers = Peers()
     successor: ServerContext | None = None
 
     def wrap_socket(
@@ -98,5 +98,5 @@ class ServerContext(ssl.SSLContext):
             # What was set on this one in the meantime, by whom knows of no other.
             context.sslsocket_class = self.sslsocket_class
             context.handshake_timeout, context.allowed_host = self.handshake_timeout, self.allowed_host
-            context.introducers = self.introducers
+            context.proxy_protocol_peers = self.proxy_protocol_peers
         return context

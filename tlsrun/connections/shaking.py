@@ -36,7 +36,7 @@ class ShakingSocket(ssl.SSLSocket):
     hello: bytes | None = None
     shown: bytes | None = None
     refusal: str | None = None
-    introduced: tuple[str, int] | None = None
+    proxied_client: tuple[str, int] | None = None
     _shaken = False
     _failure: str | None = None
     _notified = False
@@ -90,7 +90,7 @@ class ShakingSocket(ssl.SSLSocket):
             self._part(step, deadline)
             raise HandshakeFailed(self._failure) from cause
         finally:
-            self.introduced = opening.introduced
+            self.proxied_client = opening.proxied_client
             with contextlib.suppress(OSError):
                 self.settimeout(patience)
 

@@ -25,7 +25,7 @@ class ServerSocket(ShakingSocket):
 
     Attributes:
         tls_sni: the name that the client asked for (RFC 6066, section 3), None without.
-        introduced: the client's address and port as a trusted proxy gave them (PROXY protocol), None without.
+        proxied_client: the client's address and port as a trusted proxy gave them (PROXY protocol), None without.
         hello, shown, refusal: of `tlsrun.tls.onlooker`, during the handshake.
     """
 

@@ -162,7 +162,7 @@ def _redirect(plan: Plan) -> str:
 def _ending(plan: Plan, site: Site) -> Iterator[str]:
     frontend = [
         *_policy(plan, site),
-        *_introducers(site),
+        *_proxy_protocol_peers(site),
         "",
         "# Slow clients wait here, not in the application.",
         f"timeout http-request {duration(plan.handshake_timeout)}",
@@ -198,10 +198,10 @@ def _ending(plan: Plan, site: Site) -> Iterator[str]:
     )
 
 
-def _introducers(site: Site) -> Iterator[str]:
+def _proxy_protocol_peers(site: Site) -> Iterator[str]:
     """Who speaks the PROXY protocol before TLS; a connection of theirs that does not begin so is closed."""
-    if site.introducers:
-        yield f"tcp-request connection expect-proxy layer4 if {{ src {' '.join(site.introducers)} }}"
+    if site.proxy_protocol_peers:
+        yield f"tcp-request connection expect-proxy layer4 if {{ src {' '.join(site.proxy_protocol_peers)} }}"
 
 
 def _policy(plan: Plan, site: Site) -> Iterator[str]:
@@ -239,7 +239,7 @@ def _through(plan: Plan, site: Site) -> Iterator[str]:
     yield "frontend https\n" + block(
         [
             *_bind(plan, plan.endpoint.port),
-            *_introducers(site),
+            *_proxy_protocol_peers(site),
             "# The first record must be a ClientHello; who stays silent goes.",
             f"tcp-request inspect-delay {duration(plan.handshake_timeout)}",
             "tcp-request content accept if { req.ssl_hello_type 1 }",

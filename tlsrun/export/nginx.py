@@ -110,7 +110,7 @@ def _newer(site: Site) -> bool:
 def _words(plan: Plan, site: Site) -> list[str]:
     """What stands behind the port."""
     older = "2" in plan.http and not _newer(site)
-    return ["ssl", *(["http2"] if older else []), *(["proxy_protocol"] if site.introducers else [])]
+    return ["ssl", *(["http2"] if older else []), *(["proxy_protocol"] if site.proxy_protocol_peers else [])]
 
 
 def _https(plan: Plan, site: Site, names: tuple[str, ...], identities: list[IdentitySources]) -> str:
@@ -126,9 +126,9 @@ def _https(plan: Plan, site: Site, names: tuple[str, ...], identities: list[Iden
     if plan.hsts:
         lines += ["# One header, whatever the application sends.",
                   f'add_header Strict-Transport-Security "max-age={plan.hsts}" always;', ""]  # fmt: skip
-    if site.introducers:
+    if site.proxy_protocol_peers:
         lines += ["# The client's address, from the PROXY protocol of these machines.",
-                  *(f"set_real_ip_from {one};" for one in site.introducers),
+                  *(f"set_real_ip_from {one};" for one in site.proxy_protocol_peers),
                   "real_ip_header proxy_protocol;", ""]  # fmt: skip
     lines += ["location / {", *(f"    {line}".rstrip() for line in _pass(plan, site)), "}"]
     return "server {\n" + block(lines) + "}\n"

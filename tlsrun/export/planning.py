@@ -47,13 +47,13 @@ class Decided:
         plan: its server is the target, its identity a stand-in where no certificate is named.
         server: which server runs the application.
         has_certificate: whether a certificate is named.
-        introducers: who says by the PROXY protocol who the client is.
+        proxy_protocol_peers: who says by the PROXY protocol who the client is.
     """
 
     plan: Plan
     server: str
     has_certificate: bool
-    introducers: tuple[str, ...] = ()
+    proxy_protocol_peers: tuple[str, ...] = ()
 
 
 def plan_for(target: str, resolution: Resolution, *, form: str, app: App | None, now: datetime.datetime) -> Decided:
@@ -104,8 +104,8 @@ def plan_for(target: str, resolution: Resolution, *, form: str, app: App | None,
         problems += _of_the_options(plan)
     if problems:
         raise ConfigurationError(problems)
-    introducers = tuple(map(_shortest, plan.front.peers.networks)) if plan.proxy_protocol else ()
-    return Decided(plan=plan, server=server, has_certificate=named, introducers=introducers)
+    proxy_protocol_peers = tuple(map(_shortest, plan.front.peers.networks)) if plan.proxy_protocol else ()
+    return Decided(plan=plan, server=server, has_certificate=named, proxy_protocol_peers=proxy_protocol_peers)
 
 
 def _shortest(network: Network) -> str:

@@ -32,7 +32,7 @@ class Malformed(ValueError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Introduction:
+class ProxyHeader:
     """A header.
 
     Arguments:
@@ -44,7 +44,7 @@ class Introduction:
     source: tuple[str, int] | None
 
 
-def parse(data: bytes) -> Introduction | None:
+def parse(data: bytes) -> ProxyHeader | None:
     """Read the beginning of a connection.
 
     Returns:
@@ -62,7 +62,7 @@ def parse(data: bytes) -> Introduction | None:
     raise Malformed(f"no PROXY header, though it is a trusted proxy's connection (it began with {data[:8].hex(' ')})")
 
 
-def _parse_v1(data: bytes) -> Introduction | None:
+def _parse_v1(data: bytes) -> ProxyHeader | None:
     end = data.find(b"\r\n", 0, _V1_MOST)
     if end < 0:
         if len(data) >= _V1_MOST or b"\n" in data:
@@ -72,13 +72,13 @@ def _parse_v1(data: bytes) -> Introduction | None:
     if match is None:
         raise Malformed("a malformed PROXY header (version 1)")
     if match[1] is None:
-        return Introduction(size=end + 2, source=None)
+        return ProxyHeader(size=end + 2, source=None)
     family, source, destination = (part.decode("ascii") for part in match.group(1, 2, 3))
     ports = int(match[4]), int(match[5])
     version = 4 if family == "TCP4" else 6
     if max(ports) > 65535 or not (_is_address(source, version) and _is_address(destination, version)):
         raise Malformed("a malformed PROXY header (version 1)")
-    return Introduction(size=end + 2, source=(str(address(source)), ports[0]))
+    return ProxyHeader(size=end + 2, source=(str(address(source)), ports[0]))
 
 
 def _is_address(text: str, version: int) -> bool:
@@ -88,7 +88,7 @@ def _is_address(text: str, version: int) -> bool:
         return False
 
 
-def _parse_v2(data: bytes) -> Introduction | None:
+def _parse_v2(data: bytes) -> ProxyHeader | None:
     if len(data) > 12 and data[12] not in (0x20, 0x21):
         raise Malformed("a PROXY header of an unknown version or command")
     if len(data) < 16:
@@ -104,6 +104,6 @@ def _parse_v2(data: bytes) -> Introduction | None:
     if len(data) < size:
         return None
     if local or packed is None or family == 0x31:
-        return Introduction(size=size, source=None)
+        return ProxyHeader(size=size, source=None)
     source, _, port, _ = packed.unpack_from(data, 16)
-    return Introduction(size=size, source=(str(address(str(ipaddress.ip_address(source)))), port))
+    return ProxyHeader(size=size, source=(str(address(str(ipaddress.ip_address(source)))), port))

@@ -55,12 +55,12 @@ class _State(enum.Enum):
 class _Client:
     __slots__ = ("data", "deadline", "inbox", "may_be_introduced", "peer", "read_away", "sock", "state")
 
-    def __init__(self, sock: socket.socket, peer: Any, deadline: float, *, may_be_introduced: bool) -> None:
+    def __init__(self, sock: socket.socket, peer: Any, deadline: float, *, expects_proxy_header: bool) -> None:
         self.sock = sock
         self.peer = peer
         self.deadline = deadline
         self.state = _State.HEAD
-        self.may_be_introduced = may_be_introduced
+        self.expects_proxy_header = expects_proxy_header
         self.inbox = Inbox(LIMITS)
         self.data = b""  # what came of a PROXY header, then what is left of the answer
         self.read_away = 0
@@ -74,7 +74,7 @@ class RedirectLoop:
         redirect: what to answer.
         head_timeout: seconds a client has for its whole request head, and again to take the answer.
         max_connections: clients at once.
-        introducers: whose connections may begin with a PROXY header.
+        proxy_protocol_peers: whose connections may begin with a PROXY header.
     """
 
     def __init__(
@@ -83,13 +83,13 @@ class RedirectLoop:
         redirect: Redirect,
         head_timeout: float,
         max_connections: int,
-        introducers: Peers = NOBODY,
+        proxy_protocol_peers: Peers = NOBODY,
     ) -> None:
         self._listeners = tuple(socks)
         self._redirect = redirect
         self._head_timeout = head_timeout
         self._max_connections = max_connections
-        self._introducers = introducers
+        self._proxy_protocol_peers = proxy_protocol_peers
         self._clients: dict[_Client, None] = {}  # in the order in which they came
         self._note = _Notes()
         self._resume_at: float | None = None
@@ -153,7 +153,7 @@ class RedirectLoop:
 
     def _read_head(self, client: _Client) -> None:
         came = client.sock.recv(LIMITS.size)
-        if client.may_be_introduced and came:
+        if client.expects_proxy_header and came:
             came = self._introduce(client, client.data + came)
             if not came:  # more is to come
                 return
@@ -177,12 +177,12 @@ class RedirectLoop:
         try:
             found = proxy_protocol.parse(data)
         except proxy_protocol.Malformed:  # a request, or nothing that can become one
-            client.may_be_introduced = False
+            client.expects_proxy_header = False
             return data
         if found is None:
             client.data = data
             return b""
-        client.may_be_introduced = False
+        client.expects_proxy_header = False
         client.peer = found.source or client.peer
         return data[found.size :]
 
@@ -237,8 +237,8 @@ class RedirectLoop:
             self._admit(sock, peer)
 
     def _admit(self, sock: socket.socket, peer: Any) -> None:
-        introduced = peer[0] in self._introducers
-        client = _Client(sock, peer, time.monotonic() + self._head_timeout, may_be_introduced=introduced)
+        introduced = peer[0] in self._proxy_protocol_peers
+        client = _Client(sock, peer, time.monotonic() + self._head_timeout, expects_proxy_header=introduced)
         try:
             sock.setblocking(False)
             self._poller.watch(sock.fileno(), READ, client)

@@ -25,7 +25,7 @@ class RedirectListener:
         redirect: what to answer.
         head_timeout: seconds a client has for its whole request head, and again to take the answer.
         max_connections: clients at once; the one that came first makes room for a new one.
-        introducers: the proxies whose connections may begin with a PROXY header.
+        proxy_protocol_peers: the proxies whose connections may begin with a PROXY header.
     """
 
     def __init__(
@@ -35,20 +35,22 @@ class RedirectListener:
         *,
         head_timeout: float = 10.0,
         max_connections: int = 512,
-        introducers: Peers = NOBODY,
+        proxy_protocol_peers: Peers = NOBODY,
     ) -> None:
         self._socks = tuple(socks)
         self._redirect = redirect
         self._head_timeout = head_timeout
         self._max_connections = most_connections(max_connections)
-        self._introducers = introducers
+        self._proxy_protocol_peers = proxy_protocol_peers
         self._running: tuple[RedirectLoop, threading.Thread] | None = None
 
     def start(self) -> None:
         """Start to answer; nothing happens when it does already. Call it after the process's last fork."""
         if self._running is not None and self._running[1].is_alive():
             return
-        loop = RedirectLoop(self._socks, self._redirect, self._head_timeout, self._max_connections, self._introducers)
+        loop = RedirectLoop(
+            self._socks, self._redirect, self._head_timeout, self._max_connections, self._proxy_protocol_peers
+        )
         thread = threading.Thread(target=loop.run, name="tlsrun-redirect", daemon=True)
         self._running = (loop, thread)
         thread.start()

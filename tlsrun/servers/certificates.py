@@ -35,7 +35,7 @@ def certificates_of(plan: Plan) -> Certificates:
         unfit=partial(_unfit, plan),
     )
     if plan.proxy_protocol:
-        certificates.context.introducers = plan.front.peers
+        certificates.context.proxy_protocol_peers = plan.front.peers
     return certificates
 
 

@@ -39,8 +39,8 @@ def redirecting(plan: Plan, certificates: Certificates, socks: Sequence[socket.s
     answers = Redirect(
         https_port=plan.endpoint.port, allowed=allowed_hosts(plan, certificates), acme_webroot=plan.acme_webroot
     )
-    introducers = plan.front.peers if plan.proxy_protocol else NOBODY
-    return RedirectListener(socks, answers, introducers=introducers)
+    proxy_protocol_peers = plan.front.peers if plan.proxy_protocol else NOBODY
+    return RedirectListener(socks, answers, proxy_protocol_peers=proxy_protocol_peers)
 
 
 def allowed_hosts(plan: Plan, certificates: Certificates) -> Callable[[str], bool]:

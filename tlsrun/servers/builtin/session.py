@@ -101,8 +101,8 @@ class Session(BaseHTTPRequestHandler):
 
     def _shake_hands(self) -> bool:
         self.sock.do_handshake()
-        if self.sock.introduced is not None:
-            self.client_address = self.sock.introduced
+        if self.sock.proxied_client is not None:
+            self.client_address = self.sock.proxied_client
         return True
 
     def _say_goodbye(self) -> bool:
