@@ -93,7 +93,7 @@ class Opening:
         proxied_client: the same, but None where no proxy has said it.
     """
 
-    __slots__ = ("_allowed", "_first", "_held", "_phase", "introduced", "peer", "seconds")
+    __slots__ = ("_allowed", "_first", "_held", "_phase", "peer", "proxied_client", "seconds")
 
     def __init__(self, context: ssl.SSLContext | None, peer: Any, seconds: float) -> None:
         self.peer = peer
@@ -101,7 +101,7 @@ class Opening:
         self._allowed: Callable[[str], bool] = getattr(context, "allowed_host", nobody)
         self.seconds = seconds
         self._first = self._held = b""
-        proxy_protocol_peers = getattr(context, "introducers", None)
+        proxy_protocol_peers = getattr(context, "proxy_protocol_peers", None)
         awaited = proxy_protocol_peers and isinstance(peer, tuple) and peer[0] in proxy_protocol_peers
         self._phase = OpeningPhase.PROXY if awaited else OpeningPhase.HELLO
 

@@ -28,7 +28,7 @@ class Site:
         form: which form of the file (``ExportTarget.forms``); empty where there is one only.
         socket: where the application listens: the path of a Unix socket, or ``host:port``.
         machines: ``host:port`` of the machines that TLS is passed through to.
-        proxy_protocol_peers: who says by the PROXY protocol who the client is (addresses, networks); empty where nobody does.
+        proxy_protocol_peers: the proxies that speak the PROXY protocol (addresses, networks); empty where none does.
         has_certificate: whether files of a certificate are named; else whoever ends TLS brings its own.
         certificates: the folder of HAProxy's own certificate files.
         peers: the setting ``trusted_proxies``.

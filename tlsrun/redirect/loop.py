@@ -53,7 +53,7 @@ class _State(enum.Enum):
 
 
 class _Client:
-    __slots__ = ("data", "deadline", "inbox", "may_be_introduced", "peer", "read_away", "sock", "state")
+    __slots__ = ("data", "deadline", "inbox", "expects_proxy_header", "peer", "read_away", "sock", "state")
 
     def __init__(self, sock: socket.socket, peer: Any, deadline: float, *, expects_proxy_header: bool) -> None:
         self.sock = sock
@@ -237,8 +237,8 @@ class RedirectLoop:
             self._admit(sock, peer)
 
     def _admit(self, sock: socket.socket, peer: Any) -> None:
-        introduced = peer[0] in self._proxy_protocol_peers
-        client = _Client(sock, peer, time.monotonic() + self._head_timeout, expects_proxy_header=introduced)
+        expects = peer[0] in self._proxy_protocol_peers
+        client = _Client(sock, peer, time.monotonic() + self._head_timeout, expects_proxy_header=expects)
         try:
             sock.setblocking(False)
             self._poller.watch(sock.fileno(), READ, client)
