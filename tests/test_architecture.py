@@ -1,4 +1,4 @@
-"""What import-linter does not prove: no circles between files or rooms; a public class name means one thing."""
+"""What import-linter does not prove: no circles between files or rooms, one meaning of a class name, tests in place."""
 
 from __future__ import annotations
 
@@ -15,6 +15,20 @@ PACKAGES = ("tlsrun", "flask_tlsrun", "bottle_tls")
 NAMESAKES = {
     2: "Exchange Inbox Response Spool Supervisor",
     3: "Body ClientGone Outbox",
+}
+
+#: Folders of tests that mirror no room, and why.
+NO_ROOM = {
+    "matrix": "the whole program, the same under every server, in every mode, by several clients",
+    "systems": "the whole program on what looks like another operating system",
+    "support": "what chooses the cases of a matrix is tested beside it",
+}
+#: Files of tests at the top that mirror no file of `tlsrun`: they look at the whole repository.
+NO_FILE = {
+    "architecture": "how its files stand to one another",
+    "insides": "what it knows of others",
+    "docs": "what it says",
+    "examples": "what it shows",
 }
 
 
@@ -100,3 +114,13 @@ def test_a_class_name_means_one_thing() -> None:
     known = {name: count for count, names in NAMESAKES.items() for name in names.split()}
     more = {name: found for name, found in places.items() if len(found) > known.get(name, 1)}
     assert not more, f"Name them apart: {more}"
+
+
+def test_tests_mirror_the_source() -> None:
+    """A room's tests stand in the folder, those of a file of `tlsrun` in the file, at its place below `tests`."""
+    tests = [path.relative_to(ROOT / "tests") for path in (ROOT / "tests").rglob("test_*.py")]
+    folders = {str(path.parent) for path in tests if path.parent.name}
+    lost = {one for one in folders if not any((ROOT / above / one).is_dir() for above in ("tlsrun", "."))}
+    assert lost == set(NO_ROOM)
+    loose = {path.stem.removeprefix("test_") for path in tests if not path.parent.name}
+    assert {one for one in loose if not (ROOT / "tlsrun" / f"{one}.py").exists()} == set(NO_FILE)

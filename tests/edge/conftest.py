@@ -70,7 +70,7 @@ def run_workers(*options: str, processes: int = 2, threads: int = 4) -> Iterator
         command = [
             Path(sys.executable).parent / "uwsgi", "--strict", "--need-app", "--die-on-term", "--master",
             "--socket", path, "--processes", str(processes), "--threads", str(threads), "--buffer-size", "65535",
-            "--max-vars", "256", "--socket-timeout", "70", "--module", "tests.edge.application:application",
+            "--max-vars", "256", "--socket-timeout", "70", "--module", "tests.applications.behind_edge:application",
             "--binary-path", sys.executable, *options,
         ]  # fmt: skip
         environment = {"SEEN": str(seen)}

@@ -8,7 +8,7 @@ import ssl
 
 import pytest
 
-from tests.edge import application
+from tests.applications import behind_edge as application
 from tests.edge.conftest import EdgeMaker, RunningEdge, Workers
 from tests.edge.speaking import Talk
 from tests.support.clients import client_context, select_readable

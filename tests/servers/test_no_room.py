@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.certs import Paths
-from tests.support.process import ROOT, run
+from tests.support.process import APPLICATIONS, run
 from tests.support.servers import need
 
 _NAMESPACE = ["unshare", *([] if os.geteuid() == 0 else ["--map-root-user"]), "--mount", "sh", "-ec"]
@@ -40,7 +40,7 @@ def test_one_line(server: str, localhost_cert: Paths, tmp_path: Path) -> None:
     folder = tmp_path / "disk"
     folder.mkdir()
     command = [
-        sys.executable, "-m", "tlsrun", "run", f"{ROOT}/tests/holds/site.py:app", "--server", server,
+        sys.executable, "-m", "tlsrun", "run", f"{APPLICATIONS}/connection.py:app", "--server", server,
         "--cert", str(localhost_cert.fullchain), "--key", str(localhost_cert.key), "--port", "0",
     ]  # fmt: skip
     script = f"{state.format(folder=folder)}; exec {shlex.join(command)}"

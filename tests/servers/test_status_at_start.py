@@ -9,7 +9,7 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from tests.servers.reload_site import serving
+from tests.reloading.site import serving
 from tests.support.certs import Paths
 from tests.support.clients import free_port
 from tests.support.process import Server, eventually, run

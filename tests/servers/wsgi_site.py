@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.servers.once import counted, once
+from tests.applications.once import counted, once
 from tests.support.certs import Paths
 from tests.support.clients import Address, Response, free_port, https_get
 from tests.support.process import ROOT, Server, eventually

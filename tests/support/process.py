@@ -23,6 +23,8 @@ from typing import TypeVar
 Value = TypeVar("Value")
 
 ROOT = Path(__file__).resolve().parents[2]
+#: What the tests start servers with.
+APPLICATIONS = ROOT / "tests/applications"
 
 #: Seconds that a test waits for what will come. Long, because only a failure ever waits so long, and a machine that is
 #: busy with other things must not make one; where a time is promised, a test measures it.

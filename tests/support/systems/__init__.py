@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.support.process import ROOT, Server, run
+from tests.support.process import APPLICATIONS, ROOT, Server, run
 
 #: Flask and Bottle with the same pages.
-APPS = ROOT / "tests/systems/apps"
+APPS = APPLICATIONS / "newcomer"
 
 
 class Done(NamedTuple):
