@@ -162,7 +162,7 @@ class Pages:
     def hop(environ: Any, start: Any, argument: str) -> Any:
         start(
             "200 OK",
-            [("Connection", argument), ("Keep-Alive", "timeout=99"), ("BuiltinServer", "mine"), ("Date", "today")],
+            [("Connection", argument), ("Keep-Alive", "timeout=99"), ("Server", "mine"), ("Date", "today")],
         )
         return [b"hop"]
 
