@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.wsgi_site import FOLDER
+from tests.applications.pep_3333 import FOLDER
 from tests.support.certs import Paths
 from tests.support.clients import Address, client_context, free_port, tls_connect
 from tests.support.process import ROOT, Server, eventually
@@ -110,7 +110,7 @@ def server(
         "-m",
         "tlsrun",
         "run",
-        "tests.servers.wsgi_site:app",
+        "tests.applications.pep_3333:app",
         "--server",
         case.server,
         *case.flags,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.wsgi_site import Serve, Site, serving
+from tests.servers.site import Serve, Site, serving
 from tests.support.certs import Paths
 from tests.support.servers import need
 

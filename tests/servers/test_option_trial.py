@@ -33,7 +33,7 @@ def test_said_before_the_banner(server: str, option: str, localhost_cert: Paths)
     port = str(free_port())
     name = "gunicorn" if server == "plain" else server
     need(name)
-    command = [sys.executable, "-m", "tlsrun", "run", "tests.servers.wsgi_site:app", "--server", name]
+    command = [sys.executable, "-m", "tlsrun", "run", "tests.applications.pep_3333:app", "--server", name]
     command += ["--port", port, "--server-options", option]
     if server == "plain":
         env = {"DYNO": "web.1", "PORT": port}

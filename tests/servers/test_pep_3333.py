@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.wsgi_site import Site, serving
+from tests.servers.site import Site, serving
 from tests.support.certs import Paths
 from tests.support.process import eventually
 from tests.support.servers import need

@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
-from tests.servers.builtin_site import Talk, serving
+from tests.servers.builtin.site import serving
 from tests.support.certs import Paths
 from tests.support.clients import Address
 from tests.support.process import PATIENCE, eventually
+from tests.support.talk import Talk
 from tlsrun.connections.outbox import Outbox
 from tlsrun.connections.stages import ConnectionLimits
 from tlsrun.servers.builtin import aside

@@ -13,10 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.builtin_site import ENTERED, RELEASED, Talk, serving
+from tests.applications.builtin import ENTERED, RELEASED
+from tests.servers.builtin.site import serving
 from tests.support.certs import Paths
 from tests.support.clients import Address, https_get, stalled
 from tests.support.process import PATIENCE, eventually, in_time
+from tests.support.talk import Talk
 from tlsrun.servers.builtin.connections import ConnectionState
 from tlsrun.servers.builtin.server import BuiltinServer
 from tlsrun.servers.builtin.with_stdlib import StandardHandler

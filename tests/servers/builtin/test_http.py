@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 
+from tests.applications.builtin import CLOSED
 from tests.http1.malformed import MALFORMED, OTHERWISE_REFUSED
-from tests.servers.builtin_site import CLOSED, Talk, serving
+from tests.servers.builtin.site import serving
 from tests.support.certs import Paths
 from tests.support.clients import Address, curl
+from tests.support.talk import Talk
 from tlsrun.servers.builtin.with_stdlib import StandardHandler
 from tlsrun.servers.builtin.with_werkzeug import WerkzeugHandler
 

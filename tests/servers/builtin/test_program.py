@@ -17,10 +17,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.builtin_site import BEGUN, Talk, command
+from tests.applications.builtin import BEGUN
+from tests.servers.builtin.site import command
 from tests.support.certs import Authority, Paths
 from tests.support.clients import Address, curl, free_port, https_get, openssl_s_client, stalled
 from tests.support.process import ROOT, Server, eventually, in_time, run
+from tests.support.talk import Talk
 
 FRAMEWORKS = pytest.mark.parametrize("framework", ["wsgi", "flask", "bottle"])
 

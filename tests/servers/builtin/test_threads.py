@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 
-from tests.servers.builtin_site import ENTERED, RELEASED, TOGETHER, Talk, serving
+from tests.applications.builtin import ENTERED, RELEASED, TOGETHER
+from tests.servers.builtin.site import serving
 from tests.support.certs import Paths
 from tests.support.clients import Address
 from tests.support.process import PATIENCE, eventually
+from tests.support.talk import Talk
 from tlsrun.servers.builtin.connections import ConnectionState
 from tlsrun.servers.builtin.server import BuiltinServer
 from tlsrun.servers.builtin.with_stdlib import StandardHandler

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from werkzeug.serving import WSGIRequestHandler
 
-from tests.servers.builtin_site import Talk, serving
+from tests.servers.builtin.site import serving
 from tests.support.certs import Paths
+from tests.support.talk import Talk
 from tlsrun.servers.builtin.with_werkzeug import WerkzeugHandler
 
 _PAIRS: list[tuple[dict[str, Any], dict[str, Any]]] = []

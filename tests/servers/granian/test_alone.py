@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.servers.wsgi_site import Site, serving
+from tests.servers.site import Site, serving
 from tests.support.certs import Paths
 from tests.support.clients import tls_connect
 from tests.support.http2 import Http2Client

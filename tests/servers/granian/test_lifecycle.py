@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.wsgi_site import Site, serving
+from tests.servers.site import Site, serving
 from tests.support.certs import Authority, Paths
 from tests.support.clients import Response, client_context, free_port, https_get, stalled, tls_connect
 from tests.support.frames import http_2_hello
@@ -261,7 +261,7 @@ def test_kinds_of_keys(key: str, ca: Authority, ca_file: Path, tmp_path: Path) -
 def test_a_port_that_is_taken(localhost_cert: Paths, ca_file: Path, tmp_path: Path) -> None:
     """It is said in words, before anything starts."""
     with serving(localhost_cert, ca_file, tmp_path) as site:
-        command = [sys.executable, "-m", "tlsrun", "run", "tests.servers.wsgi_site:app", "--server", "granian"]
+        command = [sys.executable, "-m", "tlsrun", "run", "tests.applications.pep_3333:app", "--server", "granian"]
         done = run([*command, "--port", str(site.address[1])], cwd=ROOT)
         assert done.returncode == 2
         assert "is taken by another program" in done.stderr

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.servers.wsgi_site import Site, serving
+from tests.servers.site import Site, serving
 from tests.support.certs import Paths
 from tests.support.clients import client_context, tls_connect
 from tests.support.process import eventually, in_time

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.wsgi_site import FORGED, Site, serving
+from tests.servers.site import FORGED, Site, serving
 from tests.support.certs import Paths
 from tests.support.clients import free_port, https_get
 from tests.support.process import ROOT, Server, eventually, until_replaced
@@ -68,7 +68,7 @@ def test_granians_own_command(localhost_cert: Paths, ca_file: Path) -> None:
     command = [
         Path(sys.executable).parent / "granian", "--interface", "wsgi", "--port", str(port),
         "--ssl-certificate", localhost_cert.fullchain, "--ssl-keyfile", localhost_cert.key,
-        "tests.servers.wsgi_site:application",
+        "tests.applications.pep_3333:application",
     ]  # fmt: skip
     forged = {**FORGED, "uwsgi.version": "2.0.30", "tlsrun.socket": "forged", "tlsrun.facts": "forged"}
     address = ("127.0.0.1", port)

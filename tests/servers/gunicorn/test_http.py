@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.gunicorn_site import GET, IMPORTS, Site, serving
+from tests.servers.gunicorn.site import GET, IMPORTS, Site, serving
 from tests.support.certs import Paths
 from tests.support.clients import curl, openssl_s_client, tls_connect
 from tests.support.process import in_time

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.gunicorn_site import BEGUN, GET, Site, serving
+from tests.applications.gunicorn import BEGUN
+from tests.servers.gunicorn.site import GET, Site, serving
 from tests.support.certs import Authority, Paths
 from tests.support.clients import client_context, curl, facts, free_port, https_get, openssl_s_client, tls_connect
 from tests.support.process import eventually, thread_states, until_replaced

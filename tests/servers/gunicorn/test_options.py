@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from tests.servers.gunicorn_site import application, make_plan
+from tests.applications.gunicorn import application
 from tests.support.certs import Paths
 from tests.support.clients import free_port
+from tests.support.plans import make_plan
 from tests.support.process import ROOT, run
 from tlsrun.errors import ConfigurationError
 from tlsrun.servers import gunicorn
@@ -18,12 +19,17 @@ from tlsrun.servers.gunicorn.options import names, read
 
 
 def _settings(paths: Paths, **plan: Any) -> dict[str, Any]:
-    return read(make_plan(paths, 8443, **plan))
+    return read(make_plan("gunicorn", paths.fullchain, paths.key, **plan))
+
+
+def _launch(paths: Paths, options: dict[str, Any]) -> None:
+    plan = make_plan("gunicorn", paths.fullchain, paths.key, port=free_port(), server_options=options)
+    gunicorn.SERVER.launch(plan, application)
 
 
 def _refusal(paths: Paths, **options: Any) -> str:
     with pytest.raises(ConfigurationError) as caught:
-        gunicorn.SERVER.launch(make_plan(paths, free_port(), server_options=options), application)
+        _launch(paths, options)
     return str(caught.value)
 
 
@@ -116,9 +122,7 @@ def test_a_runtime_error_of_gunicorn_is_no_traceback(localhost_cert: Paths, tmp_
     pidfile = tmp_path / "pid"
     pidfile.write_text("1\n")
     with pytest.raises(ConfigurationError, match="Already running on PID 1"):
-        gunicorn.SERVER.launch(
-            make_plan(localhost_cert, free_port(), server_options={"pidfile": str(pidfile)}), application
-        )
+        _launch(localhost_cert, {"pidfile": str(pidfile)})
 
 
 def test_not_installed_is_said_with_the_command() -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.gunicorn_site import GET, Site, serving
+from tests.servers.gunicorn.site import GET, Site, serving
 from tests.support.certs import Paths
 from tests.support.clients import client_context, stalled, tls_connect
 from tests.support.process import eventually, in_time

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.wsgi_site import FOLDER, Serve, Site
+from tests.applications.pep_3333 import FOLDER
+from tests.servers.site import Serve, Site
 from tests.support.certs import Paths
 from tests.support.clients import free_port, tls_connect
 from tests.support.http2 import Http2Client
@@ -133,7 +134,8 @@ def impatient(localhost_cert: Paths, ca_file: Path, tmp_path: Path) -> Iterator[
     port = free_port()
     run = "from tlsrun.servers.hypercorn import threads; threads.PATIENCE = 2.0; from tlsrun.cli import main; main()"
     command = [
-        sys.executable, "-c", run, "run", "tests.servers.wsgi_site:app", "--server", "hypercorn", "--port", str(port),
+        sys.executable, "-c", run, "run", "tests.applications.pep_3333:app", "--server", "hypercorn",
+        "--port", str(port),
         "--workers", "1", "--threads", "1", "--cert", localhost_cert.fullchain, "--key", localhost_cert.key,
     ]  # fmt: skip
     with Server(command, env={FOLDER: str(tmp_path)}, cwd=ROOT) as process:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.wsgi_site import Serve, Site
+from tests.servers.site import Serve, Site
 from tests.support.clients import client_context, tls_connect
 from tests.support.h3 import Reset, http_3
 from tests.support.http2 import Http2Client, NotTaken

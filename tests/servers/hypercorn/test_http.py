@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from tests.http1.malformed import MALFORMED, OTHERWISE_REFUSED
-from tests.servers.builtin_site import Talk
 from tests.support.certs import Paths
 from tests.support.clients import Address, free_port
 from tests.support.process import ROOT, Server
 from tests.support.servers import need
+from tests.support.talk import Talk
 
 _NEXT = b"GET /smuggled HTTP/1.1\r\nHost: localhost\r\n\r\n"
 

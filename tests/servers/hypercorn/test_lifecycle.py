@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.wsgi_site import Serve, Site
+from tests.servers.site import Serve, Site
 from tests.support.certs import Authority, Paths
 from tests.support.clients import Response, free_port, stalled, tls_connect
 from tests.support.process import ROOT, Server, eventually, run, until_replaced
@@ -116,7 +116,7 @@ def test_sighup_reads_the_certificates(hypercorn: Serve, ca: Authority, tmp_path
 def test_a_port_that_is_taken(hypercorn: Serve) -> None:
     """It is said in words, before anything starts."""
     with hypercorn() as site:
-        command = [sys.executable, "-m", "tlsrun", "run", "tests.servers.wsgi_site:app", "--server", "hypercorn"]
+        command = [sys.executable, "-m", "tlsrun", "run", "tests.applications.pep_3333:app", "--server", "hypercorn"]
         done = run([*command, "--port", str(site.address[1])], cwd=ROOT)
         assert done.returncode == 2
         assert "is taken by another program" in done.stderr
@@ -147,7 +147,8 @@ def test_the_logs(hypercorn: Serve, tmp_path: Path) -> None:
 def test_a_port_of_its_own_choice(hypercorn: Serve, localhost_cert: Paths) -> None:
     """Port 0: the same number for TCP and UDP, and the one that is announced."""
     command = [
-        sys.executable, "-m", "tlsrun", "run", "tests.servers.wsgi_site:app", "--server", "hypercorn", "--port", "0",
+        sys.executable, "-m", "tlsrun", "run", "tests.applications.pep_3333:app", "--server", "hypercorn",
+        "--port", "0",
         "--cert", str(localhost_cert.fullchain), "--key", str(localhost_cert.key),
     ]  # fmt: skip
     with Server(command, env={"WSGI_SITE_FOLDER": "/nowhere"}, cwd=ROOT) as server:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.wsgi_site import Serve, Site
+from tests.servers.site import Serve, Site
 from tests.support.h3 import Client, Router, http_3, router
 from tests.support.process import eventually
 

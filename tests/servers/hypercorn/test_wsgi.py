@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.wsgi_site import FORGED, Site, serving
+from tests.servers.site import FORGED, Site, serving
 from tests.support.certs import Paths
 from tests.support.process import until_replaced
 from tests.support.servers import need

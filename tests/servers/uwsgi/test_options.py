@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.servers.uwsgi_site import serving
+from tests.servers.uwsgi.site import serving
 from tests.support.certs import Paths
 from tests.support.clients import free_port
 from tests.support.process import APPLICATIONS, ROOT, Server, run

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.uwsgi_site import IMPORTS, MODULE, asking, in_flight, serving
+from tests.servers.uwsgi.site import IMPORTS, MODULE, asking, in_flight, serving
 from tests.support.certs import Authority, Paths
 from tests.support.process import ROOT, eventually
 
@@ -53,7 +53,7 @@ def test_every_way_to_start(way: str, localhost_cert: Paths, ca_file: Path, tmp_
     if way != "module":
         folder = tmp_path / "in a folder"
         folder.mkdir()
-        shutil.copy(ROOT / "tests/servers/uwsgi_site.py", folder / "site.py")
+        shutil.copy(ROOT / "tests/servers/uwsgi/site.py", folder / "site.py")
         cwd = tmp_path
         program = ["in a folder/site.py"] if way == "script" else [folder / "site.py"]
     with serving(localhost_cert, ca_file, program=program, cwd=cwd, leave_for="/") as site:

@@ -14,9 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.uwsgi_site import IMPORTS, Site, application, asking, make_plan, serving
+from tests.applications.uwsgi import application
+from tests.servers.uwsgi.site import IMPORTS, Site, asking, serving
 from tests.support.certs import Paths
 from tests.support.clients import client_context, curl, free_port, tls_connect
+from tests.support.plans import make_plan
 from tests.support.process import eventually, until_replaced
 from tlsrun.endpoint import Endpoint
 from tlsrun.errors import ConfigurationError
@@ -40,7 +42,7 @@ def test_the_live_application_is_served(localhost_cert: Paths, ca_file: Path, tm
         seen = site.get()
         assert imports.read_text().split() == [str(site.server.pid)]
         assert seen["pid"] in site.children()
-        assert seen["argv"][0].endswith("uwsgi_site.py")
+        assert seen["argv"][0].endswith("uwsgi/site.py")
         assert len(seen["argv"]) == 2
 
 
@@ -177,7 +179,7 @@ def test_it_runs_in_the_main_thread_only(localhost_cert: Paths) -> None:
     def run() -> None:
         job = {"cert": str(localhost_cert.fullchain), "key": str(localhost_cert.key), "port": 0}
         try:
-            uwsgi.SERVER.launch(make_plan(job), application)
+            uwsgi.SERVER.launch(make_plan("uwsgi", **job), application)
         except ConfigurationError as error:
             raised.append(error)
 
@@ -192,4 +194,4 @@ def test_a_port_in_use_is_said(localhost_cert: Paths) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         job = {"cert": str(localhost_cert.fullchain), "key": str(localhost_cert.key), "port": taken.getsockname()[1]}
         with pytest.raises(ConfigurationError, match="cannot be bound: Address already in use"):
-            uwsgi.SERVER.launch(make_plan(job), application)
+            uwsgi.SERVER.launch(make_plan("uwsgi", **job), application)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.uwsgi_site import serving
+from tests.servers.uwsgi.site import serving
 from tests.support.certs import Paths
 from tests.support.process import eventually
 from tlsrun.servers.uwsgi.shell import make_shell

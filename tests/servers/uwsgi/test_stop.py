@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.uwsgi_site import Site, in_flight, serving
+from tests.servers.uwsgi.site import Site, in_flight, serving
 from tests.support.certs import Paths
 from tests.support.clients import tls_connect
 from tests.support.process import eventually

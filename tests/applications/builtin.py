@@ -1,12 +1,9 @@
-"""A site under the built-in server: run as a program it serves; imported it serves in this process, and asks."""
+"""A page for each thing that the built-in server can be asked; the same for Werkzeug's handler and the other."""
 
 from __future__ import annotations
 
-import argparse
-import contextlib
 import hashlib
 import json
-import logging
 import os
 import signal
 import sys
@@ -14,22 +11,6 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
-
-from tests.support.certs import Paths
-from tests.support.clients import Address, tls_connect
-from tests.support.process import ROOT
-from tlsrun.certificates.identity import IdentitySources, Source, load_identity
-from tlsrun.deciding.plan import Development, Plan
-from tlsrun.endpoint import Endpoint
-from tlsrun.listening.address import Listener
-from tlsrun.listening.opening import open_all
-from tlsrun.servers import builtin
-from tlsrun.servers.builtin.options import BuiltinOptions
-from tlsrun.servers.builtin.server import BuiltinServer
-from tlsrun.servers.builtin.work import Work
-from tlsrun.servers.certificates import certificates_of
-from tlsrun.tls.policy import Policy
-from tlsrun.wsgi import application as with_facts
 
 #: Set when the page /held/ was asked for; let go to end its answer.
 ENTERED, RELEASED = threading.Event(), threading.Event()
@@ -39,7 +20,7 @@ TOGETHER: list[threading.Barrier] = []
 
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-    """A page for each thing that a test wants to know; the same for Flask's handler and the other."""
+    """Answer by the path's first segment: a method of `Pages`."""
     name, _, argument = environ["PATH_INFO"].strip("/").partition("/")
     result: Iterable[bytes] = getattr(Pages, name or "index")(environ, start_response, argument)
     return result
@@ -271,159 +252,3 @@ class Pages:
         while data := sock.recv(100):
             sock.sendall(data.upper())
         raise ConnectionError
-
-
-def plan_of(paths: Paths, endpoint: Endpoint, **more: Any) -> Plan:
-    """A plan for these files."""
-    sources = IdentitySources(
-        cert=Source(given_by="cert", path=paths.fullchain), key=Source(given_by="key", path=paths.key)
-    )
-    return Plan(
-        server="builtin",
-        **{
-            "framework": "wsgi",
-            "endpoint": endpoint,
-            "identity": load_identity(sources)[0],
-            "sources": sources,
-            "policy": Policy(),
-            **more,
-        },
-    )
-
-
-@contextlib.contextmanager
-def serving(
-    paths: Paths,
-    handler: Any,
-    *,
-    host: str = "127.0.0.1",
-    threads: int | None = None,
-    app: Callable[..., Any] = application,
-    handshake_timeout: float = 10,
-    **options: Any,
-) -> Iterator[tuple[Address, BuiltinServer]]:
-    """Serve in this process, by the server itself; yields its address."""
-    endpoint = Endpoint(host=host, port=0)
-    certificates = certificates_of(plan_of(paths, endpoint, handshake_timeout=handshake_timeout))
-    chosen = BuiltinOptions(**options)
-    sock = open_all([Listener(place=endpoint)], backlog=chosen.backlog).sockets[0]
-    server = BuiltinServer([sock], certificates.context, with_facts(app), handler, options=chosen, work=Work(threads))
-    address = sock.getsockname()[:2]
-    server.start()
-    # Stands for the main thread of a program.
-    main = threading.Thread(target=server.work.attend, name="main-of-the-test")
-    main.start()
-    try:
-        yield address, server
-    finally:
-        RELEASED.set()
-        server.close()
-        server.finish(5)
-        server.work.wake()
-        main.join()
-        ENTERED.clear()
-        RELEASED.clear()
-
-
-class Talk:
-    """One TLS connection on which raw HTTP is spoken."""
-
-    def __init__(self, address: Address, ca: Path | None) -> None:
-        self.tls = tls_connect(address, ca)
-        # An end without close_notify is an error.
-        self.tls.suppress_ragged_eofs = False
-        self.file = self.tls.makefile("rb")
-
-    def __enter__(self) -> Talk:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.file.close()
-        self.tls.close()
-
-    def send(self, data: bytes) -> Talk:
-        """Say something."""
-        self.tls.sendall(data)
-        return self
-
-    def get(self, target: str = "/", *fields: str, method: str = "GET", body: bytes = b"") -> Talk:
-        """Ask for a page."""
-        lines = [f"{method} {target} HTTP/1.1", "Host: localhost", *fields, "", ""]
-        return self.send("\r\n".join(lines).encode("latin-1") + body)
-
-    def answer(self, method: str = "GET") -> tuple[int, dict[str, str], bytes]:
-        """Status, fields (lower case) and body of the next answer; EOFError when it breaks off."""
-        status = int(self._line().split(" ")[1])
-        fields = {}
-        while line := self._line():
-            name, _, value = line.partition(": ")
-            fields[name.lower()] = value
-        if method == "HEAD" or status in (100, 101, 204, 304):
-            return status, fields, b""
-        if "content-length" in fields:
-            return status, fields, self._read(int(fields["content-length"]))
-        if fields.get("transfer-encoding") == "chunked":
-            return status, fields, b"".join(iter(self._chunk, b""))
-        return status, fields, self.file.read()
-
-    def is_over(self) -> bool:
-        """Whether the server closes in order (close_notify), without saying anything more."""
-        return self.file.read(1) == b""
-
-    def _line(self) -> str:
-        line = self.file.readline()
-        if not line.endswith(b"\r\n"):
-            raise EOFError(line)
-        return line[:-2].decode("latin-1")
-
-    def _read(self, size: int) -> bytes:
-        data = self.file.read(size)
-        if len(data) < size:
-            raise EOFError(data)
-        return data
-
-    def _chunk(self) -> bytes:
-        data = self._read(int(self._line(), 16))
-        assert self._line() == ""
-        return data
-
-
-def command(paths: Paths, port: int, *more: str) -> list[str]:
-    """The command that serves this site as a program."""
-    return [sys.executable, "-m", __name__, str(paths.fullchain), str(paths.key), str(port), *more]
-
-
-def main() -> int:
-    """Serve `application`."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("cert", type=Path)
-    parser.add_argument("key", type=Path)
-    parser.add_argument("port", type=int)
-    parser.add_argument("--framework", default="wsgi")
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--threads", type=int)
-    parser.add_argument("--reload", action="store_true")
-    parser.add_argument("--debugger", action="store_true")
-    parser.add_argument("--watch")
-    parser.add_argument("--quiet", action="store_true")
-    parser.add_argument("--option", action="append", default=[])
-    given = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(name)s %(message)s")
-    plan = plan_of(
-        Paths(fullchain=given.cert, cert=given.cert, chain=given.cert, key=given.key, pair=None),  # type: ignore[arg-type]
-        Endpoint(host=given.host, port=given.port),
-        framework=given.framework,
-        threads=given.threads,
-        quiet=given.quiet,
-        server_options=dict(option.split("=") for option in given.option),
-        development=Development(
-            reload=given.reload, debugger=given.debugger, extra_files=(given.watch,) if given.watch else ()
-        ),
-    )
-    return builtin.SERVER.launch(plan, with_facts(application))
-
-
-if __name__ == "__main__":
-    sys.path.insert(0, str(ROOT))
-    os.environ.setdefault("PYTHONUNBUFFERED", "1")
-    sys.exit(main())

@@ -1,4 +1,4 @@
-"""A site under uWSGI: run as a program it serves; imported it starts that program, and asks."""
+"""uWSGI: run as a program it serves; imported it starts that program, and asks."""
 
 from __future__ import annotations
 
@@ -10,55 +10,23 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.applications.uwsgi import BEGUN, application
 from tests.support.certs import Paths
 from tests.support.clients import Address, Response, free_port, https_get, tls_connect
+from tests.support.plans import make_plan
 from tests.support.process import PATIENCE, ROOT, Server, eventually
 from tests.support.servers import need
-from tlsrun.certificates.identity import IdentitySources, Source, load_identity
-from tlsrun.deciding.plan import Plan
-from tlsrun.endpoint import Endpoint
 from tlsrun.errors import ConfigurationError
 from tlsrun.servers import uwsgi
 from tlsrun.servers.uwsgi import launch as uwsgi_launch
-from tlsrun.tls.policy import Policy
 
-#: A file with a line for each time that the module which holds the application was executed.
+#: A file with a line for each time that the module which starts the server was executed.
 IMPORTS = "SITE_IMPORTS"
-#: A file that a worker makes when it begins with a slow page.
-BEGUN = "SITE_BEGUN"
-MODULE = ("-m", "tests.servers.uwsgi_site")
-
-
-def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-    """A page for each thing that a test wants to know."""
-    name, _, argument = environ["PATH_INFO"].strip("/").partition("/")
-    if name == "slow":
-        if BEGUN in os.environ:
-            Path(os.environ[BEGUN]).touch()
-        threading.Event().wait(float(argument))
-    known = {key: value for key, value in environ.items() if isinstance(value, str)}
-    seen = {"pid": os.getpid(), "argv": sys.argv, "folder": str(Path.cwd()), "environ": known}
-    body = json.dumps(seen).encode()
-    start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
-    return [body]
-
-
-def make_plan(job: Mapping[str, Any]) -> Plan:
-    """What a launch is told."""
-    more = dict(job)
-    sources = IdentitySources(
-        cert=Source(given_by="cert", path=Path(more.pop("cert"))),
-        key=Source(given_by="key", path=Path(more.pop("key"))),
-    )
-    endpoint = Endpoint(host=more.pop("host", "127.0.0.1"), port=more.pop("port"))
-    return Plan(
-        server="uwsgi", framework="wsgi", endpoint=endpoint, identity=load_identity(sources)[0],
-        sources=sources, policy=Policy(), **more,
-    )  # fmt: skip
+MODULE = ("-m", "tests.servers.uwsgi.site")
 
 
 class Site:
@@ -198,7 +166,7 @@ def main() -> None:
         edges = job.pop("edges")
         uwsgi_launch._edges = lambda workers: edges
     try:
-        sys.exit(uwsgi.SERVER.launch(make_plan(job), application))
+        sys.exit(uwsgi.SERVER.launch(make_plan("uwsgi", **job), application))
     except ConfigurationError as error:
         sys.exit(str(error))
 
