@@ -21,7 +21,8 @@ def application(environ: Environ, start_response: StartResponse) -> Body:
     seen = os.environ.get("SEEN")
     if seen:
         with open(seen, "a", encoding="latin-1") as file:
-            file.write(f"{environ['REQUEST_METHOD']} {environ['REQUEST_URI']}\n")
+            uri = environ.get("REQUEST_URI") or f"{environ['PATH_INFO']}?{environ['QUERY_STRING']}"
+            file.write(f"{environ['REQUEST_METHOD']} {uri}\n")
     path, query = environ["PATH_INFO"], environ["QUERY_STRING"]
     for prefix in ("flask", "bottle"):
         if path.startswith(f"/{prefix}/"):

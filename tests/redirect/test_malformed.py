@@ -1,4 +1,4 @@
-"""The plain-HTTP answers take and refuse what the servers do; for those, see `tests/edge` and `tests/servers`."""
+"""The plain-HTTP answers take and refuse what the servers do; for those, see `tests/matrix`."""
 
 from __future__ import annotations
 

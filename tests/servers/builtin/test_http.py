@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from tests.applications.builtin import CLOSED
-from tests.http1.malformed import MALFORMED, OTHERWISE_REFUSED
 from tests.servers.builtin.site import serving
 from tests.support.certs import Paths
 from tests.support.clients import Address, curl
@@ -161,26 +160,6 @@ def test_curl_reuses(address: Address, ca_file: Path) -> None:
     said = curl(f"{url}/stream", ca_file, "-v", f"{url}/", "--http1.1")
     assert "using existing" in said.errors
     assert "HTTP/1.1 200 OK" in said.errors
-
-
-@pytest.mark.parametrize("name", MALFORMED)
-def test_malformed(talk: Talk, name: str) -> None:
-    """A malformed request is answered in words, and nothing behind it is trusted."""
-    request = MALFORMED[name].replace(b"/seen", b"/upload")
-    status, fields, body = talk.send(request + b"GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n").answer()
-    assert (status, fields["connection"]) == (400, "close")
-    assert body.decode().count("\n") == 2
-    assert talk.is_over()
-
-
-@pytest.mark.parametrize("name", OTHERWISE_REFUSED)
-def test_refused(talk: Talk, name: str) -> None:
-    """What is refused for another reason is answered with its status, and the connection ends too."""
-    request, expected = OTHERWISE_REFUSED[name]
-    status, fields, body = talk.send(request).answer()
-    assert (status, fields["connection"]) == (expected, "close")
-    assert body.decode().startswith(f"{expected} ")
-    assert talk.is_over()
 
 
 def test_one_empty_line_is_skipped(talk: Talk) -> None:

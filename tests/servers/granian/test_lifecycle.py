@@ -17,9 +17,9 @@ import pytest
 
 from tests.servers.site import Site, serving
 from tests.support.certs import Authority, Paths
-from tests.support.clients import Response, client_context, free_port, https_get, stalled, tls_connect
+from tests.support.clients import Response, client_context, free_port, https_get, tls_connect
 from tests.support.frames import http_2_hello
-from tests.support.process import ROOT, eventually, run, until_replaced
+from tests.support.process import eventually, run, until_replaced
 from tests.support.servers import need
 
 pytestmark = pytest.mark.usefixtures("_granian")
@@ -28,70 +28,6 @@ pytestmark = pytest.mark.usefixtures("_granian")
 @pytest.fixture(scope="module")
 def _granian() -> None:
     need("granian")
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_stop_lets_requests_finish(number: int, localhost_cert: Paths, ca_file: Path, tmp_path: Path) -> None:
-    """The port is closed, the request is answered, and the exit code is 0."""
-    with serving(localhost_cert, ca_file, tmp_path) as site:
-        with site.asking("/slow/2") as answers:
-            site.server.signal(number)
-            eventually(lambda: not _connects(site), what="a closed port")
-        assert isinstance(answers[0], Response)
-        assert answers[0].status == 200
-        assert site.server.wait() == 0
-        assert "Traceback" not in site.server.log()
-
-
-def _connects(site: Site) -> bool:
-    try:
-        tls_connect(site.address, None, timeout=10).close()
-    except OSError:
-        return False
-    return True
-
-
-def test_a_second_signal_ends_requests_too(localhost_cert: Paths, ca_file: Path, tmp_path: Path) -> None:
-    """Who asks twice does not wait."""
-    with serving(localhost_cert, ca_file, tmp_path) as site, site.asking("/slow/60") as answers:
-        site.server.signal(signal.SIGTERM)
-        site.server.until_logged("Shutting down")
-        eventually(lambda: not _connects(site), what="a closed port")
-        site.server.signal(signal.SIGTERM)
-        assert site.server.wait() == 0
-    assert isinstance(answers[0], Exception)
-
-
-def test_workers_kill_timeout(localhost_cert: Paths, ca_file: Path, tmp_path: Path) -> None:
-    """Granian's own option says how long requests have."""
-    flags = ("--server-options", "workers_kill_timeout=1")
-    with serving(localhost_cert, ca_file, tmp_path, *flags) as site, site.asking("/slow/60") as answers:
-        site.server.signal(signal.SIGTERM)
-        assert site.server.wait() == 0
-    assert isinstance(answers[0], Exception)
-
-
-def test_stalled_clients_do_not_prolong_a_stop(localhost_cert: Paths, ca_file: Path, tmp_path: Path) -> None:
-    """Nobody waits for handshakes and request heads that do not come."""
-    with (
-        serving(localhost_cert, ca_file, tmp_path) as site,
-        stalled("silent", 10, site.address),
-        stalled("half-hello", 10, site.address),
-    ):
-        site.server.signal(signal.SIGTERM)
-        assert site.server.wait(10) == 0
-
-
-def test_a_worker_that_dies_is_replaced(localhost_cert: Paths, ca_file: Path, tmp_path: Path) -> None:
-    """Again and again; the others go on, and the end is a clean one."""
-    with serving(localhost_cert, ca_file, tmp_path) as site:
-        for _ in range(3):
-            killed = site.workers().pop()
-            os.kill(killed, signal.SIGKILL)
-            until_replaced(site.workers, [killed], 2)
-            assert site.get("/pid").status == 200
-        site.server.signal(signal.SIGTERM)
-        assert site.server.wait() == 0
 
 
 def test_a_worker_that_is_not_to_be_replaced(localhost_cert: Paths, ca_file: Path, tmp_path: Path) -> None:
@@ -256,16 +192,6 @@ def test_kinds_of_keys(key: str, ca: Authority, ca_file: Path, tmp_path: Path) -
     cert = ca.leaf(key=made).write(tmp_path)  # type: ignore[arg-type] # the authority signs any public key
     with serving(cert, ca_file, tmp_path, workers=1) as site:
         assert site.get("/pid").tls.certificate == cert.pair.der
-
-
-def test_a_port_that_is_taken(localhost_cert: Paths, ca_file: Path, tmp_path: Path) -> None:
-    """It is said in words, before anything starts."""
-    with serving(localhost_cert, ca_file, tmp_path) as site:
-        command = [sys.executable, "-m", "tlsrun", "run", "tests.applications.pep_3333:app", "--server", "granian"]
-        done = run([*command, "--port", str(site.address[1])], cwd=ROOT)
-        assert done.returncode == 2
-        assert "is taken by another program" in done.stderr
-        assert "Traceback" not in done.stderr
 
 
 def test_the_redirect_port(localhost_cert: Paths, ca_file: Path, tmp_path: Path) -> None:

@@ -123,11 +123,11 @@ def test_runtimes_share_their_slots() -> None:
     assert shared._free.qsize() == 2
 
 
-@pytest.fixture
-def site(localhost_cert: Paths, ca_file: Path, tmp_path: Path) -> Iterator[Site]:
+@pytest.fixture(scope="module")
+def site(localhost_cert: Paths, ca_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """One worker, in which two requests run at once, and which has had more than two at once to answer."""
     need("granian")
-    with serving(localhost_cert, ca_file, tmp_path, "--threads", "2", workers=1) as running:
+    with serving(localhost_cert, ca_file, tmp_path_factory.mktemp("site"), "--threads", "2", workers=1) as running:
         (worker,) = running.workers()
         with ThreadPoolExecutor(16) as clients:
 

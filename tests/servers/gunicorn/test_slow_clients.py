@@ -39,16 +39,19 @@ def _answers_promptly(site: Site, times: int = 5) -> None:
         assert in_time(site.get, 1) == "hello"
 
 
+@pytest.fixture(scope="module", params=WORKERS)
+def hasty(request: pytest.FixtureRequest, localhost_cert: Paths, ca_file: Path) -> Iterator[Site]:
+    """One second for a handshake; for crowds of each kind, one after the other."""
+    with _site(localhost_cert, ca_file, request.param, deadline=1) as running:
+        yield running
+
+
 @pytest.mark.representatives
-@pytest.mark.parametrize("worker", WORKERS)
 @pytest.mark.parametrize("kind", ["silent", "half-hello", "drip", "half-head"])
-def test_a_small_crowd(localhost_cert: Paths, ca_file: Path, worker: str, kind: str) -> None:
+def test_a_small_crowd(hasty: Site, kind: str) -> None:
     """Of five times as many as there are threads; all of it is gone at the deadline."""
-    with (
-        _site(localhost_cert, ca_file, worker, deadline=1) as site,
-        stalled(kind, 40, site.address, interval=0.2) as crowd,
-    ):
-        _answers_promptly(site)
+    with stalled(kind, 40, hasty.address, interval=0.2) as crowd:
+        _answers_promptly(hasty)
         eventually(lambda: crowd.still_open() == 0, 8)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.applications.pep_3333 import FOLDER
-from tests.servers.site import Serve, Site
+from tests.servers.site import Serve, Site, serving
 from tests.support.certs import Paths
 from tests.support.clients import free_port, tls_connect
 from tests.support.http2 import Http2Client
@@ -30,10 +30,27 @@ def _to_the_end(tls: ssl.SSLSocket) -> bytes:
     return b"".join(iter(lambda: tls.recv(1000), b""))
 
 
+@pytest.fixture(scope="module")
+def single(localhost_cert: Paths, ca_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """One worker with one thread, for all tests that have it wait."""
+    need("hypercorn")
+    folder = tmp_path_factory.mktemp("site")
+    with serving(localhost_cert, ca_file, folder, "--threads", "1", server="hypercorn", workers=1) as running:
+        yield running
+
+
+@pytest.fixture
+def site(single: Site) -> Site:
+    """It, with nothing from the test before."""
+    for note in single.folder.iterdir():
+        note.unlink()
+    return single
+
+
 @pytest.mark.parametrize("version", ["1.1", "2"])
-def test_a_single_thread_waits_for_no_body(hypercorn: Serve, version: str, tmp_path: Path) -> None:
+def test_a_single_thread_waits_for_no_body(site: Site, version: str) -> None:
     """The application is called once the body is there; a client that pauses before that keeps nobody waiting."""
-    with hypercorn("--threads", "1", workers=1) as site, contextlib.ExitStack() as stack:
+    with contextlib.ExitStack() as stack:
         if version == "1.1":
             tls = stack.enter_context(tls_connect(site.address, site.ca))
             tls.sendall(_post("/mark/whole", 2) + b"x")
@@ -44,7 +61,7 @@ def test_a_single_thread_waits_for_no_body(hypercorn: Serve, version: str, tmp_p
             client.ping()
         for _ in range(3):
             assert site.get("/slow/0.5").status == 200  # so that the pause is one
-        assert not (tmp_path / "mark-whole").exists()
+        assert not (site.folder / "mark-whole").exists()
         if version == "1.1":
             tls.sendall(b"x")
             assert tls.recv(1000).startswith(b"HTTP/1.1 200")
@@ -68,9 +85,9 @@ def test_of_many_threads_one_has_a_request_whose_client_pauses(hypercorn: Serve)
 
 
 @pytest.mark.parametrize("version", ["1.1", "2"])
-def test_a_long_body_is_read_as_it_comes(hypercorn: Serve, version: str, tmp_path: Path) -> None:
+def test_a_long_body_is_read_as_it_comes(site: Site, version: str) -> None:
     """Of more than 8 MiB the application has the begin before the end is there; and then every byte."""
-    with hypercorn("--threads", "1", workers=1) as site, contextlib.ExitStack() as stack:
+    with contextlib.ExitStack() as stack:
         if version == "1.1":
             tls = stack.enter_context(tls_connect(site.address, site.ca))
             tls.sendall(_post("/first/a", 20 * _MIB, "Connection: close"))
@@ -84,9 +101,9 @@ def test_a_long_body_is_read_as_it_comes(hypercorn: Serve, version: str, tmp_pat
 
         send(bytes(8 * _MIB))
         assert site.get("/pid").status == 200
-        assert not (tmp_path / "first-a").exists()
+        assert not (site.folder / "first-a").exists()
         send(bytes(1000))
-        eventually((tmp_path / "first-a").exists, what="a part that was read")
+        eventually((site.folder / "first-a").exists, what="a part that was read")
         send(bytes(12 * _MIB - 1001))
         if version == "1.1":
             send(b"x")
@@ -96,9 +113,9 @@ def test_a_long_body_is_read_as_it_comes(hypercorn: Serve, version: str, tmp_pat
             assert client.answer(stream) == b"%d" % (20 * _MIB)
 
 
-def test_who_sends_all_before_the_answer_is_read(hypercorn: Serve) -> None:
+def test_who_sends_all_before_the_answer_is_read(site: Site) -> None:
     """The application has answered meanwhile, with more than is on the way to a client that does not look."""
-    with hypercorn("--threads", "1", workers=1) as site, tls_connect(site.address, site.ca) as tls:
+    with tls_connect(site.address, site.ca) as tls:
         tls.sendall(_post("/ample/12", 24 * _MIB))
         tls.sendall(bytes(24 * _MIB))
         answer = b""
@@ -109,9 +126,9 @@ def test_who_sends_all_before_the_answer_is_read(hypercorn: Serve) -> None:
 
 
 @pytest.mark.parametrize("version", ["1.1", "2"])
-def test_who_waits_for_leave_to_send_has_it(hypercorn: Serve, version: str) -> None:
+def test_who_waits_for_leave_to_send_has_it(site: Site, version: str) -> None:
     """100, before the application is called (RFC 9110, section 10.1.1)."""
-    with hypercorn("--threads", "1", workers=1) as site, contextlib.ExitStack() as stack:
+    with contextlib.ExitStack() as stack:
         if version == "1.1":
             tls = stack.enter_context(tls_connect(site.address, site.ca))
             tls.sendall(_post("/read/a", 5, "Expect: 100-continue", "Connection: close"))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.http1.malformed import MALFORMED, OTHERWISE_REFUSED
+from tests.http1.malformed import MALFORMED
 from tests.support.certs import Paths
 from tests.support.clients import Address, free_port
 from tests.support.process import ROOT, Server
@@ -39,25 +39,6 @@ def talk(address: Address, ca_file: Path) -> Iterator[Talk]:
     """A connection."""
     with Talk(address, ca_file) as one:
         yield one
-
-
-@pytest.mark.parametrize("name", MALFORMED)
-def test_malformed(talk: Talk, name: str) -> None:
-    """A malformed request is answered in words, and nothing behind it is trusted."""
-    status, fields, body = talk.send(MALFORMED[name] + _NEXT).answer()
-    assert (status, fields["connection"]) == (400, "close")
-    assert body.decode().startswith("400 Bad Request\nMalformed request: ")
-    assert talk.is_over()
-
-
-@pytest.mark.parametrize("name", OTHERWISE_REFUSED)
-def test_refused(talk: Talk, name: str) -> None:
-    """What is refused for another reason is answered with its status, and the connection ends too."""
-    request, expected = OTHERWISE_REFUSED[name]
-    status, fields, body = talk.send(request).answer()
-    assert (status, fields["connection"]) == (expected, "close")
-    assert body.decode().startswith(f"{expected} ")
-    assert talk.is_over()
 
 
 def test_good_before_bad(talk: Talk) -> None:

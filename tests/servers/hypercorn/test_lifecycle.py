@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from pathlib import Path
 
-import pytest
-
 from tests.servers.site import Serve, Site
 from tests.support.certs import Authority, Paths
-from tests.support.clients import Response, free_port, stalled, tls_connect
-from tests.support.process import ROOT, Server, eventually, run, until_replaced
+from tests.support.clients import free_port, tls_connect
+from tests.support.process import ROOT, Server, eventually, run
 
 
 def _connects(site: Site) -> bool:
@@ -21,57 +18,6 @@ def _connects(site: Site) -> bool:
     except OSError:
         return False
     return True
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_stop_lets_requests_finish(hypercorn: Serve, number: int) -> None:
-    """The request is answered, and the exit code is 0."""
-    with hypercorn() as site:
-        with site.asking("/slow/2") as answers:
-            site.server.signal(number)
-        assert isinstance(answers[0], Response)
-        assert answers[0].status == 200
-        assert site.server.wait(20) == 0
-        assert "Traceback" not in site.server.log()
-
-
-def test_a_second_signal_ends_requests_too(hypercorn: Serve) -> None:
-    """Who asks twice does not wait."""
-    with hypercorn() as site, site.asking("/slow/60") as answers:
-        site.server.signal(signal.SIGTERM)
-        eventually(lambda: not _connects(site), what="an end of accepting")
-        site.server.signal(signal.SIGTERM)
-        assert site.server.wait(20) == 0
-    assert isinstance(answers[0], Exception)
-
-
-def test_graceful_timeout(hypercorn: Serve) -> None:
-    """Hypercorn's own option says how long requests have."""
-    with hypercorn("--server-options", "graceful_timeout=1") as site, site.asking("/slow/60") as answers:
-        site.server.signal(signal.SIGTERM)
-        assert site.server.wait(20) == 0
-        assert "requests were cut off after 1 s" in site.server.log()
-    assert isinstance(answers[0], Exception)
-
-
-def test_stalled_clients_do_not_prolong_a_stop(hypercorn: Serve) -> None:
-    """Nobody waits 30 seconds for handshakes and request heads that do not come."""
-    with hypercorn() as site, stalled("silent", 10, site.address), stalled("half-hello", 10, site.address):
-        site.server.signal(signal.SIGTERM)
-        assert site.server.wait(20) == 0
-
-
-def test_a_worker_that_dies_is_replaced(hypercorn: Serve) -> None:
-    """Again and again; the others go on, and the end is a clean one."""
-    with hypercorn() as site:
-        for _ in range(3):
-            killed = site.workers().pop()
-            os.kill(killed, signal.SIGKILL)
-            until_replaced(site.workers, [killed], 2)
-            assert site.get("/pid").status == 200
-        site.server.until_logged("ended unexpectedly (-9); another one is started")
-        site.server.signal(signal.SIGTERM)
-        assert site.server.wait(20) == 0
 
 
 def test_no_worker_outlives_its_supervisor(hypercorn: Serve) -> None:
@@ -111,16 +57,6 @@ def test_sighup_reads_the_certificates(hypercorn: Serve, ca: Authority, tmp_path
             return seen[-12:] == [True] * 12
 
         eventually(by_both, what="the new certificate")
-
-
-def test_a_port_that_is_taken(hypercorn: Serve) -> None:
-    """It is said in words, before anything starts."""
-    with hypercorn() as site:
-        command = [sys.executable, "-m", "tlsrun", "run", "tests.applications.pep_3333:app", "--server", "hypercorn"]
-        done = run([*command, "--port", str(site.address[1])], cwd=ROOT)
-        assert done.returncode == 2
-        assert "is taken by another program" in done.stderr
-        assert "Traceback" not in done.stderr
 
 
 def test_the_redirect_port(hypercorn: Serve) -> None:

@@ -13,11 +13,22 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.site import Serve, Site
+from tests.servers.site import Serve, Site, serving
+from tests.support.certs import Paths
 from tests.support.h3 import Client, Router, http_3, router
 from tests.support.process import eventually
+from tests.support.servers import need
 
 _MOVES = 8
+
+
+@pytest.fixture(scope="module")
+def four(localhost_cert: Paths, ca_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Four workers, for the tests that only ask."""
+    need("hypercorn")
+    folder = tmp_path_factory.mktemp("site")
+    with serving(localhost_cert, ca_file, folder, server="hypercorn", workers=4) as running:
+        yield running
 
 
 async def _moving(site: Site, do: Callable[[Client, Router], Awaitable[None]]) -> None:
@@ -25,9 +36,8 @@ async def _moving(site: Site, do: Callable[[Client, Router], Awaitable[None]]) -
         await do(client, way)
 
 
-@pytest.mark.parametrize("workers", [1, 4])
-def test_a_client_that_moves(hypercorn: Serve, workers: int) -> None:
-    """It is answered on its connection, by the worker that has it, whatever worker its datagrams reach now."""
+def _are_answered_where_they_began(site: Site) -> None:
+    """Four clients that move, each by the worker that has its connection."""
 
     async def pages(client: Client, way: Router) -> None:
         first = (await client.ask("/pid")).body
@@ -35,11 +45,21 @@ def test_a_client_that_moves(hypercorn: Serve, workers: int) -> None:
             await way.move()
             assert (await client.ask("/pid")).body == first
 
-    async def main(site: Site) -> None:
+    async def main() -> None:
         await asyncio.gather(*(_moving(site, pages) for _ in range(4)))
 
-    with hypercorn(workers=workers) as site:
-        asyncio.run(main(site))
+    asyncio.run(main())
+
+
+def test_a_client_that_moves(four: Site) -> None:
+    """It is answered on its connection, by the worker that has it, whatever worker its datagrams reach now."""
+    _are_answered_where_they_began(four)
+
+
+def test_a_client_that_moves_with_one_worker(hypercorn: Serve) -> None:
+    """The same where there is no other worker."""
+    with hypercorn(workers=1) as site:
+        _are_answered_where_they_began(site)
 
 
 @pytest.mark.xfail(
@@ -47,7 +67,7 @@ def test_a_client_that_moves(hypercorn: Serve, workers: int) -> None:
     reason="aioquic 1.3, the newest for Python 3.10, ends a connection over a late PATH_RESPONSE",
     strict=False,
 )
-def test_an_upload_that_moves(hypercorn: Serve) -> None:
+def test_an_upload_that_moves(four: Site) -> None:
     """Its parts arrive by way of one worker after the other, and none is missing."""
 
     async def upload(client: Client, way: Router) -> None:
@@ -59,11 +79,10 @@ def test_an_upload_that_moves(hypercorn: Serve) -> None:
         client.send(number, bytes(50_000), end=True)
         assert (await client.answer(number)).body == b"%d" % (50_000 * (_MOVES + 1))
 
-    with hypercorn(workers=4) as site:
-        asyncio.run(_moving(site, upload))
+    asyncio.run(_moving(four, upload))
 
 
-def test_ids_that_the_client_changes(hypercorn: Serve) -> None:
+def test_ids_that_the_client_changes(four: Site) -> None:
     """Every ID of a connection names its worker, not only the first one (RFC 9000, section 5.1.1)."""
 
     async def changing(client: Client, way: Router) -> None:
@@ -73,8 +92,7 @@ def test_ids_that_the_client_changes(hypercorn: Serve) -> None:
             await way.move()
             assert (await client.ask("/pid")).body == first
 
-    with hypercorn(workers=4) as site:
-        asyncio.run(_moving(site, changing))
+    asyncio.run(_moving(four, changing))
 
 
 def test_a_worker_that_leaves(hypercorn: Serve, tmp_path: Path) -> None:
