@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.certs import Authority
+from tests.support.certs import Authority, Paths
 from tests.support.clients import curl, free_port, https_get
 from tests.support.process import ROOT, Server, eventually, run
 from tests.support.servers import need
@@ -81,17 +82,24 @@ def test_who_may_read(folder: Path) -> None:
     assert not stranger.may_read(folder / "nowhere")
 
 
+@contextlib.contextmanager
+def _as_nobody(server: str, cert: Paths, *flags: str) -> Iterator[tuple[Server, int]]:
+    """A server of the site beside these files, and its port: nobody's, started by root."""
+    folder, port = cert.key.parent, free_port()
+    command = [sys.executable, "-m", "tlsrun", "run", "whoami:app", "--server", server, "--port", str(port)]
+    command += ["--cert", str(cert.fullchain), "--key", str(cert.key), "--user", "nobody", *flags]
+    with Server(command, cwd=folder, env={"PYTHONPATH": f"{folder}{os.pathsep}{ROOT}"}) as running:
+        running.until_tls(("127.0.0.1", port))
+        yield running, port
+
+
 @needs_root
 @pytest.mark.parametrize("server", ["builtin", "gunicorn", "uwsgi", "hypercorn"])
 def test_root_reads_the_key_and_somebody_else_serves(server: str, ca: Authority, ca_file: Path, folder: Path) -> None:
     """A key of root's alone is served by nobody's processes, and the warning says what that means for renewals; root
     sees their status."""
     live = ca.leaf().write(folder)
-    port = free_port()
-    command = [sys.executable, "-m", "tlsrun", "run", "whoami:app", "--server", server, "--port", str(port)]
-    command += ["--cert", str(live.fullchain), "--key", str(live.key), "--user", "nobody"]
-    with Server(command, cwd=folder, env={"PYTHONPATH": f"{folder}{os.pathsep}{ROOT}"}) as running:
-        running.until_tls(("127.0.0.1", port))
+    with _as_nobody(server, live) as (running, port):
         answer = https_get(f"https://localhost:{port}/", ca_file, address=("127.0.0.1", port))
         uid, gid, groups = answer.text.split(maxsplit=2)
         assert int(uid) == 65534
@@ -109,12 +117,8 @@ def test_granian_goes_on_reading_as_root(ca: Authority, ca_file: Path, folder: P
     """Its workers are somebody else's, and a renewed key of root's alone is served all the same."""
     need("granian")
     live = ca.leaf().write(folder)
-    port, redirect = free_port(), free_port()
-    command = [sys.executable, "-m", "tlsrun", "run", "whoami:app", "--server", "granian", "--port", str(port)]
-    command += ["--cert", str(live.fullchain), "--key", str(live.key), "--user", "nobody", "--workers", "2"]
-    command += ["--redirect-port", str(redirect)]
-    with Server(command, cwd=folder, env={"PYTHONPATH": f"{folder}{os.pathsep}{ROOT}"}) as running:
-        running.until_tls(("127.0.0.1", port))
+    redirect = free_port()
+    with _as_nobody("granian", live, "--workers", "2", "--redirect-port", str(redirect)) as (running, port):
 
         def asked() -> tuple[list[str], bytes]:
             answer = https_get(f"https://localhost:{port}/", ca_file, address=("127.0.0.1", port))
@@ -140,11 +144,7 @@ def test_renewal_goes_on_where_the_user_may_read(server: str, ca: Authority, ca_
     live = ca.leaf().write(folder)
     os.chown(live.key, 0, 65534)
     live.key.chmod(0o640)
-    port = free_port()
-    command = [sys.executable, "-m", "tlsrun", "run", "whoami:app", "--server", server, "--port", str(port)]
-    command += ["--cert", str(live.fullchain), "--key", str(live.key), "--user", "nobody"]
-    with Server(command, cwd=folder, env={"PYTHONPATH": f"{folder}{os.pathsep}{ROOT}"}) as running:
-        running.until_tls(("127.0.0.1", port))
+    with _as_nobody(server, live) as (running, port):
         assert "cannot read it" not in running.log()
         new = ca.leaf()
         live.key.write_bytes(new.key_pem)
@@ -162,11 +162,7 @@ def test_a_reload_reads_as_root(server: str, ca: Authority, ca_file: Path, folde
     """Where root stays, SIGHUP has a renewed key of root's alone served, by nobody's processes as before."""
     need(server)
     live = ca.leaf().write(folder)
-    port = free_port()
-    command = [sys.executable, "-m", "tlsrun", "run", "whoami:app", "--server", server, "--port", str(port)]
-    command += ["--cert", str(live.fullchain), "--key", str(live.key), "--user", "nobody"]
-    with Server(command, cwd=folder, env={"PYTHONPATH": f"{folder}{os.pathsep}{ROOT}"}) as running:
-        running.until_tls(("127.0.0.1", port))
+    with _as_nobody(server, live) as (running, port):
         new = ca.leaf()
         new.write(folder)
         running.signal(signal.SIGHUP)

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 import pytest
 
+from tests.support.commands import commands
 from tests.support.process import ROOT
 from tlsrun.settings.table import SPECS, bottle_key, environment_variable, flag, flask_key, option_name
 
@@ -90,19 +91,8 @@ def test_every_command_is_in_the_reference() -> None:
 
     reference = (ROOT / "docs/reference/cli.md").read_text()
     listed = set(re.findall(r"^\| `(tlsrun [a-z ]+|flask tlsrun)` \|", reference, re.MULTILINE))
-    assert listed == {"flask tlsrun", *commands(tlsrun, "tlsrun")}
-
-
-def commands(command: click.Command, name: str) -> Iterator[str]:
-    """The full names of a command's leaves."""
-    if isinstance(command, click.Group):
-        context = click.Context(command)
-        for word in command.list_commands(context):
-            below = command.get_command(context, word)
-            assert below is not None
-            yield from commands(below, f"{name} {word}")
-    else:
-        yield name
+    typed = {name for name, command in commands(tlsrun, "tlsrun") if not isinstance(command, click.Group)}
+    assert listed == {"flask tlsrun", *typed}
 
 
 def test_every_page_is_in_the_index() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.certs import Authority, Pair, Paths
+from tests.support.certs import Authority, Paths
 from tests.support.process import run
 from tests.tls.loading import CERT, CHAIN, KEY, load, openssl, problem, problems, source, sources
 from tlsrun.certificates.identity import IdentitySources, encrypted_key, load_identity
@@ -18,16 +18,6 @@ from tlsrun.errors import CertificateError
 from tlsrun.renewal.reload import identity_origin
 
 SECRET = "correct horse"  # noqa: S105 -- of keys that are made for the run
-
-
-@pytest.fixture(scope="module")
-def pair(ca: Authority) -> Pair:
-    return ca.leaf()
-
-
-@pytest.fixture
-def paths(pair: Pair, tmp_path: Path) -> Paths:
-    return pair.write(tmp_path)
 
 
 def der(path: Path) -> Path:

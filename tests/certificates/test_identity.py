@@ -33,11 +33,6 @@ def pair(ca: Authority) -> Pair:
     return ca.leaf(("a.test", "*.a.test", "192.0.2.7", "2001:db8::7"))
 
 
-@pytest.fixture
-def paths(pair: Pair, tmp_path: Path) -> Paths:
-    return pair.write(tmp_path)
-
-
 def test_an_identity_says_what_openssl_says(paths: Paths) -> None:
     """Serial, fingerprint, validity and names agree with `openssl x509`."""
     identity, warnings = load(paths.fullchain, paths.key)

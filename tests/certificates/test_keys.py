@@ -22,11 +22,6 @@ from tlsrun.tls.policy import Policy
 SECRET = b"correct horse"
 
 
-@pytest.fixture(scope="module")
-def pair(ca: Authority) -> Pair:
-    return ca.leaf()
-
-
 def self_signed(folder: Path, *arguments: str) -> tuple[Path, Path]:
     """A key by `openssl genpkey`, and a certificate for it."""
     key, cert = folder / "key.pem", folder / "cert.pem"

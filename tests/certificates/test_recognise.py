@@ -8,19 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.certs import Authority, Pair, Paths
+from tests.support.certs import Pair, Paths
 from tests.support.process import run
 from tests.tls.loading import CERT, KEY, load, openssl, problem
-
-
-@pytest.fixture(scope="module")
-def pair(ca: Authority) -> Pair:
-    return ca.leaf()
-
-
-@pytest.fixture
-def paths(pair: Pair, tmp_path: Path) -> Paths:
-    return pair.write(tmp_path)
 
 
 def follow(remedy: str, folder: Path) -> None:

@@ -3,28 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 
-import click
 import pytest
 from click.testing import CliRunner
 
 from flask_tlsrun.cli import tlsrun_command
 from flask_tlsrun.tls_group import tls_group
+from tests.support.commands import commands
 from tests.support.process import run
 from tlsrun.cli.main import tlsrun
-
-
-def commands(root: click.Command, name: str) -> Iterator[tuple[str, click.Command]]:
-    """``root`` and all below it, each with what is typed for it."""
-    yield name, root
-    if isinstance(root, click.Group):
-        context = click.Context(root)
-        for word in root.list_commands(context):
-            below = root.get_command(context, word)
-            assert below is not None
-            yield from commands(below, f"{name} {word}")
-
 
 EVERY = dict(
     [*commands(tlsrun, "tlsrun"), *commands(tls_group, "flask tls"), *commands(tlsrun_command, "flask tlsrun")]
