@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from tlsrun.connections.stages import ConnectionLimits
 from tlsrun.http1.chunks import Chunked
+from tlsrun.http1.refusal import malformed
 from tlsrun.servers.builtin.pace import Pace
 from tlsrun.servers.builtin.reader import ClientGone, Reader
 from tlsrun.spool import Room, Spool
@@ -68,7 +69,7 @@ class Body(io.RawIOBase):
         self._error = error
         self._ask = ask
         self._pieces: deque[bytes] = deque()
-        self._chunks = Chunked(self._broken) if length is None else None
+        self._chunks = Chunked(self._malformed) if length is None else None
         self._over = length == 0
         self._spool: Spool | None = None
         self._ready = b""
@@ -172,6 +173,9 @@ class Body(io.RawIOBase):
         if not self._pace.count(len(data), time.monotonic() - began):
             raise self._broken("The client was too slow with the body.")
         return data
+
+    def _malformed(self, words: str) -> Exception:
+        return self._broken(malformed(words).words)
 
     def _broken(self, words: str) -> Exception:
         self.broken = self._over = True
