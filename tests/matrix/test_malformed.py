@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.applications import behind_edge
-from tests.edge.conftest import run_edge, run_workers
+from tests.edge.conftest import Workers, run_edge, run_workers
 from tests.edge.speaking import Talk
 from tests.http1.malformed import MALFORMED, OTHERWISE_REFUSED
 from tests.servers.builtin.site import serving
@@ -74,10 +74,17 @@ def hypercorn(cert: Paths, ca: Path, seen: Path) -> Iterator[Place]:
 
 
 @contextlib.contextmanager
-def edge(loop: str, cert: Paths, ca: Path) -> Iterator[Place]:
+def edge(loop: str, workers: Workers, cert: Paths, ca: Path) -> Iterator[Place]:
     """In front of uWSGI's workers."""
-    with run_workers() as workers, run_edge(workers.path, cert, ca, loop=loop) as running:
+    with run_edge(workers.path, cert, ca, loop=loop) as running:
         yield Place(address=running.address, ca=ca, seen=workers.seen, reads_first=True)
+
+
+@pytest.fixture(scope="module")
+def workers() -> Iterator[Workers]:
+    """Of uWSGI, for both edges."""
+    with run_workers() as running:
+        yield running
 
 
 @pytest.fixture(scope="module", params=["stdlib", "werkzeug", "hypercorn", "edge-uvloop", "edge-asyncio"])
@@ -90,8 +97,8 @@ def place(
         "stdlib": lambda: builtin(StandardHandler, localhost_cert, ca_file, seen),
         "werkzeug": lambda: builtin(WerkzeugHandler, localhost_cert, ca_file, seen),
         "hypercorn": lambda: hypercorn(localhost_cert, ca_file, seen),
-        "edge-uvloop": lambda: edge("uvloop", localhost_cert, ca_file),
-        "edge-asyncio": lambda: edge("asyncio", localhost_cert, ca_file),
+        "edge-uvloop": lambda: edge("uvloop", request.getfixturevalue("workers"), localhost_cert, ca_file),
+        "edge-asyncio": lambda: edge("asyncio", request.getfixturevalue("workers"), localhost_cert, ca_file),
     }[request.param]()
     with started as running:
         yield running
