@@ -307,7 +307,7 @@ def test_a_server_that_was_told_whom_to_believe() -> None:
 
 def test_it_is_said_once(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     """A proxy on this machine or network that nobody named is worth a line; the Internet's visitors are not."""
-    monkeypatch.setattr(front, "_said", [])
+    monkeypatch.setattr(front, "_warned", [])
     with caplog.at_level(logging.WARNING, "tlsrun.proxy"):
         for peer in ("8.8.8.8", "127.0.0.1", "127.0.0.1"):
             through(environ_of(peer, x_forwarded_for="192.0.2.7"), peers=Peers())
