@@ -13,12 +13,12 @@ import ssl
 
 from tlsrun.connections.handshake import FAILURES
 from tlsrun.connections.opening import Opening, OpeningStep, Then
-from tlsrun.edge.carrier import Carrier
+from tlsrun.edge.transport import FlowControlledProtocol
 
 _RECORD = 16384  # bytes of plaintext in one record (RFC 8446, section 5.1)
 
 
-class Channel(Carrier):
+class Channel(FlowControlledProtocol):
     """One client's connection; a subclass speaks HTTP over it.
 
     Arguments:
@@ -200,7 +200,7 @@ class Channel(Carrier):
         self.closing = True
         with contextlib.suppress(OSError):  # it has reset the connection
             self._transport.write_eof()
-        self.go_on()
+        self.resume_reading()
 
     def _decrypt(self, tls: ssl.SSLObject) -> None:
         """Hand on what is whole of what came; one call for all records of one read."""

@@ -7,13 +7,13 @@ import ssl
 import time
 
 from tlsrun.edge.answer import Answer
+from tlsrun.edge.closing import ANSWERING, COLLECTING, LAST_REQUEST, LEAVING, WAITING
+from tlsrun.edge.deadline_channel import READER, SENDER, WORKER
+from tlsrun.edge.disconnect import DisconnectAware
 from tlsrun.edge.exchange import Exchange
-from tlsrun.edge.interest import Interest
 from tlsrun.edge.packing import Packing
-from tlsrun.edge.parting import ANSWERING, COLLECTING, LAST_WORD, LEAVING, WAITING
 from tlsrun.edge.shared import Shared
 from tlsrun.edge.spool import Body, Spool, check_body
-from tlsrun.edge.turns import READER, SENDER, WORKER
 from tlsrun.edge.variables import packet
 from tlsrun.http1.head import Head
 from tlsrun.http1.refusal import Refused
@@ -21,7 +21,7 @@ from tlsrun.http1.refusal import Refused
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-class EdgeConnection(Interest):
+class EdgeConnection(DisconnectAware):
     """One client.
 
     Arguments:
@@ -40,29 +40,29 @@ class EdgeConnection(Interest):
 
     def connected(self) -> None:
         self.edge.arrived(self)
-        self.allow(self.edge.handshake_timeout)
+        self.set_deadline(self.edge.handshake_timeout)
 
     def opened(self, tls: ssl.SSLObject) -> None:
         self._fixed = self.edge.variables(self, tls)
         self._packing = Packing(trusted=self.peer[0] in self.edge.trusted)
-        self.allow(self.edge.limits.head_timeout)
+        self.set_deadline(self.edge.limits.head_timeout)
 
     def refused(self) -> None:
-        self.allow(self.edge.limits.linger_timeout)
+        self.set_deadline(self.edge.limits.linger_timeout)
 
     def received(self, data: bytes) -> None:
         if self._left:
             data = self._stream(data)
         self.inbox.put(data)
         if self.state == ANSWERING and self.inbox.size > self.edge.limits.pipelined:
-            self.hold()
+            self.pause_reading()
         self._advance()
 
     def half_closed(self) -> None:
         if self._left:
             self.leave(self.cut)
         elif self.state == ANSWERING:
-            self.doubt()
+            self.check_still_there()
         else:
             self._advance()
 
@@ -113,7 +113,7 @@ class EdgeConnection(Interest):
             if self.ended:
                 self.leave(self.finish)
             else:
-                self.go_on()
+                self.resume_reading()
 
     def _next(self) -> bool:
         """Begin the next request, when its head is whole."""
@@ -121,7 +121,7 @@ class EdgeConnection(Interest):
         if request is None:
             if self.served and not self._partial:
                 self._partial = True
-                self.allow(limits.head_timeout)
+                self.set_deadline(limits.head_timeout)
             return False
         self._partial = False
         self._request = request
@@ -163,7 +163,7 @@ class EdgeConnection(Interest):
         if self.exchange is not None:
             self.exchange.send_body(part)
             if self.exchange.sending:
-                self.hold()
+                self.pause_reading()
         self.progressed()
         return rest
 
@@ -179,11 +179,11 @@ class EdgeConnection(Interest):
         self.awaited = WORKER
         self.exchange = exchange = Exchange(self, request, data, spool)
         if self._left:
-            self.hold()
+            self.pause_reading()
         if not self.edge.queue.enter(exchange):
-            self.allow(self._limits.connect_timeout)
+            self.set_deadline(self._limits.connect_timeout)
         if self.ended:
-            self.doubt()
+            self.check_still_there()
 
     # What the exchange with the worker tells.
 
@@ -193,7 +193,7 @@ class EdgeConnection(Interest):
         if self._left and exchange is not None and not exchange.sending:
             if exchange.request.expects and self._left == exchange.request.length:
                 self.send(_CONTINUE)
-            self.go_on()
+            self.resume_reading()
         self.progressed()
 
     def progressed(self) -> None:
@@ -203,7 +203,7 @@ class EdgeConnection(Interest):
             return
         awaited = READER if self.slow else SENDER if self._left and not exchange.sending else WORKER
         if awaited == WORKER:
-            self.allow(limits.answer_timeout)
+            self.set_deadline(limits.answer_timeout)
         elif awaited != self.awaited:
             self.watch(awaited, limits.write_timeout if awaited == READER else limits.body_timeout)
         self.awaited = awaited
@@ -219,7 +219,7 @@ class EdgeConnection(Interest):
         if answer.keep_alive and not self._left:  # as the client was told, though the edge may have to stop meanwhile
             self._rest()
         else:
-            self.depart()
+            self.close_after_response()
 
     def failed(self, request: Head, refused: Refused | None) -> None:
         """There is no answer, or (None) it broke off."""
@@ -234,7 +234,7 @@ class EdgeConnection(Interest):
         if stay:
             self._rest()
         else:
-            self.depart()
+            self.close_after_response()
 
     # Between and after requests.
 
@@ -248,10 +248,10 @@ class EdgeConnection(Interest):
         if self.inbox.size or self.ended:
             self._advance()
         else:
-            self.go_on()
+            self.resume_reading()
 
     def _await_head(self) -> None:
         waiting = self._limits.head_timeout if self.inbox.size else self._limits.idle_timeout
         if self.edge.stopping:
-            waiting = min(waiting, LAST_WORD)
+            waiting = min(waiting, LAST_REQUEST)
         self.watch(READER, self._limits.write_timeout if self.slow else waiting)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from tlsrun.edge.closing import ANSWERING, WAITING
 from tlsrun.edge.connection import EdgeConnection
-from tlsrun.edge.parting import ANSWERING, WAITING
-from tlsrun.edge.turns import SENDER, WORKER
+from tlsrun.edge.deadline_channel import SENDER, WORKER
 from tlsrun.http1.refusal import Refused
 
 
@@ -19,7 +19,7 @@ def expire(client: EdgeConnection) -> None:
         else:
             client.time_out_handshake()
     elif client.state == WAITING and client.flushed() and not client.inbox.size:
-        client.depart()
+        client.close_after_response()
     elif client.state == WAITING and not client.slow and client.inbox.size:
         client.refuse(Refused(408, f"The request's headers took longer than {limits.head_timeout:g} s."))
     elif client.state == ANSWERING and client.awaited == WORKER:
@@ -51,7 +51,7 @@ def _expire_stalled(client: EdgeConnection, seconds: float, end: Callable[[], No
         end()
         return
     client.mark = moved
-    client.allow(seconds)
+    client.set_deadline(seconds)
 
 
 def _refuse_body(client: EdgeConnection) -> None:

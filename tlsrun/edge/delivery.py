@@ -5,20 +5,20 @@ from __future__ import annotations
 import asyncio
 import ssl
 
+from tlsrun.edge.deadline_channel import Clock, DeadlineChannel
 from tlsrun.edge.limits import EdgeLimits
-from tlsrun.edge.turns import Clock, Turns
 from tlsrun.spool import PART, Room, Spool
 
 _GRACE = 0.05  # seconds in which a client that is only a bit slower than the worker has it wait, which costs no file
 
 
-class Delivery(Turns):
+class Delivery(DeadlineChannel):
     """A channel through which answers are sent as fast as they come, or as fast as the client takes them.
 
     Nothing is ever held back from a client that takes it.
 
     Arguments:
-        context, seconds, clock: see `Turns`.
+        context, seconds, clock: see `DeadlineChannel`.
         limits: of what waits.
         room: for what waits, shared by all clients.
 

@@ -174,7 +174,7 @@ class Exchange(Upstream):
 
     def _complain(self, level: int, message: str, *arguments: object) -> None:
         edge = self._client.edge
-        edge.complaints.write(level, message, edge.upstream, *arguments)
+        edge.error_log.write(level, message, edge.upstream, *arguments)
 
     def _words(self) -> str:
         """The request for a log; without its query, which may hold secrets."""

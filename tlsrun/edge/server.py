@@ -11,9 +11,9 @@ import time
 from collections.abc import Callable, Sequence
 
 from tlsrun.edge.accepted import close_all
+from tlsrun.edge.closing import LAST_REQUEST
 from tlsrun.edge.connection import EdgeConnection
 from tlsrun.edge.deadlines import expire, stop
-from tlsrun.edge.parting import LAST_WORD
 from tlsrun.edge.shared import Shared
 from tlsrun.listening.serving import serve
 
@@ -57,7 +57,7 @@ class Edge:
         ticking.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await ticking
-        self.shared.complaints.flush()
+        self.shared.error_log.flush()
         self.shared.queue.close()
         self._loop.remove_reader(self.shared.poller.fileno())
         self.shared.poller.close()
@@ -78,7 +78,7 @@ class Edge:
     async def _finish(self) -> None:
         self.shared.stopping = True
         for client in list(self.shared.connections):
-            stop(client, LAST_WORD)
+            stop(client, LAST_REQUEST)
         end = self._loop.time() + self.shared.limits.grace
         while self.shared.connections and self._loop.time() < end:
             await asyncio.sleep(0.02)
@@ -100,7 +100,7 @@ class Edge:
         while True:
             await asyncio.sleep(self._tick)
             self._look()
-            self.shared.complaints.look()
+            self.shared.error_log.look()
             late = self._loop.time()
             # What has come in time counts, though this process was kept from looking at it (uvloop: timers go first).
             for _ in range(_GLANCES):

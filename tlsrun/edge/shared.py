@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from tlsrun.edge.access import Access
-from tlsrun.edge.complaints import Complaints
 from tlsrun.edge.limits import EdgeLimits
+from tlsrun.edge.log_limit import RateLimitedLog
 from tlsrun.edge.queue import Queue
 from tlsrun.edge.variables import connection_variables
 from tlsrun.polling.poller import new_poller
@@ -49,7 +49,7 @@ class Shared:
     Attributes:
         stopping: no further request is taken from a connection than the one it is at.
         date: the Date header line of now.
-        now: see `tlsrun.edge.turns.Clock`.
+        now: see `tlsrun.edge.deadline_channel.Clock`.
         room: for answers whose clients are slow.
         connections: all that there are.
         poller: tells of the sockets to the workers, and of clients that break off.
@@ -80,7 +80,7 @@ class Shared:
         self.poller = new_poller()
         self.queue = Queue(loop)
         self.room = Room(limits.answers)
-        self.complaints = Complaints()
+        self.error_log = RateLimitedLog()
         self.stopping = False
         self.connections: set[Any] = set()
         self.date = b""

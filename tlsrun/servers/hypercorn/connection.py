@@ -97,7 +97,7 @@ class TcpConnection(Channel):
         self._inbox.extend(data[at : at + _AT_ONCE] for at in range(0, len(data), _AT_ONCE))
         self._waiting += len(data)
         if self._waiting > _READ_AHEAD:
-            self.hold()
+            self.pause_reading()
         self._arrived.set()
 
     def half_closed(self) -> None:
@@ -147,7 +147,7 @@ class TcpConnection(Channel):
                 data = self._inbox.popleft()
                 self._waiting -= len(data)
                 if self._waiting <= _READ_AHEAD:
-                    self.go_on()
+                    self.resume_reading()
                 await protocol.handle(RawData(data=data))
                 if self._inbox:
                     await asyncio.sleep(0)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 
 from tlsrun.connections.presence import QUESTION, WAITED
+from tlsrun.edge.closing import ClosableConnection
 from tlsrun.edge.exchange import Exchange
-from tlsrun.edge.parting import Parting
 from tlsrun.edge.shared import Shared
 
 
-class Interest(Parting):
+class DisconnectAware(ClosableConnection):
     """A connection that is given up when its client takes its request back.
 
     A reset is seen while the connection is read; where it is held, the poller looks for it. Who has closed, and who has
@@ -25,22 +25,22 @@ class Interest(Parting):
         super().__init__(edge)
         self._watched = -1  # a descriptor
 
-    def hold(self) -> None:
-        """As `Carrier.hold`; a reset is seen all the same."""
-        super().hold()
+    def pause_reading(self) -> None:
+        """As `FlowControlledProtocol.pause_reading`; a reset is seen all the same."""
+        super().pause_reading()
         if self.exchange is not None:
             self._watch()
 
-    def go_on(self) -> None:
-        """As `Carrier.go_on`."""
+    def resume_reading(self) -> None:
+        """As `FlowControlledProtocol.resume_reading`."""
         self._unwatch()
-        super().go_on()
+        super().resume_reading()
 
     def lost(self) -> None:
         """The connection is gone."""
         self._unwatch()
 
-    def doubt(self) -> None:
+    def check_still_there(self) -> None:
         """The client has ended its side: ask it whether it is still there, unless it is answered before."""
         if self.exchange is not None and not self.exchange.request.http10:
             asyncio.get_running_loop().call_later(WAITED, self._inquire, self.exchange)

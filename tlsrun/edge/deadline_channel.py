@@ -19,7 +19,7 @@ class Clock(Protocol):
         """Seconds, on the loop's clock, and a bit ahead: no deadline counted from here comes too early."""
 
 
-class Turns(Channel):
+class DeadlineChannel(Channel):
     """A channel with a deadline.
 
     Arguments:
@@ -47,7 +47,7 @@ class Turns(Channel):
         self.came = 0
         self.mark = 0
 
-    def allow(self, seconds: float) -> None:
+    def set_deadline(self, seconds: float) -> None:
         """Set the deadline."""
         self.deadline = self._clock.now + seconds
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 _log = logging.getLogger("tlsrun.edge")
 
 
-class Complaints:
+class RateLimitedLog:
     """Lines that thousands of requests a second could cause.
 
     Arguments:

@@ -6,7 +6,7 @@ import asyncio
 from typing import cast
 
 
-class Carrier(asyncio.Protocol):
+class FlowControlledProtocol(asyncio.Protocol):
     """A connection, whatever is spoken over it.
 
     Attributes:
@@ -21,13 +21,13 @@ class Carrier(asyncio.Protocol):
         self.peer: tuple[str, int] = ("", 0)
         self.here: tuple[str, int] = ("", 0)
 
-    def hold(self) -> None:
-        """Stop reading until `go_on`: the client is to wait."""
+    def pause_reading(self) -> None:
+        """Stop reading until `resume_reading`: the client is to wait."""
         if self._reading and not self._transport.is_closing():
             self._reading = False
             self._transport.pause_reading()
 
-    def go_on(self) -> None:
+    def resume_reading(self) -> None:
         """Read again."""
         if not self._reading and not self._transport.is_closing():
             self._reading = True

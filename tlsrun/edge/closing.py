@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from tlsrun.edge.deadline_channel import READER
 from tlsrun.edge.delivery import Delivery
 from tlsrun.edge.exchange import Exchange
 from tlsrun.edge.shared import Shared
 from tlsrun.edge.spool import Body
-from tlsrun.edge.turns import READER
 from tlsrun.http1.head import Head
 from tlsrun.http1.inbox import Inbox
 from tlsrun.http1.refusal import Refused
@@ -17,10 +17,10 @@ from tlsrun.http1.refusal import Refused
 # WAITING for a head; COLLECTING a body; ANSWERING, with a worker; LEAVING, all is said.
 WAITING, COLLECTING, ANSWERING, LEAVING = range(4)
 
-LAST_WORD = 1.0  # seconds that a client which was not told has to say what it wants, when the edge stops
+LAST_REQUEST = 1.0  # seconds that a client which was not told has to say what it wants, when the edge stops
 
 
-class Parting(Delivery):
+class ClosableConnection(Delivery):
     """A connection that can be left in each of its states.
 
     Arguments:
@@ -56,7 +56,7 @@ class Parting(Delivery):
         self.send(refused.response(date=self.edge.date))
         self.leave(self.hang_up)
 
-    def depart(self) -> None:
+    def close_after_response(self) -> None:
         """Close after an answer, or for want of a request: one that is on its way must not be answered by a reset."""
         asked = self._request is not None and not self._request.keep_alive
         quiet = self.ended or asked and not self._left and not self.inbox.size
