@@ -1,4 +1,4 @@
-"""What a connection is at, and the ways in which the edge is done with it."""
+"""The state of a connection, and the ways in which the edge closes it."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from tlsrun.http1.refusal import Refused
 # WAITING for a head; COLLECTING a body; ANSWERING, with a worker; LEAVING, all is said.
 WAITING, COLLECTING, ANSWERING, LEAVING = range(4)
 
-LAST_REQUEST = 1.0  # seconds that a client which was not told has to say what it wants, when the edge stops
+LAST_REQUEST = 1.0  # seconds in which an idle client may still send a request when the edge stops
 
 
 class ClosableConnection(Delivery):
-    """A connection that can be left in each of its states.
+    """A connection that can be closed in each of its states.
 
     Arguments:
         edge: what all connections share.
@@ -57,7 +57,7 @@ class ClosableConnection(Delivery):
         self.leave(self.hang_up)
 
     def close_after_response(self) -> None:
-        """Close after an answer, or for want of a request: one that is on its way must not be answered by a reset."""
+        """Close after an answer, or when no request came. A request on its way must not be met by a reset, so linger."""
         asked = self._request is not None and not self._request.keep_alive
         quiet = self.ended or asked and not self._left and not self.inbox.size
         self.leave(self.finish if quiet else self.hang_up)

@@ -1,4 +1,4 @@
-"""Whose turn it is on a connection, and until when."""
+"""Who is to act next on a connection, and by when."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ WORKER, SENDER, READER = range(3)
 
 
 class Clock(Protocol):
-    """A clock that is looked at now and then, because looking at the real one for each request costs."""
+    """A clock that is read now and then: reading the real one for each request costs too much."""
 
     @property
     def now(self) -> float:
-        """Seconds, on the loop's clock, and a bit ahead: no deadline counted from here comes too early."""
+        """Seconds on the loop's clock, slightly ahead, so that no deadline computed from it comes too early."""
 
 
 class DeadlineChannel(Channel):
@@ -27,7 +27,7 @@ class DeadlineChannel(Channel):
         clock: see `Clock`.
 
     Attributes:
-        deadline: when it is over; somebody else looks at it.
+        deadline: when the time is up; `tlsrun.edge.deadlines` checks it.
         awaited: who is to act next.
         came: bytes that came of a request's body.
         mark: what `moved` was when the deadline was set, to tell who is slow from who has stalled.
@@ -52,7 +52,7 @@ class DeadlineChannel(Channel):
         self.deadline = self._clock.now + seconds
 
     def watch(self, awaited: int, seconds: float) -> None:
-        """Set the deadline for somebody's turn that begins now."""
+        """Set the deadline for ``awaited``, who is to act from now on."""
         self.awaited = awaited
         self.mark = self.moved()
         self.deadline = self._clock.now + seconds

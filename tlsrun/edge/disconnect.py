@@ -13,9 +13,9 @@ from tlsrun.edge.shared import Shared
 class DisconnectAware(ClosableConnection):
     """A connection that is given up when its client takes its request back.
 
-    A reset is seen while the connection is read; where it is held, the poller looks for it. Who has closed, and who has
-    only ended its side and waits, look the same until something is sent to them, which the system of the one who has
-    closed answers with a reset.
+    A reset is seen while the connection is read; while reading is paused, the poller looks for it. A client that has
+    closed and one that has only shut down its sending side look the same until something is sent to them: then the
+    system of the closed one answers with a reset.
 
     Arguments:
         edge: what all connections share.
@@ -41,7 +41,7 @@ class DisconnectAware(ClosableConnection):
         self._unwatch()
 
     def check_still_there(self) -> None:
-        """The client has ended its side: ask it whether it is still there, unless it is answered before."""
+        """The client has shut down its sending side: find out whether it still waits, unless it is answered first."""
         if self.exchange is not None and not self.exchange.request.http10:
             asyncio.get_running_loop().call_later(WAITED, self._inquire, self.exchange)
 

@@ -1,4 +1,4 @@
-"""What goes wrong with workers, in the log: a bounded number of lines, then the number of the rest."""
+"""A rate limit on log lines about workers: so many in a window, then a count of the rest."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _log = logging.getLogger("tlsrun.edge")
 
 
 class RateLimitedLog:
-    """Lines that thousands of requests a second could cause.
+    """A log for lines that thousands of requests a second could cause.
 
     Arguments:
         limit: lines in one window.

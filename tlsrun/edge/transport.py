@@ -1,4 +1,4 @@
-"""The transport below a client's TLS: whether it is read, how much of what was written has gone, who the ends are."""
+"""The transport below a client's TLS: reading paused and resumed, bytes the client has taken, both addresses."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import cast
 
 
 class FlowControlledProtocol(asyncio.Protocol):
-    """A connection, whatever is spoken over it.
+    """A connection with flow control, whatever protocol runs on top.
 
     Attributes:
         peer, here: the addresses of both ends.
@@ -22,7 +22,7 @@ class FlowControlledProtocol(asyncio.Protocol):
         self.here: tuple[str, int] = ("", 0)
 
     def pause_reading(self) -> None:
-        """Stop reading until `resume_reading`: the client is to wait."""
+        """Stop reading until `resume_reading`, so that the client has to wait."""
         if self._reading and not self._transport.is_closing():
             self._reading = False
             self._transport.pause_reading()
