@@ -14,7 +14,13 @@ from tests.support.certs import Paths
 from tests.support.clients import client_context, client_hello, tls_connect
 from tests.support.process import eventually
 from tests.tls.serving import TLS13, certificates, served
-from tlsrun.connections.handshake import HandshakeLog, hush_unreadable_names, offered_version, reason, spell_peer
+from tlsrun.connections.handshake import (
+    HandshakeLog,
+    offered_version,
+    reason,
+    silence_undecodable_server_names,
+    spell_peer,
+)
 from tlsrun.tls.policy import Policy
 
 
@@ -37,7 +43,7 @@ def _client(**more: object) -> ssl.SSLContext:
 def _log(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every test has a log of its own, for the process's is bounded."""
     caplog.set_level(logging.DEBUG, logger="tlsrun")
-    monkeypatch.setattr("tlsrun.connections.shaking.FAILURES", HandshakeLog())
+    monkeypatch.setattr("tlsrun.connections.handshaking.FAILURES", HandshakeLog())
 
 
 def test_says_that_the_client_does_not_trust_us(localhost_cert: Paths, caplog: pytest.LogCaptureFixture) -> None:
@@ -110,7 +116,7 @@ def test_writes_no_traceback_for_a_name_that_cannot_be_read(
     """A server name that is not ASCII fails the handshake in one line; other reports go on as before."""
     others: list[object] = []
     monkeypatch.setattr("sys.unraisablehook", others.append)
-    hush_unreadable_names()
+    silence_undecodable_server_names()
     hello = client_hello("localhost").replace(b"localhost", b"local\xffost")
     with served(certificates(localhost_cert).context) as address, socket.create_connection(address) as plain:
         plain.sendall(hello)

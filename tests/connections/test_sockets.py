@@ -17,7 +17,7 @@ from tests.support.certs import Paths
 from tests.support.clients import Address, client_hello, https_get, openssl_s_client, stalled, tls_connect
 from tests.support.process import eventually, in_time
 from tests.tls.serving import TLS12, TLS13, certificates, served
-from tlsrun.connections.shaking import HandshakeFailed
+from tlsrun.connections.handshaking import HandshakeFailed
 from tlsrun.connections.sockets import ServerSocket
 from tlsrun.tls.policy import Policy
 

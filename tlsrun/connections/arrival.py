@@ -8,9 +8,9 @@ import time
 from typing import Any, cast
 
 from tlsrun.connections.handshake import FAILURES
+from tlsrun.connections.lingering import LingeringSocket
 from tlsrun.connections.opening import SIGHT, Opening, OpeningStep, Then
 from tlsrun.connections.outbox import Outlet
-from tlsrun.connections.remains import Remains
 from tlsrun.connections.request_socket import RequestSocket
 from tlsrun.connections.server_context import ServerContext
 from tlsrun.connections.stages import ConnectionLimits, Loop, Next, PendingBody, State
@@ -32,7 +32,7 @@ class Arrival:
 
     def __init__(
         self,
-        sock: socket.socket | Remains,
+        sock: socket.socket | LingeringSocket,
         address: Any,
         listener: Any,
         context: ServerContext | None,

@@ -17,10 +17,10 @@ import time
 from collections.abc import Callable
 
 from tlsrun.connections.arrival import AT_ONCE, Arrival
+from tlsrun.connections.lingering import LingeringSocket
 from tlsrun.connections.outbox import Outlet
 from tlsrun.connections.presence import Presence, has_waited, presence_of, seconds_to_answer, understands_the_question
 from tlsrun.connections.read_ahead import MIN_RATE
-from tlsrun.connections.remains import Remains
 from tlsrun.connections.request_socket import RequestSocket
 from tlsrun.connections.stages import ConnectionLimits, Next, State
 from tlsrun.spool import Spool
@@ -48,7 +48,7 @@ class Connection(Arrival):
     @classmethod
     def closing(cls, descriptor: int, limits: ConnectionLimits) -> Connection:
         """A connection that was shut down: only its client's close is waited for; the descriptor never blocks."""
-        connection = cls(Remains(descriptor), None, None, None, limits, None)
+        connection = cls(LingeringSocket(descriptor), None, None, None, limits, None)
         connection.state = State.CLOSING
         connection.deadline = time.monotonic() + limits.linger
         return connection

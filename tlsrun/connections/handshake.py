@@ -96,7 +96,7 @@ def offered_version(first: bytes) -> str | None:
     return _VERSIONS.get(int.from_bytes(first[9:11], "big"))
 
 
-def hush_unreadable_names() -> None:
+def silence_undecodable_server_names() -> None:
     """Keep the ssl module from writing a traceback to stderr whenever a client asks for a name that is not ASCII.
 
     The handshake fails either way (alert ``internal_error``) and is logged like any other. The module reports

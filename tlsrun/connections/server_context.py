@@ -9,7 +9,7 @@ from collections.abc import Callable
 from tlsrun.connections.opening import nobody
 from tlsrun.connections.sockets import ServerSocket
 from tlsrun.proxies.peers import Peers
-from tlsrun.tls.onlooker import in_words
+from tlsrun.tls.handshake_messages import in_words
 
 
 class ServerObject(ssl.SSLObject):

@@ -10,13 +10,13 @@ import struct
 from typing import TYPE_CHECKING, Any
 
 from tlsrun import system
-from tlsrun.connections.shaking import ShakingSocket
+from tlsrun.connections.handshaking import HandshakingSocket
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 
-class ServerSocket(ShakingSocket):
+class ServerSocket(HandshakingSocket):
     """The server's side of one connection.
 
     A blocking socket shakes hands at its first read, write or `do_handshake`, within ``handshake_timeout`` of its
@@ -26,7 +26,7 @@ class ServerSocket(ShakingSocket):
     Attributes:
         tls_sni: the name that the client asked for (RFC 6066, section 3), None without.
         proxied_client: the client's address and port as a trusted proxy gave them (PROXY protocol), None without.
-        hello, shown, refusal: of `tlsrun.tls.onlooker`, during the handshake.
+        hello, shown, refusal: of `tlsrun.tls.handshake_messages`, during the handshake.
     """
 
     def read(self, len: int = 1024, buffer: Buffer | None = None) -> Any:  # noqa: A002

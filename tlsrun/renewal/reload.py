@@ -33,7 +33,7 @@ from tlsrun.renewal.status import client_status_of, status_of
 from tlsrun.tls.authorities import authorities_of
 from tlsrun.tls.context import ClientAuth, apply_client_auth, create_context
 from tlsrun.tls.distrust import takes_trust_away
-from tlsrun.tls.onlooker import AuthorityCheck, look_on, own_name, remember_hello
+from tlsrun.tls.handshake_messages import AuthorityCheck, observe_messages, own_name, remember_hello
 from tlsrun.tls.origin import Slot, Times, WatchedSource, utc_now
 from tlsrun.tls.policy import Policy
 from tlsrun.tls.table import Table, normal_name
@@ -193,7 +193,7 @@ class Certificates:
         context = self._build(self._default, ServerContext)
         context.sni_callback = self._choose
         if context.minimum_version < ssl.TLSVersion.TLSv1_3:
-            look_on(context, remember_hello)
+            observe_messages(context, remember_hello)
         return context
 
     def _make_table(self) -> Table:
@@ -205,7 +205,7 @@ class Certificates:
             for origins, context in contexts.items():
                 rejecting = partial(self._build, origins, ssl.SSLContext)
                 check = AuthorityCheck(self.authorities, rejecting=rejecting, nobody=nobody, afterwards=afterwards)
-                look_on(context, check)
+                observe_messages(context, check)
         return Table(
             default=contexts[self._default],
             contexts={host: contexts[origins] for host, origins in self._hosts.items()},

@@ -6,7 +6,7 @@ import socket
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from tlsrun.connections.handshake import hush_unreadable_names
+from tlsrun.connections.handshake import silence_undecodable_server_names
 from tlsrun.deciding.plan import Plan
 from tlsrun.listening.address import spell_all
 from tlsrun.proxies.peers import NOBODY
@@ -67,7 +67,7 @@ class Duties:
 
     def start(self) -> None:
         """Begin, in threads of their own: only in a process that will not fork any more."""
-        hush_unreadable_names()
+        silence_undecodable_server_names()
         if self._follows:
             # A process that is started again later inherits what was good at the start of the server.
             self._certificates.catch_up()

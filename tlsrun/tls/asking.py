@@ -10,7 +10,7 @@ from tlsrun.certificates.sources import Source
 from tlsrun.tls.authorities import authorities_of
 from tlsrun.tls.client import ClientSources, load_client_auth
 from tlsrun.tls.context import apply_client_auth
-from tlsrun.tls.onlooker import AuthorityCheck, look_on
+from tlsrun.tls.handshake_messages import AuthorityCheck, observe_messages
 
 
 def ask_clients(make: Callable[[], ssl.SSLContext], *, ca: str, crl: str, mode: str) -> ssl.SSLContext:
@@ -42,5 +42,5 @@ def ask_clients(make: Callable[[], ssl.SSLContext], *, ca: str, crl: str, mode: 
     if authorities is not None:
         nobody, afterwards = rejecting(authorities.trusted), rejecting()
         check = AuthorityCheck(authorities, rejecting=rejecting, nobody=nobody, afterwards=afterwards)
-        look_on(context, check)
+        observe_messages(context, check)
     return context

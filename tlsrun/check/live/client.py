@@ -19,7 +19,7 @@ _ONLY = {"TLS 1.2": ssl.TLSVersion.TLSv1_2, "TLS 1.3": ssl.TLSVersion.TLSv1_3}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shaken:
+class HandshakeResult:
     """A handshake that came to an end.
 
     Arguments:
@@ -113,7 +113,7 @@ def _connected(
     raise failure or OSError("the name has no address")
 
 
-def shake(target: ProbeTarget, context: ssl.SSLContext, deadline: Deadline) -> Shaken:
+def shake(target: ProbeTarget, context: ssl.SSLContext, deadline: Deadline) -> HandshakeResult:
     """One handshake, and what was sent in it.
 
     Raises:
@@ -122,7 +122,7 @@ def shake(target: ProbeTarget, context: ssl.SSLContext, deadline: Deadline) -> S
     with connect(target, context, deadline) as tls:
         certificates, whole = _sent(tls)
         cipher = tls.cipher()
-        return Shaken(
+        return HandshakeResult(
             version=tls.version() or "",
             suite=cipher[0] if cipher else "",
             certificates=tuple(parse_certificate(one) for one in certificates),

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 from tlsrun.check.live import probes, suites
-from tlsrun.check.live.client import Shaken
+from tlsrun.check.live.client import HandshakeResult
 from tlsrun.check.live.hello import VERSIONS, Flight
 from tlsrun.check.live.http import ResponseHead
 from tlsrun.check.live.observation import Observation
@@ -124,7 +124,7 @@ def _put_together(target: ProbeTarget, answers: Mapping[str, Any]) -> Observatio
     certificates, whole = _certificates(shaken, flight)
     return Observation(
         target=target,
-        failure=None if isinstance(shaken, Shaken) or flight is not None else str(shaken),
+        failure=None if isinstance(shaken, HandshakeResult) or flight is not None else str(shaken),
         certificates=certificates,
         whole=whole,
         verdict=answers.get("verdict"),
@@ -145,17 +145,17 @@ def _put_together(target: ProbeTarget, answers: Mapping[str, Any]) -> Observatio
     )
 
 
-def _certificates(shaken: Shaken | str, flight: Flight | None) -> tuple[Any, bool]:
+def _certificates(shaken: HandshakeResult | str, flight: Flight | None) -> tuple[Any, bool]:
     """What was sent: by the handshake, or where Python does not tell or it failed, by the first flight."""
-    if isinstance(shaken, Shaken) and (shaken.whole or flight is None):
+    if isinstance(shaken, HandshakeResult) and (shaken.whole or flight is None):
         return shaken.certificates, shaken.whole
     if flight is not None:
         return probes.certificates_in(flight), True
     return (), False
 
 
-def _is_refused(shaken: Shaken | str, page: ResponseHead | str | None, flight: Flight | None) -> bool:
+def _is_refused(shaken: HandshakeResult | str, page: ResponseHead | str | None, flight: Flight | None) -> bool:
     """Whether a client without a certificate is turned away: in the handshake, or in TLS 1.3 right after it."""
     if isinstance(page, str) and any(word in page for word in _REFUSED):
         return True
-    return not isinstance(shaken, Shaken) and flight is not None and flight.asks
+    return not isinstance(shaken, HandshakeResult) and flight is not None and flight.asks

@@ -12,7 +12,7 @@ from cryptography import x509
 from tlsrun.certificates.parsing import parse_certificate
 from tlsrun.check.live import suites
 from tlsrun.check.live.client import (
-    Shaken,
+    HandshakeResult,
     connect,
     development_context,
     later_session,
@@ -58,7 +58,7 @@ def reach(target: ProbeTarget, deadline: Deadline) -> str | None:
     return None
 
 
-def handshake(target: ProbeTarget, deadline: Deadline) -> Shaken | str:
+def handshake(target: ProbeTarget, deadline: Deadline) -> HandshakeResult | str:
     """A handshake with anything that is there; or why there was none."""
     try:
         return shake(target, open_context(), deadline)

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from tlsrun import system
-from tlsrun.connections.shaking import LINGER
+from tlsrun.connections.handshaking import LINGER
 from tlsrun.connections.sockets import ServerSocket
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from tlsrun.connections.handshaking import HandshakeFailed
 from tlsrun.connections.presence import Presence, has_gone, presence_of
-from tlsrun.connections.shaking import HandshakeFailed
 from tlsrun.http1.head import Head
 from tlsrun.http1.refusal import Refused
 from tlsrun.proxies.peers import unmapped

@@ -13,7 +13,7 @@ from typing import Any
 from tlsrun import system
 from tlsrun.connections.handshake import FAILURES
 from tlsrun.connections.opening import SIGHT, Opening, OpeningStep, Then
-from tlsrun.tls.onlooker import in_words
+from tlsrun.tls.handshake_messages import in_words
 
 #: Seconds to wait, after the last byte that we send, for a client to close.
 LINGER = 1.0
@@ -29,7 +29,7 @@ class HandshakeFailed(ConnectionResetError):
         super().__init__(errno.ECONNRESET, f"TLS handshake failed: {why}")
 
 
-class ShakingSocket(ssl.SSLSocket):
+class HandshakingSocket(ssl.SSLSocket):
     """The part of `tlsrun.connections.sockets.ServerSocket` that shakes hands, and that waits."""
 
     tls_sni: str | None = None

@@ -6,7 +6,7 @@ import contextlib
 import os
 
 
-class Remains:
+class LingeringSocket:
     """Its descriptor, with the little that seeing a client off asks of a socket object, and cheaper to make than one.
 
     Arguments:

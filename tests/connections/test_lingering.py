@@ -7,24 +7,24 @@ import socket
 
 import pytest
 
-from tlsrun.connections.remains import Remains
+from tlsrun.connections.lingering import LingeringSocket
 
 
 def test_it_reads_until_the_end_and_closes_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """As a socket does; a descriptor that somebody else may have by then is left alone."""
     ours, client = socket.socketpair()
     ours.setblocking(False)
-    remains = Remains(ours.detach())
+    lingering = LingeringSocket(ours.detach())
     with client:
         with pytest.raises(BlockingIOError):
-            remains.recv(10)
+            lingering.recv(10)
         client.sendall(b"last words")
-        assert remains.recv(4) + remains.recv(100) == b"last words"
-    assert remains.recv(10) == b""
-    descriptor, closed = remains.fileno(), []
+        assert lingering.recv(4) + lingering.recv(100) == b"last words"
+    assert lingering.recv(10) == b""
+    descriptor, closed = lingering.fileno(), []
     close = os.close
     monkeypatch.setattr(os, "close", lambda number: (closed.append(number), close(number)))
     for _ in range(2):
-        remains.close()
-        assert remains.fileno() == -1
+        lingering.close()
+        assert lingering.fileno() == -1
     assert closed == [descriptor]

@@ -30,7 +30,7 @@ _KEPT = 16  # contexts
 _REJECTED = 28
 
 
-def look_on(context: ssl.SSLContext, callback: Callable[..., None]) -> None:
+def observe_messages(context: ssl.SSLContext, callback: Callable[..., None]) -> None:
     """Have ``context`` show the messages of its connections.
 
     Arguments:
