@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tlsrun import held
+from tlsrun import deferred_signals
 
 #: In the environment: JSON, with the number of the process that wrote it. A process keeps its number over exec(2), and
 #: is the parent of a trial; that tells both from other programs that inherit the variable.
@@ -126,6 +126,6 @@ def receive() -> None:
         return
     if found.trial is None and found.pid == os.getpid():
         _received = found
-        held.note()
+        deferred_signals.record()
     elif found.trial is not None and found.pid == os.getppid():
         _received = found

@@ -24,7 +24,7 @@ from tlsrun.certificates.roots import known_root
 from tlsrun.certificates.sources import Source
 from tlsrun.check.live import probes
 from tlsrun.check.live.chain import chain_line
-from tlsrun.check.live.client import Shaken
+from tlsrun.check.live.client import HandshakeResult
 from tlsrun.check.live.observation import Verification
 from tlsrun.check.live.target import Deadline, ProbeTarget, target_of_url
 from tlsrun.check.trust import read_trust
@@ -91,7 +91,7 @@ def _read(place: str) -> Material:
 def _server_lines(url: str, now: datetime.datetime) -> Iterator[str]:
     target = _target(url)
     shaken = probes.handshake(target, Deadline(_PATIENCE))
-    if not isinstance(shaken, Shaken):
+    if not isinstance(shaken, HandshakeResult):
         remedy = "Check host and port; `tlsrun check --url` looks closer"
         raise ConfigurationError.of(where=url, what=f"no handshake came to an end: {shaken}", remedy=remedy)
     certificates = list(shaken.certificates)

@@ -1,4 +1,4 @@
-"""What is left of a connection that was shut down."""
+"""A connection that was shut down and waits for its client to close (lingering close)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 
 
 class LingeringSocket:
-    """Its descriptor, with the little that seeing a client off asks of a socket object, and cheaper to make than one.
+    """The few methods of a socket that a lingering close needs, around a descriptor; cheaper to make than a socket.
 
     Arguments:
         descriptor: of a socket that never blocks; closed by `close`.

@@ -12,8 +12,9 @@ PLAIN a whole one, or its end  all, up to a bound an answer, and `Then.LINGER` `
 
 In each of them, and in the handshake, an end, an error, or that time is over means `Then.CLOSE`; an alert was sent in
 the handshake, `Then.LINGER`. Whoever has the connection shows what lies on the wire (`Opening.see`) and does what
-the `OpeningStep` says: a blocking socket (`tlsrun.connections.handshaking`), the reactor (`tlsrun.connections.arrival`),
-and TLS in memory (`tlsrun.edge.channel`). The handshake is OpenSSL's; how it failed is told to `Opening.fail`.
+the `OpeningStep` says: a blocking socket (`tlsrun.connections.handshaking`), the reactor
+(`tlsrun.connections.arrival`), and TLS in memory (`tlsrun.edge.channel`). The handshake is OpenSSL's; how it failed is
+told to `Opening.fail`.
 """
 
 from __future__ import annotations

@@ -57,7 +57,7 @@ class ClosableConnection(Delivery):
         self.leave(self.hang_up)
 
     def close_after_response(self) -> None:
-        """Close after an answer, or when no request came. A request on its way must not be met by a reset, so linger."""
+        """Close after an answer, or when no request came. A request on its way must not meet a reset, so linger."""
         asked = self._request is not None and not self._request.keep_alive
         quiet = self.ended or asked and not self._left and not self.inbox.size
         self.leave(self.finish if quiet else self.hang_up)

@@ -12,7 +12,7 @@ import select
 import signal
 import socket
 
-from tlsrun import held
+from tlsrun import deferred_signals
 from tlsrun.handover import received
 from tlsrun.listening.notify import Watchdog, serves
 from tlsrun.reloading.predecessors import Predecessors
@@ -27,7 +27,7 @@ def take_care() -> None:
     """At the end of a program that was handed workers and has not begun to look after them; returns when they are
     gone, or a signal says so. In the main thread."""
     handover = received()
-    if not handover.old or not held.is_noting():
+    if not handover.old or not deferred_signals.is_recording():
         return
     if not _log.hasHandlers():
         logging.basicConfig(
@@ -41,7 +41,7 @@ def take_care() -> None:
     for number in held.SIGNALS:
         signal.signal(number, lambda number, _: stops.append(number))
     signal.signal(signal.SIGHUP, lambda *_: reload.ask())
-    held.release()
+    deferred_signals.deliver()
     watchdog = Watchdog()
     while predecessors.living and not stops:
         # What signals interrupt begins anew (PEP 475): so none waits longer than this.

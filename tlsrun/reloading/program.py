@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tlsrun import held, started
+from tlsrun import deferred_signals, started
 from tlsrun.handover import VARIABLE, Handover
 
 #: Begins the names under which systemd's variables are kept from a server (`tlsrun.listening.inherited`).
@@ -51,7 +51,7 @@ class Program:
             if stream is not None:
                 stream.flush()
         here = os.getcwd()
-        held.hold()
+        deferred_signals.block()
         try:
             for number in handover.descriptors:
                 os.set_inheritable(number, True)
@@ -61,7 +61,7 @@ class Program:
             os.chdir(here)
             for number in handover.descriptors:
                 os.set_inheritable(number, False)
-            held.let_go()
+            deferred_signals.unblock()
             return f"{self.command[0]} cannot be executed: {error.strerror or error}"
 
 
@@ -133,7 +133,7 @@ def start_clean() -> None:
         environ[ADDED] = json.dumps([pid, []])
         os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environ)  # noqa: S606 -- itself
     if pid == os.getpid() and "UWSGI_RELOADS" in os.environ:
-        held.note()
+        deferred_signals.record()
 
 
 def _at_the_start() -> dict[str, str]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from tlsrun import held
+from tlsrun import deferred_signals
 from tlsrun.handover import Handover, Old
 from tlsrun.listening.inherited import moved
 from tlsrun.listening.notify import needs, notify, reloading, serves
@@ -107,10 +107,10 @@ class Reload:
             lent: the descriptors that are named there.
         """
         assert self._program is not None  # noqa: S101 -- `step` has found it
-        held.hold()
+        deferred_signals.block()
         if self._waits():
             self._passed = True
-            held.let_go()
+            deferred_signals.unblock()
             return
         self._passed = False
         if self._asked:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from types import FrameType, TracebackType
 from typing import Any
 
-from tlsrun import held
+from tlsrun import deferred_signals
 
 #: Ctrl-Break is what a program on Windows can send another one at its console.
 _STOPS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGBREAK") if hasattr(signal, name))
@@ -99,7 +99,7 @@ class HeardSignals:
             _present = self
             self._former = signal.set_wakeup_fd(self._writing.fileno(), warn_on_full_buffer=False)
             self._before = _handled_by(self._handle, self._numbers)
-            held.release()
+            deferred_signals.deliver()
         return self
 
     def __exit__(

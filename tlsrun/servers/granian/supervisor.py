@@ -17,7 +17,7 @@ from granian.log import logger
 from granian.server.common import build_env_loader
 from granian.server.mp import ProcInfoCollector
 
-from tlsrun import held
+from tlsrun import deferred_signals
 from tlsrun.handover import Old
 from tlsrun.listening.notify import STOPPING, Watchdog, notify, serves
 from tlsrun.reloading.reload import LOOK, Reload
@@ -99,7 +99,7 @@ class Supervisor(Workforce):
             self.metrics.counts.incr_spawn(self.workers)
 
     def _look_after_all(self) -> None:
-        held.release()
+        deferred_signals.deliver()
         if not self._failed:
             self.keeper.report()
             self._predecessors.retire()

@@ -12,7 +12,7 @@ from typing import Any
 
 from gunicorn.arbiter import Arbiter
 
-from tlsrun import held
+from tlsrun import deferred_signals
 from tlsrun.handover import Old, is_anew
 from tlsrun.listening.notify import STOPPING, Watchdog, hide, notify, serves, show
 from tlsrun.reloading.predecessors import Predecessors
@@ -68,7 +68,7 @@ class ReloadingArbiter(Arbiter):  # type: ignore[misc]  # gunicorn ships no type
     def init_signals(self) -> None:
         """As gunicorn's; signals that came while this program was executed anew are heard now."""
         super().init_signals()
-        held.release()
+        deferred_signals.deliver()
 
     def handle_hup(self) -> None:
         """SIGHUP: have the program executed anew; beside a master of SIGUSR2's, gunicorn's own way, with the code that

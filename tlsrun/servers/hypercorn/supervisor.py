@@ -23,7 +23,7 @@ from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from tlsrun import held
+from tlsrun import deferred_signals
 from tlsrun.handover import Old
 from tlsrun.listening.notify import STOPPING, Watchdog, notify, serves
 from tlsrun.reloading.predecessors import Predecessors
@@ -99,7 +99,7 @@ class Supervisor:
         wakeup = signal.set_wakeup_fd(self._outbox, warn_on_full_buffer=False)
         for number in HANDLED:
             signal.signal(number, self._handle)
-        held.release()
+        deferred_signals.deliver()
         try:
             if not self._start():
                 return 1

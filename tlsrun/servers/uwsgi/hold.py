@@ -5,7 +5,7 @@ would be lost. A blocked signal waits, also over exec(2) (signal(7)). No other p
 no hook of uWSGI's runs at the right moment. So it watches files (``hook-touch``), by each of which it calls a function
 of its own: one blocks SIGHUP, one what stops the server, one lets all through.
 
-The new program notes what it finds until it runs uWSGI (`tlsrun.held`), so that nothing that the application starts
+The new program notes what it finds until it runs uWSGI (`tlsrun.deferred_signals`), so that nothing that the application starts
 inherits blocked signals. When it starts, uWSGI 2.0.30 unblocks all signals, and ignores SIGHUP and SIGTERM from then on
 (uwsgi_setup in its core/uwsgi.c). What has come until then goes to Python's handler, which writes it down; a
 millisecond later all are blocked again, until the master has handlers that pass them on to the keeper::
@@ -30,7 +30,7 @@ import re
 import signal
 from pathlib import Path
 
-from tlsrun import held
+from tlsrun import deferred_signals
 from tlsrun.servers.uwsgi.board import wait
 from tlsrun.servers.uwsgi.place import Place
 from tlsrun.servers.uwsgi.service import RELOAD, STOP
@@ -68,7 +68,7 @@ def write_down() -> tuple[int, int]:
         signal.signal(number, lambda *_: None)
     # The interpreter's own handler writes there, also where no Python runs (signal.set_wakeup_fd).
     signal.set_wakeup_fd(_pipe[1], warn_on_full_buffer=False)
-    held.release()
+    deferred_signals.deliver()
     hear()
     return _pipe
 
