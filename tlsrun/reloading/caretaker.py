@@ -38,7 +38,7 @@ def take_care() -> None:
     predecessors = Predecessors()
     stops: list[int] = []
     reload = Reload(lambda: _sockets(handover.sockets), waits=lambda: bool(stops))
-    for number in held.SIGNALS:
+    for number in deferred_signals.SIGNALS:
         signal.signal(number, lambda number, _: stops.append(number))
     signal.signal(signal.SIGHUP, lambda *_: reload.ask())
     deferred_signals.deliver()

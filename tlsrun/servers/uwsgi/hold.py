@@ -5,8 +5,8 @@ would be lost. A blocked signal waits, also over exec(2) (signal(7)). No other p
 no hook of uWSGI's runs at the right moment. So it watches files (``hook-touch``), by each of which it calls a function
 of its own: one blocks SIGHUP, one what stops the server, one lets all through.
 
-The new program notes what it finds until it runs uWSGI (`tlsrun.deferred_signals`), so that nothing that the application starts
-inherits blocked signals. When it starts, uWSGI 2.0.30 unblocks all signals, and ignores SIGHUP and SIGTERM from then on
+The new program records what it finds until it runs uWSGI (`tlsrun.deferred_signals`), so that nothing that the
+application starts inherits blocked signals. When it starts, uWSGI 2.0.30 unblocks all signals, and ignores SIGHUP and SIGTERM from then on
 (uwsgi_setup in its core/uwsgi.c). What has come until then goes to Python's handler, which writes it down; a
 millisecond later all are blocked again, until the master has handlers that pass them on to the keeper::
 
