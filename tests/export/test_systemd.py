@@ -39,7 +39,7 @@ def test_verify(form: str, server: str, project: Path, place: Path, localhost_ce
     complaints = [line for line in done.stderr.splitlines() if "inflask" in line]
     assert complaints == []
     assert done.returncode == 0, done.stderr
-    # uWSGI ignores SIGTERM for a moment at its start (`tlsrun.servers.uwsgi.hold`).
+    # uWSGI ignores SIGTERM for a moment at its start (`tlsrun.servers.uwsgi.signal_block`).
     assert ("KillSignal=SIGINT" in written[".service"]) is ((form, server) == ("tls", "uwsgi"))
 
 

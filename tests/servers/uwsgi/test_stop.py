@@ -116,7 +116,7 @@ def test_a_stop_while_the_program_is_executed_anew(
 
 
 #: What the log says when the new program comes to each of its stages, and what is sent then. SIGTERM only when uWSGI
-#: has blocked it: just before that it ignores it, which nobody can change (`tlsrun.servers.uwsgi.hold`).
+#: has blocked it: just before that it ignores it, which nobody can change (`tlsrun.servers.uwsgi.signal_block`).
 STAGES = {
     "its import": ("binary reloading uWSGI", signal.SIGINT),
     "uWSGI's start": (f'running "callint:uwsgi_block_signal {signal.SIGTERM:d}" (asap)', signal.SIGINT),

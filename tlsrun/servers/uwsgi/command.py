@@ -62,9 +62,9 @@ def command_line(plan: Plan, place: Place, options: Options, *, edges: int) -> l
     if _LOGS_REQUESTS & users.keys():
         users.setdefault("disable-logging", False)
     defaults = {name: value for name, value in _DEFAULTS.items() if name not in users}
-    touched += [f"{place.hold} {word}" for word in _each("uwsgi_block_signal", service.RELOAD)]
-    touched += [f"{place.hold_stop} {word}" for word in _each("uwsgi_block_signal", *service.STOP)]
-    touched += [f"{place.let_go} {word}" for word in _each("uwsgi_unblock_signal", service.RELOAD, *service.STOP)]
+    touched += [f"{place.block_reload_file} {word}" for word in _each("uwsgi_block_signal", service.RELOAD)]
+    touched += [f"{place.block_stop_file} {word}" for word in _each("uwsgi_block_signal", *service.STOP)]
+    touched += [f"{place.unblock_file} {word}" for word in _each("uwsgi_unblock_signal", service.RELOAD, *service.STOP)]
     shell = make_shell(place.folder, [str(path) for path in items(users.pop("binsh", None))])
     groups: tuple[Options, ...] = (_ours(plan, place, edges), defaults, {"hook-touch": touched, "binsh": shell}, users)
     return [word for group in groups for word in _words(group)]
@@ -101,8 +101,8 @@ def _ours(plan: Plan, place: Place, edges: int) -> Options:
         "module": f"{_ENTRY}:application()",
         "socket": place.upstream,
         "safe-fd": tuple(place.descriptors),
-        "mule": (f"{_ENTRY}:keeper", *[f"{_ENTRY}:edge"] * edges),
-        # See `tlsrun.servers.uwsgi.hold`.
+        "mule": (f"{_ENTRY}:control", *[f"{_ENTRY}:edge"] * edges),
+        # See `tlsrun.servers.uwsgi.signal_block`.
         "hook-asap": _each("uwsgi_block_signal", *service.STOP, service.RELOAD),
         "hook-master-start": (
             *(f"unix_signal:{int(one)} uwsgi_route_signal" for one in (*service.STOP, service.RELOAD)),
@@ -113,7 +113,7 @@ def _ours(plan: Plan, place: Place, edges: int) -> Options:
             # Now they are heard.
             *_each("uwsgi_unblock_signal", *service.STOP, service.RELOAD),
         ),
-        # A terminal and a service manager send these to all processes; a worker ends when the keeper says so.
+        # A terminal and a service manager send these to all processes; a worker ends when the control mule says so.
         # It says so by SIGHUP, which was blocked if it was forked meanwhile, and is heard now that it has a handler.
         "hook-accepting": (
             *(f"unix_signal:{int(one)} worker_wakeup" for one in service.STOP),

@@ -8,12 +8,12 @@ import signal
 from tlsrun.edge.limits import EdgeLimits
 from tlsrun.edge.loop import serve
 from tlsrun.edge.server import Edge
-from tlsrun.servers.uwsgi.board import Board, EdgePhase, Wish, wait
-from tlsrun.servers.uwsgi.hold import hear
 from tlsrun.servers.uwsgi.service import STOP, Service
+from tlsrun.servers.uwsgi.shared_state import EdgeCommand, EdgePhase, SharedState, wait
+from tlsrun.servers.uwsgi.signal_block import unblock
 from tlsrun.wsgi.facts import connection_facts
 
-_WITNESS = 1.0  # seconds that an edge which was told to end waits for the keeper to say why
+_WITNESS = 1.0  # seconds that an edge which was told to end waits for the control mule to say why
 
 
 def run(service: Service, number: int) -> None:
@@ -25,17 +25,17 @@ def run(service: Service, number: int) -> None:
     Arguments:
         number: of this edge, from 1.
     """
-    board = service.board
+    shared_state = service.shared_state
     # uWSGI's own handlers would tear the interpreter down without holding its lock.
     _handle(signal.SIG_DFL, *STOP, signal.SIGHUP)
-    hear()
-    if board.wish is Wish.SERVE:
+    unblock()
+    if shared_state.command is EdgeCommand.SERVE:
         _serve(service, number)
     _handle(signal.SIG_IGN, *STOP)
     _handle(signal.SIG_DFL, signal.SIGHUP)
-    board.report(number, os.getpid(), EdgePhase.DRAINED)
-    wait(lambda: board.wish is not Wish.SERVE, _WITNESS)
-    wait(lambda: board.wish is not Wish.DRAIN, None)
+    shared_state.report(number, os.getpid(), EdgePhase.DRAINED)
+    wait(lambda: shared_state.command is not EdgeCommand.SERVE, _WITNESS)
+    wait(lambda: shared_state.command is not EdgeCommand.DRAIN, None)
 
 
 def _handle(how: signal.Handlers, *numbers: signal.Signals) -> None:
@@ -43,15 +43,15 @@ def _handle(how: signal.Handlers, *numbers: signal.Signals) -> None:
         signal.signal(number, how)
 
 
-def _ready(board: Board, number: int, edge: Edge) -> None:
-    board.report(number, os.getpid(), EdgePhase.SERVING)
+def _ready(shared_state: SharedState, number: int, edge: Edge) -> None:
+    shared_state.report(number, os.getpid(), EdgePhase.SERVING)
     # A signal that came before the event loop ran may be lost (uvloop 0.23).
-    if board.wish is not Wish.SERVE:
+    if shared_state.command is not EdgeCommand.SERVE:
         edge.stop()
 
 
 def _serve(service: Service, number: int) -> None:
-    service.board.report(number, os.getpid(), EdgePhase.STARTING)
+    service.shared_state.report(number, os.getpid(), EdgePhase.STARTING)
     service.duties.start()
     serve(
         service.place.listening.sockets,
@@ -62,6 +62,6 @@ def _serve(service: Service, number: int) -> None:
         facts=connection_facts,
         trusted=service.trusted,
         on_given_up=service.taken_back.note,
-        on_ready=lambda edge: _ready(service.board, number, edge),
+        on_ready=lambda edge: _ready(service.shared_state, number, edge),
     )
     service.duties.stop()

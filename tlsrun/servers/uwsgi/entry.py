@@ -12,13 +12,13 @@ from typing import Any
 
 from tlsrun.listening.notify import show
 from tlsrun.servers.uwsgi import edges
-from tlsrun.servers.uwsgi.hold import hear, take_up
-from tlsrun.servers.uwsgi.keeper import ControlMule, note
+from tlsrun.servers.uwsgi.control import ControlMule, note
 from tlsrun.servers.uwsgi.service import RELOAD, STOP, handed_over
+from tlsrun.servers.uwsgi.signal_block import redeliver, unblock
 
 _log = logging.getLogger("tlsrun.uwsgi")
 
-_KEEPER = "mule1"
+_CONTROL = "mule1"
 _PAUSE = 1.0  # seconds before a mule that failed is started again
 
 
@@ -26,19 +26,19 @@ def application() -> Callable[..., Any]:
     """The live application; called once, in the master, before it forks."""
     import uwsgi
 
-    take_up()
+    redeliver()
     service = handed_over()
     sys.argv[:] = service.argv
     show(service.notify_socket)
     uwsgi.post_fork_hook = _after_fork
     for number in (*STOP, RELOAD):
-        uwsgi.register_signal(int(number), _KEEPER, note)
+        uwsgi.register_signal(int(number), _CONTROL, note)
     return service.taken_back.excepted(service.application)
 
 
-def keeper() -> None:
+def control() -> None:
     """The first mule: orders stop and reload."""
-    _run_mule("the keeper", lambda: ControlMule(handed_over()).run())
+    _run_mule("the control mule", lambda: ControlMule(handed_over()).run())
 
 
 def edge() -> None:
@@ -53,7 +53,7 @@ def _after_fork() -> None:
     import uwsgi
 
     if not uwsgi.mule_id():  # which has no handlers yet
-        hear(*STOP)
+        unblock(*STOP)
     # The master has a handler for it, so that it notices at once when a child ends.
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 

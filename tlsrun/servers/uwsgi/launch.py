@@ -20,12 +20,12 @@ from tlsrun.reloading.trial import ends_here
 from tlsrun.servers.certificates import certificates_of
 from tlsrun.servers.duties import Duties
 from tlsrun.servers.forking import need_the_main_thread
-from tlsrun.servers.uwsgi.board import Board
 from tlsrun.servers.uwsgi.command import command_line, number
-from tlsrun.servers.uwsgi.hold import write_down
 from tlsrun.servers.uwsgi.options import read
 from tlsrun.servers.uwsgi.place import settle
 from tlsrun.servers.uwsgi.service import Service, hand_over
+from tlsrun.servers.uwsgi.shared_state import SharedState
+from tlsrun.servers.uwsgi.signal_block import record
 from tlsrun.servers.uwsgi.wanted import TakenBack
 
 _log = logging.getLogger("tlsrun.uwsgi")
@@ -75,7 +75,7 @@ def launch(plan: Plan, application: Callable[..., Any]) -> int:
             handshake_timeout=plan.handshake_timeout,
             mercy=mercy,
             packet=packet,
-            board=Board(edges),
+            shared_state=SharedState(edges),
             taken_back=TakenBack(),
             argv=tuple(sys.argv),
             watchdog=watchdog_interval(),
@@ -85,7 +85,7 @@ def launch(plan: Plan, application: Callable[..., Any]) -> int:
     _see_off(mercy)
     remember_what_was_added()
     sys.stdout.flush()
-    pyuwsgi.run([*command_line(plan, place, options, edges=edges), *(f"--safe-fd={one}" for one in write_down())])
+    pyuwsgi.run([*command_line(plan, place, options, edges=edges), *(f"--safe-fd={one}" for one in record())])
     return 0
 
 

@@ -2,7 +2,7 @@
 
     uwsgi ── shared-socket = 0.0.0.0:443, socket = /run/hello/app.sock, mule = tlsrun.servers.uwsgi.mule:edge
 
-Settings come from the environment (``env = TLSRUN_CERT=…``). Unlike under `tlsrun run` there is no keeper: at a stop
+Settings come from the environment (``env = TLSRUN_CERT=…``). Unlike under `tlsrun run` there is no control mule: at a stop
 uWSGI ends workers and mules at the same moment, and requests on their way may be lost.
 """
 

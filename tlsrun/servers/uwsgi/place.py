@@ -28,7 +28,7 @@ _VARIABLE = "_TLSRUN_UWSGI"
 _RELOADS = "UWSGI_RELOADS"
 _PREFIX = "tlsrun-uwsgi-"
 _WORKERS = "workers"
-_HOLD, _HOLD_STOP, _LET_GO = "hold", "hold-stop", "let-go"
+_BLOCK_RELOAD, _BLOCK_STOP, _UNBLOCK = "block_reload_file", "hold-stop", "let-go"
 #: Characters of a folder in which a Unix socket can still be made (unix(7): 108; 104 on macOS), less what we add.
 _LONGEST = 60
 
@@ -53,19 +53,19 @@ class Place:
         return str(self.folder / _WORKERS)
 
     @property
-    def hold(self) -> str:
-        """A file: when it is touched, the master keeps SIGHUP waiting (`Hold`)."""
-        return str(self.folder / _HOLD)
+    def block_reload_file(self) -> str:
+        """A file: touching it has the master block SIGHUP (`SignalBlock`)."""
+        return str(self.folder / _BLOCK_RELOAD)
 
     @property
-    def hold_stop(self) -> str:
-        """A file: when it is touched, the master keeps waiting what stops it."""
-        return str(self.folder / _HOLD_STOP)
+    def block_stop_file(self) -> str:
+        """A file: touching it has the master block the signals that stop it."""
+        return str(self.folder / _BLOCK_STOP)
 
     @property
-    def let_go(self) -> str:
-        """A file: when it is touched, the master hears all of them again."""
-        return str(self.folder / _LET_GO)
+    def unblock_file(self) -> str:
+        """A file: touching it has the master unblock all of them."""
+        return str(self.folder / _UNBLOCK)
 
     @property
     def descriptors(self) -> list[int]:
@@ -176,8 +176,8 @@ def _make_folder(user: Any, group: Any) -> Path:
 
 
 def _touch(folder: Path) -> list[Path]:
-    """The files that the keeper touches, whoever it is by then."""
-    paths = [folder / name for name in (_HOLD, _HOLD_STOP, _LET_GO)]
+    """The files that the control mule touches, whoever it is by then."""
+    paths = [folder / name for name in (_BLOCK_RELOAD, _BLOCK_STOP, _UNBLOCK)]
     for path in paths:
         path.touch(mode=0o600)
     return paths

@@ -10,14 +10,14 @@ from typing import Any
 from tlsrun.proxies.peers import Peers
 from tlsrun.renewal.reload import Certificates
 from tlsrun.servers.duties import Duties
-from tlsrun.servers.uwsgi.board import Board
 from tlsrun.servers.uwsgi.place import Place
+from tlsrun.servers.uwsgi.shared_state import SharedState
 from tlsrun.servers.uwsgi.wanted import TakenBack
 
-#: Signals to the master that it passes on to the keeper.
+#: Signals to the master that it passes on to the control mule.
 STOP = (signal.SIGTERM, signal.SIGINT)
 RELOAD = signal.SIGHUP
-#: Signals by which the keeper makes the master act, once the edges have drained.
+#: Signals by which the control mule makes the master act, once the edges have drained.
 STOP_NOW = signal.SIGQUIT
 RELOAD_NOW = signal.SIGUSR2
 
@@ -35,7 +35,7 @@ class Service:
         handshake_timeout: seconds a client has for the whole handshake.
         mercy: seconds that requests in flight have to finish, at a stop or reload.
         packet: bytes of a request's variables that the workers take.
-        board: for edges and keeper.
+        shared_state: for edges and control mule.
         taken_back: for edges and workers.
         watchdog: seconds between two signs of life that systemd asks for; None for none.
         notify_socket: systemd's, which uWSGI is not to find: its master would say that it is ready before an edge is.
@@ -50,7 +50,7 @@ class Service:
     handshake_timeout: float
     mercy: int
     packet: int
-    board: Board
+    shared_state: SharedState
     taken_back: TakenBack
     argv: Sequence[str]
     watchdog: float | None = None

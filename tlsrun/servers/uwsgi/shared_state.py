@@ -1,4 +1,4 @@
-"""What the edges and their keeper tell one another: a few numbers in memory that all processes of a server share."""
+"""The state that edges and control mule share: a few numbers in memory that all processes of a server have mapped."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ _SLOT = struct.Struct("=II")
 
 
 class EdgePhase(enum.IntEnum):
-    """Where an edge is in its life."""
+    """The state of an edge."""
 
     STARTING = 0
     SERVING = 1
     DRAINED = 2
 
 
-class Wish(enum.IntEnum):
-    """What the keeper wants of the edges."""
+class EdgeCommand(enum.IntEnum):
+    """What the control mule tells the edges to do."""
 
     SERVE = 0
     DRAIN = 1
@@ -32,7 +32,7 @@ class Wish(enum.IntEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class EdgeState:
-    """One edge as it last said.
+    """One edge, by its last report.
 
     Arguments:
         pid: its process; 0 before the first.
@@ -43,7 +43,7 @@ class EdgeState:
     phase: EdgePhase
 
 
-class Board:
+class SharedState:
     """Made before the fork; each process writes its own slot only.
 
     Plain memory instead of messages: a process that is killed at any moment leaves nothing half said, and one
@@ -58,13 +58,13 @@ class Board:
         self._memory = mmap.mmap(-1, _SLOT.size * (edges + 1))
 
     @property
-    def wish(self) -> Wish:
-        """What the keeper wants."""
-        return Wish(_SLOT.unpack_from(self._memory, 0)[0])
+    def command(self) -> EdgeCommand:
+        """What the edges are to do."""
+        return EdgeCommand(_SLOT.unpack_from(self._memory, 0)[0])
 
-    @wish.setter
-    def wish(self, wish: Wish) -> None:
-        _SLOT.pack_into(self._memory, 0, wish, 0)
+    @command.setter
+    def command(self, command: EdgeCommand) -> None:
+        _SLOT.pack_into(self._memory, 0, command, 0)
 
     def report(self, edge: int, pid: int, phase: EdgePhase) -> None:
         """Say where an edge is.

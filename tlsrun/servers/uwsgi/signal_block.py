@@ -1,16 +1,16 @@
-"""Signals, held back in uWSGI's master while it executes itself anew: SIGHUP, and in the end what stops the server.
+"""Signals blocked in uWSGI's master while it executes itself anew: SIGHUP, and in the end what stops the server.
 
-From exec(2) until it has handlers again, they would end it; and what comes before, when the keeper has gone already,
+From exec(2) until it has handlers again, they would end it; and what comes before, when the control mule has gone already,
 would be lost. A blocked signal waits, also over exec(2) (signal(7)). No other process can block one for the master, and
 no hook of uWSGI's runs at the right moment. So it watches files (``hook-touch``), by each of which it calls a function
 of its own: one blocks SIGHUP, one what stops the server, one lets all through.
 
 The new program records what it finds until it runs uWSGI (`tlsrun.deferred_signals`), so that nothing that the
-application starts inherits blocked signals. When it starts, uWSGI 2.0.30 unblocks all signals, and ignores SIGHUP and SIGTERM from then on
-(uwsgi_setup in its core/uwsgi.c). What has come until then goes to Python's handler, which writes it down; a
-millisecond later all are blocked again, until the master has handlers that pass them on to the keeper::
+application starts inherits blocked signals. When it starts, uWSGI 2.0.30 unblocks all signals, and ignores SIGHUP and
+SIGTERM from then on (uwsgi_setup in its core/uwsgi.c). What has come until then goes to Python's handler, which records
+it; a millisecond later all are blocked again, until the master has handlers that pass them on to the control mule::
 
-    blocked ─► exec(2) ─► noted ─► uwsgi_setup: written down │ ignored │ hook-asap: blocked ─► hook-master-start: heard
+    blocked ─► exec(2) ─► recorded ─► uwsgi_setup: recorded │ ignored │ hook-asap: blocked ─► hook-master-start: handled
 
 They stay blocked while the master forks, for its own first handlers (kill_them_all, in core/master.c) would end some of
 its processes and leave others to nobody. So each process hears them itself as soon as it can: a worker in uWSGI's
@@ -31,50 +31,50 @@ import signal
 from pathlib import Path
 
 from tlsrun import deferred_signals
-from tlsrun.servers.uwsgi.board import wait
 from tlsrun.servers.uwsgi.place import Place
 from tlsrun.servers.uwsgi.service import RELOAD, STOP
+from tlsrun.servers.uwsgi.shared_state import wait
 
 _ANSWER = 3.0  # seconds in which the master looks at its files; it does so once in a second
-_HELD = (RELOAD, *STOP)
+_SIGNALS = (RELOAD, *STOP)
 _BLOCKED = re.compile(r"^SigBlk:\t(\w+)$", re.MULTILINE)
 
 
 _pipe: tuple[int, int] | None = None
 
 
-def hear(*numbers: signal.Signals) -> None:
-    """In a process that was forked while the master held them back: what came comes now.
+def unblock(*numbers: signal.Signals) -> None:
+    """Unblock signals in a process that was forked while the master had them blocked; those pending are delivered now.
 
     Arguments:
-        numbers: which; all of them where none is named.
+        numbers: which ones; all of them if none is given.
     """
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers or _HELD)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers or _SIGNALS)
 
 
-def write_down() -> tuple[int, int]:
-    """What uWSGI lets through before it blocks it is kept; to be called before it runs.
+def record() -> tuple[int, int]:
+    """Record the signals that uWSGI lets through before it blocks them; call this before it runs.
 
     Returns:
-        descriptors that it is not to close (``safe-fd``).
+        the descriptors that uWSGI must not close (``safe-fd``).
     """
     global _pipe
     _pipe = os.pipe()
-    for end in _pipe:
-        os.set_blocking(end, False)
+    for unblock_all in _pipe:
+        os.set_blocking(unblock_all, False)
     # Nothing comes between the handlers and the pipe, where it would be lost.
-    signal.pthread_sigmask(signal.SIG_BLOCK, _HELD)
-    for number in _HELD:
+    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    for number in _SIGNALS:
         signal.signal(number, lambda *_: None)
     # The interpreter's own handler writes there, also where no Python runs (signal.set_wakeup_fd).
     signal.set_wakeup_fd(_pipe[1], warn_on_full_buffer=False)
     deferred_signals.deliver()
-    hear()
+    unblock()
     return _pipe
 
 
-def take_up() -> None:
-    """Have what was written down wait for the handlers; to be called in the master before it forks."""
+def redeliver() -> None:
+    """Send the recorded signals again, so that they wait for the handlers; call this in the master before it forks."""
     if _pipe is None:
         return
     # They are blocked already (``hook-asap``).
@@ -84,8 +84,8 @@ def take_up() -> None:
             os.kill(os.getpid(), number)
 
 
-class Hold:
-    """What the keeper has the master do.
+class SignalBlock:
+    """Has the master block signals, and unblock them, on behalf of the control mule.
 
     Arguments:
         place: where the files are.
@@ -98,20 +98,20 @@ class Hold:
 
     @property
     def is_over(self) -> bool:
-        """Whether the master has handlers, and hears everything; so too where nobody can tell."""
+        """Whether the master has its handlers and blocks nothing; also true where that cannot be known."""
         return not _is_blocked(self._master, RELOAD)
 
-    def begin(self) -> bool:
-        """Have SIGHUP wait; returns whether it does."""
-        return self._touch(self._place.hold, RELOAD, blocked=True)
+    def block_reload(self) -> bool:
+        """Block SIGHUP; returns whether it is blocked."""
+        return self._touch(self._place.block_reload_file, RELOAD, blocked=True)
 
-    def begin_last(self) -> bool:
-        """Have what stops the server wait, too: nobody is left to act on it. Returns whether it does."""
-        return self._touch(self._place.hold_stop, *STOP, blocked=True)
+    def block_stop(self) -> bool:
+        """Block what stops the server too, as nobody is left to act on it. Returns whether it is blocked."""
+        return self._touch(self._place.block_stop_file, *STOP, blocked=True)
 
-    def end(self) -> bool:
-        """Have all of it heard; returns whether it is."""
-        return self._touch(self._place.let_go, RELOAD, *STOP, blocked=False)
+    def unblock_all(self) -> bool:
+        """Unblock all of them; returns whether they are unblocked."""
+        return self._touch(self._place.unblock_file, RELOAD, *STOP, blocked=False)
 
     def _touch(self, path: str, *numbers: signal.Signals, blocked: bool) -> bool:
         def is_so() -> bool:

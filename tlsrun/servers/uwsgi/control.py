@@ -1,14 +1,14 @@
-"""The keeper: a uWSGI mule that orders stop and reload, so that no request is lost.
+"""The control mule: a uWSGI mule that orders stop and reload, so that no request is lost.
 
 uWSGI alone tells workers and mules to end at the same moment: a request on its way through an edge would find no worker
 any more. Here the edges go first::
 
-    SIGTERM, SIGINT ─► master ─► keeper: edges drain ─► master: kill_them_all ─► keeper: workers end ─► exit 0
-    SIGHUP ──────────► master ─► keeper: a trial; edges drain ─► master: grace_them_all ─► exec
-                                                 (from here on what stops it waits for the new program: `Hold`)
+    SIGTERM, SIGINT ─► master ─► control: edges drain ─► master: kill_them_all ─► control: workers end ─► exit 0
+    SIGHUP ──────────► master ─► control: a trial; edges drain ─► master: grace_them_all ─► exec
+                                                 (from here on what stops it waits for the new program: `SignalBlock`)
 
 The master passes signals on through uWSGI's own signal framework (``uwsgi_route_signal``). A terminal or a service
-manager sends them to every process: workers ignore them, edges begin to drain, the keeper hears of them twice.
+manager sends them to every process: workers ignore them, edges begin to drain, the control mule hears of them twice.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from typing import Any
 
 from tlsrun.listening.notify import STOPPING, Watchdog, notify, serves
 from tlsrun.reloading.reload import LOOK, Reload
-from tlsrun.servers.uwsgi.board import TICK, EdgePhase, Wish, wait
-from tlsrun.servers.uwsgi.hold import Hold, hear
 from tlsrun.servers.uwsgi.service import RELOAD, RELOAD_NOW, STOP, STOP_NOW, Service
+from tlsrun.servers.uwsgi.shared_state import TICK, EdgeCommand, EdgePhase, wait
+from tlsrun.servers.uwsgi.signal_block import SignalBlock, unblock
 
 _log = logging.getLogger("tlsrun.uwsgi")
 
@@ -35,7 +35,7 @@ _LETTING_GO = 0.5  # seconds in which draining edges stop to accept
 _ECHO = 1.0  # seconds in which the same signal comes twice
 _ANSWER = 5.0  # seconds that the master has to begin a reload
 _LONG = 60.0  # seconds between two looks when nothing is to be done
-_PASSING_ON = 0.1  # seconds in which a signal that the master has heard reaches the keeper
+_PASSING_ON = 0.1  # seconds in which a signal that the master has heard reaches the control mule
 
 _noted: list[tuple[int, float]] = []
 
@@ -56,25 +56,25 @@ class ControlMule:
         import uwsgi
 
         self._service = service
-        self._board = service.board
+        self._shared_state = service.shared_state
         self._told: set[int] = set()
         self._ready = False
         self._watchdog = Watchdog(service.watchdog) if service.watchdog else None
         master = uwsgi.masterpid()
-        self._hold = Hold(service.place, master)
+        self._signal_block = SignalBlock(service.place, master)
         sockets = (*service.place.listening.sockets, *service.place.redirecting.sockets)
         self._reload = Reload(lambda: sockets, server="uwsgi", main=master, watchdog=service.watchdog)
 
     def run(self) -> None:
         """Until the server stops."""
-        self._board.wish = Wish.SERVE
+        self._shared_state.command = EdgeCommand.SERVE
         for number in STOP:
             signal.signal(number, note)
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
         # Until then the signals by which it is told what to do have another meaning.
-        while not wait(lambda: self._hold.is_over, _ANSWER):
-            self._hold.end()  # a keeper before this one was killed in mid-reload
-        hear()
+        while not wait(lambda: self._signal_block.is_over, _ANSWER):
+            self._signal_block.unblock_all()  # a control mule before this one was killed in mid-reload
+        unblock()
         signal.signal(signal.SIGALRM, lambda *_: None)
         while not _is_asked(*STOP):
             if _is_asked(RELOAD):
@@ -92,7 +92,7 @@ class ControlMule:
     def _live(self) -> float:
         """Tell systemd what it asks for; returns how many seconds it may take until the next word."""
         if not self._ready:
-            self._ready = self._board.all_serve() and (serves(self._service.watchdog) or True)
+            self._ready = self._shared_state.all_serve() and (serves(self._service.watchdog) or True)
         if self._watchdog is not None:
             self._watchdog.feed()
         if not self._ready:
@@ -119,8 +119,8 @@ class ControlMule:
             told |= workers
             _doze(TICK)
         _signal(_workers(), signal.SIGKILL)
-        self._board.wish = Wish.END
-        _signal((edge.pid for edge in self._board.edges()), signal.SIGKILL)
+        self._shared_state.command = EdgeCommand.END
+        _signal((edge.pid for edge in self._shared_state.edges()), signal.SIGKILL)
         self._service.place.remove()
 
     def reload(self) -> None:
@@ -129,10 +129,10 @@ class ControlMule:
 
         master = uwsgi.masterpid()
         deadline = time.monotonic() + self._service.mercy
-        self._hold.begin()
+        self._signal_block.block_reload()
         self._drain(lambda: time.monotonic() >= deadline or _is_asked(*STOP))
         if not _is_asked(*STOP):
-            self._hold.begin_last()
+            self._signal_block.block_stop()
             heard = time.monotonic() + _PASSING_ON
             while not _is_asked(*STOP) and (left := heard - time.monotonic()) > 0:
                 _doze(left)
@@ -143,15 +143,15 @@ class ControlMule:
             os.kill(master, RELOAD_NOW)
             # It answers with SIGHUP, which ends this process; if it does not, the server goes on.
             wait(lambda: False, _ANSWER)
-        self._hold.end()
+        self._signal_block.unblock_all()
         self._told.clear()
-        self._board.wish = Wish.SERVE
+        self._shared_state.command = EdgeCommand.SERVE
 
     def _drain(self, enough: Callable[[], bool]) -> None:
         """Tell the edges to take no more connections and finish, and wait until they have."""
-        self._board.wish = Wish.DRAIN
+        self._shared_state.command = EdgeCommand.DRAIN
         while not enough():
-            busy = {edge.pid for edge in self._board.edges() if edge.phase is not EdgePhase.DRAINED}
+            busy = {edge.pid for edge in self._shared_state.edges() if edge.phase is not EdgePhase.DRAINED}
             # A master that ends already starts none in the place of one that has gone.
             if not any(map(_is_alive, busy)):
                 return
