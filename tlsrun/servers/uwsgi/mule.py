@@ -2,8 +2,8 @@
 
     uwsgi ── shared-socket = 0.0.0.0:443, socket = /run/hello/app.sock, mule = tlsrun.servers.uwsgi.mule:edge
 
-Settings come from the environment (``env = TLSRUN_CERT=…``). Unlike under `tlsrun run` there is no control mule: at a stop
-uWSGI ends workers and mules at the same moment, and requests on their way may be lost.
+Settings come from the environment (``env = TLSRUN_CERT=…``). Unlike under `tlsrun run` there is no control mule: at
+a stop uWSGI ends workers and mules at the same moment, and requests in flight may be lost.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ _VARIABLE = "_TLSRUN_UWSGI"
 _RELOADS = "UWSGI_RELOADS"
 _PREFIX = "tlsrun-uwsgi-"
 _WORKERS = "workers"
-_BLOCK_RELOAD, _BLOCK_STOP, _UNBLOCK = "block_reload_file", "hold-stop", "let-go"
+_BLOCK_RELOAD, _BLOCK_STOP, _UNBLOCK = "block-reload", "block-stop", "unblock"
 #: Characters of a folder in which a Unix socket can still be made (unix(7): 108; 104 on macOS), less what we add.
 _LONGEST = 60
 

@@ -1,9 +1,9 @@
 """Signals blocked in uWSGI's master while it executes itself anew: SIGHUP, and in the end what stops the server.
 
-From exec(2) until it has handlers again, they would end it; and what comes before, when the control mule has gone already,
-would be lost. A blocked signal waits, also over exec(2) (signal(7)). No other process can block one for the master, and
-no hook of uWSGI's runs at the right moment. So it watches files (``hook-touch``), by each of which it calls a function
-of its own: one blocks SIGHUP, one what stops the server, one lets all through.
+From exec(2) until it has handlers again, they would end it; and one that comes before, when the control mule has gone
+already, would be lost. A blocked signal stays pending, also over exec(2) (signal(7)). No other process can block one
+for the master, and no hook of uWSGI's runs at the right moment. So the master watches files (``hook-touch``), each of
+which has it call a function of its own: one blocks SIGHUP, one what stops the server, one unblocks all.
 
 The new program records what it finds until it runs uWSGI (`tlsrun.deferred_signals`), so that nothing that the
 application starts inherits blocked signals. When it starts, uWSGI 2.0.30 unblocks all signals, and ignores SIGHUP and
