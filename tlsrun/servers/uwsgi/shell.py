@@ -1,8 +1,8 @@
 """The shell by which uWSGI runs the commands of ``attach-daemon``, ``exec-…``, ``cron`` and ``alarm``.
 
 Some of them start while the master blocks signals (`tlsrun.servers.uwsgi.signal_block`), and a program that inherits
-that would not end when uWSGI tells it to, by SIGTERM. uWSGI itself changes no masks there (core/daemons.c); it takes another
-shell, though (``binsh``), and ours lets all signals through before it is the real one.
+that would not end when uWSGI tells it to, by SIGTERM. uWSGI itself changes no masks there (core/daemons.c), but it can
+be given another shell (``binsh``): ours unblocks all signals before it becomes the real one.
 """
 
 from __future__ import annotations
