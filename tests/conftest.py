@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.support import representatives
 from tests.support.certs import Authority, Paths
-from tests.support.representatives import pytest_collection_modifyitems
+from tests.support.order import longest_first
 
-__all__ = ["pytest_collection_modifyitems"]  # a hook
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Generator[None]:
+    """Choose representatives before ``-m`` chooses by marks, and put in order what is left for workers side by side."""
+    representatives.pytest_collection_modifyitems(items)
+    yield
+    if hasattr(config, "workerinput"):
+        longest_first(items)
 
 
 @pytest.fixture(scope="session")
