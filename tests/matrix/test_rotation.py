@@ -306,7 +306,7 @@ def resumes(site: Site, context: ssl.SSLContext, session: ssl.SSLSession) -> boo
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("rotations", [60, pytest.param(200, marks=pytest.mark.full)])
+@pytest.mark.parametrize("rotations", [24, pytest.param(200, marks=pytest.mark.full)])
 def test_rotation_under_load(serve: Serve, ca: Authority, tmp_path: Path, rotations: int) -> None:
     """Every 0.3 s a new one, while 8 clients make new connections as fast as they can: not one request fails."""
     check_under_load(serve, ca, tmp_path, rotations)

@@ -225,7 +225,7 @@ GAPS = {"uwsgi": [0.1 + number * 1.9 / 9 for number in range(10)]}
 
 
 @pytest.mark.representatives("")
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.parametrize("server", SERVERS)
 def test_two_reloads(server: str, localhost_cert: Paths, ca_file: Path, tmp_path: Path) -> None:
     """At gaps from 0.1 to 2 s: the server lives, the later code is served, and no request is lost."""

@@ -253,6 +253,7 @@ def test_two_hundred_of_each_stop_nobody(localhost_cert: Paths, ca_file: Path) -
 
 
 @pytest.mark.soak
+@pytest.mark.full  # tests/matrix/test_rotation.py has it under load, shorter
 def test_rotation_under_load(ca: Authority, ca_file: Path, tmp_path: Path) -> None:
     """50 rotations in 10 s while 4 clients connect anew all the time: each is served, and each sees the last pair."""
     paths = ca.leaf().write(tmp_path / "live")

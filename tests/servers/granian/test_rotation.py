@@ -84,7 +84,7 @@ def test_behind_a_proxy_that_drops_names_with_underscores(serve: Serve, words: l
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("rotations", [50, pytest.param(100, marks=pytest.mark.full)])
+@pytest.mark.parametrize("rotations", [24, pytest.param(100, marks=pytest.mark.full)])
 def test_rotation_under_load(serve: Serve, ca: Authority, tmp_path: Path, rotations: int) -> None:
     """Every 0.3 s a new one, while 8 clients make new connections as fast as they can: not one request fails."""
     rotation.check_under_load(serve, ca, tmp_path, rotations)

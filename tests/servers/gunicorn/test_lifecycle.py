@@ -224,6 +224,7 @@ def test_sighup_under_load_loses_nothing(files: Paths, ca_file: Path, worker: st
 
 
 @pytest.mark.soak
+@pytest.mark.full  # tests/matrix/test_rotation.py has it under load, shorter
 def test_rotation_under_load_loses_nothing(site: Site, ca: Authority, files: Paths) -> None:
     """Forty rotations, RSA and ECDSA, while eight clients make new connections as fast as they can."""
     pairs = [ca.leaf(key="ecdsa"), ca.leaf(key="rsa")]

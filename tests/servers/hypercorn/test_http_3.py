@@ -180,23 +180,29 @@ def test_events_come_one_by_one(begin: Begin, tmp_path: Path) -> None:
         talk(site, do)
 
 
-def test_100_mebibytes_up(site: Site) -> None:
-    """An upload of 100 MiB, whose length nobody said before, arrives."""
+#: 100 of them are tens of seconds in which a client in Python does nothing else.
+MEBIBYTES = pytest.mark.parametrize("mebibytes", [20, pytest.param(100, marks=pytest.mark.full)])
+
+
+@MEBIBYTES
+def test_a_long_upload(site: Site, mebibytes: int) -> None:
+    """One whose length nobody said before arrives."""
     block = os.urandom(1 << 18)
     digest = hashlib.sha256()
-    for _ in range(400):
+    for _ in range(mebibytes * 4):
         digest.update(block)
 
     async def do(client: Client) -> None:
-        answer = await client.ask("/upload", method="POST", body=[block] * 400)
-        assert answer.body.decode() == f"{100 << 20} {digest.hexdigest()}"
+        answer = await client.ask("/upload", method="POST", body=[block] * (mebibytes * 4))
+        assert answer.body.decode() == f"{mebibytes << 20} {digest.hexdigest()}"
 
     talk(site, do)
 
 
-def test_100_mebibytes_down(site: Site) -> None:
-    """A download of 100 MiB is what was sent."""
-    size = 100 << 20
+@MEBIBYTES
+def test_a_long_download(site: Site, mebibytes: int) -> None:
+    """It is what was sent."""
+    size = mebibytes << 20
 
     async def do(client: Client) -> None:
         body = (await client.ask(f"/download/{size}")).body
