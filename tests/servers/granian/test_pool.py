@@ -80,7 +80,7 @@ def test_one_takes_the_place_of_another_that_ends() -> None:
     granian.begin(5)
     granian.end()
     # Each that goes back ends at once here, and so the next one need not rest any more.
-    eventually(lambda: len(granian.returned) == 5, what="the end of all")
+    eventually(lambda: len(granian.returned) == 5, granian_pool._REST / 2, what="the end of all")
     eventually(lambda: pool.working == 0, what="a pool without threads")
 
 

@@ -82,10 +82,11 @@ class Pool(Slots):
         return self._there >= self.threads and self.working <= 0 and not self._resting
 
     def come(self, one: int) -> None:
-        """A thread of Granian's is there (1), or gone (-1)."""
+        """A thread of Granian's is there (1), or gone (-1): then another one takes its place."""
         with self._lock:
             self._there += one
             self.working += one
+            self._fill()
 
     def resting_after(self, answer: Answer) -> Answer:
         """What Granian is to call: a thread rests when it has answered, if there are enough without it."""
@@ -107,10 +108,14 @@ class Pool(Slots):
         """A thread waits for its client: another one takes its place."""
         with self._lock:
             self.working -= 1
-            if self._resting and self.working < self.count:
-                # Who has rested least: its memory is warm.
-                self._resting.pop().release()
-                self.working += 1
+            self._fill()
+
+    def _fill(self) -> None:
+        """Have one go on that rests, if there is a place for it; with the lock."""
+        if self._resting and self.working < self.count:
+            # Who has rested least: its memory is warm.
+            self._resting.pop().release()
+            self.working += 1
 
     def back(self) -> None:
         """It is at work again, or a new one is."""
