@@ -347,8 +347,9 @@ def test_a_client_that_never_leaves_is_cut_off(quick: Site, ca_file: Path) -> No
     """And nobody waits for it."""
     with tls_connect(quick.address, ca_file) as client:
         client.sendall(GET)
+        connection = quick.next()
         began = time.monotonic()
-        quick.reactor.dismiss(quick.next())
+        quick.reactor.dismiss(connection)
         assert time.monotonic() - began < 3
         assert quick.reactor.leaving == 1
         eventually(lambda: quick.reactor.leaving == 0)
