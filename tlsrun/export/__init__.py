@@ -1,7 +1,7 @@
-"""The plan as somebody else's configuration file: one module for each target, imported when it is asked for.
+"""The plan as another program's configuration file: one module per target, imported on demand.
 
-A target's module decides nothing and reads nothing: `render` is a function of the plan and of the site. What a target
-cannot express stands in its MAPPING, and is an error before a line is written.
+A target's module makes no decisions and reads no files: `render` is a function of the plan and the site. What a target
+cannot express is declared in its MAPPING and reported before a line is written.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from tlsrun.deciding.plan import Plan
 from tlsrun.export.site import Site
 from tlsrun.settings.mapping import Cell, Unsupported
 
-#: The targets, as they are spelled on the command line, in the order of the help.
+#: The targets as spelled on the command line, in the order of `--help`.
 TARGETS = (
     "nginx",
     "apache",
@@ -32,7 +32,7 @@ TARGETS = (
     "kubernetes",
 )
 
-#: What else people call them.
+#: Other names that people try -> the target.
 MEANT = {
     "heroku": "procfile", "dokku": "procfile", "docker": "dockerfile", "podman": "dockerfile",
     "containerfile": "dockerfile", "docker-compose": "compose", "k8s": "kubernetes", "kubectl": "kubernetes",
@@ -40,40 +40,39 @@ MEANT = {
     "service": "systemd",
 }  # fmt: skip
 
-#: Those that start `tlsrun run`, which mends certificates and chains itself.
+#: Targets that start `tlsrun run`, which converts certificates and completes chains itself.
 SERVED_BY_US = frozenset(("systemd", "procfile", "dockerfile", "compose", "kubernetes"))
 
-#: Those whose program runs somewhere else, with what its image brings.
+#: Targets that run in a container, with what is installed in its image.
 ELSEWHERE = frozenset(("dockerfile", "compose", "kubernetes"))
 
 
 def runs_tlsrun(target: str, form: str) -> bool:
-    """Whether the file starts `tlsrun run`, rather than another program or a server by its own command."""
+    """Whether the file starts `tlsrun run`, not another program or a server's own command."""
     return target in SERVED_BY_US and target != "procfile" and (target != "systemd" or form == "tls")
 
 
-#: Of a front, which most targets are.
+#: Defaults of a reverse proxy, which most targets are.
 _DEFAULTS = {"host": "::", "port": 443, "redirect_port": 80}
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExportTarget:
-    """What each module of this package offers, under these names in capitals where it is not the default.
+    """What a module of this package defines, in capitals except for the two functions; the defaults may be left out.
 
     Arguments:
-        title: as people write it, with what the file is of.
-        mapping: for each setting whether the file can say it, in its first form.
-        render: makes the file. Raises ConfigurationError for what such a file cannot say.
-        files: makes several, by name, where the target has several.
-        forms: what ``--upstream`` chooses between, the default first, each in a few words; empty where there is
-            nothing to choose.
-        defaults: settings that have another default in such a file.
-        http: the HTTP versions that it can speak, the newest first.
-        needs_certificate: the forms that name the certificate's files; None for all.
-        runs: form -> the server that the file is of, or that its application's side is told to be.
-        by_form: form -> the cells that differ from ``mapping`` there.
-        http_by_form: form -> its HTTP.
-        http_limits: HTTP version -> the settings that it cannot honour, as `ServerFacts.http_limits` has them.
+        title: the program or file, as messages call it.
+        mapping: setting -> whether the file can express it, in the default form.
+        render: returns the file's text; raises ConfigurationError for what such a file cannot express.
+        files: file name -> text, for a target that consists of several files.
+        forms: the choices of ``--upstream``, the default first, each with a short description; empty if there is no
+            choice.
+        defaults: settings whose default differs for this target.
+        http: the HTTP versions it supports, newest first.
+        needs_certificate: the forms whose file names the certificate's files; None for all.
+        runs: form -> the server that runs the application.
+        by_form: form -> cells that override ``mapping``.
+        http_limits: HTTP version -> the settings that it cannot honour, as in `ServerFacts.http_limits`.
     """
 
     title: str
@@ -86,11 +85,10 @@ class ExportTarget:
     needs_certificate: frozenset[str] | None = None
     runs: Mapping[str, str] = field(default_factory=dict)
     by_form: Mapping[str, Mapping[str, Cell]] = field(default_factory=dict)
-    http_by_form: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     http_limits: Mapping[str, Mapping[str, Unsupported]] = field(default_factory=dict)
 
     def names_files(self, form: str) -> bool:
-        """Whether the file, in this form, names those of the certificate."""
+        """Whether the file names the certificate's files in this form."""
         return self.needs_certificate is None or form in self.needs_certificate
 
 
@@ -104,22 +102,22 @@ def load(name: str) -> ExportTarget:
 
 
 def mapping_of(name: str, form: str) -> Mapping[str, Cell]:
-    """For each setting whether the target's file can say it in this form."""
+    """Setting -> whether the target's file can express it in this form."""
     target = load(name)
     return {**target.mapping, **target.by_form.get(form, {})}
 
 
 def facts_of(name: str, form: str = "") -> ServerFacts:
-    """What is known of the target, as of a server: it is always there.
+    """The target's facts, in the form that servers have; a target always counts as installed.
 
     Arguments:
-        form: of its file; empty for the first.
+        form: the form of its file; empty for the default.
     """
     target = load(name)
     return ServerFacts(
         name=name,
         title=target.title,
         mapping=mapping_of(name, form),
-        http=target.http_by_form.get(form, target.http),
+        http=target.http,
         http_limits=target.http_limits,
     )

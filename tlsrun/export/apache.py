@@ -1,4 +1,4 @@
-"""Apache: TLS ends in mod_ssl; the application runs in mod_wsgi's daemon processes, or behind mod_proxy_http."""
+"""Apache: mod_ssl terminates TLS; the application runs in mod_wsgi's daemon processes or behind mod_proxy_http."""
 
 from __future__ import annotations
 
@@ -14,22 +14,21 @@ from tlsrun.export.lists import EVERY_LIST
 from tlsrun.export.material import key_path, path_of
 from tlsrun.export.quoting import apache
 from tlsrun.export.site import THREADS, Site, addresses, by_certificate, origin_port, server_names
-from tlsrun.export.text import block, comment
+from tlsrun.export.text import GROUPS, block, comment, guideline
 from tlsrun.settings.mapping import Unsupported
 
 TITLE = "Apache"
 FORMS = {"wsgi": "mod_wsgi, in its daemon processes", "proxy": "mod_proxy_http, to gunicorn or Granian"}
 MAPPING = cells(
     FOREIGN,
-    proxy_protocol=Unsupported("believes the PROXY protocol from everybody who connects, not from some",
-                               accepts=(False,)),
+    proxy_protocol=Unsupported(
+        "believes the PROXY protocol from everybody who connects, not from some", accepts=(False,)
+    ),
     reload=read_when_told("at the start and at `apachectl graceful`"),
     sni_strict=Unsupported("answers unknown names with the certificate of its first virtual host", accepts=(False,)),
-)  # fmt: skip
+)
 RUNS = {"wsgi": "mod_wsgi"}
 HTTP = ("2", "1.1")
-
-_GROUPS = "X25519:prime256v1:secp384r1"
 
 
 def render(plan: Plan, site: Site) -> str:
@@ -68,7 +67,7 @@ def _head(plan: Plan, site: Site) -> str:
 
 
 def _listens(plan: Plan) -> str:
-    """Ports that Apache's own files do not listen on; the same one twice is an error there."""
+    """`Listen` for ports that Apache's own files do not have; listening twice on one port is an error."""
     ports = [port for port in (plan.redirect_port, plan.endpoint.port) if port is not None]
     lines = [f"Listen {address}:{port}\n" for port in ports if port not in (80, 443) for address in addresses(plan)]
     usual = [str(port) for port in ports if port in (80, 443)]
@@ -133,9 +132,12 @@ def _https(plan: Plan, site: Site, names: tuple[str, ...], identities: list[Iden
         lines.append(f"SSLCertificateKeyFile {apache(key_path(one))}")
     lines += ["", *_policy(plan), *_clients(plan, site), *_limits(plan)]
     if plan.hsts:
-        lines += ["# One header, whatever the application sends.",
-                  "Header onsuccess unset Strict-Transport-Security",
-                  f'Header always set Strict-Transport-Security "max-age={plan.hsts}"', ""]  # fmt: skip
+        lines += [
+            "# One header, whatever the application sends.",
+            "Header onsuccess unset Strict-Transport-Security",
+            f'Header always set Strict-Transport-Security "max-age={plan.hsts}"',
+            "",
+        ]
     lines += [
         "# Paths reach the application as they were sent.",
         *_as_sent("On" if site.form == "wsgi" else "NoDecode"),
@@ -146,10 +148,10 @@ def _https(plan: Plan, site: Site, names: tuple[str, ...], identities: list[Iden
 
 
 def _as_sent(slashes: str) -> Iterator[str]:
-    """Paths with a slash in a segment are no 404, and empty segments stay: what a path means is the application's word.
+    """Accept %2F in paths and keep empty segments: the application decides what a path means.
 
     Arguments:
-        slashes: whether %2F is decoded with the rest (On), for who is given the path decoded.
+        slashes: ``On`` decodes %2F, for an application that gets the path decoded; ``NoDecode`` leaves it.
     """
     yield f"AllowEncodedSlashes {slashes}"
     yield "MergeSlashes Off"
@@ -157,14 +159,14 @@ def _as_sent(slashes: str) -> Iterator[str]:
 
 def _policy(plan: Plan) -> Iterator[str]:
     policy = plan.policy
-    yield f"# Mozilla's {plan.profile} profile, guideline 6.0."
+    yield f"# {guideline(plan)}."
     yield f"SSLProtocol -all {' '.join(f'+TLSv{version}' for version in policy.versions)}"
     if "1.2" in policy.versions:
         yield f"SSLCipherSuite {policy.ciphers}"
     yield "SSLHonorCipherOrder off"
     if not policy.groups:
         yield "# With OpenSSL 3.5 and later, put X25519MLKEM768 in front."
-    yield f"SSLOpenSSLConfCmd Curves {':'.join(policy.groups) or _GROUPS}"
+    yield f"SSLOpenSSLConfCmd Curves {':'.join(policy.groups or GROUPS)}"
     yield "SSLSessionTickets off"
     yield f"Protocols {'h2 ' if '2' in plan.http else ''}http/1.1"
     yield ""

@@ -1,4 +1,4 @@
-"""Caddy: TLS ends there, with the certificate that is set or with one that Caddy obtains; HTTP goes on."""
+"""Caddy: it terminates TLS, with the certificate that is set or one that it obtains; HTTP goes on."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tlsrun.export.headers import STRIPPED
 from tlsrun.export.material import key_path, path_of
 from tlsrun.export.quoting import caddy
 from tlsrun.export.site import Site, by_certificate, origin_port, server_names
-from tlsrun.export.text import block, comment
+from tlsrun.export.text import GROUPS, block, comment, guideline
 from tlsrun.settings.mapping import Ours, Unsupported
 from tlsrun.tls.policy import INTERMEDIATE_CIPHERS
 
@@ -22,17 +22,18 @@ TITLE = "Caddy"
 FORMS = {"http": "HTTP, to gunicorn or Granian"}
 MAPPING = cells(
     FOREIGN,
-    proxy_protocol=Unsupported("speaks the PROXY protocol since 2.7 only, which this file does not ask for",
-                               accepts=(False,)),
+    proxy_protocol=Unsupported(
+        "speaks the PROXY protocol since 2.7 only, which this file does not ask for", accepts=(False,)
+    ),
     reload=read_when_told("that are files at the start and at `caddy reload --force`"),
     client_crl=no_option("revocation lists", None),
     acme_webroot=Unsupported("answers ACME challenges itself", accepts=(None,)),
     sni_strict=Ours("names without a certificate are refused in the handshake"),
-)  # fmt: skip
-#: Without one it obtains its own.
+)
+#: Without a certificate Caddy obtains its own.
 NEEDS_CERTIFICATE: frozenset[str] = frozenset()
 
-#: OpenSSL's names of suites and groups -> Caddy's, which are those of Go.
+#: OpenSSL's names of suites and groups -> Caddy's, which are Go's.
 _SUITES = {
     one: "TLS_"
     + one.replace("-CHACHA20-POLY1305", "_WITH_CHACHA20_POLY1305_SHA256")
@@ -65,35 +66,35 @@ def render(plan: Plan, site: Site) -> str:
 def _problems(plan: Plan, site: Site) -> Iterator[Problem]:
     unknown = [suite for suite in plan.policy.ciphers.split(":") if suite not in _SUITES]
     if unknown:
-        yield Problem(where="ciphers", what=f"Caddy has no cipher suite called {unknown[0]}",
-                      remedy=f"Name some of {', '.join(_SUITES)}, with a colon between them")  # fmt: skip
+        remedy = f"Name some of {', '.join(_SUITES)}, with a colon between them"
+        yield Problem(where="ciphers", what=f"Caddy has no cipher suite called {unknown[0]}", remedy=remedy)
     for group in plan.policy.groups:
         if group not in _GROUPS:
-            yield Problem(where="groups", what=f"Caddy has no key exchange group called {group}",
-                          remedy=f"Name some of {', '.join(_GROUPS)}")  # fmt: skip
+            remedy = f"Name some of {', '.join(_GROUPS)}"
+            yield Problem(where="groups", what=f"Caddy has no key exchange group called {group}", remedy=remedy)
     if not site.has_certificate and not plan.hosts:
-        yield Problem(where="hosts", what="no certificate is set, and no names for which Caddy could obtain one",
-                      remedy="Set TLS_HOSTS (--hosts example.org), or TLS_CERT and TLS_KEY", code="TLS205")  # fmt: skip
+        what = "no certificate is set, and no names for which Caddy could obtain one"
+        remedy = "Set TLS_HOSTS (--hosts example.org), or TLS_CERT and TLS_KEY"
+        yield Problem(where="hosts", what=what, remedy=remedy, code="TLS205")
     for names in (names for several, names in by_certificate(plan).items() if len(several) > 1):
-        yield Problem(where="sni", what=f"Caddy is told one certificate for {names[0]}, and several are set",
-                      remedy="Keep one of them, ECDSA")  # fmt: skip
+        what = f"Caddy is told one certificate for {names[0]}, and several are set"
+        yield Problem(where="sni", what=what, remedy="Keep one of them, ECDSA")
 
 
 def _head(plan: Plan, site: Site) -> str:
-    whose = (
-        "the certificate is that of the files named below"
-        if site.has_certificate
-        else "Caddy obtains and renews the certificate"
-    )
+    whose, renewed = "Caddy obtains and renews the certificate", []
+    if site.has_certificate:
+        whose = "the certificate is that of the files named below"
+        reload = "caddy reload --force --config /etc/caddy/Caddyfile"
+        renewed = [f"A renewed certificate is read by: certbot renew --deploy-hook '{reload}'"]
     return comment(
         f"Caddy in front of {site.app}: TLS ends here, and {whose}; the application is asked over HTTP.",
         *site.origin,
         "Save it as /etc/caddy/Caddyfile. Then:",
         "    caddy validate --config /etc/caddy/Caddyfile --adapter caddyfile && systemctl reload caddy",
-        *(["A renewed certificate is read by: certbot renew --deploy-hook "
-           "'caddy reload --force --config /etc/caddy/Caddyfile'"] if site.has_certificate else []),
+        *renewed,
         *serving.side(plan, site, "Caddy", proxy="caddy"),
-    )  # fmt: skip
+    )
 
 
 def _global(plan: Plan) -> str:
@@ -115,13 +116,13 @@ def _global(plan: Plan) -> str:
     ]
     if not plan.endpoint.is_wildcard:
         lines.append(f"default_bind {plan.endpoint.host}")
-    # Its own redirects know the port 443 only.
+    # Caddy's own redirects always lead to port 443.
     lines.append("auto_https disable_redirects")
     return "{\n" + _tabbed(lines) + "}\n"
 
 
 def _tabbed(lines: list[str]) -> str:
-    """A block as `caddy fmt` has it: each level is a tab."""
+    """A block indented by tabs, as `caddy fmt` writes it."""
     return block((re.sub(r"^(?: {4})+", lambda found: "\t" * (len(found[0]) // 4), one) for one in lines), indent="\t")
 
 
@@ -130,7 +131,7 @@ def _redirect(plan: Plan) -> str:
         return ""
     port = "" if plan.redirect_port == 80 else f":{plan.redirect_port}"
     names = dict.fromkeys((*server_names(plan), *plan.sni))
-    # Caddy has the host of an IPv6 URL without its brackets.
+    # Caddy's {host} lacks the brackets of an IPv6 address.
     hosts = {name: f"[{name}]" if ":" in name else "{host}" for name in names}
     parts = []
     for host in dict.fromkeys(hosts.values()):
@@ -147,15 +148,31 @@ def _host(name: str) -> str:
 
 def _site(plan: Plan, site: Site, names: tuple[str, ...], sources: IdentitySources) -> str:
     shown = ", ".join(f"https://{_host(name)}{origin_port(plan.endpoint.port)}" for name in names)
-    lines = [*_tls(plan, site, sources), "", "request_body {", "    # Larger uploads are answered 413.",
-             "    max_size 16MB", "}", ""]  # fmt: skip
+    lines = [
+        *_tls(plan, site, sources),
+        "",
+        "request_body {",
+        "    # Larger uploads are answered 413.",
+        "    max_size 16MB",
+        "}",
+        "",
+    ]
     if plan.hsts:
-        lines += ["# One header, whatever the application sends: it is set when the answer is written.", "header {",
-                  "    defer", f'    Strict-Transport-Security "max-age={plan.hsts}"', "}", ""]  # fmt: skip
-    lines += ["# In this order. X-Forwarded-For, -Proto and -Host are Caddy's own; what a client says is dropped.",
-              "route {"]  # fmt: skip
-    lines += [f"    request_header -{name}" for name in STRIPPED]
-    lines += ["    # X_Forwarded_For would be the same to the application.", "    request_header -*_*"]
+        lines += [
+            "# One header, whatever the application sends: it is set when the answer is written.",
+            "header {",
+            "    defer",
+            f'    Strict-Transport-Security "max-age={plan.hsts}"',
+            "}",
+            "",
+        ]
+    lines += [
+        "# In this order. X-Forwarded-For, -Proto and -Host are Caddy's own; what a client says is dropped.",
+        "route {",
+        *(f"    request_header -{name}" for name in STRIPPED),
+        "    # X_Forwarded_For would be the same to the application.",
+        "    request_header -*_*",
+    ]
     if plan.clients is not None:
         lines += [
             "    # The client's certificate, verified in the handshake (RFC 9440).",
@@ -163,23 +180,31 @@ def _site(plan: Plan, site: Site, names: tuple[str, ...], sources: IdentitySourc
             "    request_header @shown Client-Cert :{http.request.tls.client.certificate_der_base64}:",
         ]
     upstream = f"unix/{site.socket}" if site.is_unix else site.socket
-    lines += [f"    reverse_proxy {upstream} {{", f"        header_up X-Forwarded-Port {plan.endpoint.port}",
-              "        transport http {", "            dial_timeout 5s", "            response_header_timeout 60s",
-              f"            keepalive {serving.REUSE}s", "        }", "    }", "}"]  # fmt: skip
+    lines += [
+        f"    reverse_proxy {upstream} {{",
+        f"        header_up X-Forwarded-Port {plan.endpoint.port}",
+        "        transport http {",
+        "            dial_timeout 5s",
+        "            response_header_timeout 60s",
+        f"            keepalive {serving.REUSE}s",
+        "        }",
+        "    }",
+        "}",
+    ]
     return f"{shown} {{\n" + _tabbed(lines) + "}\n"
 
 
 def _tls(plan: Plan, site: Site, sources: IdentitySources) -> Iterator[str]:
     policy = plan.policy
     files = f" {caddy(path_of(sources.cert))} {caddy(key_path(sources))}" if site.has_certificate else ""
-    yield f"# Mozilla's {plan.profile} profile, guideline 6.0."
+    yield f"# {guideline(plan)}."
     yield f"tls{files} {{"
     newest = policy.max_version or "1.3"
-    # Both: one alone is the oldest, and TLS 1.3 the newest all the same.
+    # Both: with one alone, which is the oldest, TLS 1.3 stays the newest.
     yield f"    protocols tls{policy.min_version} tls{newest}"
     if policy.min_version == "1.2":
         yield f"    ciphers {' '.join(_SUITES[one] for one in policy.ciphers.split(':'))}"
-    yield f"    curves {' '.join(_GROUPS[one] for one in policy.groups or ('X25519', 'prime256v1', 'secp384r1'))}"
+    yield f"    curves {' '.join(_GROUPS[one] for one in policy.groups or GROUPS)}"
     if plan.clients is not None:
         mode = "require_and_verify" if plan.clients.mode == "required" else "verify_if_given"
         yield "    client_auth {"

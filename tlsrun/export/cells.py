@@ -1,4 +1,4 @@
-"""Which settings a target's file can say."""
+"""The cells of a target's MAPPING: which settings its file can express, and why not."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _ONE_PLACE = Unsupported("is told host and port (TLS_HOST, TLS_PORT)", accepts=(
 
 @dataclass(frozen=True)
 class LeftOut(Ours):
-    """The file says nothing of it, and need not: where it is given, a note in the file says whose affair it is.
+    """A setting that the file leaves out without harm; if it is given, a note in the file says who handles it.
 
     Arguments:
-        how: why it does not stand in the file, as a clause whose subject is the setting.
-        remedy: what to do.
-        accepts: values of which nothing need be said.
+        how: why it is left out, as a clause whose subject is the setting.
+        remedy: what to do instead.
+        accepts: values that need no note.
     """
 
     remedy: str = "Leave it out"
@@ -30,7 +30,7 @@ class LeftOut(Ours):
 _PASSWORD = Unsupported("is given no passwords: its keys are files that only root reads", accepts=(None,))
 _ACCOUNT = Unsupported("has its own account, set where it is started", accepts=(None,))
 
-#: Of every program that ends TLS by itself: what only our own TLS has, or what is the program's own affair.
+#: For every program that terminates TLS itself: what only our own TLS can do, and what the program handles.
 FOREIGN: Mapping[str, Cell] = {
     "context_hook": Unsupported("ends TLS itself, so no Python function can adapt it", accepts=(None,)),
     "key_password": _PASSWORD,
@@ -49,11 +49,11 @@ FOREIGN: Mapping[str, Cell] = {
 
 
 def cells(*parts: Mapping[str, Cell], **cannot: Cell) -> dict[str, Cell]:
-    """A cell for every setting: said in the file, where nothing else is given.
+    """A cell for every setting; by default the file expresses it.
 
     Arguments:
-        parts: cells of several settings; later ones win.
-        cannot: cells of single settings.
+        parts: cells for several settings; later ones win.
+        cannot: cells for single settings; they win over ``parts``.
     """
     made: dict[str, Cell] = {**dict.fromkeys(SPECS, _SAID), "bind": _ONE_PLACE}
     for part in (*parts, cannot):
@@ -62,28 +62,28 @@ def cells(*parts: Mapping[str, Cell], **cannot: Cell) -> dict[str, Cell]:
 
 
 def no_option(what: str, *accepts: object) -> Unsupported:
-    """It has no option for it.
+    """The program has no option for this setting.
 
     Arguments:
-        what: the rest of "has no …".
-        accepts: values that ask for nothing.
+        what: completes "has no …".
+        accepts: values that need no such option.
     """
     return Unsupported(f"has no {what}", accepts=accepts)
 
 
 def read_when_told(when: str) -> LeftOut:
-    """The setting ``reload`` of a program that does not watch files.
+    """The setting ``reload`` for a program that does not watch files.
 
     Arguments:
-        when: it reads certificates.
+        when: when it reads certificates.
     """
     return LeftOut(f"the program reads certificates {when} only", "Let certbot's deploy hook do that", accepts=(False,))
 
 
-#: Of a file that starts `tlsrun run`: it can say what that can, in its environment.
+#: For a file that starts `tlsrun run`, which takes every setting from its environment.
 OURS: Mapping[str, Cell] = dict.fromkeys(SPECS, Ours("in the environment of `tlsrun run`"))
 
-#: Of a file for a container that runs the image of the Dockerfile.
+#: For a container that runs the Dockerfile's image.
 _EVERY_ADDRESS = "place to listen but every address of its container"
 _OWN_ACCOUNT = no_option("account of this machine; the image has its own", None)
 CONTAINER: Mapping[str, Cell] = {
@@ -94,7 +94,7 @@ CONTAINER: Mapping[str, Cell] = {
     "group": _OWN_ACCOUNT,
 }
 
-#: What is about TLS and its port, where somebody else ends it.
+#: Settings that concern TLS and its port, for files of an application whose TLS ends elsewhere.
 OF_TLS = (
     "cert", "key", "key_password", "key_password_file", "key_password_command", "chain", "http", "profile",
     "min_version", "max_version", "ciphers", "groups", "context_hook", "reload", "sni", "sni_strict", "client_ca",

@@ -1,4 +1,4 @@
-"""A compose file: the image of the Dockerfile, its ports, and the folder of the certificate."""
+"""A compose file: the Dockerfile's image, its ports, and the certificate's folder as a volume."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ MAPPING = cells(
     ),
 )
 
-#: What certbot keeps: live/NAME holds links into archive, so that the whole folder must be mounted.
+#: certbot's folder. live/NAME has links into archive, so the whole folder must be mounted.
 _CERTBOT = PurePosixPath("/etc/letsencrypt")
 
-#: Docker's own default since 20.10; other engines are told.
+#: Docker's default since 20.10; other engines need it.
 LOW_PORTS_FREE = """\
     sysctls:
       # The account of the image may listen on ports below 1024.
@@ -40,17 +40,24 @@ def render(plan: Plan, site: Site) -> str:
     """A ``compose.yaml``."""
     cert, key = path_of(plan.sources.cert), key_path(plan.sources)
     said = serving.settings(
-        site, server=site.server, host="0.0.0.0", port=plan.endpoint.port, workers=plan.workers, cert=cert, key=key,  # noqa: S104
-        redirect_port=plan.redirect_port, **serving.clients(plan, site, *_files_of_clients(plan)),
-    )  # fmt: skip
+        site,
+        server=site.server,
+        host="0.0.0.0",  # noqa: S104 -- text of a file
+        port=plan.endpoint.port,
+        workers=plan.workers,
+        cert=cert,
+        key=key,
+        redirect_port=plan.redirect_port,
+        **serving.clients(plan, site, *_files_of_clients(plan)),
+    )
     files = [cert, key, *filter(None, _files_of_clients(plan))]
     folders = dict.fromkeys(_folder(file) for file in files)
     if plan.acme_webroot is not None:
         said["TLSRUN_ACME_WEBROOT"] = os.path.abspath(plan.acme_webroot)
         folders[PurePosixPath(said["TLSRUN_ACME_WEBROOT"])] = None
-    # The same inside: the redirect sends to the port that it knows.
+    # The same ports inside and outside: the redirect names the one that it knows.
     ports = [port for port in (plan.endpoint.port, plan.redirect_port) if port is not None]
-    # HTTP/3: docker publishes TCP alone where nothing else is said.
+    # For HTTP/3: Docker publishes TCP only, unless told otherwise.
     published = [f"{port}:{port}" for port in ports]
     published[1:1] = [f"{published[0]}/udp"] if plan.by_udp else []
     probe = [word.format(port=plan.endpoint.port) for word in PROBE]
@@ -59,10 +66,9 @@ def render(plan: Plan, site: Site) -> str:
         f"export dockerfile {quoted(site.app)} -o Dockerfile",
         *site.origin,
         f"    docker compose {_told(site)}up --build --detach",
-        f"The account {ACCOUNT} of the image must be able to read the key: chgrp {ACCOUNT} and chmod g+r, for the "
-        "key and, "
-        "with g+x, for its folders. A renewed certificate is served within seconds: whole folders are mounted, since a "
-        "single file would stay the old one.",
+        f"The account {ACCOUNT} of the image must be able to read the key: chgrp {ACCOUNT} and chmod g+r, for the key "
+        "and, with g+x, for its folders. A renewed certificate is served within seconds: whole folders are mounted, "
+        "since a single file would stay the old one.",
     )
     environment = "".join(f"      {name}: {compose(value)}\n" for name, value in said.items())
     listed = "".join(f"      - {json.dumps(one)}\n" for one in published)
@@ -97,13 +103,13 @@ services:
 
 
 def _told(site: Site) -> str:
-    """The option that names the file, where compose would not find it by itself."""
+    """``-f FILE``, unless compose finds the file by its name."""
     found = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
     return "" if site.file(found[0]) in found else f"-f {quoted(site.written)} "
 
 
 def _files_of_clients(plan: Plan) -> tuple[str, str]:
-    """The files of authorities and of revocation lists; empty for what is no file."""
+    """The paths of the client CA and the revocation lists; empty for what is not a file."""
     sources = (plan.clients.ca, plan.clients.crl) if plan.clients else (None, None)
     ca, crl = (path_of(source) if source is not None and source.path is not None else "" for source in sources)
     return ca, crl

@@ -1,4 +1,4 @@
-"""A Dockerfile: an image that serves the application over HTTPS with the certificate that it finds mounted."""
+"""A Dockerfile: an image that serves the application over HTTPS with a mounted certificate."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 
 from tlsrun.deciding.plan import Plan
 from tlsrun.export import serving
-from tlsrun.export.cells import OURS, LeftOut, cells, no_option
+from tlsrun.export.cells import CONTAINER, OURS, LeftOut, cells, no_option
 from tlsrun.export.material import quoted
 from tlsrun.export.quoting import docker
 from tlsrun.export.site import Site
@@ -16,10 +16,8 @@ TITLE = "A Dockerfile"
 DEFAULTS = {"host": "0.0.0.0", "port": 8443}  # noqa: S104 -- text of a file
 _MOUNTED = LeftOut("the image finds it in the folder that is mounted, under the name that the comment on top says")
 MAPPING = cells(
-    OURS,
-    bind=no_option("place to listen but every address of its container", ()),
-    user=no_option("account of this machine; it makes its own", None),
-    group=no_option("account of this machine; it makes its own", None),
+    CONTAINER,
+    host=OURS["host"],
     cert=_MOUNTED,
     key=_MOUNTED,
     **dict.fromkeys(
@@ -29,15 +27,13 @@ MAPPING = cells(
 )
 NEEDS_CERTIFICATE: frozenset[str] = frozenset()
 
-#: Where certificate and key are mounted, under the names that a Kubernetes secret has.
+#: Where certificate and key are mounted, with the file names of a Kubernetes TLS secret.
 MOUNTED = "/etc/tls"
-#: The account inside, as a number: Kubernetes can then see that it is not root.
+#: The account in the image, as a number: Kubernetes can then verify that it is not root (runAsNonRoot).
 ACCOUNT = 10001
 
-#: Whether the port answers; it shakes no hands, so that it needs no certificate's name.
-PROBE = (
-    "python", "-c", "import socket; socket.create_connection(('127.0.0.1', {port}), 3)",
-)  # fmt: skip
+#: Checks that the port is open. Without a TLS handshake it does not depend on the certificate's names.
+PROBE = ("python", "-c", "import socket; socket.create_connection(('127.0.0.1', {port}), 3)")
 
 
 def _held(plan: Plan) -> str:
@@ -47,15 +43,15 @@ def _held(plan: Plan) -> str:
 
 
 def _told(site: Site) -> str:
-    """The option that names the file, where Docker would not find it by itself."""
+    """``-f FILE``, unless Docker finds the file by its name."""
     return "" if site.file("Dockerfile") == "Dockerfile" else f"-f {quoted(site.written)} "
 
 
 def _published(plan: Plan) -> str:
-    """With a redirect the port outside is the port inside: that is where it sends to."""
+    """The options ``-p``. With a redirect the ports outside and inside are the same: it names the one inside."""
     ports = ["443" if plan.redirect_port is None else str(plan.endpoint.port)]
     ports[0] += f":{plan.endpoint.port}"
-    if plan.by_udp:  # for HTTP/3; nothing said is TCP
+    if plan.by_udp:  # for HTTP/3; the default is TCP
         ports.append(f"{ports[0]}/udp")
     if plan.redirect_port is not None:
         ports.insert(0, f"{plan.redirect_port}:{plan.redirect_port}")
@@ -65,10 +61,15 @@ def _published(plan: Plan) -> str:
 def render(plan: Plan, site: Site) -> str:
     """A ``Dockerfile``."""
     said = serving.settings(
-        site, server=site.server, host=plan.endpoint.host, port=plan.endpoint.port, workers=plan.workers,
-        cert=f"{MOUNTED}/tls.crt", key=f"{MOUNTED}/tls.key",
+        site,
+        server=site.server,
+        host=plan.endpoint.host,
+        port=plan.endpoint.port,
+        workers=plan.workers,
+        cert=f"{MOUNTED}/tls.crt",
+        key=f"{MOUNTED}/tls.key",
         **serving.clients(plan, site, f"{MOUNTED}/clients-ca.pem", f"{MOUNTED}/clients-crl.pem"),
-    )  # fmt: skip
+    )
     head = comment(
         f"{site.app} over HTTPS, under {site.server}. Requirements are those of requirements.txt.",
         *site.origin,

@@ -1,4 +1,4 @@
-"""What somebody gave, as text for a file; and what no text, or no text of such a file, can say."""
+"""The settings that were given, as text for a file, and those that such a file cannot hold as text."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from tlsrun.settings.as_text import as_text
 from tlsrun.settings.layers import Resolution
 from tlsrun.settings.table import SPECS, flag
 
-#: The layers that whoever starts the file's program does not have.
+#: The layers that do not reach the program that the file starts.
 _HERE = ("command line", "environment")
 
 
 def given(resolution: Resolution) -> dict[str, str]:
-    """All settings that somebody gave, but for secrets: what an environment has to hold for the same settings.
+    """All settings that were given, except secrets, as values of environment variables.
 
-    One that no text can say is empty.
+    A value that cannot be written as text is empty.
     """
     return {
         name: as_text(name, getattr(resolution.settings, name)) or ""
@@ -28,18 +28,18 @@ def given(resolution: Resolution) -> dict[str, str]:
 
 
 def given_here(resolution: Resolution) -> dict[str, str]:
-    """What the command line and the environment give: the application's own configuration has the rest."""
+    """The settings from the command line and the environment; the rest is in the application's own configuration."""
     return {name: text for name, text in given(resolution).items() if resolution.origins[name].layer in _HERE}
 
 
 def unwritable(
     target: str, title: str, site: Site, said: Mapping[str, str], resolution: Resolution
 ) -> Iterator[Problem]:
-    """What cannot stand in a file for ``target``.
+    """Values that a file for ``target`` cannot hold.
 
     Arguments:
-        title: the program, as people write it.
-        said: the settings that are to stand there, as `given` has them.
+        title: the program's name in prose.
+        said: the settings to be written, as returned by `given`.
     """
     if not holds(target, site.app):
         yield Problem(where=site.app, what=f"cannot be written down for {title}", remedy="Choose another name")

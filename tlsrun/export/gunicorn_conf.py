@@ -1,4 +1,4 @@
-"""gunicorn by its own command: a gunicorn.conf.py that ends TLS with one context for all connections."""
+"""gunicorn by its own command: a gunicorn.conf.py that serves all connections from one SSL context."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tlsrun.export import serving
 from tlsrun.export.cells import FOREIGN, cells, no_option, read_when_told
 from tlsrun.export.material import key_path, path_of, quoted
 from tlsrun.export.site import THREADS, Site, sockets
-from tlsrun.export.text import comment
+from tlsrun.export.text import comment, guideline
 from tlsrun.servers.stock import ENTRY
 from tlsrun.settings.mapping import Ours, Unsupported
 
@@ -41,7 +41,7 @@ keyfile = {key!r}
 
 
 def {made}(*pairs):
-    """Mozilla's {profile} profile, guideline 6.0."""
+    """{guideline}."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv{minimum}
 {maximum}    context.set_ciphers({ciphers!r})
@@ -63,7 +63,7 @@ def ssl_context(config, default_ssl_context_factory):
 '''
 
 
-#: Where there are revocation lists.
+#: With revocation lists.
 _LOOKED_UP = """
 def _context(*pairs):
     # Clients are looked up in the list of who signed them, which must be there, and authorities in those that are. The
@@ -129,23 +129,21 @@ def _settings(plan: Plan, site: Site) -> list[str]:
 
 def _tls(plan: Plan) -> str:
     policy = plan.policy
+    newest = policy.max_version and policy.max_version.replace(".", "_")
     clients = looked_up = ""
     if plan.clients is not None:
         mode = "CERT_REQUIRED" if plan.clients.mode == "required" else "CERT_OPTIONAL"
         clients = f"    context.load_verify_locations({path_of(plan.clients.ca)!r})\n"
         clients += f"    context.verify_mode = ssl.{mode}\n"
     if plan.clients is not None and plan.clients.crl is not None:
-        clients, looked_up = "", _LOOKED_UP.format(
-            ca=path_of(plan.clients.ca), crl=path_of(plan.clients.crl), mode=plan.clients.mode
-        )  # fmt: skip
+        ca, crl = path_of(plan.clients.ca), path_of(plan.clients.crl)
+        clients, looked_up = "", _LOOKED_UP.format(ca=ca, crl=crl, mode=plan.clients.mode)
     return _CONTEXT.format(
         cert=path_of(plan.sources.cert),
         key=key_path(plan.sources),
-        profile=plan.profile,
+        guideline=guideline(plan),
         minimum=policy.min_version.replace(".", "_"),
-        maximum=f"    context.maximum_version = ssl.TLSVersion.TLSv{policy.max_version.replace('.', '_')}\n"
-        if policy.max_version
-        else "",
+        maximum=f"    context.maximum_version = ssl.TLSVersion.TLSv{newest}\n" if newest else "",
         ciphers=policy.ciphers,
         clients=clients,
         made="_made" if looked_up else "_context",

@@ -1,4 +1,4 @@
-"""HAProxy: TLS ends there, or is passed through to several machines with the PROXY protocol."""
+"""HAProxy: it terminates TLS, or passes it through to several machines with the PROXY protocol."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tlsrun.export.headers import STRIPPED
 from tlsrun.export.material import key_path, path_of, quoted
 from tlsrun.export.quoting import haproxy
 from tlsrun.export.site import Site, addresses, by_certificate, origin_port
-from tlsrun.export.text import block, comment, duration
+from tlsrun.export.text import block, comment, duration, guideline
 from tlsrun.settings.mapping import Ours, Unsupported
 
 TITLE = "HAProxy"
@@ -29,29 +29,20 @@ MAPPING = cells(
     ),
     acme_webroot=no_option("files to serve; let certbot answer itself (--standalone --http-01-port)", None),
 )
-_UNSEEN = Unsupported("does not see what it passes through; set it on the machines behind it, where TLS ends",
-                      accepts=(None, "none", 0))  # fmt: skip
+_UNSEEN = Unsupported(
+    "does not see what it passes through; set it on the machines behind it, where TLS ends", accepts=(None, "none", 0)
+)
 _ELSEWHERE = LeftOut("HAProxy does not see what it passes through", "Set it on the machines behind it, where TLS ends")
-#: Where TLS is passed through, it has these parts alone: the port, the deadline, the redirect, the PROXY protocol.
+_OF_THE_MACHINES = (
+    *OF_TLS, "workers", "threads", "hosts", "proxy", "redirect_exempt", "proxy_drops_underscores", "user", "group",
+    "server_options",
+)  # fmt: skip
+#: If TLS is passed through, the file has only the port, the deadline, the redirect and the PROXY protocol.
 BY_FORM = {
     "tls": {
-        **dict.fromkeys(
-            (
-                *OF_TLS,
-                "workers",
-                "threads",
-                "hosts",
-                "proxy",
-                "redirect_exempt",
-                "proxy_drops_underscores",
-                "user",
-                "group",
-                "server_options",
-            ),
-            _ELSEWHERE,
-        ),
+        **dict.fromkeys(_OF_THE_MACHINES, _ELSEWHERE),
         **dict.fromkeys(("handshake_timeout", "redirect_port", "proxy_protocol"), Ours("in the file")),
-        # What somebody would rely on.
+        # These must not be ignored: security depends on them.
         **dict.fromkeys(("client_ca", "client_auth", "client_crl", "sni", "hsts"), _UNSEEN),
     }
 }
@@ -60,7 +51,7 @@ HTTP = ("2", "1.1")
 NEEDS_CERTIFICATE = frozenset(("http",))
 
 _GROUPS = "X25519:P-256:P-384"
-#: X509_V_ERR_UNABLE_TO_GET_CRL, by its number, which HAProxy before 2.8 wants.
+#: X509_V_ERR_UNABLE_TO_GET_CRL, as a number: HAProxy before 2.8 does not take the name.
 _NO_LIST = 3
 
 
@@ -110,7 +101,7 @@ def _head_through(plan: Plan, site: Site) -> str:
 
 
 def _files(plan: Plan, site: Site) -> Iterator[tuple[str, IdentitySources]]:
-    """HAProxy's own files, the default certificate's first, and what each is made of."""
+    """HAProxy's certificate files, the default first, and the files from which each is made."""
     yield f"{site.certificates}/{site.name}.pem", plan.sources
     for several, names in by_certificate(plan).items():
         for number, one in enumerate(several):
@@ -119,8 +110,8 @@ def _files(plan: Plan, site: Site) -> Iterator[tuple[str, IdentitySources]]:
 
 
 def _global(plan: Plan) -> str:
-    lines = ["log stdout format raw local0 info", "maxconn 4000", "# Buffers that hold a head with a large cookie.",
-             "tune.bufsize 32768"]  # fmt: skip
+    lines = ["log stdout format raw local0 info", "maxconn 4000"]
+    lines += ["# Buffers that hold a head with a large cookie.", "tune.bufsize 32768"]
     return "global\n" + block(lines)
 
 
@@ -139,8 +130,8 @@ def _defaults(mode: str) -> str:
 
 
 def _bind(plan: Plan, port: int, words: str = "") -> list[str]:
-    return [f"bind {address.strip('[]')}:{port}{' v6only' if ':' in address else ''}{words}"
-            for address in addresses(plan)]  # fmt: skip
+    places = [f"{address.strip('[]')}:{port}{' v6only' if ':' in address else ''}" for address in addresses(plan)]
+    return [f"bind {place}{words}" for place in places]
 
 
 def _redirect(plan: Plan) -> str:
@@ -186,20 +177,16 @@ def _ending(plan: Plan, site: Site) -> Iterator[str]:
             f"{{ ssl_c_verify 0{f' {_NO_LIST}' if plan.clients.crl else ''} }}",
         ]
     if plan.hsts:
-        frontend += ["", "# One header, whatever the application sends.",
-                     f'http-response set-header Strict-Transport-Security "max-age={plan.hsts}"']  # fmt: skip
+        header = f'http-response set-header Strict-Transport-Security "max-age={plan.hsts}"'
+        frontend += ["", "# One header, whatever the application sends.", header]
     frontend += ["", f"default_backend {site.name}"]
     yield "frontend https\n" + block(frontend)
     address = f"unix@{site.socket}" if site.is_unix else site.socket
-    yield f"backend {site.name}\n" + block(
-        [
-            f"server {site.name} {address} check pool-purge-delay {serving.REUSE}s",
-        ]
-    )
+    yield f"backend {site.name}\n" + block([f"server {site.name} {address} check pool-purge-delay {serving.REUSE}s"])
 
 
 def _proxy_protocol_peers(site: Site) -> Iterator[str]:
-    """Who speaks the PROXY protocol before TLS; a connection of theirs that does not begin so is closed."""
+    """The senders of the PROXY protocol; their connections are closed if they do not begin with its header."""
     if site.proxy_protocol_peers:
         yield f"tcp-request connection expect-proxy layer4 if {{ src {' '.join(site.proxy_protocol_peers)} }}"
 
@@ -221,9 +208,8 @@ def _policy(plan: Plan, site: Site) -> Iterator[str]:
         words.append(f"ca-file {haproxy(path_of(plan.clients.ca))} verify {plan.clients.mode}")
         if plan.clients.crl is not None:
             words.append(f"crl-file {haproxy(path_of(plan.clients.crl))} ca-ignore-err {_NO_LIST}")
-    if plan.clients is not None and plan.clients.crl is not None:
-        yield f"# {_NO_LIST}: of an authority there need be no list. The one that signs the clients must have one."
-    yield f"# Mozilla's {plan.profile} profile, guideline 6.0."
+            yield f"# {_NO_LIST}: of an authority there need be no list. The one that signs the clients must have one."
+    yield f"# {guideline(plan)}."
     if not policy.groups:
         yield "# With OpenSSL 3.5 and later, put X25519MLKEM768 in front of the curves."
     yield from _bind(plan, plan.endpoint.port, " ssl " + " ".join(words))

@@ -1,12 +1,12 @@
-"""The headers by which a front tells who the client is: those that it sets, and those that nobody may have set."""
+"""The headers by which a proxy reports the client: those that it sets, and those that it never passes on."""
 
 from __future__ import annotations
 
-#: Set by every front, never appended to.
+#: Set by every proxy, never appended to.
 SET = ("X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Port")
 
-#: Never passed on from a client: a framework, a server or a later version of the application might believe them.
-#: Client-Cert and Client-Cert-Chain are of RFC 9440, SSL-Client-* of nginx, X-Forwarded-Client-Cert is Envoy's.
+#: Never passed on from a client: a framework, a server or a later version of the application might trust them.
+#: Client-Cert and Client-Cert-Chain are from RFC 9440; SSL-Client-* are nginx's, X-Forwarded-Client-Cert is Envoy's.
 STRIPPED = (
     "Forwarded", "X-Forwarded-SSL", "X-Forwarded-Protocol", "X-Forwarded-Prefix", "X-Real-IP",
     "Client-Cert", "Client-Cert-Chain", "SSL-Client-Cert", "SSL-Client-Verify",

@@ -1,4 +1,4 @@
-"""Hypercorn by its own command: a hypercorn.toml that ends TLS there."""
+"""Hypercorn by its own command: a hypercorn.toml in which Hypercorn terminates TLS."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from tlsrun.export.cells import FOREIGN, cells, no_option, read_when_told
 from tlsrun.export.material import key_path, path_of, quoted
 from tlsrun.export.quoting import toml
 from tlsrun.export.site import Site, sockets
-from tlsrun.export.text import command, comment
+from tlsrun.export.text import command, comment, guideline
 from tlsrun.servers.hypercorn.mapping import BY_QUIC
 from tlsrun.settings.mapping import Ours, Unsupported
 from tlsrun.settings.table import environment_variable
 
 TITLE = "Hypercorn's own command"
-#: HTTP/3 only when it is asked for: with it Hypercorn up to 0.18 spends the whole graceful_timeout at each stop.
+#: HTTP/3 on request only: with it Hypercorn (seen in 0.18) spends the whole graceful_timeout at each stop.
 DEFAULTS = {"host": "::", "port": 443, "http": ("2", "1.1")}
 _ONLY_HTTPS = no_option("redirect from plain HTTP; put one in front", None, ())
-#: Its options of these names are of Unix sockets (hypercorn.config.Config, up to 0.18).
+#: Its options `user` and `group` set the owner of Unix sockets (hypercorn.config.Config, as of 0.18).
 _ACCOUNT = Unsupported(
     "becomes nobody else; start it as the account that it is to be (User= in a unit)", accepts=(None,)
 )
@@ -43,36 +43,39 @@ MAPPING = cells(
     group=_ACCOUNT,
 )
 RUNS = {"": "hypercorn"}
-#: What `tlsrun run` is asked of HTTP/3, and what that mends of it.
+#: The limits of HTTP/3 under `tlsrun run`, and those that only `tlsrun run` removes.
 HTTP_LIMITS = {
     "3": {
         **BY_QUIC,
-        "workers": Unsupported("has one UDP socket for all workers, and loses connections to the wrong one",
-                               accepts=(1,)),
-        "trusted_proxies": Unsupported("announces HTTP/3 to everybody (Alt-Svc), and a proxy tells that its clients",
-                                       accepts=((),)),
+        "workers": Unsupported(
+            "has one UDP socket for all workers, and loses connections to the wrong one", accepts=(1,)
+        ),
+        "trusted_proxies": Unsupported(
+            "announces HTTP/3 to everybody (Alt-Svc), and a proxy tells that its clients", accepts=((),)
+        ),
         "handshake_timeout": Unsupported("has no deadline for handshakes", accepts=(10.0,)),
     }
-}  # fmt: skip
+}
 
 _ENTRY = "tlsrun.entry:asgi"
 
 
 def render(plan: Plan, site: Site) -> str:
     """A ``hypercorn.toml``."""
+    words = [f"{site.environment}/bin/hypercorn", "-c", site.file("hypercorn.toml"), f"asgi:{_ENTRY}"]
+    threads = [f"{environment_variable('threads')}={plan.threads}"] if plan.threads else []
     head = comment(
         f"Hypercorn serving {site.app} over HTTPS, by Hypercorn's own command.",
         *site.origin,
         f"    cd {quoted(str(site.folder))}\n"
-        + command([f"{site.environment}/bin/hypercorn", "-c", site.file("hypercorn.toml"), f"asgi:{_ENTRY}"],
-                  [*serving.variables(plan, site, carried=True), *_threads(plan)]),
+        + command(words, [*serving.variables(plan, site, carried=True), *threads]),
         f"By {_ENTRY}, which is an ASGI application around the WSGI one, what Hypercorn's own WSGI adapter does wrong "
         "up to version 0.18 is put right: 500 for answers without a body (HEAD, 204, 304), cookies joined by commas, "
         "bodies held whole in memory.",
         "A renewed certificate is read at a restart. What `tlsrun run --server hypercorn` does besides, and this file "
         "cannot: the application is told of the TLS connection, sessions resume in every worker, an answer that breaks "
         "off does not look complete, slow and hostile clients are bounded.",
-    )  # fmt: skip
+    )
     values: dict[str, Any] = {
         "bind": [f"{address}:{plan.endpoint.port}" for address in sockets(plan)],
         "workers": plan.workers,
@@ -87,7 +90,7 @@ def render(plan: Plan, site: Site) -> str:
     }
     if "3" in plan.http:
         values["quic_bind"] = values["bind"]
-    lines = [f"# Mozilla's {plan.profile} profile, guideline 6.0."] + [_line(*one) for one in values.items()]
+    lines = [f"# {guideline(plan)}.", *(_line(*one) for one in values.items())]
     if plan.clients is not None:
         lines += [
             "# Clients show certificates that this authority has signed; 1 is ssl.CERT_OPTIONAL, 2 ssl.CERT_REQUIRED.",
@@ -97,10 +100,5 @@ def render(plan: Plan, site: Site) -> str:
     return head + "\n" + "\n".join(lines) + "\n"
 
 
-def _threads(plan: Plan) -> list[str]:
-    return [f"{environment_variable('threads')}={plan.threads}"] if plan.threads else []
-
-
 def _line(name: str, value: Any) -> str:
-    """TOML's strings, numbers, booleans and lists of strings are those of JSON."""
     return f"{name} = {toml(value)}"

@@ -1,4 +1,4 @@
-"""Kubernetes: a deployment that ends TLS itself, with a certificate that cert-manager obtains and renews."""
+"""Kubernetes: a deployment whose pods terminate TLS, with a certificate that cert-manager obtains and renews."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ from tlsrun.export.text import after_options, comment
 
 TITLE = "A Kubernetes manifest"
 DEFAULTS = {"host": "0.0.0.0", "port": 443}  # noqa: S104 -- text of a file
+_FILES = (
+    "cert", "key", "chain", "key_password", "key_password_file", "key_password_command", "sni", "acme_webroot",
+    "client_crl",
+)  # fmt: skip
 MAPPING = cells(
     CONTAINER,
-    {name: no_option("files of this machine: cert-manager makes certificate and key", None, ()) for name in (
-        "cert", "key", "chain", "key_password", "key_password_file", "key_password_command", "sni", "acme_webroot",
-        "client_crl",
-    )},
-)  # fmt: skip
+    dict.fromkeys(_FILES, no_option("files of this machine: cert-manager makes certificate and key", None, ())),
+)
 NEEDS_CERTIFICATE: frozenset[str] = frozenset()
 
 _CLIENTS = "/etc/tls-clients"
-#: Inside the port is the Service's: the redirect sends to the port that it knows.
+#: The pods listen on the Service's ports: the redirect names the port that it knows.
 _LOW_PORTS_FREE = """\
         # The account of the image may listen on ports below 1024; a safe sysctl since Kubernetes 1.22.
         sysctls:
@@ -33,10 +34,10 @@ _LOW_PORTS_FREE = """\
 
 
 def render(plan: Plan, site: Site) -> str:
-    """A file of several objects, for ``kubectl apply``.
+    """A manifest of several objects, for ``kubectl apply``.
 
     Raises:
-        ConfigurationError: there are no names to obtain a certificate for.
+        ConfigurationError: no host names are set, or the site's name cannot be a Service's.
     """
     if not site.name[0].isalpha():
         what = "is no name for a Service, which begins with a letter (RFC 1035)"
@@ -55,12 +56,11 @@ def render(plan: Plan, site: Site) -> str:
 def _head(plan: Plan, site: Site) -> str:
     paragraphs = [
         f"{site.app} on Kubernetes: a Service passes TLS through to {site.server} in the pods, which end it; "
-        "cert-manager "
-        "obtains the certificate and renews it in the secret, and the pods serve a renewed one without a restart.",
+        "cert-manager obtains the certificate and renews it in the secret, and the pods serve a renewed one without a "
+        "restart.",
         *site.origin,
         f"The image is that of the Dockerfile: tlsrun export dockerfile {quoted(site.app)} -o Dockerfile. Put its name "
-        "in place of "
-        f"registry.example/{site.name}:1, and that of your ClusterIssuer in place of letsencrypt. Then:",
+        f"in place of registry.example/{site.name}:1, and that of your ClusterIssuer in place of letsencrypt. Then:",
         f"    kubectl apply -f {quoted(site.file('FILE'))}",
     ]
     if plan.by_udp:
@@ -78,10 +78,17 @@ def _head(plan: Plan, site: Site) -> str:
 
 def _deployment(plan: Plan, site: Site) -> str:
     said = serving.settings(
-        site, server=site.server, host="0.0.0.0", port=plan.endpoint.port, workers=plan.workers,  # noqa: S104 -- text of a file
-        cert=f"{MOUNTED}/tls.crt", key=f"{MOUNTED}/tls.key", redirect_port=plan.redirect_port,
-        hosts=",".join(plan.hosts), **serving.clients(plan, site, f"{_CLIENTS}/ca.pem", ""),
-    )  # fmt: skip
+        site,
+        server=site.server,
+        host="0.0.0.0",  # noqa: S104 -- text of a file
+        port=plan.endpoint.port,
+        workers=plan.workers,
+        cert=f"{MOUNTED}/tls.crt",
+        key=f"{MOUNTED}/tls.key",
+        redirect_port=plan.redirect_port,
+        hosts=",".join(plan.hosts),
+        **serving.clients(plan, site, f"{_CLIENTS}/ca.pem", ""),
+    )
     variables = "".join(
         f"            - name: {name}\n              value: {kubernetes(value)}\n" for name, value in said.items()
     )

@@ -1,7 +1,7 @@
-"""Whether the files of a certificate are such as another program reads them; the room reads here and in `versions`.
+"""Whether another program can use the certificate's files as they are.
 
-Our own servers mend what they are given: DER, PKCS #12, text, a chain in the wrong order. A configuration file of
-somebody else's names the files as they are.
+Our own servers convert DER, PKCS #12 and inline text and sort a chain; another program's configuration names the files
+as they are. Only this module and `versions` read anything; the rest of the package is pure.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ def unfit(plan: Plan, title: str, *, mended: bool) -> Iterator[Problem]:
     """Why ``title`` cannot use the files of the plan's certificates.
 
     Arguments:
-        title: the program, as people write it.
-        mended: whether our own servers read them, which take every form; files they must be all the same.
+        title: the program's name in prose.
+        mended: whether our own servers read them, which accept every format; they must still be files.
     """
     if mended:
         yield from (_no_file(source, title) for source in plan.sources.places if source.path is None)
@@ -65,7 +65,7 @@ def _unfit(sources: IdentitySources, identity: Identity, title: str) -> Iterator
 
 
 def _holds_chain(cert: Source, identity: Identity) -> bool:
-    """Whether the file holds the leaf and its issuers, in order."""
+    """Whether the file contains the leaf followed by its issuers."""
     try:
         held = load_pem_x509_certificates(read_source(cert))
     except ValueError:
@@ -74,20 +74,20 @@ def _holds_chain(cert: Source, identity: Identity) -> bool:
 
 
 def _no_file(source: Source, title: str) -> Problem:
-    return Problem(where=source.given_by, what=f"is the text itself, and {title} reads a file",
-                   remedy="Write it to a file, and name that")  # fmt: skip
+    what = f"is the text itself, and {title} reads a file"
+    return Problem(where=source.given_by, what=what, remedy="Write it to a file, and name that")
 
 
 def path_of(source: Source) -> str:
-    """The absolute path of a file that `unfit` has found fit."""
+    """The absolute path of a source that `unfit` did not object to."""
     return os.path.abspath(str(source.path))
 
 
 def key_path(sources: IdentitySources) -> str:
-    """The file of the private key, which may be that of the certificate."""
+    """The path of the private key, which may be in the certificate's file."""
     return path_of(sources.key or sources.cert)
 
 
 def quoted(path: str) -> str:
-    """A path for a shell."""
+    """A path, quoted for a shell."""
     return shlex.quote(path)

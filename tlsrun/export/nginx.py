@@ -1,4 +1,4 @@
-"""nginx: TLS ends there; requests go to the application over the uwsgi protocol, or over HTTP."""
+"""nginx: it terminates TLS and passes requests to the application over HTTP or the uwsgi protocol."""
 
 from __future__ import annotations
 
@@ -14,16 +14,13 @@ from tlsrun.export.lists import EVERY_LIST
 from tlsrun.export.material import key_path, path_of
 from tlsrun.export.quoting import nginx
 from tlsrun.export.site import Site, addresses, by_certificate, origin_port, server_names
-from tlsrun.export.text import block, comment, duration
+from tlsrun.export.text import GROUPS, block, comment, duration, guideline
 
 TITLE = "nginx"
 FORMS = {"http": "HTTP, to gunicorn or Granian", "uwsgi": "uWSGI's own protocol"}
 MAPPING = cells(FOREIGN, reload=read_when_told("at the start and at `nginx -s reload`"))
 RUNS = {"uwsgi": "uwsgi"}
 HTTP = ("2", "1.1")
-
-#: Mozilla's groups that every OpenSSL has had since 1.1; X25519MLKEM768 takes 3.5, and an unknown one is an error.
-_GROUPS = "X25519:prime256v1:secp384r1"
 
 
 def render(plan: Plan, site: Site) -> str:
@@ -58,7 +55,7 @@ def _http_level(plan: Plan, site: Site) -> str:
 
 
 def _word(site: Site) -> str:
-    """The name as part of a variable's name."""
+    """The site's name, made fit for a variable's name."""
     return "".join(letter if letter.isalnum() else "_" for letter in site.name)
 
 
@@ -96,7 +93,7 @@ def _default(plan: Plan, site: Site) -> str:
 
 
 def _http2(plan: Plan, site: Site) -> Iterator[str]:
-    """HTTP/2 beside `listen`. nginx 1.25.1 and later warn of the older form; before, only that one was known."""
+    """The directive for HTTP/2, which nginx 1.25.1 introduced; before, it was a parameter of `listen`."""
     if "2" in plan.http and _newer(site):
         yield "http2 on;"
     elif "2" in plan.http:
@@ -108,7 +105,7 @@ def _newer(site: Site) -> bool:
 
 
 def _words(plan: Plan, site: Site) -> list[str]:
-    """What stands behind the port."""
+    """The parameters of `listen` after the port."""
     older = "2" in plan.http and not _newer(site)
     return ["ssl", *(["http2"] if older else []), *(["proxy_protocol"] if site.proxy_protocol_peers else [])]
 
@@ -124,26 +121,26 @@ def _https(plan: Plan, site: Site, names: tuple[str, ...], identities: list[Iden
     lines += _clients(plan)
     lines += _limits(plan)
     if plan.hsts:
-        lines += ["# One header, whatever the application sends.",
-                  f'add_header Strict-Transport-Security "max-age={plan.hsts}" always;', ""]  # fmt: skip
+        header = f'add_header Strict-Transport-Security "max-age={plan.hsts}" always;'
+        lines += ["# One header, whatever the application sends.", header, ""]
     if site.proxy_protocol_peers:
-        lines += ["# The client's address, from the PROXY protocol of these machines.",
-                  *(f"set_real_ip_from {one};" for one in site.proxy_protocol_peers),
-                  "real_ip_header proxy_protocol;", ""]  # fmt: skip
+        lines.append("# The client's address, from the PROXY protocol of these machines.")
+        lines += [f"set_real_ip_from {one};" for one in site.proxy_protocol_peers]
+        lines += ["real_ip_header proxy_protocol;", ""]
     lines += ["location / {", *(f"    {line}".rstrip() for line in _pass(plan, site)), "}"]
     return "server {\n" + block(lines) + "}\n"
 
 
 def _policy(plan: Plan) -> Iterator[str]:
     policy = plan.policy
-    yield f"# Mozilla's {plan.profile} profile, guideline 6.0."
+    yield f"# {guideline(plan)}."
     yield f"ssl_protocols {' '.join(f'TLSv{version}' for version in policy.versions)};"
     if "1.2" in policy.versions:
         yield f"ssl_ciphers {policy.ciphers};"
     yield "ssl_prefer_server_ciphers off;"
     if not policy.groups:
         yield "# With OpenSSL 3.5 and later, put X25519MLKEM768 in front."
-    yield f"ssl_ecdh_curve {':'.join(policy.groups) or _GROUPS};"
+    yield f"ssl_ecdh_curve {':'.join(policy.groups or GROUPS)};"
     yield "ssl_session_cache shared:TLS:10m;"
     yield "ssl_session_timeout 1d;"
     yield "ssl_session_tickets off;"
@@ -173,33 +170,42 @@ def _limits(plan: Plan) -> Iterator[str]:
     yield ""
 
 
-def _pass(plan: Plan, site: Site) -> Iterator[str]:
-    yield from _uwsgi(plan, site) if site.form == "uwsgi" else _http(plan, site)
-
-
-#: Of `tlsrun.wsgi.events`.
+#: See `tlsrun.wsgi.events`.
 _EVENTS = (
     "# Answers are buffered, but for those with X-Accel-Buffering: no. tlsrun says so of server-sent events",
     "# (text/event-stream); another stream that is not to be held back says it itself.",
 )
 
 
-def _uwsgi(plan: Plan, site: Site) -> Iterator[str]:
-    yield f"uwsgi_pass {site.name};"
-    yield "uwsgi_read_timeout 60s;"
-    yield "uwsgi_buffers 16 16k;"
-    yield "uwsgi_buffer_size 16k;"
+def _pass(plan: Plan, site: Site) -> Iterator[str]:
+    """The directives of ngx_http_uwsgi_module, or of ngx_http_proxy_module."""
+    if site.form == "uwsgi":
+        module = "uwsgi"
+        yield f"uwsgi_pass {site.name};"
+    else:
+        module = "proxy"
+        yield f"proxy_pass http://{site.name};"
+        yield "proxy_http_version 1.1;"
+        yield "proxy_redirect off;"
+        yield "proxy_connect_timeout 5s;"
+    yield f"{module}_read_timeout 60s;"
+    yield f"{module}_buffers 16 16k;"
+    yield f"{module}_buffer_size 16k;"
     yield from _EVENTS
     if plan.hsts:
-        yield "uwsgi_hide_header Strict-Transport-Security;"
+        yield f"{module}_hide_header Strict-Transport-Security;"
     yield ""
+    yield from _variables(plan, site) if site.form == "uwsgi" else _headers(plan)
+
+
+def _variables(plan: Plan, site: Site) -> Iterator[str]:
     values = {
         "QUERY_STRING": "$query_string", "REQUEST_METHOD": "$request_method", "CONTENT_TYPE": "$content_type",
         "CONTENT_LENGTH": "$content_length", "REQUEST_URI": "$request_uri", "PATH_INFO": "$document_uri",
         "SERVER_PROTOCOL": "$server_protocol", "REMOTE_ADDR": "$remote_addr", "REMOTE_PORT": "$remote_port",
         "SERVER_ADDR": "$server_addr", "SERVER_PORT": "$server_port", "SERVER_NAME": "$server_name",
     }  # fmt: skip
-    yield from _parameters(values)
+    yield from _aligned("uwsgi_param", values)
     yield ""
     yield "# The connection, by mod_ssl's names. HTTPS and UWSGI_SCHEME make wsgi.url_scheme https."
     facts = {
@@ -214,38 +220,25 @@ def _uwsgi(plan: Plan, site: Site) -> Iterator[str]:
             "SSL_CLIENT_V_END": "$ssl_client_v_end", "SSL_CLIENT_V_REMAIN": "$ssl_client_v_remain",
             "SSL_CLIENT_CERT": "$ssl_client_raw_cert",
         }  # fmt: skip
-    yield from _parameters(facts)
+    yield from _aligned("uwsgi_param", facts)
     yield ""
     yield "# What a client says in these headers is not passed on; uWSGI would believe the scheme from anybody."
     said = {f"HTTP_{one.upper().replace('-', '_')}": '"" if_not_empty' for one in (*SET, *STRIPPED)}
-    yield from _parameters(said)
+    yield from _aligned("uwsgi_param", said)
 
 
-def _parameters(values: dict[str, str]) -> Iterator[str]:
-    width = max(map(len, values))
-    for name, value in values.items():
-        yield f"uwsgi_param {name:<{width}} {value};"
-
-
-def _http(plan: Plan, site: Site) -> Iterator[str]:
-    yield f"proxy_pass http://{site.name};"
-    yield "proxy_http_version 1.1;"
-    yield "proxy_redirect off;"
-    yield "proxy_connect_timeout 5s;"
-    yield "proxy_read_timeout 60s;"
-    yield "proxy_buffers 16 16k;"
-    yield "proxy_buffer_size 16k;"
-    yield from _EVENTS
-    if plan.hsts:
-        yield "proxy_hide_header Strict-Transport-Security;"
-    yield ""
+def _headers(plan: Plan) -> Iterator[str]:
     yield "# Set, never appended to: what a client says in these headers is not passed on."
-    said = {"Host": "$http_host", "Connection": '""', "X-Forwarded-For": "$remote_addr",
-            "X-Forwarded-Proto": "https", "X-Forwarded-Host": "$http_host",
-            "X-Forwarded-Port": "$server_port"}  # fmt: skip
-    said |= dict.fromkeys(STRIPPED, '""')
+    said = {
+        "Host": "$http_host", "Connection": '""', "X-Forwarded-For": "$remote_addr", "X-Forwarded-Proto": "https",
+        "X-Forwarded-Host": "$http_host", "X-Forwarded-Port": "$server_port", **dict.fromkeys(STRIPPED, '""'),
+    }  # fmt: skip
     if plan.clients is not None:
         said |= {"SSL-Client-Cert": "$ssl_client_escaped_cert", "SSL-Client-Verify": "$ssl_client_verify"}
-    width = max(map(len, said))
-    for name, value in said.items():
-        yield f"proxy_set_header {name:<{width}} {value};"
+    yield from _aligned("proxy_set_header", said)
+
+
+def _aligned(directive: str, values: dict[str, str]) -> Iterator[str]:
+    width = max(map(len, values))
+    for name, value in values.items():
+        yield f"{directive} {name:<{width}} {value};"

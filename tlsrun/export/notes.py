@@ -1,4 +1,4 @@
-"""What is set, and the file cannot say or need not: a line of the file for each, and a warning."""
+"""Settings that the file leaves out: a line in its comment and a warning for each."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from tlsrun.settings.layers import Resolution
 from tlsrun.settings.table import SPECS, environment_variable
 from tlsrun.settings.words import AUTO
 
-#: The programs that stand in front of an application.
+#: Targets that are reverse proxies.
 FRONTS = frozenset(("nginx", "apache", "haproxy", "caddy"))
 
 
 def notes(target: str, resolution: Resolution, site: Site) -> Iterator[Problem]:
-    """A line for each such setting.
+    """A warning for each such setting.
 
     Arguments:
-        target: whose file is written.
-        resolution: what is set.
+        target: the target of the export.
+        resolution: the settings.
     """
     yield from _asides(target, resolution, site)
     yield from _server(target, resolution, site)
@@ -65,7 +65,7 @@ def _of_a_front(target: str, resolution: Resolution, site: Site) -> Iterator[Pro
             what="the file sends these paths to https too",
             remedy="Have health checks ask over https, or add the paths to its part for plain HTTP",
         )
-    # On the application's side they name this very front, and the file's comment has them.
+    # For the application these addresses are this proxy itself; the file's comment has them.
     others = sorted(set(settings.trusted_proxies) - {site.trusted, "unix", "127.0.0.1", "::1"})
     if others and not settings.proxy_protocol:
         yield Problem(

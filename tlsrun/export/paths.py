@@ -1,4 +1,4 @@
-"""Paths and names as they stand in a file: refused where its program would read them as something else."""
+"""Paths and names that a file cannot hold, since its program would read them as something else."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from tlsrun.export.quoting import holds, holds_path
 from tlsrun.export.site import Site
 from tlsrun.settings.layers import Resolution
 
-#: The targets whose files have folders and sockets of this machine without quotes that would hold for every character.
+#: Targets whose files contain folders and sockets without quotes.
 _BARE = frozenset(("nginx", "apache", "haproxy", "caddy", "uwsgi-ini", "systemd", "compose"))
 _PATH = re.compile(r"[\w./@+=~-]+")
 _HOST = re.compile(r"(\*\.)?[\w.-]+|[0-9A-Fa-f:.]+")
 
 
 def awkward(target: str, plan: Plan, site: Site, title: str, resolution: Resolution) -> Iterator[Problem]:
-    """What cannot be written down for ``target``.
+    """Names and paths that cannot be written into a file for ``target``.
 
     Arguments:
-        title: the program, as people write it.
-        resolution: what is set.
+        title: the program's name in prose.
+        resolution: the settings.
     """
     for host in plan.hosts:
         if not _HOST.fullmatch(host):
@@ -44,7 +44,7 @@ def awkward(target: str, plan: Plan, site: Site, title: str, resolution: Resolut
 
 
 def _named(target: str, plan: Plan, site: Site, resolution: Resolution) -> Iterator[tuple[str, str, str]]:
-    """The files that the program itself is told of, rather than tlsrun by a variable: what, path, kind."""
+    """The files that the program itself opens: the setting, the path, and `holds_path`'s ``kind``."""
     if target in ("dockerfile", "procfile") or (target == "systemd" and site.form != "tls"):
         return
     sources = [plan.sources, *(one for several in plan.sni.values() for one in several)]

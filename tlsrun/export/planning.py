@@ -1,7 +1,7 @@
-"""From settings to the plan of a target: as for a server that is always there, on a machine that is not this one.
+"""From settings to a target's plan: as for a server that is installed, on another machine.
 
-Whether a port is free here, or a server installed here, does not matter to a file; what is wrong with certificates and
-settings does.
+Whether a port is free or a server is installed on this machine does not matter for a file; faults in certificates and
+settings do.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from tlsrun.settings.mapping import Unsupported
 from tlsrun.settings.proxies import PRESETS, dropping, mixed_up
 from tlsrun.settings.words import AUTO, USUAL
 
-#: Forms of a front that asks the application over plain HTTP.
+#: Forms of a reverse proxy that passes requests on over plain HTTP.
 _OVER_HTTP = ("http", "proxy")
 
 _OF_A_CERTIFICATE = ("key", "chain", "key_password", "key_password_file", "key_password_command")
@@ -44,10 +44,10 @@ class Decided:
     """What `plan_for` returns.
 
     Arguments:
-        plan: its server is the target, its identity a stand-in where no certificate is named.
-        server: which server runs the application.
-        has_certificate: whether a certificate is named.
-        proxy_protocol_peers: who says by the PROXY protocol who the client is.
+        plan: its server is the target; its identity is a placeholder if no certificate is set.
+        server: the server that runs the application.
+        has_certificate: whether a certificate is set.
+        proxy_protocol_peers: the addresses and networks that send the client's address by the PROXY protocol.
     """
 
     plan: Plan
@@ -60,12 +60,12 @@ def plan_for(target: str, resolution: Resolution, *, form: str, app: App | None,
     """Decide, with the target in place of the server.
 
     Arguments:
-        form: of the target's file.
+        form: the form of the target's file.
         app: the application, if one is named.
-        now: the time, in UTC.
+        now: the current time, in UTC.
 
     Raises:
-        ConfigurationError: with all problems, of every kind, at once.
+        ConfigurationError: with all problems at once.
     """
     settings = resolution.settings
     named = settings.names_certificate
@@ -73,21 +73,22 @@ def plan_for(target: str, resolution: Resolution, *, form: str, app: App | None,
     if needs_certificate and not named:
         raise ConfigurationError([*resolution.problems, _no_certificate(target, resolution)])
     ours = export.runs_tlsrun(target, form)
-    # gunicorn's own threads answer nobody then; its other workers' TLS fails on a context that was made before.
+    # Under gevent's or eventlet's monkey patching, gunicorn's threads answer no request, and its other workers fail in
+    # TLS with a context that was made before the patching.
     if (ours or target == "gunicorn-conf") and (problem := patch_problem()) is not None:
         raise ConfigurationError([problem])
     server = _in_production(settings.server, behind=not ours)
-    # What `tlsrun run` would be asked is asked of its server, by the same table; all else of the target's own.
+    # For `tlsrun run` its server's table of settings decides; for other programs the target's own.
     judges = _servers(target) if ours else {name: export.facts_of(name, form) for name in export.TARGETS}
     asked = _asking(resolution, server=server if ours else target)
     facts = _elsewhere(gather(asked, judges, may_develop=False, starting=False))
     if not named:
-        # Whoever ends TLS brings the certificate; `key` and the like are mistakes then, and said.
-        facts = dataclasses.replace(facts, loaded=_stand_in(settings.hosts, now))
+        # Whoever terminates TLS brings the certificate, so `key` and the like are mistakes.
+        facts = dataclasses.replace(facts, loaded=_placeholder(settings.hosts, now))
         lost = [name for name in _OF_A_CERTIFICATE if resolution.is_given(name)]
         if lost:
             raise ConfigurationError([*resolution.problems, *(_no_use(resolution, name) for name in lost)])
-        asked = _asking(asked, cert="stand-in")
+        asked = _asking(asked, cert="placeholder")
     problems = list(_of_the_target(target, form, resolution)) if ours else []
     try:
         plan = decide(asked, facts, framework=app.framework if app else "wsgi")
@@ -109,15 +110,15 @@ def plan_for(target: str, resolution: Resolution, *, form: str, app: App | None,
 
 
 def _shortest(network: Network) -> str:
-    """A network as people write it: that of one address as the address."""
+    """A network as people write it: a single address without its prefix length."""
     return str(network.network_address if network.prefixlen == network.max_prefixlen else network)
 
 
 def _in_production(named: str, *, behind: bool) -> str:
-    """The server that is named, or the usual one.
+    """The server that is set, or the default for production.
 
     Arguments:
-        behind: behind a front, by its own command; some would tell the application nothing more than the usual one.
+        behind: whether it runs behind a proxy, started by its own command, which not every server has.
     """
     if named == AUTO or load(named).facts.for_development or (behind and load(named).stock is None):
         return USUAL
@@ -125,7 +126,7 @@ def _in_production(named: str, *, behind: bool) -> str:
 
 
 def _servers(target: str) -> dict[str, ServerFacts]:
-    """What is known of the servers, none of which need be installed here; in an image all that belongs to one is."""
+    """The servers' facts, as if all were installed; in a container's image the optional parts of each are, too."""
     known = {name: dataclasses.replace(one, missing=None) for name, one in probe_all().items()}
     if target in export.ELSEWHERE:
         return {name: dataclasses.replace(one, http=load(name).facts.http) for name, one in known.items()}
@@ -133,17 +134,17 @@ def _servers(target: str) -> dict[str, ServerFacts]:
 
 
 def _of_the_target(target: str, form: str, resolution: Resolution) -> Iterator[Problem]:
-    """What such a file cannot say, whatever its server can."""
+    """Settings that such a file cannot express, whatever its server supports."""
     facts = export.facts_of(target, form)
     for name in unmet(facts, resolution):
         cell = facts.mapping[name]
         if isinstance(cell, Unsupported):
-            yield Problem(where=resolution.spelling(name), what=f"{facts.title} {cell.reason}", remedy="Leave it out",
-                          code="TLS203")  # fmt: skip
+            where, what = resolution.spelling(name), f"{facts.title} {cell.reason}"
+            yield Problem(where=where, what=what, remedy="Leave it out", code="TLS203")
 
 
 def _of_the_pair(target: str, form: str, server: str, resolution: Resolution) -> Iterator[Problem]:
-    """A front that passes names with underscores on, before a server that takes them for the front's own headers."""
+    """A proxy that passes on names with underscores to a server that reads them as the proxy's own headers."""
     settings = resolution.settings
     if settings.proxy_drops_underscores:
         return
@@ -163,7 +164,7 @@ def _of_the_pair(target: str, form: str, server: str, resolution: Resolution) ->
 
 
 def _of_the_options(plan: Plan) -> tuple[Problem, ...]:
-    """Why the server, where it is installed here, does not take ``server_options``."""
+    """Why the server, if it is installed here, rejects ``server_options``."""
     if not plan.server_options or load(plan.server).probe().missing is not None:
         return ()
     try:
@@ -178,7 +179,7 @@ def _asking(resolution: Resolution, **changed: Any) -> Resolution:
 
 
 def _elsewhere(facts: Facts) -> Facts:
-    """What is true of this machine only is left out."""
+    """Without the facts that hold for this machine only."""
     return dataclasses.replace(facts, bind_errnos={}, redirect_errno=None, webroot_exists=True)
 
 
@@ -192,12 +193,12 @@ def _no_certificate(target: str, resolution: Resolution) -> Problem:
 
 
 def _no_use(resolution: Resolution, name: str) -> Problem:
-    return Problem(where=resolution.spelling(name), what="is given, and no certificate",
-                   remedy="Set TLS_CERT (--cert) too", code="TLS205")  # fmt: skip
+    what, remedy = "is given, and no certificate", "Set TLS_CERT (--cert) too"
+    return Problem(where=resolution.spelling(name), what=what, remedy=remedy, code="TLS205")
 
 
-def _stand_in(hosts: tuple[str, ...], now: datetime.datetime) -> LoadedIdentity:
-    """An identity that exists in memory only, where the certificate is another's affair."""
+def _placeholder(hosts: tuple[str, ...], now: datetime.datetime) -> LoadedIdentity:
+    """An identity in memory, for plans whose certificate somebody else provides."""
     try:
         authority = make_authority("tlsrun export", now=now)
         identity = issue_leaf(authority, hosts or ("localhost",), now=now)

@@ -1,4 +1,4 @@
-"""The application's side: the command that a front, a unit or a container starts the application by."""
+"""The application's side: the command and the environment that start it behind a proxy, in a unit or a container."""
 
 from __future__ import annotations
 
@@ -14,35 +14,35 @@ from tlsrun.settings.proxies import PRESETS
 from tlsrun.settings.table import environment_variable
 from tlsrun.settings.words import USUAL
 
-#: Idle seconds after which a front lets a client's connection go.
+#: Seconds after which a proxy closes a client's idle connection.
 KEEP_ALIVE = 65
 
-#: Idle seconds for which a front keeps a connection to the application; the application waits longer, so that it never
-#: closes one on which a request is on its way.
+#: Seconds for which a proxy keeps an idle connection to the application. The application's own timeout is longer, so
+#: that it never closes a connection just as a request arrives.
 REUSE = 20
 
 
 def command_of(plan: Plan, site: Site, *, protocol: str) -> list[str]:
-    """The command that the application's side is started by.
+    """The command that starts the application.
 
     Arguments:
-        protocol: ``uwsgi`` for uWSGI's own, or ``http``.
+        protocol: ``uwsgi`` for uWSGI's own protocol, or ``http``.
     """
     stock = load(site.server).stock or load(USUAL).stock
     command = over_uwsgi if protocol == "uwsgi" or stock is None else stock.command
     return command(str(site.environment), site.socket, plan.workers, plan.threads or THREADS)
 
 
-#: What `tlsrun.entry` needs of the settings; all others are the server's own affair.
+#: The settings that `tlsrun.entry` reads; the others concern the server.
 _OF_THE_ENTRY = ("trusted_proxies", "proxy", "proxy_drops_underscores", "redirect_exempt", "hosts")
 
 
 def variables(plan: Plan, site: Site, proxy: str | None = None, *, carried: bool = False) -> list[str]:
-    """The environment of such a command.
+    """The environment for `command_of`.
 
     Arguments:
-        proxy: the preset of the front whose headers are believed; None where no header is needed.
-        carried: whether what was given on the command line is about this side; else it is about the front.
+        proxy: the preset of the proxy whose headers are trusted; None if no header is needed.
+        carried: whether the settings given on the command line are meant for the application, not for the proxy.
     """
     said = {"app": site.app}
     if carried:
@@ -59,13 +59,13 @@ def variables(plan: Plan, site: Site, proxy: str | None = None, *, carried: bool
 
 
 def _preset(plan: Plan, proxy: str) -> str:
-    """What the setting ``proxy`` has to be; client certificates are believed where some are asked for only."""
+    """The value of the setting ``proxy``; headers about client certificates are trusted only if some are requested."""
     words = (proxy, *(PRESETS[proxy].certificates if plan.clients is not None and proxy in PRESETS else ()))
     return ",".join(words)
 
 
 def _as_service(site: Site, proxy: str | None) -> str:
-    """How the application's side becomes a service, as a paragraph of a comment.
+    """How to run the application as a service, as a paragraph of a comment.
 
     Arguments:
         proxy: see `variables`.
@@ -77,21 +77,22 @@ def _as_service(site: Site, proxy: str | None) -> str:
 
 
 def settings(site: Site, **ours: object) -> dict[str, str]:
-    """The environment of `tlsrun run`: what the file decides, and else what was given here; the application's own
-    configuration it has itself.
+    """The environment for `tlsrun run`: what the file decides and what was given here. `tlsrun run` reads the
+    application's own configuration itself.
 
     Arguments:
-        ours: settings by name that win over what was given; None and nothing for those that have no value.
+        ours: settings by name that win over what was given; None or an empty value drops the setting.
     """
     said: dict[str, object] = {**site.carried, **ours}
     return {environment_variable(name): str(value) for name, value in said.items() if value not in (None, "", ())}
 
 
 def clients(plan: Plan, site: Site, ca: str, crl: str) -> dict[str, str | None]:
-    """Who signs client certificates, for `settings`: the files, or what was given where it is no file.
+    """``client_ca`` and ``client_crl`` for `settings`: the paths of the files, or the text that was given instead.
 
     Arguments:
-        ca, crl: where the files are.
+        ca: the path of the CA file, for the program that reads it.
+        crl: the path of the revocation lists.
     """
     if plan.clients is None:
         return {"client_ca": None, "client_crl": None}
@@ -103,10 +104,10 @@ def clients(plan: Plan, site: Site, ca: str, crl: str) -> dict[str, str | None]:
 
 
 def side(plan: Plan, site: Site, title: str, *, proxy: str, protocol: str = "http") -> tuple[str, ...]:
-    """The application's side of a front, as paragraphs of a comment.
+    """How to start the application behind a proxy, as paragraphs of a comment.
 
     Arguments:
-        title: the front, as people write it.
+        title: the proxy's name in prose.
         proxy: see `variables`.
         protocol: see `command_of`.
     """

@@ -1,4 +1,4 @@
-"""What an exported file says besides the plan: the application's name, folders, sockets."""
+"""What an exported file needs besides the plan: the application's name, folders and sockets."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tlsrun.certificates.identity import IdentitySources
 from tlsrun.deciding.plan import Plan
 from tlsrun.settings.words import USUAL
 
-#: Threads of each worker process where nothing is set, as under `tlsrun run`.
+#: Default number of threads per worker process, as in `tlsrun run`.
 THREADS = 4
 
 
@@ -20,25 +20,25 @@ class Site:
 
     Arguments:
         app: the application, as `tlsrun run` takes it (``hello:app``).
-        name: of sockets, units and upstreams (``hello``).
-        folder: the project's; the application is started there.
+        name: the base name of sockets, units and upstreams (``hello``).
+        folder: the project's folder, in which the application is started.
         environment: the virtual environment's folder.
-        server: which server runs the application: ``gunicorn``, ``uwsgi`` or ``granian``.
-        version: of the front, where it matters and is known.
-        form: which form of the file (``ExportTarget.forms``); empty where there is one only.
+        server: the server that runs the application: ``gunicorn``, ``uwsgi`` or ``granian``.
+        version: the proxy's version, if it matters and is known.
+        form: the form of the file, a key of ``ExportTarget.forms``; empty if there is only one.
         socket: where the application listens: the path of a Unix socket, or ``host:port``.
-        machines: ``host:port`` of the machines that TLS is passed through to.
-        proxy_protocol_peers: the proxies that speak the PROXY protocol (addresses, networks); empty where none does.
-        has_certificate: whether files of a certificate are named; else whoever ends TLS brings its own.
-        certificates: the folder of HAProxy's own certificate files.
+        machines: ``host:port`` of the machines to which TLS is passed through.
+        proxy_protocol_peers: the addresses and networks that speak the PROXY protocol to this program.
+        has_certificate: whether a certificate's files are named; otherwise whoever terminates TLS brings its own.
+        certificates: the folder for HAProxy's own certificate files.
         peers: the setting ``trusted_proxies``.
-        proxy: the setting ``proxy``: which front it is, where the file is not that front's own.
+        proxy: the setting ``proxy``.
         bind: the setting ``bind``.
-        carried: the settings that the command line and the environment give, as TLSRUN_* variables hold them.
-        said: all settings that somebody gave, so.
-        command: the command line that this file was made by.
-        written: the path that it is written to, as somebody gave it; empty for standard output.
-        notes: what is set, and the file cannot say; for its first lines.
+        carried: the settings from the command line and the environment, as text for TLSRUN_* variables.
+        said: the settings from every layer, in the same form.
+        command: the command line that made this file.
+        written: the path of the file as the user gave it; empty for standard output.
+        notes: settings that the file cannot express, for the comment at its top.
         unlisted: see `tlsrun.export.lists`.
     """
 
@@ -66,7 +66,7 @@ class Site:
 
     @property
     def origin(self) -> tuple[str, ...]:
-        """Paragraphs for the comment on top: what the file was made by, and what it cannot say."""
+        """Paragraphs for the comment at the top: the command that made the file, and what it cannot express."""
         return (f"Written by: {self.command}", *self.notes)
 
     @property
@@ -78,23 +78,23 @@ class Site:
         """The file's own path, for the commands in its comment.
 
         Arguments:
-            usual: what it is called where nobody says.
+            usual: its name if the user gave none.
         """
         return self.written or usual
 
     @property
     def trusted(self) -> str:
-        """The value of ``trusted_proxies`` on the application's side: who may say who the client is."""
+        """The value of ``trusted_proxies`` for the application: the proxy's address on the socket between them."""
         return "unix" if self.is_unix else self.socket.rpartition(":")[0].strip("[]")
 
 
 def server_names(plan: Plan) -> tuple[str, ...]:
-    """The names that the default certificate is served for: those that are set, else those in the certificate."""
+    """The names for the default certificate: the setting ``hosts``, or the names in the certificate."""
     return plan.hosts or plan.identity.names
 
 
 def by_certificate(plan: Plan) -> dict[tuple[IdentitySources, ...], list[str]]:
-    """The names that SNI chooses by, together where they share their certificates."""
+    """The names of the setting ``sni``, grouped by the certificates that they share."""
     found: dict[tuple[IdentitySources, ...], list[str]] = {}
     for name, sources in plan.sni.items():
         found.setdefault(tuple(sources), []).append(name)
@@ -102,7 +102,7 @@ def by_certificate(plan: Plan) -> dict[tuple[IdentitySources, ...], list[str]]:
 
 
 def addresses(plan: Plan) -> tuple[str, ...]:
-    """The addresses to listen on, an IPv6 address in brackets; for the wildcard ``::`` both families."""
+    """The addresses to listen on, IPv6 in brackets; for the wildcard ``::`` one of each family."""
     host = plan.endpoint.host
     if host in ("", "::"):
         return ("0.0.0.0", "[::]")  # noqa: S104 -- text of a file
@@ -110,11 +110,11 @@ def addresses(plan: Plan) -> tuple[str, ...]:
 
 
 def origin_port(port: int) -> str:
-    """A port as it stands in a URL: 443 is not written."""
+    """``:port`` for an https URL; empty for 443."""
     return "" if port == 443 else f":{port}"
 
 
 def sockets(plan: Plan) -> tuple[str, ...]:
-    """The same for servers whose socket for ``[::]`` takes IPv4 too, as Python's do: one for IPv4 beside it fails."""
+    """As `addresses`, for servers whose ``[::]`` socket accepts IPv4 too, so that a second one would fail."""
     found = addresses(plan)
     return found[1:] if len(found) > 1 else found

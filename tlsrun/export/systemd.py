@@ -1,4 +1,4 @@
-"""systemd: a service and its socket, hardened; TLS ends in the service, or in a front before it."""
+"""systemd: a hardened service with its socket; TLS ends in the service, or in a proxy in front of it."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ _BEHIND = {
     **dict.fromkeys(("host", "port", "bind"), _ONE_SOCKET),
     "server_options": Unsupported("runs a command that has none of them; add them to ExecStart", accepts=({},)),
 }
-#: Behind a front the server is started by its own command. Of client certificates the application is told by HTTP in
-#: a header that is believed; uWSGI's protocol has variables for that.
+#: Behind a proxy the server is started by its own command. The application learns of client certificates from a trusted
+#: header over HTTP; the uwsgi protocol has variables for them.
 BY_FORM = {
     "http": {**_BEHIND, **dict.fromkeys(("client_ca", "client_auth"), Ours("whether the front's header is believed"))},
     "uwsgi": _BEHIND,
@@ -42,10 +42,10 @@ BY_FORM = {
 RUNS = {"uwsgi": "uwsgi"}
 NEEDS_CERTIFICATE = frozenset(("tls",))
 
-#: The variables that hold paths of credentials, which begin with a specifier.
+#: Variables whose values begin with a specifier: paths of credentials.
 _CREDENTIALS = ("TLSRUN_CERT", "TLSRUN_KEY", "TLSRUN_KEY_PASSWORD_FILE")
 
-#: What a web application needs nothing of (systemd.exec(5)); `systemd-analyze security` says what each is worth.
+#: Restrictions that a web application does not notice (systemd.exec(5)); `systemd-analyze security` rates them.
 _HARDENING = """\
 # What the application needs nothing of. ProtectHome keeps /home readable for a project that is there;
 # folders that the application writes to go into ReadWritePaths= or StateDirectory=.
@@ -78,7 +78,7 @@ UMask={umask}
 
 
 def files(plan: Plan, site: Site) -> dict[str, str]:
-    """The units, by their files' names in ``/etc/systemd/system``.
+    """File name in ``/etc/systemd/system`` -> unit.
 
     Raises:
         ConfigurationError: see `render`.
@@ -90,16 +90,16 @@ def files(plan: Plan, site: Site) -> dict[str, str]:
 
 
 def render(plan: Plan, site: Site) -> str:
-    """The units one behind the other, each below its path, as `systemctl cat` prints them.
+    """All units, each below its path, as `systemctl cat` prints them.
 
     Raises:
-        ConfigurationError: there are more private keys, and no account that could read them.
+        ConfigurationError: there are several private keys, and no account that could read them.
     """
     return "\n".join(f"# /etc/systemd/system/{name}\n{text}" for name, text in files(plan, site).items())
 
 
 def _has_socket(site: Site) -> bool:
-    """Whether the server takes sockets that systemd has opened; HTTP/3 has one of its own, which the server opens."""
+    """Whether systemd opens the server's socket; a server with HTTP/3 opens its own, since it needs UDP too."""
     if site.form == "tls":
         return "3" not in load(site.server).facts.http
     stock = load(_server(site)).stock
@@ -113,13 +113,13 @@ def _server(site: Site) -> str:
 def _head(plan: Plan, site: Site) -> str:
     units = f"{site.name}.service" + (f" and {site.name}.socket" if _has_socket(site) else "")
     unit = f"{site.name}.socket" if _has_socket(site) else f"{site.name}.service"
+    how = "over HTTPS" if site.form == "tls" else "behind a front that ends TLS"
     paragraphs = [
-        f"{site.app} over HTTPS, under {_server(site)}." if site.form == "tls"
-        else f"{site.app} behind a front that ends TLS, under {_server(site)}.",
+        f"{site.app} {how}, under {_server(site)}.",
         *site.origin,
         f"Save {units} in /etc/systemd/system (-o FOLDER writes them there). Then:",
         f"    systemctl daemon-reload && systemctl enable --now {unit}",
-    ]  # fmt: skip
+    ]
     if site.form == "tls":
         paragraphs.append(
             "systemd reads certificate and key at the start, as root, and the service sees a copy. So a renewed one "
@@ -184,7 +184,7 @@ def _account(plan: Plan, site: Site) -> list[str]:
 
 
 def _notifying(site: Site) -> Iterator[str]:
-    """When systemd takes the service for started, and when for dead."""
+    """How systemd learns that the service is ready, and that it is still alive."""
     if site.form != "tls":
         stock = load(_server(site)).stock
         yield f"Type={'notify' if stock is not None and stock.notifies else 'exec'}"
@@ -205,7 +205,7 @@ def _stopping(site: Site) -> Iterator[str]:
 
 
 def _own_ports(plan: Plan, site: Site) -> Iterator[int]:
-    """The ports that the service binds itself."""
+    """The ports that the service itself binds."""
     if site.form == "tls":
         if not _has_socket(site):
             yield from (one.place.port for one in plan.listeners if isinstance(one.place, Endpoint))
@@ -225,7 +225,7 @@ def _start(plan: Plan, site: Site) -> Iterator[str]:
 
 
 def _tls(plan: Plan, site: Site) -> Iterator[str]:
-    """`%d` is the folder of the credentials (systemd 250 and later); only this service can read it."""
+    """TLS in the service. `%d` is the folder of its credentials (systemd 250 and later), which no other can read."""
     if plan.sni and plan.account is None:
         raise ConfigurationError.of(
             where="sni",
@@ -240,13 +240,19 @@ def _tls(plan: Plan, site: Site) -> Iterator[str]:
         yield f"LoadCredential=key-password:{specifiers(os.path.abspath(password))}"
     place: dict[str, object] = {"host": plan.endpoint.host, "port": plan.endpoint.port}
     if site.bind:
-        # What the application's own configuration says of it is set aside: systemd listens.
+        # This overrides the application's own configuration: systemd listens.
         place = {"host": None, "port": None, "bind": "systemd" if _has_socket(site) else ",".join(site.bind)}
     said = serving.settings(
-        site, server=site.server, **place, workers=plan.workers,
-        cert="%d/fullchain.pem", key="%d/privkey.pem", user=None, group=None,
+        site,
+        server=site.server,
+        **place,
+        workers=plan.workers,
+        cert="%d/fullchain.pem",
+        key="%d/privkey.pem",
+        user=None,
+        group=None,
         key_password_file=None if password is None else "%d/key-password",
-    )  # fmt: skip
+    )
     for name, value in said.items():
         yield f"Environment={unit(f'{name}={value}', with_specifiers=name in _CREDENTIALS)}"
     words = [f"{site.environment}/bin/tlsrun", "run", *after_options(site.app)]

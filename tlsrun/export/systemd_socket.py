@@ -1,4 +1,4 @@
-"""The .socket unit beside a service (systemd.socket(5)): where systemd listens, and who may connect."""
+"""The .socket unit of a service (systemd.socket(5)): where systemd listens, and who may connect."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from tlsrun.listening.address import Place, UnixSocket, takes_both_families
 
 
 def listened_at(places: Sequence[Place]) -> tuple[list[str], list[str]]:
-    """The values of ListenStream=, and the lines that go with them (systemd.socket(5)).
+    """The values of ListenStream=, and the options that they need (systemd.socket(5)).
 
     Raises:
-        ConfigurationError: there are Unix sockets with different rights, which one unit cannot say.
+        ConfigurationError: there are Unix sockets with different permissions, which one unit cannot express.
     """
     streams, lines = [], []
     unix = [place for place in places if isinstance(place, UnixSocket)]
@@ -44,10 +44,10 @@ def listened_at(places: Sequence[Place]) -> tuple[list[str], list[str]]:
 
 
 def socket_unit(plan: Plan, site: Site, described: str) -> str:
-    """The unit.
+    """The text of the unit.
 
     Arguments:
-        described: the application, as Description= has it.
+        described: the application, for Description=.
 
     Raises:
         ConfigurationError: see `listened_at`.

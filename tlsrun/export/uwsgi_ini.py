@@ -1,4 +1,4 @@
-"""uWSGI by its own command and an ini file: with the edge as a mule, or with the TLS of a uWSGI that has SSL."""
+"""uWSGI by its own command and an ini file: with `tlsrun.edge` in a mule, or with uWSGI's own TLS."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tlsrun.export.cells import FOREIGN, cells, read_when_told
 from tlsrun.export.material import key_path, path_of, quoted
 from tlsrun.export.quoting import uwsgi, uwsgi_placeholders
 from tlsrun.export.site import THREADS, Site
-from tlsrun.export.text import comment
+from tlsrun.export.text import comment, guideline
 from tlsrun.servers.stock import ENTRY
 from tlsrun.settings.mapping import Ours, Unsupported
 from tlsrun.settings.table import environment_variable
@@ -34,7 +34,7 @@ def _native_has_no(*accepts: object) -> Unsupported:
     return Unsupported("with its own TLS has no option for it; end TLS in the edge (--upstream edge)", accepts=accepts)
 
 
-#: Where uWSGI's own TLS is used.
+#: With uWSGI's own TLS.
 BY_FORM = {
     "native": {
         "groups": _native_has_no(()),
@@ -53,7 +53,7 @@ BY_FORM = {
 RUNS = {"edge": "uwsgi", "native": "uwsgi"}
 HTTP = ("1.1",)
 
-#: What uWSGI itself is told, by options of its own.
+#: Settings that are options of uWSGI itself.
 _OF_UWSGI = ("workers", "threads", "user", "group", "server_options", "bind")
 
 
@@ -61,8 +61,8 @@ def render(plan: Plan, site: Site) -> str:
     """An ini file.
 
     Raises:
-        ConfigurationError: uWSGI's own TLS is asked for several certificates of a name; or a setting cannot be
-            written down.
+        ConfigurationError: uWSGI's own TLS cannot do what is set: several certificates for one name, or a redirect to
+            another port than 443.
     """
     if site.form == "native" and plan.redirect_port is not None and plan.endpoint.port != 443:
         what = "uWSGI's own redirect leads to port 443, and HTTPS is on another"
@@ -76,18 +76,13 @@ def render(plan: Plan, site: Site) -> str:
 
 
 def _head(plan: Plan, site: Site) -> str:
-    native = site.form == "native"
-    kind = (
-        "that has SSL (pip install --no-binary=pyuwsgi pyuwsgi)"
-        if native
-        else "such as PyPI's wheels, which have no SSL"
-    )
-    renewed = (
-        "A renewed certificate is read at a reload: certbot renew --deploy-hook 'systemctl reload NAME'."
-        if native
-        else "A renewed certificate is served within seconds. The account that uWSGI runs as must be able to read "
-        "the key."
-    )
+    if site.form == "native":
+        kind = "that has SSL (pip install --no-binary=pyuwsgi pyuwsgi)"
+        renewed = "A renewed certificate is read at a reload: certbot renew --deploy-hook 'systemctl reload NAME'."
+    else:
+        kind = "such as PyPI's wheels, which have no SSL"
+        renewed = "A renewed certificate is served within seconds. The account that uWSGI runs as must be able to read "
+        renewed += "the key."
     return comment(
         f"uWSGI serving {site.app} over HTTPS; for a uWSGI {kind}.",
         *site.origin,
@@ -106,7 +101,7 @@ def _file(site: Site) -> str:
 
 
 def _own_folder(site: Site) -> str | None:
-    """The folder in /run of the socket between edge and workers; None where somebody named a place for it."""
+    """The folder in /run for the socket between edge and workers; None if the user placed the socket elsewhere."""
     path = PurePosixPath(_socket(site))
     return str(path.parent) if path.parent == PurePosixPath("/run", site.name) else None
 
@@ -177,7 +172,7 @@ def _edge(plan: Plan, site: Site) -> Iterator[str]:
 
 
 def _variables(plan: Plan, site: Site) -> list[str]:
-    """The environment of workers and edge: all that is set anywhere, since the edge reads nothing else."""
+    """The environment of workers and edge: the settings from every layer, since the edge reads nothing else."""
     clients = plan.clients
     files = {
         "cert": path_of(plan.sources.cert),
@@ -189,8 +184,11 @@ def _variables(plan: Plan, site: Site) -> list[str]:
     said: dict[str, object] = {
         **{name: text for name, text in site.said.items() if name not in _OF_UWSGI},
         **{name: path for name, path in files.items() if path},
-        "app": site.app, "server": "uwsgi", "host": plan.endpoint.host, "port": plan.endpoint.port,
-    }  # fmt: skip
+        "app": site.app,
+        "server": "uwsgi",
+        "host": plan.endpoint.host,
+        "port": plan.endpoint.port,
+    }
     return [f"{environment_variable(name)}={value}" for name, value in said.items()]
 
 
@@ -199,7 +197,7 @@ def _native(plan: Plan) -> Iterator[str]:
     words = [plan.endpoint.authority, path_of(plan.sources.cert), key_path(plan.sources), policy.ciphers]
     if plan.clients is not None:
         words.append(("!" if plan.clients.mode == "required" else "") + path_of(plan.clients.ca))
-    yield f"; Mozilla's {plan.profile} profile, guideline 6.0: address, certificate with chain, key, suites of TLS 1.2"
+    yield f"; {guideline(plan)}: address, certificate with chain, key, suites of TLS 1.2"
     if plan.clients is not None:
         yield "; and the authority that signs client certificates (! : they are required)."
     yield f"https = {uwsgi(','.join(words))}"

@@ -1,4 +1,4 @@
-"""Which version a file is for, where a program has changed its language: as somebody says, or as installed here."""
+"""The version of nginx that a file is for, as its syntax changed: the one that is given, or the installed one."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from tlsrun.errors import ConfigurationError
 
 Version: TypeAlias = tuple[int, ...]
 
-#: Where programs of the system are that no account but root has on its PATH.
+#: Folders of system programs that are often only on root's PATH.
 _PLACES = ("/usr/sbin", "/usr/local/sbin", "/sbin", "/usr/local/nginx/sbin")
 
 
 def nginx_version(target: str, given: str | None) -> Version | None:
-    """Of the nginx that the file is for; None where nobody says, and none is installed.
+    """The version of nginx that the file is for; None if none is given and none is installed.
 
     Arguments:
-        target: whose file is written.
-        given: what the option says.
+        target: the target of the export.
+        given: the value of ``--nginx-version``.
 
     Raises:
-        ConfigurationError: ``given`` is no version, or the file is not nginx's.
+        ConfigurationError: ``given`` is not a version, or the target is not nginx.
     """
     if target != "nginx":
         if given is not None:
@@ -46,7 +46,7 @@ def _installed() -> Version | None:
     if program is None:
         return None
     try:
-        # It says so on standard error (nginx.org, "Command-line parameters").
+        # It prints the version to standard error (nginx.org, "Command-line parameters").
         done = subprocess.run([program, "-v"], capture_output=True, timeout=5, check=False)  # noqa: S603 -- no shell
     except (OSError, subprocess.TimeoutExpired):
         return None
