@@ -23,14 +23,14 @@ from tlsrun.settings.layers import environment_layer
 @pass_script_info
 @click.pass_context
 def check_command(context: click.Context, info: ScriptInfo, /, **values: Any) -> None:
-    """Say what is wrong, what is odd, and what mends it: files, configuration, server, live socket, application.
+    """Say what is wrong, what is odd, and how to fix it: files, configuration, server, live socket, application.
 
     \b
     flask tls check                              all of it; the server that is configured is asked too, if it runs
     flask --app shop:create_app tls check --server gunicorn
     flask tls check --url https://example.org    the same, and the server there
     flask tls check --json --strict              for machines: exit code 1 for warnings, 2 for errors
-    flask tls check --explain TLS111             why a finding matters, and what mends it
+    flask tls check --explain TLS111             why a finding matters, and how to fix it
 
     It starts nothing and changes nothing. The application is imported in processes of their own, once as a library
     and once as a script.

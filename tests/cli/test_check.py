@@ -43,7 +43,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def test_a_report_for_people(project: Path, localhost_cert: Paths, ca_file: Path) -> None:
-    """Code, what was seen, why it matters, what mends it; settings with who set them; a grade."""
+    """Code, what was seen, why it matters, how to fix it; settings with who set them; a grade."""
     (project / "key.pem").write_bytes(localhost_cert.pair.key_pem)
     ended = check(project, "hello:app", "--cert", "gone.pem", "--key", "key.pem", "--port", str(free_port()))
     assert ended.returncode == 2
@@ -52,7 +52,7 @@ def test_a_report_for_people(project: Path, localhost_cert: Paths, ca_file: Path
         "error   TLS101",
         "gone.pem",
         "    why   ",
-        "    mend  ",
+        "    fix   ",
         "(command line: --cert)",
         "Grade: ",
         "1 error,",

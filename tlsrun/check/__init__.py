@@ -1,1 +1,1 @@
-"""The doctor: looks at files, configuration, server, live socket and application, and starts and changes nothing."""
+"""`tlsrun check`: examines files, configuration, server, live socket and application; it starts and changes nothing."""

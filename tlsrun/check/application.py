@@ -1,4 +1,4 @@
-"""The application: what its two imports say, and what it sees of HTTPS."""
+"""The application: findings from importing it as a module and as a script, and from what it sees of HTTPS."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tlsrun.check.finding import Finding, found, from_problem
 from tlsrun.errors import Problem
 from tlsrun.settings.layers import Given, Layer
 
-#: Seconds that an import may take.
+#: Time limit for an import, in seconds.
 PATIENCE = 20.0
 
 
@@ -29,12 +29,12 @@ class ApplicationFacts:
     """What is known of the application.
 
     Arguments:
-        target: how it is named to a server; None when it could not be imported.
+        target: its name for a server (``module:name``); None if it could not be imported.
         framework: ``flask``, ``bottle`` or ``wsgi``.
-        layers: the settings that it brings along.
+        layers: the settings in its own configuration.
         debug: whether it is in debug mode.
-        file: the module's.
-        findings: what was seen.
+        file: the file of its module.
+        findings: the findings so far.
     """
 
     target: str | None = None
@@ -48,13 +48,13 @@ class ApplicationFacts:
 def check_application(
     target: str, *, framework: str = "", prepare: str = "", patience: float = PATIENCE
 ) -> ApplicationFacts:
-    """Import the application in processes of their own, and say what came of it.
+    """Import the application in separate processes and report the findings.
 
     Arguments:
-        target: its name; empty for wsgi.py or app.py in this folder.
-        framework: what to look for first in the module; empty for anything.
-        prepare: ``module:function`` that the command which would serve it calls with it; empty for none.
-        patience: seconds that each import may take.
+        target: its name; empty for wsgi.py or app.py in the current folder.
+        framework: the framework to look for first in the module; empty for any.
+        prepare: ``module:function`` that the command which would serve the application calls with it; empty for none.
+        patience: time limit for each import, in seconds.
     """
     library = _import(ImportTask(way="library", target=target, framework=framework, prepare=prepare), patience)
     if library is None:
@@ -76,12 +76,12 @@ def check_application(
 
 
 def check_hook(reference: str, where: str, file: Path | None) -> tuple[Finding, ...]:
-    """Import the function that adapts contexts, in a process of its own.
+    """Import the setting ``context_hook`` in a separate process.
 
     Arguments:
         reference: ``module:function``.
         where: how it was given.
-        file: the application's, from whose folder it is imported too.
+        file: the application's file, whose folder is on the import path.
     """
     root = locate(str(file))[1] if file is not None else Path.cwd()
     answer = _import(ImportTask(way="hook", target=reference, folder=str(root)), PATIENCE)
@@ -92,9 +92,9 @@ def check_hook(reference: str, where: str, file: Path | None) -> tuple[Finding, 
 
 
 def _import(task: ImportTask, patience: float) -> dict[str, Any] | None:
-    """What the child answers; None when it does not come to an end.
+    """The child's answer; None if it does not end in time.
 
-    The child is the whole import: whatever it starts or changes in its process is gone afterwards.
+    Whatever the import starts or changes in its process is gone when the child ends.
     """
     path = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), str(Path(tlsrun.__file__).parents[1])]))
     command = [sys.executable, "-m", "tlsrun.check.app.child", task.as_argument()]
@@ -120,7 +120,7 @@ def _import(task: ImportTask, patience: float) -> dict[str, Any] | None:
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:
-    """End the child and what it has started."""
+    """Kill the child and the processes that it started."""
     if hasattr(os, "killpg"):
         os.killpg(child.pid, 9)
     else:
@@ -129,7 +129,7 @@ def _end(child: subprocess.Popen[bytes]) -> None:
 
 
 def _as_script(library: Mapping[str, Any], patience: float) -> dict[str, Any] | None:
-    """The import as a script, where the file can be one."""
+    """Import it as a script, if the file can be run as one."""
     file = Path(library["file"] or "")
     if file.suffix != ".py" or file.name == "__init__.py":
         return None
@@ -161,7 +161,7 @@ def _both_ways(library: Mapping[str, Any], script: Mapping[str, Any] | None) -> 
     problems = [Problem(**one) for one in library["differences"]]
     twice = [one for one in (library["twice"], (script or {}).get("twice")) if one is not None]
     problems += [Problem(**one) for one in twice]
-    # A line that was read to import twice and then seen to do so is told once.
+    # The same line may have been found in the source and seen at run time; report it once.
     told = {problem.where: problem for problem in problems}
     for problem in told.values():
         yield from_problem(problem, "imports-differ")
@@ -244,6 +244,6 @@ def _session(request_view: Mapping[str, Any], plain: Mapping[str, Any], name: st
 
 
 def _short(file: str) -> str:
-    """A path as one would type it here."""
+    """A path relative to the current folder, if it is below it."""
     relative = os.path.relpath(file)
     return file if relative.startswith(os.pardir) else relative

@@ -1,4 +1,4 @@
-"""What clients will say of one certificate, wherever it was found: on the disk, or in a handshake."""
+"""Findings on one certificate, from a file or from a handshake: what clients will object to."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ from tlsrun.renewal.expiry import soon
 
 DAY = datetime.timedelta(days=1)
 
-#: From when on public CAs may issue for how many days (CA/Browser Forum, Baseline Requirements, section 6.3.2).
+#: Date of issue -> longest validity of a public CA's certificate, in days (CA/B Forum Baseline Requirements, 6.3.2).
 _LONGEST = (
     (datetime.date(2029, 3, 15), 47),
     (datetime.date(2027, 3, 15), 100),
     (datetime.date(2026, 3, 15), 200),
     (datetime.date(2020, 9, 1), 398),
 )
-#: What Apple's systems accept of any CA (support.apple.com/103769), and public CAs could issue before.
+#: Longest validity in days that Apple accepts from any CA (support.apple.com/103769); public CAs' limit before 2020.
 _LONGEST_OF_ALL = 825
 
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """How certificates are looked at.
+    """By which time certificates are judged.
 
     Arguments:
-        now: the time, in UTC.
-        within: how much before its end a certificate counts as expiring soon; None for `tlsrun.renewal.expiry.soon`.
+        now: the current time, in UTC.
+        within: how long before its end a certificate counts as expiring soon; None for `tlsrun.renewal.expiry.soon`.
     """
 
     now: datetime.datetime
@@ -45,11 +45,11 @@ class View:
 
 
 def judge_leaf(certificate: x509.Certificate, source: Source, view: View, *, private: bool) -> Iterator[Finding]:
-    """Everything about a server's own certificate but its chain and the hosts that it is for.
+    """Findings on a server's own certificate, except those on its chain and its names.
 
     Arguments:
         source: where it was found.
-        private: whether an authority of the user's own signed it, for which browsers have other limits.
+        private: whether it was signed by a private CA, for which browsers have other limits.
     """
     name = f"the certificate {shown_name(certificate.subject)} in {source.name}"
     yield from from_problems(checks.oddities(certificate, source), "openssl-refuses")
@@ -68,13 +68,13 @@ def judge_issuers(
     *,
     known_root: Callable[[x509.Certificate], bool],
 ) -> Iterator[Finding]:
-    """The intermediates that are sent: dates, signature, key.
+    """Findings on the intermediates: dates, signature, key.
 
     Arguments:
         certificate: the server's own.
-        issuers: in order.
+        issuers: the intermediates in order, the certificate's issuer first.
         source: where they were found.
-        known_root: whether a root that is known signed a certificate.
+        known_root: whether a known root signed a certificate.
     """
     needed = refusal(certificate, issuers, view.now, source, known_root=known_root)
     if needed is not None and needed.code == "TLS138":
@@ -110,7 +110,7 @@ def _strength(certificate: x509.Certificate, name: str, source: Source) -> Itera
 
 
 def longest_lifetime(certificate: x509.Certificate, *, private: bool) -> int:
-    """The days that browsers accept for it."""
+    """The longest validity that browsers accept for it, in days."""
     if private:
         return _LONGEST_OF_ALL
     begins = certificate.not_valid_before_utc.date()

@@ -1,4 +1,4 @@
-"""What is declared of a finding: its code, and the words that messages, the list and the reference are made of."""
+"""The declaration of a finding: its code, and the texts for messages, the list and the reference."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import Enum
 
 
 class Severity(str, Enum):
-    """How much a finding matters, the worst first."""
+    """The severities, the worst first."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -15,12 +15,12 @@ class Severity(str, Enum):
 
     @property
     def rank(self) -> int:
-        """0 for the worst."""
+        """Position in the order of severity; 0 is the worst."""
         return list(Severity).index(self)
 
 
 class Area(str, Enum):
-    """Where a finding belongs, in the order in which things are looked at; by the first digit of its code."""
+    """What a finding is about, in the order of examination; the first digit of a code tells it."""
 
     FILES = "files"
     CONFIGURATION = "configuration"
@@ -30,21 +30,21 @@ class Area(str, Enum):
 
     @property
     def digit(self) -> str:
-        """The first digit of the codes of this phase."""
+        """The first digit of this area's codes."""
         return str(list(Area).index(self) + 1)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Code:
-    """One kind of finding. A code is never given to another kind, and never changes its meaning.
+    """One kind of finding. A code is never reused for another kind and never changes its meaning.
 
     Arguments:
         code: ``TLS`` and three digits.
-        slug: a short name of lower-case words with hyphens.
-        title: what it is, in one line without a stop.
-        severity: how much it matters, where nothing says otherwise.
-        why: why it matters, in sentences.
-        remedy: what to do about it, in sentences.
+        slug: a short name in lower case with hyphens.
+        title: one line without a full stop.
+        severity: the default severity.
+        why: why it matters, in full sentences.
+        remedy: how to fix it, in full sentences.
     """
 
     code: str
@@ -56,20 +56,20 @@ class Code:
 
     @property
     def phase(self) -> Area:
-        """Where it belongs."""
+        """Its area, which `--json` calls the phase."""
         return next(phase for phase in Area if phase.digit == self.code[3])
 
 
 def error(code: str, slug: str, title: str, why: str, remedy: str) -> Code:
-    """A finding that keeps people out, or lets others in."""
+    """A finding that locks users out or lets attackers in."""
     return Code(code=code, slug=slug, title=title, severity=Severity.ERROR, why=why, remedy=remedy)
 
 
 def warning(code: str, slug: str, title: str, why: str, remedy: str) -> Code:
-    """A finding that will hurt some people, or all of them some day."""
+    """A finding that affects some users, or all of them at some time."""
     return Code(code=code, slug=slug, title=title, severity=Severity.WARNING, why=why, remedy=remedy)
 
 
 def info(code: str, slug: str, title: str, why: str, remedy: str) -> Code:
-    """What is good to know."""
+    """A finding for information."""
     return Code(code=code, slug=slug, title=title, severity=Severity.INFO, why=why, remedy=remedy)

@@ -1,4 +1,4 @@
-"""The settings: whether they can be honoured together, and what is odd about them."""
+"""Findings on the settings: conflicts that keep the server from starting, and oddities."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tlsrun.tls.ciphers import nothing_in_common
 
 
 def check_configuration(resolution: Resolution, facts: Facts, *, debug: bool) -> Iterator[Finding]:
-    """Everything about the settings that the server is told, and is not about files or the server itself.
+    """Findings on the settings, except those on files and on the server itself.
 
     Arguments:
         debug: whether the application is in debug mode.
@@ -27,7 +27,7 @@ def check_configuration(resolution: Resolution, facts: Facts, *, debug: bool) ->
     endpoint = endpoint_of(resolution.settings, facts)
     for problem in objections(resolution, facts, endpoint):
         if _is_ours(problem) and problem != facts.server.missing:
-            # What keeps the server from starting is an error, whatever else it may be.
+            # Whatever keeps the server from starting is an error, even if its kind is less severe.
             yield from_problem(problem, "bad-value", severity=Severity.ERROR)
     for problem in (*resolution.warnings, *oddities(resolution, facts, endpoint)):
         if _is_ours(problem):
@@ -40,7 +40,7 @@ def check_configuration(resolution: Resolution, facts: Facts, *, debug: bool) ->
 
 
 def _is_ours(problem: Problem) -> bool:
-    """Whether no other part of the check says it: files have their own codes."""
+    """Whether no other part of the check reports it: files have codes of their own."""
     return problem.code is None or not problem.code.startswith("TLS1")
 
 
@@ -49,8 +49,8 @@ def _common_ground(resolution: Resolution, identity: Identity) -> Iterator[Findi
     names = ", ".join(identity.names[:3]) or "no name"
     if kind not in ("RSA", "ECDSA"):
         what = f"the certificate for {names} has an {kind} key, which no browser accepts"
-        yield found("nothing-in-common", resolution.spelling("key"), what,
-                    "Have one issued for an ECDSA P-256 key", severity=Severity.WARNING)  # fmt: skip
+        remedy = "Have one issued for an ECDSA P-256 key"
+        yield found("nothing-in-common", resolution.spelling("key"), what, remedy, severity=Severity.WARNING)
     if (words := nothing_in_common(identity.names, identity.key_type, policy)) is not None:
         severity = Severity.ERROR if policy.max_version == "1.2" else Severity.WARNING
         yield found("nothing-in-common", resolution.spelling("ciphers"), *words, severity=severity)

@@ -1,4 +1,4 @@
-"""The development certificate, without making one: which it is, or what would happen at the start."""
+"""The development certificate: the one that exists, or what would be issued at the start; none is made."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from tlsrun.errors import CertificateError
 
 
 def check_development(host: str, now: datetime.datetime) -> tuple[LoadedIdentity, tuple[Finding, ...]]:
-    """What stands in for a certificate that is not given.
+    """The certificate that is used if none is set.
 
     Arguments:
-        host: the one that is listened on.
+        host: the host to listen on.
 
     Returns:
-        the identity, when it is there already; and what to say of it.
+        the identity, if it exists already, and the finding about it.
     """
     names = [socket.gethostname()] if Endpoint(host=host, port=0).is_wildcard else [host]
     try:

@@ -1,4 +1,4 @@
-"""The whole walk: files, configuration, server, live socket, application; nothing is started, nothing changed."""
+"""The whole check: files, configuration, server, live socket, application; it starts and changes nothing."""
 
 from __future__ import annotations
 
@@ -37,17 +37,17 @@ from tlsrun.status import running
 
 @dataclass(frozen=True, kw_only=True)
 class Scope:
-    """What is to be looked at.
+    """What to examine.
 
     Arguments:
-        application: its name; empty for wsgi.py or app.py in this folder; None for none.
+        application: its name; empty for wsgi.py or app.py in the current folder; None for no application.
         layers: the settings besides the application's own, the strongest first.
-        framework: what to look for first in its module; empty for anything.
+        framework: the framework to look for first in its module; empty for any.
         prepare: ``module:function`` that the command which would serve it calls with it; empty for none.
-        url: the running server, when a person named one.
-        ca: a file of roots in place of the system's.
-        within: how much before its end a certificate counts as expiring soon; None for the usual.
-        only_live: whether nothing but the server at ``url`` is looked at.
+        url: the running server, if the user named one.
+        ca: a file of roots to use in place of the system's.
+        within: how long before its end a certificate counts as expiring soon; None for the default.
+        only_live: whether to examine only the server at ``url``.
     """
 
     application: str | None = None
@@ -61,7 +61,7 @@ class Scope:
 
 
 def examine(request: Scope) -> Report:
-    """Look at everything, and say what was seen.
+    """Examine everything and report it.
 
     Raises:
         ConfigurationError: ``url`` or ``ca`` cannot be used.
@@ -78,7 +78,7 @@ def examine(request: Scope) -> Report:
 
 
 class _Examination:
-    """One walk with all that it gathers on the way."""
+    """One check, with the facts that it gathers."""
 
     def __init__(self, request: Scope, trust: Trust, view: View, named: ProbeTarget | None) -> None:
         self.request, self.trust, self.view, self.named = request, trust, view, named
@@ -116,12 +116,12 @@ class _Examination:
 
     @property
     def identities(self) -> tuple[Identity, ...]:
-        """Everything on the disk that the server may serve."""
+        """The identities on the disk that the server may serve."""
         default = self.facts.loaded.identity
         return (*([] if default is None else [default]), *self.facts.named.identities)
 
     def _configured_target(self) -> ProbeTarget | None:
-        """The server that the settings describe."""
+        """The address of the server that the settings describe; None if it listens at no address."""
         settings = self.resolution.settings
         endpoint = endpoint_of(settings, self.facts)
         listens = not settings.bind or public_first(one.place for one in self.facts.listeners)
@@ -130,7 +130,7 @@ class _Examination:
         return target_of_settings(endpoint, self.facts.loaded.identity, settings.redirect_port)
 
     def _configured(self) -> Iterator[Finding]:
-        """Findings in what is configured, whether it runs or not."""
+        """Findings on the configuration, whether the server runs or not."""
         yield from self.development
         yield from check_files(self.resolution, self.facts, self.view, self.trust)
         yield from check_configuration(self.resolution, self.facts, debug=self.application.debug)
@@ -140,7 +140,7 @@ class _Examination:
             yield from check_hook(str(hook), self.resolution.spelling("context_hook"), self.application.file)
 
     def _plan(self) -> Plan | None:
-        """What the server would be started with, could its ports be bound; None when something else prevents it."""
+        """The plan that the server would be started with if its ports were free; None if the settings prevent that."""
         facts = replace(self.facts, bind_errnos={}, redirect_errno=None)
         try:
             return decide(_without_hook(self.resolution), facts, framework=self.application.framework)
@@ -156,12 +156,12 @@ def _application(request: Scope) -> ApplicationFacts:
 
 
 def _without_hook(resolution: Resolution) -> Resolution:
-    """Without the user's function for contexts: looking at it would import it into this process."""
+    """Without ``context_hook``, which would be imported into this process."""
     return replace(resolution, settings=replace(resolution.settings, context_hook=None))
 
 
 def _facts(resolution: Resolution, view: View) -> tuple[Facts, tuple[Finding, ...]]:
-    """The world, without a development certificate being made."""
+    """The facts, and findings on the development certificate, which is not made here."""
     settings = resolution.settings
     probes = servers.probe_all()
     facts = gather(_without_hook(resolution), probes, may_develop=False, starting=False)
@@ -173,7 +173,7 @@ def _facts(resolution: Resolution, view: View) -> tuple[Facts, tuple[Finding, ..
 
 
 def _less_our_own_sockets(facts: Facts) -> Facts:
-    """Nor are Unix sockets at which a server of ours says that it listens."""
+    """Without errors for Unix sockets on which a server of ours is known to listen."""
     taken = [place for place, number in facts.bind_errnos.items() if number == errno.EADDRINUSE]
     if not any(isinstance(place, UnixSocket) for place in taken):
         return facts
@@ -186,7 +186,7 @@ def _less_our_own_sockets(facts: Facts) -> Facts:
 
 
 def _less_our_own_ports(facts: Facts, seen: Observation) -> Facts:
-    """Ports that are taken by the server that runs are no obstacle."""
+    """Without errors for ports that the running server itself has taken."""
     if errno.EADDRINUSE in facts.bind_errnos.values() and seen.unreachable is None and seen.failure is None:
         others = {place: number for place, number in facts.bind_errnos.items() if number != errno.EADDRINUSE}
         facts = replace(facts, bind_errnos=others)

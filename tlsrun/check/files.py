@@ -1,4 +1,4 @@
-"""The files: what was read of certificates and keys, and what clients and others will make of them."""
+"""Findings on files: what was read from them, and how clients and other servers will take it."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ from tlsrun.tls.client import load_client_auth
 
 @dataclass(frozen=True, kw_only=True)
 class Hosts:
-    """What the certificate has to be for.
+    """The hosts that the certificate must cover.
 
     Arguments:
-        names: hosts and addresses.
-        where: who said so.
+        names: host names and addresses.
+        where: the setting that names them.
     """
 
     names: tuple[str, ...]
@@ -44,10 +44,10 @@ class Hosts:
 
 
 def check_files(resolution: Resolution, facts: Facts, view: View, trust: Trust) -> Iterator[Finding]:
-    """Everything about the files that the settings name."""
+    """Findings on the files that the settings name."""
     loaded = facts.loaded
     yield from from_problems(loaded.problems, "not-pem", severity=Severity.ERROR)
-    # What looks odd about the leaf is judged below, together with the rest of it.
+    # These are judged below, together with the rest of the certificate.
     judged = {"TLS123", "TLS144", "TLS146", "TLS148"}
     warnings = [one for one in (*loaded.warnings, *facts.named.warnings) if one.code not in judged]
     yield from _less_what_is_known(from_problems(warnings, "openssl-refuses"), loaded.identity, trust)
@@ -70,7 +70,7 @@ def check_files(resolution: Resolution, facts: Facts, view: View, trust: Trust) 
 
 
 def _strictness(facts: Facts) -> Iterator[Finding]:
-    """Whether somebody else would refuse the clients that this server lets in."""
+    """Whether stricter programs would refuse the clients that this server accepts."""
     sources = facts.clients.sources
     if sources is not None and not facts.clients.problems:
         with contextlib.suppress(CertificateError):
@@ -79,7 +79,7 @@ def _strictness(facts: Facts) -> Iterator[Finding]:
 
 
 def _less_what_is_known(findings: list[Finding], identity: Identity | None, trust: Trust) -> Iterator[Finding]:
-    """Without the complaint that an issuer is unknown which ``--ca`` has made known."""
+    """Without findings about an unknown issuer that ``--ca`` makes known."""
     for one in findings:
         missing = one.code.slug in ("issuer-missing", "root-unknown")
         if not (missing and identity is not None and trust.signed(identity.certificate)):
@@ -87,7 +87,7 @@ def _less_what_is_known(findings: list[Finding], identity: Identity | None, trus
 
 
 def _named(facts: Facts) -> Iterator[tuple[Identity, IdentitySources]]:
-    """Each identity that SNI chooses, with the places it is read from."""
+    """The identities for the setting ``sni``, each with its sources."""
     for sources in dict.fromkeys(one for several in facts.named.sources.values() for one in several):
         with contextlib.suppress(CertificateError):
             yield load_identity(sources)[0], sources
@@ -102,7 +102,7 @@ def _identity(identity: Identity, source: Source, view: View, trust: Trust) -> I
 
 
 def _end_of_chain(chain: Sequence[x509.Certificate], source: Source, trust: Trust) -> Iterator[Finding]:
-    """Whether anybody knows who signed the last intermediate; a leaf alone was judged when it was loaded."""
+    """Whether the last intermediate's signer is known; a certificate without a chain was judged when it was loaded."""
     last = chain[-1]
     if len(chain) == 1 or trust.signed(last) or is_signed_by(last, last):
         return
@@ -113,7 +113,7 @@ def _end_of_chain(chain: Sequence[x509.Certificate], source: Source, trust: Trus
 
 
 def _unknown_root(problem: Problem, issuer: str, source: Source) -> Problem:
-    """In words for a chain that has intermediates: the file may hold that root, which is never sent."""
+    """The problem worded for a chain with intermediates."""
     return replace(
         problem,
         what=f"the chain in {source.name} leads to {issuer}, which this machine does not know as a root: clients that "
@@ -133,7 +133,7 @@ def _sources(sources: IdentitySources) -> Iterator[Finding]:
 
 
 def _binary(source: Source, password: bytes | None) -> Iterator[Finding]:
-    """Binary forms that are read all the same: other servers want PEM."""
+    """Binary formats, which tlsrun reads and other servers do not."""
     try:
         form = read_material(source, password).binary
     except CertificateError:
@@ -144,7 +144,7 @@ def _binary(source: Source, password: bytes | None) -> Iterator[Finding]:
 
 
 def workers_account(resolution: Resolution) -> Account | None:
-    """The user that the server becomes, when that is another one than runs the check."""
+    """The account that the server switches to; None if that is the account running the check."""
     options = resolution.settings.server_options
     user = getattr(resolution.settings, "user", None) or options.get("user") or options.get("uid")
     group = getattr(resolution.settings, "group", None) or options.get("group") or options.get("gid")
@@ -155,7 +155,7 @@ def workers_account(resolution: Resolution) -> Account | None:
 
 
 def hosts_served(resolution: Resolution) -> Hosts:
-    """The names that people reach the server by, as far as the settings say."""
+    """The names by which the server is reached, as far as the settings tell."""
     settings = resolution.settings
     if settings.hosts:
         return Hosts(names=settings.hosts, where=resolution.spelling("hosts"))

@@ -1,4 +1,4 @@
-"""A finding: one thing seen, under its code; and all of them together, with the exit code they mean."""
+"""A finding: one observation under its code."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from tlsrun.errors import Problem
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One thing that was seen.
+    """One observation.
 
     Arguments:
-        code: what is declared of its kind.
+        code: the kind of finding.
         where: what was given and by whom, or the address that was asked.
-        what: what was seen there.
-        remedy: the line or command that mends it.
-        severity: the kind's own, unless it matters more or less here.
+        what: what was observed there.
+        remedy: the line or command that fixes it.
+        severity: the kind's default, unless it matters more or less here.
     """
 
     code: Code
@@ -30,7 +30,7 @@ class Finding:
     severity: Severity
 
     def as_json(self) -> dict[str, Any]:
-        """For machines."""
+        """The finding as a JSON object."""
         return {
             "code": self.code.code,
             "slug": self.code.slug,
@@ -48,19 +48,19 @@ def found(slug: str, where: str, what: str, remedy: str | None = None, *, severi
     """A finding of the kind ``slug``.
 
     Arguments:
-        remedy: what mends it here; the kind's own when there is nothing nearer to say.
-        severity: where it is not the kind's own.
+        remedy: how to fix this one; None for the kind's own text.
+        severity: None for the kind's default.
     """
     code = BY_SLUG[slug]
     return Finding(code=code, where=where, what=what, remedy=remedy or code.remedy, severity=severity or code.severity)
 
 
 def from_problem(problem: Problem, otherwise: str, *, severity: Severity | None = None) -> Finding:
-    """A problem that somebody else found, as a finding.
+    """A problem as a finding.
 
     Arguments:
-        otherwise: the slug of its kind, when the problem has no code.
-        severity: where it is not the kind's own.
+        otherwise: the slug to use if the problem has no code.
+        severity: None for the kind's default.
     """
     code = CODES.get(problem.code or "", BY_SLUG[otherwise])
     return Finding(
@@ -73,12 +73,12 @@ def from_problem(problem: Problem, otherwise: str, *, severity: Severity | None 
 
 
 def from_problems(problems: Iterable[Problem], otherwise: str, *, severity: Severity | None = None) -> list[Finding]:
-    """All of them; see `from_problem`."""
+    """Several problems as findings; see `from_problem`."""
     return [from_problem(problem, otherwise, severity=severity) for problem in problems]
 
 
 def in_order(findings: Iterable[Finding]) -> list[Finding]:
-    """Each once, by phase, the worst first, then by code."""
+    """Without duplicates, by area, then by severity (the worst first), then by code."""
     phases = list(Area)
     return sorted(
         dict.fromkeys(findings),

@@ -1,7 +1,7 @@
-"""A grade, with the rule that caps it; as SSL Labs would give it, as far as that can be told from here.
+"""A grade like that of SSL Labs, with the rule that caps it.
 
-The rules are those of its rating guide (https://github.com/ssllabs/research/wiki/SSL-Server-Rating-Guide) for
-what is still seen. Old bugs of TLS libraries, revocation, and the roots of other systems are not looked at.
+The rules are from its rating guide (https://github.com/ssllabs/research/wiki/SSL-Server-Rating-Guide), as far as they
+still matter. Bugs in old TLS libraries, revocation and the root stores of other systems are not examined.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ LETTERS = ("A+", "A", "A-", "B", "C", "F")
 
 @dataclass(frozen=True, kw_only=True)
 class Grade:
-    """The outcome.
+    """A grade.
 
     Arguments:
-        letter: ``A+`` to ``F``; ``T`` not trusted, ``M`` another name.
-        rule: what keeps it from being better; None when nothing does.
-        otherwise: the letter it would be with trust and the right name.
+        letter: ``A+`` to ``F``, ``T`` (not trusted) or ``M`` (name mismatch).
+        rule: what keeps it from being better; None if nothing does.
+        otherwise: with ``T`` and ``M`` the letter without that fault.
         mozilla: the profile of Mozilla's guideline that is met, or why none is.
-        live: whether a running server was looked at, rather than settings.
+        live: whether a running server was examined, not only settings.
     """
 
     letter: str
@@ -38,14 +38,14 @@ class Grade:
 
     @property
     def words(self) -> str:
-        """One line."""
+        """The grade in one sentence."""
         basis = "" if self.live else " by its configuration, for nothing runs that could be asked"
         rule = f", capped because {self.rule}" if self.rule else ""
         otherwise = f"; {self.otherwise} but for that" if self.otherwise else ""
         return f"{self.letter}{basis}{rule}{otherwise}. Mozilla's profile {self.mozilla}."
 
     def as_json(self) -> dict[str, Any]:
-        """For machines."""
+        """The grade as a JSON object."""
         return {
             "letter": self.letter,
             "capped_because": self.rule,
@@ -57,14 +57,10 @@ class Grade:
 
 _Rule = Callable[[GradeInput], bool]
 
-#: What breaks a rule, the best grade that is left, and the words. Of rules alike in weight the first is named.
+#: What breaks a rule, the best grade that remains, and the reason. Of rules with the same cap the first is named.
 _CAPS: tuple[tuple[_Rule, str, str], ...] = (
     (lambda m: "no encryption or no authentication" in m.weak, "F", "it accepts suites that protect nothing"),
-    (
-        lambda m: bool(m.certificate and weak_signature(m.certificate)),
-        "F",
-        "a broken hash signs its certificate",
-    ),
+    (lambda m: bool(m.certificate and weak_signature(m.certificate)), "F", "a broken hash signs its certificate"),
     (lambda m: bool(m.versions.get("SSL 3.0")), "C", "it speaks SSL 3.0"),
     (lambda m: not _speaks_new(m), "C", "it does not speak TLS 1.2"),
     (lambda m: "RC4" in m.weak, "B", "it accepts RC4"),
@@ -82,7 +78,7 @@ def _speaks_new(given: GradeInput) -> bool:
 
 
 def grade(given: GradeInput) -> Grade:
-    """The best letter that every rule leaves."""
+    """The best letter that all rules allow."""
     letter, rule, otherwise = LETTERS[0], None, None
     for breaks, best, words in _CAPS:
         if LETTERS.index(best) > LETTERS.index(letter) and breaks(given):

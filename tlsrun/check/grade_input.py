@@ -1,4 +1,4 @@
-"""What a grade is made from: seen of a running server, or promised by settings."""
+"""The input for a grade: measured on a running server, or derived from settings."""
 
 from __future__ import annotations
 
@@ -22,16 +22,18 @@ from tlsrun.tls.policy import INTERMEDIATE_CIPHERS, VERSIONS
 
 @dataclass(frozen=True, kw_only=True)
 class GradeInput:
-    """What counts; None where it is not known.
+    """What a grade depends on; None for what is not known.
 
     Arguments:
-        live: whether a running server was looked at, rather than settings.
-        versions: which versions are spoken.
-        weak: what is wrong with suites that are accepted.
-        other: whether suites are accepted that Mozilla's profiles do not have.
+        live: whether a running server was examined, not only settings.
+        versions: version -> whether it is spoken.
+        weak: the faults of accepted suites.
+        other: whether suites outside Mozilla's profiles are accepted.
         certificate: the server's own.
-        trusted, named, complete: of the chain: known root, right name, no issuer left out.
-        hsts: seconds.
+        trusted: whether the chain ends at a known root.
+        named: whether the certificate covers the host.
+        complete: whether no intermediate is missing.
+        hsts: ``max-age`` of Strict-Transport-Security, in seconds.
     """
 
     live: bool
@@ -46,7 +48,7 @@ class GradeInput:
 
 
 def grade_input_of_server(seen: Observation, trust: Trust) -> GradeInput | None:
-    """What was seen of a running server; None when there was no handshake."""
+    """From a running server; None if no handshake succeeded."""
     if seen.unreachable is not None or seen.failure is not None or not seen.certificates:
         return None
     leaf = seen.certificates[0]
@@ -64,20 +66,20 @@ def grade_input_of_server(seen: Observation, trust: Trust) -> GradeInput | None:
     )
 
 
-#: Errors in files that a server starts with all the same, on loopback at least. Others keep it from starting.
+#: Errors in files that do not keep a server from starting, on loopback at least.
 _STARTS = frozenset(("TLS121", "TLS132", "TLS138", "TLS140", "TLS141", "TLS144", "TLS148"))
-#: What nobody trusts: a certificate out of its time, for something else, or signed by nobody but itself.
+#: Certificates that nobody trusts: not valid today, for another purpose, or self-signed.
 _UNTRUSTED = frozenset(("TLS138", "TLS140", "TLS141", "TLS147", "TLS148"))
 
 
 def grade_input_of_settings(
     settings: Settings, identity: Identity | None, findings: Iterable[Finding] = ()
 ) -> GradeInput | None:
-    """What the settings promise; None when a server would not start with them.
+    """From settings; None if a server would not start with them.
 
     Arguments:
-        identity: the certificate that would be served; None when there is none yet, or it cannot be.
-        findings: what was found in files, settings and the server.
+        identity: the certificate that would be served; None if there is none yet, or it cannot be served.
+        findings: the findings on files, settings and the server.
     """
     findings = [one for one in findings if one.code.phase in (Area.FILES, Area.CONFIGURATION, Area.SERVER)]
     errors = {one.code.code for one in findings if one.severity is Severity.ERROR}

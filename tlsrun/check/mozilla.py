@@ -13,7 +13,7 @@ _KEYS = ("ECDSA P-256", "ECDSA P-384", "RSA 2048", "RSA 3072", "RSA 4096")
 
 
 def mozilla_profile(given: GradeInput) -> str:
-    """The profile that is met, and what it lacks; or why none is."""
+    """The profile that is met, with its gaps, or why none is met."""
     spoken = sorted(version for version, is_spoken in given.versions.items() if is_spoken)
     if not spoken:
         return "is not known"
@@ -29,7 +29,7 @@ def mozilla_profile(given: GradeInput) -> str:
 
 
 def _gaps(given: GradeInput) -> Iterator[str]:
-    """What the guideline wants besides versions and suites."""
+    """What else the guideline asks for, besides versions and suites."""
     certificate = given.certificate
     if certificate is not None:
         kind = certificate_key_type(certificate)

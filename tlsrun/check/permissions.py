@@ -1,4 +1,4 @@
-"""Who may read the files: others than the server, or not even its workers."""
+"""Findings on file permissions: a key that others can read, files that the workers cannot."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if sys.platform != "win32":
 
 
 def account(user: str | int, group: str | int | None = None) -> Account | None:
-    """The account that a server is told to become; None when there is none of this name.
+    """The account that a server is to switch to; None if it does not exist.
 
     Arguments:
         user: a name or a number.
-        group: the same; None for the user's own.
+        group: a name or a number; None for the user's primary group.
     """
     if sys.platform == "win32":
         return None
@@ -37,7 +37,7 @@ def account(user: str | int, group: str | int | None = None) -> Account | None:
 
 
 def exposed_key(source: Source) -> Finding | None:
-    """A finding when every user of this machine may read or change the file with the key."""
+    """A finding if every user of this machine may read or change the key's file."""
     if source.path is None or sys.platform == "win32":
         return None
     try:
@@ -57,12 +57,12 @@ def exposed_key(source: Source) -> Finding | None:
 
 
 def _is_shut_off(path: Path) -> bool:
-    """Whether a folder on the way keeps others out."""
+    """Whether a folder in the path keeps others out."""
     return any(not os.stat(folder).st_mode & stat.S_IXOTH for folder in Path(os.path.realpath(path)).parents)
 
 
 def unreadable(sources: Iterable[Source], workers: Account) -> Iterator[Finding]:
-    """A finding for each file that the workers' user may not read."""
+    """A finding for each file that the workers' account may not read."""
     for source in sources:
         obstacle = None if source.path is None else workers.obstacle(source.path)
         if source.path is None or obstacle is None:

@@ -1,4 +1,4 @@
-"""The reference of findings, in Markdown, from the table: a page for each code, and a page that lists them."""
+"""The reference of findings in Markdown, generated from the table: a page per code, and a page that lists them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tlsrun.check.codes import CODES
 _HEAD = """\
 # Findings
 
-What `flask tls check` and `tlsrun check` may find. A code never changes its meaning, and is never given to another
+What `flask tls check` and `tlsrun check` may find. A code never changes its meaning and is never reused for another
 finding. `tlsrun check --list` prints this page, `tlsrun check --explain TLS111` one of the pages that it leads to.
 [How to check](../../how-to/check.md) says how to use them.
 """
@@ -31,18 +31,18 @@ _SEVERITIES = {
 
 
 def page(code: Code) -> str:
-    """The page of one code."""
+    """The page of a code."""
     return (
         f"# {code.code}: {code.title}\n\n"
         f"`{code.slug}`, {code.phase.value}, {_SEVERITIES[code.severity]}.\n\n"
         f"## Why it matters\n\n{code.why}\n\n"
-        f"## What mends it\n\n{code.remedy}\n\n"
+        f"## How to fix it\n\n{code.remedy}\n\n"
         "[All findings](README.md)\n"
     )
 
 
 def listing() -> str:
-    """The page that lists all codes."""
+    """The page that lists all codes by area."""
     parts = [_HEAD]
     for phase, title in _PHASES.items():
         rows = [
@@ -55,5 +55,5 @@ def listing() -> str:
 
 
 def pages() -> dict[str, str]:
-    """All pages by the names of their files."""
+    """File name -> page."""
     return {"README.md": listing(), **{f"{code}.md": page(one) for code, one in CODES.items()}}

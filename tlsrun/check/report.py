@@ -1,4 +1,4 @@
-"""What a check has to say: the findings, what was looked at, and the grade."""
+"""The result of a check: the findings, what was examined, and the grade."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from tlsrun.settings.table import SPECS
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """The outcome of a check.
+    """The result of a check.
 
     Arguments:
-        findings: in order.
-        target: the running server that was asked, or would have been; None for none.
-        resolution: the settings; None when only a running server was looked at.
-        application: as it is named to a server; None when there is none, or it cannot be imported.
-        server: the one that is chosen.
-        grade: None when there is nothing to grade.
+        findings: in the order of `in_order`.
+        target: the running server; None if no address is known.
+        resolution: the settings; None if only a running server was examined.
+        application: its name for a server; None if there is none, or it cannot be imported.
+        server: the server that is chosen.
+        grade: None if there is nothing to grade.
     """
 
     findings: Sequence[Finding]
@@ -38,18 +38,18 @@ class Report:
     grade: Grade | None = None
 
     def count(self, severity: Severity) -> int:
-        """How many findings matter so much."""
+        """The number of findings of this severity."""
         return sum(one.severity is severity for one in self.findings)
 
     def exit_code(self, *, strict: bool) -> int:
-        """2 with an error, 1 with a warning when they count (``strict``), else 0."""
+        """2 with errors, 1 with warnings if ``strict``, otherwise 0."""
         if self.count(Severity.ERROR):
             return 2
         return 1 if strict and self.count(Severity.WARNING) else 0
 
     @property
     def settings(self) -> dict[str, dict[str, Any]]:
-        """Each setting: its value as a person reads it, and who set it (None for its default)."""
+        """Each setting: its value in readable form, and who set it (None for the default)."""
         if self.resolution is None:
             return {}
         origins, settings = self.resolution.origins, self.resolution.settings
@@ -62,7 +62,7 @@ class Report:
         }
 
     def as_json(self, *, strict: bool) -> dict[str, Any]:
-        """For machines. Keys are added in later versions, none is taken away."""
+        """The report as a JSON object. Later versions may add keys and remove none."""
         return {
             "tlsrun": __version__,
             "application": self.application,

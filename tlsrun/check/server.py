@@ -1,4 +1,4 @@
-"""The server that is chosen: whether it runs here, which it is, and whether it takes its options."""
+"""Findings on the chosen server: whether it can run here, its version, and its options."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from tlsrun.settings.layers import Resolution
 
 
 def check_server(resolution: Resolution, facts: Facts, plan: Plan | None) -> Iterator[Finding]:
-    """Everything about the server.
+    """Findings on the server.
 
     Arguments:
-        plan: what it would be started with; None when the settings prevent that.
+        plan: the plan that it would be started with; None if the settings prevent that.
     """
     server, settings = facts.server, resolution.settings
     yield from _openssl()
@@ -53,7 +53,7 @@ def _openssl() -> Iterator[Finding]:
 
 
 def _options(resolution: Resolution, name: str, plan: Plan | None) -> Iterator[Finding]:
-    """What the server says of its own options: all of it when it could be started, else whether it has them."""
+    """Findings on ``server_options``: validated by the server if there is a plan, otherwise by name only."""
     if plan is not None:
         try:
             servers.load(name).read_options(plan)

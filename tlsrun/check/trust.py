@@ -1,4 +1,4 @@
-"""Which roots are taken as known: this machine's, its development CA's, and those that the user names."""
+"""The roots that count as known: this machine's, its development CAs', and those that the user names."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from tlsrun.errors import CertificateError
 
 @dataclass(frozen=True, kw_only=True)
 class Trust:
-    """Roots.
+    """The known roots.
 
     Arguments:
-        ca: the file that the user named in place of the system's roots; None for the system's.
+        ca: a file that the user named in place of the system's roots; None for the system's.
         named: the certificates in it.
         development: the roots of development CAs on this machine.
     """
@@ -33,11 +33,11 @@ class Trust:
     development: tuple[x509.Certificate, ...] = ()
 
     def signed(self, certificate: x509.Certificate) -> bool:
-        """Whether a root that is known signed ``certificate``."""
+        """Whether a known root signed ``certificate``."""
         return self.is_private((certificate,)) or known_root(certificate)
 
     def is_private(self, chain: Sequence[x509.Certificate]) -> bool:
-        """Whether a root of the user's own, not a public one, signed the end of ``chain``."""
+        """Whether a private root, one that the user named or a development CA, signed a certificate of ``chain``."""
         return any(is_signed_by(one, root) for one in chain for root in (*self.named, *self.development))
 
 
@@ -45,7 +45,7 @@ def read_trust(ca: Path | None) -> Trust:
     """Read the roots.
 
     Arguments:
-        ca: the file that stands for the system's roots.
+        ca: a file to use in place of the system's roots.
 
     Raises:
         CertificateError: it cannot be read, or holds no certificate.

@@ -27,7 +27,7 @@ def bundle_command(files: tuple[Path, ...], output: Path, force: bool) -> None:
     \b
     tlsrun cert bundle server.crt ca-bundle.ca -o integrated.crt     for nginx, Apache, uWSGI, HAProxy
     tlsrun cert bundle server.crt intermediate.cer root.cer -o fullchain.pem
-    tlsrun cert bundle fullchain.pem                                 the mended file on standard output
+    tlsrun cert bundle fullchain.pem                                 the corrected file on standard output
 
     Files may be PEM, DER or PKCS #12 (password from TLSRUN_KEY_PASSWORD), their order does not matter, and they are
     left as they are. The root, copies, keys and text are left out; what was changed is said. tlsrun's own servers

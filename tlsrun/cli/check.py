@@ -79,7 +79,7 @@ def check_options(function: Decorated) -> Decorated:
         click.option("--list", is_flag=True, is_eager=True, expose_value=False, callback=_list,
                      help="Print all that can be found, in Markdown, and exit."),
         click.option("--explain", metavar="CODE", is_eager=True, expose_value=False, callback=_explain,
-                     help="Print why a finding matters and what mends it, and exit."),
+                     help="Print why a finding matters and how to fix it, and exit."),
     )):  # fmt: skip
         function = option(function)
     return function
@@ -91,7 +91,7 @@ def check_options(function: Decorated) -> Decorated:
 @setting_options
 @click.pass_context
 def check_command(context: click.Context, /, app: str | None, **values: Any) -> None:
-    """Say what is wrong, what is odd, and what mends it: files, configuration, server, live socket, application.
+    """Say what is wrong, what is odd, and how to fix it: files, configuration, server, live socket, application.
 
     \b
     tlsrun check hello:app                       all of it; the server that is configured is asked too, if it runs
@@ -99,7 +99,7 @@ def check_command(context: click.Context, /, app: str | None, **values: Any) -> 
     tlsrun check --url https://example.org       a running server alone, from outside
     tlsrun check --cert fullchain.pem --key privkey.pem    two files
     tlsrun check hello:app --json --strict       for machines: exit code 1 for warnings, 2 for errors
-    tlsrun check --explain TLS111                why a finding matters, and what mends it
+    tlsrun check --explain TLS111                why a finding matters, and how to fix it
 
     It starts nothing and changes nothing. The application is imported in processes of their own, once as a library
     and once as a script.
@@ -180,7 +180,7 @@ def report_lines(report: Report) -> Iterator[str]:
     if report.grade is not None:
         yield from textwrap.wrap(f"Grade: {report.grade.words}", _WIDTH, break_on_hyphens=False)
     elif report.resolution is not None:
-        yield "Grade: none, for nothing can be served before the errors are mended."
+        yield "Grade: none, for nothing can be served before the errors are fixed."
     yield _summary(report)
 
 
@@ -207,7 +207,7 @@ def _finding_lines(finding: Finding) -> Iterator[str]:
     if finding.severity is not Severity.INFO:
         yield from _wrapped("why", finding.code.why)
     if finding.remedy != "Nothing.":
-        yield from _wrapped("mend", finding.remedy)
+        yield from _wrapped("fix", finding.remedy)
 
 
 def _wrapped(label: str, text: str) -> list[str]:

@@ -53,7 +53,7 @@ def tlsrun() -> None:
     tlsrun run hello:app                        the application `app` in hello.py, on a development certificate
     tlsrun run hello:app --server gunicorn --workers 2 --cert fullchain.pem --key privkey.pem
     tlsrun run "shop:create_app()" --port 8443  what a factory makes
-    tlsrun check hello:app                      what is wrong, what is odd, and what mends it
+    tlsrun check hello:app                      what is wrong, what is odd, and how to fix it
     tlsrun export nginx hello:app               the same as another program's own file
     tlsrun settings show hello:app              every setting in force, and who set it
     tlsrun settings table                       every setting there is

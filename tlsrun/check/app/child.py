@@ -1,7 +1,7 @@
-"""Runs in a process of its own, which ends afterwards: imports the application one way, and says what came of it.
+"""The process that imports the application in one way and reports the result.
 
-``python -m tlsrun.check.app.child TASK`` writes one JSON object to its standard output, where
-nothing else comes: what the application prints is thrown away.
+``python -m tlsrun.check.app.child TASK`` writes one JSON object to its standard output and nothing else: what the
+application prints is discarded.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tlsrun.check.app.library import as_library, failure
 from tlsrun.check.app.script import as_script
 from tlsrun.check.app.task import ImportTask, task_of
 
-#: What can be imported, and how.
+#: Name of the way -> the function that imports.
 WAYS: Mapping[str, Callable[[ImportTask], dict[str, Any]]] = {
     "library": as_library,
     "script": as_script,
@@ -27,18 +27,18 @@ WAYS: Mapping[str, Callable[[ImportTask], dict[str, Any]]] = {
 
 
 def main(arguments: list[str]) -> None:
-    """Import one way, answer, and end the process without waiting for threads that the application has started."""
+    """Import, answer, and exit without waiting for threads that the application has started."""
     task = task_of(arguments[0])
     answer = os.dup(1)
     nowhere = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
         os.dup2(nowhere, stream)
-    # The folder that `python -m` puts first is none that a server would import from.
+    # `python -m` puts the current folder first; a server would not import from it.
     with contextlib.suppress(ValueError):
         sys.path.remove(os.getcwd())
     try:
         result = WAYS[task.way](task)
-    except Exception as error:  # noqa: BLE001 -- an application may be odder than anything thought of here
+    except Exception as error:  # noqa: BLE001 -- an application can raise anything
         result = {"failed": failure(error, task.target)}
     with os.fdopen(answer, "w", encoding="utf-8") as out:
         json.dump(result, out)

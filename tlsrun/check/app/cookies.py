@@ -1,4 +1,4 @@
-"""Cookies that the source sets without saying that they are for HTTPS only; found without running anything."""
+"""Calls of ``set_cookie()`` without ``secure``, found in the source without running it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-#: More of them are not told: by then the point is made.
+#: The most that are reported.
 _MOST = 20
 
 
@@ -30,7 +30,7 @@ def _lines(file: Path) -> Iterator[int]:
 
 
 def _is_secure(call: ast.Call) -> bool:
-    """Whether it says ``secure=`` something that is not plainly false; what ``**more`` holds is not known."""
+    """Whether ``secure`` is given and not a false literal. ``**more`` may contain it, so that counts as secure."""
     for keyword in call.keywords:
         if keyword.arg is None:
             return True

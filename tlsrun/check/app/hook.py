@@ -1,4 +1,4 @@
-"""The user's function for TLS contexts, imported as a server would import it."""
+"""The setting ``context_hook``, imported as a server would import it."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ def as_hook(task: ImportTask) -> dict[str, Any]:
     """Import a function.
 
     Arguments:
-        task: its target is ``module:function``.
+        task: ``target`` is ``module:function``.
 
     Returns:
-        ``error``, in words; None when it was imported.
+        ``error``: the reason why it cannot be imported, or None.
     """
     sys.path.insert(0, task.folder)
     module, _, name = task.target.partition(":")

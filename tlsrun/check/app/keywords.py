@@ -1,4 +1,4 @@
-"""Settings that a script gives to ``run()`` itself: they count when it is started, and no import shows them."""
+"""Settings that a script passes to ``run()``: they apply when it is run, and importing it does not show them."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ def run_keywords(file: Path, *, extended: bool) -> list[dict[str, Any]]:
     """The calls of ``run()`` in a file that serve HTTPS and name settings.
 
     Arguments:
-        extended: whether the application has TLSRun around it, so that `app.run()` is one.
+        extended: whether the application uses TLSRun, so that `app.run()` serves HTTPS.
 
     Returns:
-        for each its line, and the flags that say the same: with the value, where it stands there as a literal.
+        for each call its line and the equivalent flags, with ``…`` for values that are not literals.
     """
     try:
         tree = ast.parse(file.read_bytes())
@@ -50,7 +50,7 @@ def _flags(call: ast.Call) -> list[str]:
 
 
 def _literal(node: ast.expr) -> str:
-    """A value as it would be typed; an ellipsis where the program computes it."""
+    """A literal as one would type it; an ellipsis for anything else."""
     if isinstance(node, ast.Constant) and isinstance(node.value, (str, int, float)):
         return str(node.value)
     return "…"

@@ -1,4 +1,4 @@
-"""The application imported as flask, gunicorn and uWSGI import it, and what it then says of itself."""
+"""The application imported as flask, gunicorn and uWSGI import it, and a description of it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def as_library(task: ImportTask) -> dict[str, Any]:
     """Import the application that ``task.target`` names, and describe it.
 
     Returns:
-        what can be written as JSON; ``failed`` or ``not_found`` when there is no application.
+        a JSON object; with ``failed`` or ``not_found`` if there is no application.
     """
     try:
         with recording_runs() as runs:
@@ -46,7 +46,7 @@ def as_library(task: ImportTask) -> dict[str, Any]:
 
 
 def failure(error: BaseException, target: str) -> dict[str, Any]:
-    """An import that failed, in words: the last line, where it stands in the user's files, and a hint."""
+    """A failed import: the error, the line in the user's own files, and a hint."""
     lines = traceback.format_exception_only(type(error), error)
     frames = traceback.extract_tb(user_traceback(error))
     own = [frame for frame in frames if is_own(frame.filename)] or list(frames)
@@ -59,7 +59,7 @@ def failure(error: BaseException, target: str) -> dict[str, Any]:
 
 
 def is_own(file: str) -> bool:
-    """Whether a file belongs to the project: neither to Python nor to an installed package, nor to us."""
+    """Whether a file belongs to the project, and not to Python, an installed package or tlsrun."""
     path = Path(file)
     installed = any(part in _FOLDERS_OF_OTHERS for part in path.parts)
     here = str(Path(__file__).parents[2]) + os.sep
@@ -103,7 +103,7 @@ def _debug(framework: str, inside: Any) -> bool:
 
 
 def routes(framework: str, inside: Any) -> list[str] | None:
-    """Every page that an application has, by method and rule; None when its framework does not tell."""
+    """The application's routes, as method and rule; None without a framework."""
     if framework == "flask":
         return sorted(f"{' '.join(sorted(rule.methods or ()))} {rule.rule}" for rule in inside.url_map.iter_rules())
     if framework == "bottle":
@@ -116,7 +116,7 @@ def _problem(problem: Problem | None) -> dict[str, Any] | None:
 
 
 def layer_as_json(layer: Layer) -> dict[str, Any]:
-    """A layer of settings; values that JSON has not become what a person would write."""
+    """A layer of settings; values that JSON does not have are written as text."""
     return {
         "name": layer.name,
         "given": {name: {"value": _plain(one.value), "spelling": one.spelling} for name, one in layer.given.items()},

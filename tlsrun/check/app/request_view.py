@@ -1,7 +1,7 @@
-"""What the application sees of a request over TLS: no page of it runs, only what stands around the pages.
+"""What the application sees of a request over TLS; none of its views runs.
 
-The innermost function, which would find the page and run it, is exchanged for one that looks around. Everything outside
-it (our middleware, the application's own, ProxyFix and its like) is the real one.
+The innermost function, which would dispatch the request to a view, is replaced by one that records the request. All
+middleware around it (ours, the application's own, ProxyFix) is real.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from tlsrun.apps.app import App, recognise
 from tlsrun.wsgi import application as with_facts
 from tlsrun.wsgi.facts import ConnectionFacts, Untold
 
-#: An address for documentation (RFC 5737), which no proxy has, and a claim that any client can make.
+#: An address for documentation (RFC 5737), which no proxy has, and headers that any client can send.
 _CLIENT = "192.0.2.1"
 _FORGED = {
     "HTTP_X_FORWARDED_PROTO": "http",
@@ -28,7 +28,7 @@ def request_view(app: App) -> dict[str, Any] | None:
     """What a view would see over TLS, and what it would see if a client forged headers.
 
     Returns:
-        None for an application of no framework: there is no telling where its pages begin.
+        None for an application without a framework, since its dispatching function is not known.
     """
     framework, inside = recognise(app.application)
     look = {"flask": _look_in_flask, "bottle": _look_in_bottle}.get(framework)
@@ -59,7 +59,7 @@ def _environ(host: str, more: dict[str, str]) -> dict[str, Any]:
 
 
 def _host(framework: str, inside: Any) -> str:
-    """A host that the application answers to."""
+    """A host name that the application accepts."""
     if framework != "flask":
         return "localhost"
     trusted = inside.config.get("TRUSTED_HOSTS") or ["localhost"]

@@ -1,4 +1,4 @@
-"""While an application is imported, no server starts; which line would have started one is written down."""
+"""Importing an application without starting a server; the lines that would have started one are recorded."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tlsrun.apps import library_import
 from tlsrun.apps.importing import importing_only
 from tlsrun.optional import is_installed
 
-#: What starts a server: package, attribute, and how people write it. The extensions put their own in its place.
+#: The functions that start a server: module, attribute, and the call in prose. Our extensions replace the originals.
 _STARTERS = (
     ("flask", "Flask.run", "app.run()"),
     ("flask_tlsrun.extension", "_run", "app.run()"),
@@ -22,7 +22,7 @@ _STARTERS = (
 
 @contextmanager
 def recording_runs() -> Iterator[list[dict[str, Any]]]:
-    """The calls of `run` in modules that are imported while the block runs: file, line and call."""
+    """Collects the calls of `run` by modules that are imported inside the block: file, line and call."""
     calls: list[dict[str, Any]] = []
     with importing_only(), ExitStack() as stack:
         for module, attribute, call in _STARTERS:
@@ -34,7 +34,7 @@ def recording_runs() -> Iterator[list[dict[str, Any]]]:
 
 
 def _place(module: str, attribute: str) -> tuple[Any, str]:
-    """The object that holds the attribute, and the attribute's own name."""
+    """The object that has the attribute, and the attribute's name."""
     *path, name = attribute.split(".")
     return functools.reduce(getattr, path, importlib.import_module(module)), name
 

@@ -1,4 +1,4 @@
-"""The application imported as ``python main.py`` imports it, without what stands under the guard."""
+"""The application run as ``python main.py`` runs it, without the code under ``if __name__ == "__main__"``."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def as_script(task: ImportTask) -> dict[str, Any]:
     """Run a file as a script, up to its guard.
 
     Arguments:
-        task: its target is the file, and behind two colons the name of the application in it.
+        task: ``target`` is the file, and after two colons the name of the application in it.
 
     Returns:
-        what can be written as JSON; ``failed`` when it raises.
+        a JSON object; with ``failed`` if the script raises.
     """
     path, _, name = task.target.rpartition("::")
     file = Path(path)
@@ -47,7 +47,7 @@ def as_script(task: ImportTask) -> dict[str, Any]:
 
 
 def without_guarded(file: Path) -> ast.Module:
-    """The file's statements; of those under the guard only the imports, for the rest would do what the program does."""
+    """The file's statements; from under the guard only the imports, since the rest would run the program."""
     tree = ast.parse(file.read_bytes())
     body: list[ast.stmt] = []
     for statement in tree.body:
@@ -59,7 +59,7 @@ def without_guarded(file: Path) -> ast.Module:
 
 
 def _routes(module: ModuleType, name: str) -> list[str] | None:
-    """The pages of the application, when it is an object of the module and not made by a factory."""
+    """The application's routes, if it is an object in the module and not made by a factory."""
     application = getattr(module, name, None) if name.isidentifier() else None
     if application is None:
         bottle: Any = sys.modules.get("bottle")

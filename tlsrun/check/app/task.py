@@ -1,4 +1,4 @@
-"""What a process that imports an application is told to do."""
+"""The task of a process that imports an application."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ class ImportTask:
 
     Arguments:
         way: ``library``, ``script`` or ``hook``.
-        target: what is imported.
-        folder: where from, for a hook.
-        framework: what to look for first in the module; empty for anything.
+        target: what to import.
+        folder: for a hook, the folder to import it from.
+        framework: the framework to look for first in the module; empty for any.
         prepare: ``module:function`` that the command which would serve the application calls with it; empty for none.
     """
 
@@ -25,10 +25,10 @@ class ImportTask:
     prepare: str = ""
 
     def as_argument(self) -> str:
-        """As it is handed to the process."""
+        """The task as a command line argument."""
         return json.dumps(asdict(self))
 
 
 def task_of(argument: str) -> ImportTask:
-    """What was handed over."""
+    """The task from `ImportTask.as_argument`."""
     return ImportTask(**json.loads(argument))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from tlsrun.check.code import Code
 from tlsrun.check.codes import application, behind, certificates, configuration, files, live, server
 
-#: code -> what is declared of it, in the order of the codes
+#: Code -> its declaration, in the order of the codes.
 CODES: Mapping[str, Code] = {
     one.code: one
     for one in (
@@ -21,5 +21,5 @@ CODES: Mapping[str, Code] = {
     )
 }
 
-#: by its short name, as the rest of the package names them
+#: Slug -> its declaration; the rest of the package refers to findings by slug.
 BY_SLUG: Mapping[str, Code] = {one.slug: one for one in CODES.values()}

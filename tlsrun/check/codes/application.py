@@ -17,7 +17,7 @@ CODES = (
         "import-fails",
         "The application cannot be imported as a library",
         "So flask, gunicorn, uWSGI and mod_wsgi import it: under its dotted name, from the folder above its packages.",
-        "Mend what the message says; docs/how-to/import-errors.md explains the usual ones.",
+        "Fix what the message says; docs/how-to/import-errors.md explains the usual ones.",
     ),
     warning(
         "TLS503",

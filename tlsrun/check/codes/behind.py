@@ -1,4 +1,4 @@
-"""Findings on pages, seen from outside: mostly of an application that does not know of the proxy in front of it."""
+"""Findings on pages, seen from outside: usually the application does not know of the proxy in front of it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ CODES = (
         "TLS430",
         "redirect-loop",
         "Redirects lead round in a circle",
-        "Browsers give up (ERR_TOO_MANY_REDIRECTS). Mostly the proxy speaks plain HTTP to the application, which takes "
-        "that for the client's and redirects to https, for ever.",
+        "Browsers give up (ERR_TOO_MANY_REDIRECTS). Usually the proxy speaks plain HTTP to the application, which "
+        "takes that for the client's and redirects to https, for ever.",
         f'Let the application hear of the client\'s https: {_TELL}. At Cloudflare: SSL mode "Full (strict)", not '
         '"Flexible".',
     ),
@@ -53,7 +53,7 @@ CODES = (
         "TLS435",
         "cookie-unprotected",
         "A cookie is set over https without Secure",
-        "A browser sends it over plain HTTP too, where anybody on the way can read it. Mostly the application takes "
+        "A browser sends it over plain HTTP too, where anybody on the way can read it. Usually the application takes "
         "the connection for http.",
         f"Behind a proxy, {_TELL}; then the session cookie is Secure by itself under tlsrun. For others: "
         "SESSION_COOKIE_SECURE = True, set_cookie(…, secure=True).",

@@ -16,7 +16,7 @@ CODES = (
         "TLS141",
         "not-yet-valid",
         "The certificate is not valid yet",
-        "Every client refuses it until then. Mostly a clock is wrong: this machine's, or that of who issued it.",
+        "Every client refuses it until then. Usually a clock is wrong: this machine's, or the issuer's.",
         "Check the time: `timedatectl`. If it is right, wait, or use another certificate.",
     ),
     warning(
@@ -131,7 +131,7 @@ CODES = (
         "TLS164",
         "sni-passed-over",
         "The folder of certificates for names holds what is no site",
-        "It is passed over: a certificate without its key, of an authority mostly; a bundle that no password opens.",
+        "It is passed over: a certificate without its key, usually a CA's; or a bundle that no password opens.",
         "Nothing, if it is no site. If it is one, put its key beside it: `NAME.key` beside `NAME.crt`, `privkey.pem` "
         "beside `fullchain.pem`.",
     ),

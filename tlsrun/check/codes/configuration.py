@@ -103,7 +103,7 @@ CODES = (
         "TLS214",
         "webroot-missing",
         "The folder for ACME challenges does not exist",
-        "A renewal by webroot would fail, mostly weeks from now.",
+        "A renewal by webroot would fail, usually weeks from now.",
         "Name the folder that certbot gets with `--webroot-path`.",
     ),
     error(

@@ -68,8 +68,8 @@ CODES = (
         "TLS108",
         "der",
         "A file is in DER, the binary form",
-        "CAs hand it out, mostly as `.cer` or `.der`. tlsrun reads a certificate or key in DER as it is; other servers "
-        "want PEM. It is an error when the file holds something else, such as a request.",
+        "CAs hand it out, usually as `.cer` or `.der`. tlsrun reads a certificate or key in DER as it is; other "
+        "servers want PEM. It is an error when the file holds something else, such as a request.",
         "Convert it: `openssl x509 -inform DER -in FILE -out cert.pem`, or for a key "
         "`openssl pkey -inform DER -in FILE -out privkey.pem`.",
     ),
@@ -77,7 +77,7 @@ CODES = (
         "TLS109",
         "bundle",
         "A file is a bundle: PKCS #12, PKCS #7 or a Java keystore",
-        "Windows and Java hand them out, mostly as `.pfx`, `.p12`, `.p7b` or `.jks`. tlsrun reads PKCS #12 as it is; "
+        "Windows and Java hand them out, usually as `.pfx`, `.p12`, `.p7b` or `.jks`. tlsrun reads PKCS #12 as it is; "
         "other servers want PEM. The others are an error.",
         "Take both out of it: `openssl pkcs12 -in FILE -nokeys -out fullchain.pem` and "
         "`openssl pkcs12 -in FILE -nocerts -nodes -out privkey.pem`.",
@@ -93,7 +93,7 @@ CODES = (
         "TLS111",
         "key-mismatch",
         "The private key does not belong to the certificate",
-        "They were made apart: mostly the key was made anew for a renewal, and the old one is still named. Every "
+        "They were made apart: usually a renewal made a new key, and the old one is still named. Every "
         "handshake would fail.",
         "Name the key that the certificate was requested with. These print the same for a pair: "
         "`openssl x509 -in fullchain.pem -noout -pubkey` and `openssl pkey -in privkey.pem -pubout`.",
@@ -148,7 +148,7 @@ CODES = (
         "TLS118",
         "damaged",
         "A certificate or key is damaged or cut off",
-        "Something was lost when it was copied; a line at its end mostly.",
+        "Something was lost when it was copied, usually a line at its end.",
         "Copy it again, whole, from BEGIN to END.",
     ),
     error(
@@ -258,7 +258,7 @@ CODES = (
         "TLS136",
         "strangers",
         "The file holds certificates that have nothing to do with the server's own",
-        "They are left out here. Mostly they are the chain of an earlier certificate, and the right one is missing.",
+        "They are left out here. Usually they are the chain of an earlier certificate, and the right one is missing.",
         "Remove them. If an issuer is missing then, get the chain from your CA again.",
     ),
     warning(
@@ -275,8 +275,8 @@ CODES = (
         "issuer-expired",
         "The issuer that is sent with the certificate is not valid today",
         "The certificate itself is good, but the way from it to a root leads over this issuer. Clients refuse it, "
-        "unless they have another version of the issuer themselves. Mostly the certificate was renewed, and an old "
-        "chain stands behind it.",
+        "unless they have another version of the issuer themselves. Usually the certificate was renewed, and an old "
+        "chain follows it.",
         "Put the issuer that your CA uses now behind the certificate. certbot: name `fullchain.pem`.",
     ),
     warning(

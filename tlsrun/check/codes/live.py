@@ -166,7 +166,7 @@ CODES = (
         "TLS422",
         "no-resumption",
         "Sessions are not resumed, or not by every process",
-        "Each connection pays a whole handshake. Mostly the workers have no ticket key in common.",
+        "Each connection pays a whole handshake. Usually the workers do not share a ticket key.",
         "Serve with tlsrun, which makes one context before the workers are forked. "
         "nginx: `ssl_session_cache shared:…`.",
     ),

@@ -1,4 +1,4 @@
-"""From a walk through a site to findings: whether the application knows what its clients see."""
+"""Findings on a site's pages and redirects: whether the application knows what its clients see."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _LOADS = {
     "script": "src", "img": "src", "iframe": "src", "frame": "src", "embed": "src", "object": "data", "audio": "src",
     "video": "src", "source": "src", "track": "src", "link": "href",
 }  # fmt: skip
-#: Of what a link element is, where it loads something.
+#: Values of ``rel`` with which a link element loads something.
 _LOADED_LINKS = frozenset(("stylesheet", "icon", "preload", "modulepreload", "manifest", "apple-touch-icon"))
-#: The same for elements that lead somewhere.
+#: Element -> the attribute by which it links to another page.
 _LEADS = {"a": "href", "form": "action", "base": "href", "area": "href"}
 _SHOWN = 3
 
-#: What a proxy says of itself: header, a part of its value, who that is.
+#: Traces of proxies in answers: header, a part of its value, the proxy.
 _SIGNS = (
     ("cf-ray", "", "Cloudflare"),
     ("server", "cloudflare", "Cloudflare"),
@@ -41,10 +41,10 @@ _SIGNS = (
 
 
 def judge_walk(target: ProbeTarget, way: Walk, *, trusts: bool | None) -> Iterator[Finding]:
-    """Every finding.
+    """The findings.
 
     Arguments:
-        trusts: whether trusted proxies are set; None when nothing is known of the settings.
+        trusts: whether trusted proxies are set; None if the settings are not known.
     """
     if not way.steps:
         return
@@ -68,7 +68,7 @@ def judge_walk(target: ProbeTarget, way: Walk, *, trusts: bool | None) -> Iterat
 
 
 def proxy_of(answer: ResponseHead) -> str | None:
-    """The proxy that an answer came through, as far as it tells."""
+    """The proxy that an answer came through, as far as its headers tell."""
     for header, part, name in _SIGNS:
         if part in answer.headers.get(header, "\0").lower() and header in answer.headers:
             return name
@@ -93,14 +93,14 @@ def _links(target: ProbeTarget, way: Walk, *, circles: bool) -> Iterator[Finding
 
 
 class _Seen:
-    """Addresses that begin with http://, each once."""
+    """Collects http:// addresses, each once."""
 
     def __init__(self, host: str) -> None:
         self._host = host.lower()
         self.urls: dict[str, None] = {}
 
     def note(self, url: str | None, *, own: bool) -> None:
-        """Keep ``url``; with ``own`` only when it is of this very host."""
+        """Keep ``url`` if it begins with http://; with ``own`` only if it is on this host."""
         url = (url or "").strip()
         if not re.match(r"http://", url, re.IGNORECASE):
             return
@@ -113,20 +113,20 @@ class _Seen:
 
     @property
     def words(self) -> str:
-        """A few of them."""
+        """The first few, for a message."""
         shown = ", ".join(list(self.urls)[:_SHOWN])
         return shown + (f" and {len(self.urls) - _SHOWN} more" if len(self.urls) > _SHOWN else "")
 
 
 class _Page(HTMLParser):
-    """Notes what a page loads, and where it leads to on its own host."""
+    """Notes what a page loads, and where it links to on its own host."""
 
     def __init__(self, leads: _Seen, loads: _Seen) -> None:
         super().__init__()
         self._seen_leads, self._seen_loads = leads, loads
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Called by the parser."""
+        """Note the element's address."""
         given = dict(attrs)
         if tag in _LEADS:
             self._seen_leads.note(given.get(_LEADS[tag]), own=True)

@@ -1,4 +1,4 @@
-"""The chain as a server sends it: complete, in order, and nothing besides."""
+"""Findings on the chain that a server sends: incomplete, out of order, or with the root."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from tlsrun.check.trust import Trust
 
 
 def judge_chain(seen: Observation, trust: Trust, known: Sequence[x509.Certificate]) -> Iterator[Finding]:
-    """What is wrong with the certificates that were sent.
+    """The findings.
 
     Arguments:
-        trust: the roots that are known.
-        known: intermediates that are known from elsewhere.
+        trust: the known roots.
+        known: intermediates that are known from other places.
     """
     sent, where = seen.certificates, seen.target.url
     if not seen.whole:
@@ -38,7 +38,7 @@ def judge_chain(seen: Observation, trust: Trust, known: Sequence[x509.Certificat
 
 
 def chain_line(sent: Sequence[x509.Certificate]) -> list[x509.Certificate]:
-    """From the server's own certificate up to the last issuer that was sent, each once."""
+    """The path from the server's own certificate to the last issuer that was sent."""
     line = [sent[0]]
     while not is_signed_by(line[-1], line[-1]):
         above = next((one for one in sent if one not in line and is_signed_by(line[-1], one)), None)
@@ -49,10 +49,10 @@ def chain_line(sent: Sequence[x509.Certificate]) -> list[x509.Certificate]:
 
 
 def missing_issuer(seen: Observation, trust: Trust, known: Sequence[x509.Certificate]) -> x509.Certificate | None:
-    """The last certificate of the chain, when its issuer was left out; None when nothing is missing.
+    """The last certificate of the chain if its issuer was not sent; None if nothing is missing.
 
-    Whether an issuer that nobody knows is a root of somebody's own or an intermediate cannot be told, unless the
-    certificate says where to get it, it is known from elsewhere, or the roots were named.
+    An unknown issuer may be a private root as well as an intermediate. It counts as missing if the certificate has its
+    address (AIA), if it is known from another place, or if the user named the roots.
     """
     if not seen.whole or not seen.certificates or (seen.verdict is not None and seen.verdict.trusted):
         return None

@@ -1,4 +1,4 @@
-"""Clients made of Python's ssl: one that verifies as everybody does, and one that looks at anything."""
+"""TLS clients on Python's ssl: one verifies like ordinary clients, the other accepts anything."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _ONLY = {"TLS 1.2": ssl.TLSVersion.TLSv1_2, "TLS 1.3": ssl.TLSVersion.TLSv1_3}
 
 @dataclass(frozen=True, kw_only=True)
 class HandshakeResult:
-    """A handshake that came to an end.
+    """A completed handshake.
 
     Arguments:
-        version: as OpenSSL spells it, ``TLSv1.3``.
-        suite: as OpenSSL spells it.
-        certificates: as the server sent them, its own first; only that one where Python does not tell the rest.
-        whole: whether these are all that it sent.
+        version: OpenSSL's name, such as ``TLSv1.3``.
+        suite: OpenSSL's name.
+        certificates: as sent, the server's own first; only that one if Python does not give the others.
+        whole: whether these are all that were sent.
     """
 
     version: str
@@ -36,10 +36,10 @@ class HandshakeResult:
 
 
 def open_context(version: str | None = None) -> ssl.SSLContext:
-    """A context that takes any certificate, and the weakest that OpenSSL still has.
+    """A context that accepts any certificate and every suite that OpenSSL still has.
 
     Arguments:
-        version: ``TLS 1.2`` or ``TLS 1.3`` alone; None for both.
+        version: ``TLS 1.2`` or ``TLS 1.3``; None for both.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
@@ -51,16 +51,16 @@ def open_context(version: str | None = None) -> ssl.SSLContext:
 
 
 def verifying_context(trust: Trust) -> ssl.SSLContext:
-    """A context that verifies the chain, against the system's roots or those that the user named; not the name."""
+    """A context that verifies the chain, not the name, against the system's roots or those that the user named."""
     context = ssl.create_default_context(cafile=trust.ca)
     context.check_hostname = False
-    # Python 3.13 asks for more than browsers and curl do (RFC 5280 to the letter).
+    # Python 3.13 sets VERIFY_X509_STRICT, which is stricter than browsers and curl.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     return context
 
 
 def development_context(trust: Trust) -> ssl.SSLContext:
-    """The same against the development CAs of this machine."""
+    """A context that verifies against this machine's development CAs."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.load_verify_locations(
@@ -90,9 +90,9 @@ def connect(
 def _connected(
     target: ProbeTarget, context: ssl.SSLContext, deadline: Deadline, session: ssl.SSLSession | None
 ) -> ssl.SSLSocket:
-    """A connection to the first address that takes one, before its handshake.
+    """A connection to the first address that accepts one, before the handshake.
 
-    Wrapped before it connects: one that is reset while Python wraps it leaves a socket that nobody can close.
+    It is wrapped before it connects: if it were reset while Python wraps it, the socket could not be closed any more.
     """
     failure: OSError | None = None
     for family, kind, protocol, _, address in socket.getaddrinfo(*target.connect_to, type=socket.SOCK_STREAM):
@@ -114,10 +114,10 @@ def _connected(
 
 
 def shake(target: ProbeTarget, context: ssl.SSLContext, deadline: Deadline) -> HandshakeResult:
-    """One handshake, and what was sent in it.
+    """Shake hands, and return what the server sent.
 
     Raises:
-        OSError: it fails.
+        OSError: the connection or the handshake fails.
     """
     with connect(target, context, deadline) as tls:
         certificates, whole = _sent(tls)
@@ -131,12 +131,12 @@ def shake(target: ProbeTarget, context: ssl.SSLContext, deadline: Deadline) -> H
 
 
 def _sent(tls: ssl.SSLSocket) -> tuple[list[bytes], bool]:
-    """The certificates as the server sent them, in DER, and whether these are all."""
+    """The certificates in DER as the server sent them, and whether these are all."""
     own = tls.getpeercert(binary_form=True) or b""
     public = getattr(tls, "get_unverified_chain", None)
     if public is not None:  # Python 3.13
         return list(public()), True
-    # Until then the same stands one level deeper, since Python 3.10 (bpo-18233).
+    # From Python 3.10 to 3.12 the method exists on the inner object only (bpo-18233).
     inner = getattr(getattr(tls, "_sslobj", None), "get_unverified_chain", None)
     if inner is None:
         return [own], False
@@ -144,7 +144,7 @@ def _sent(tls: ssl.SSLSocket) -> tuple[list[bytes], bool]:
 
 
 def later_session(tls: ssl.SSLSocket, deadline: Deadline) -> ssl.SSLSession | None:
-    """The session to resume. In TLS 1.3 it comes after the handshake (RFC 8446, section 4.6.1); nothing is sent."""
+    """The session to resume. In TLS 1.3 the server sends it after the handshake (RFC 8446, section 4.6.1)."""
     if tls.version() == "TLSv1.3":
         tls.setblocking(False)
         if select.select([tls], [], [], min(1.0, deadline.left))[0]:

@@ -1,7 +1,7 @@
-"""A ClientHello of any version up to TLS 1.2, written by hand, and the server's first flight, read by hand.
+"""A ClientHello for any version up to TLS 1.2, built by hand, and a parser for the server's first flight.
 
-OpenSSL would not offer what has to be asked for here: old versions and weak suites are compiled out, or switched off by
-its security level. Up to TLS 1.2 the first flight is not encrypted (RFC 5246, section 7.4).
+OpenSSL cannot offer what is probed here: old versions and weak suites are compiled out or disabled by its security
+level. Up to TLS 1.2 the first flight is not encrypted (RFC 5246, section 7.4).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from tlsrun.check.live.target import Deadline, ProbeTarget
 
-#: version -> its number on the wire
+#: Version -> its number on the wire.
 VERSIONS = {"SSL 3.0": 0x0300, "TLS 1.0": 0x0301, "TLS 1.1": 0x0302, "TLS 1.2": 0x0303}
 
 _HANDSHAKE, _ALERT = 22, 21
@@ -27,13 +27,13 @@ _SIGNATURES = (0x0403, 0x0503, 0x0603, 0x0804, 0x0805, 0x0806, 0x0807, 0x0401, 0
 
 @dataclass(frozen=True, kw_only=True)
 class Flight:
-    """A server's answer to a ClientHello: it agrees to go on.
+    """A server's first flight, by which it accepts a ClientHello.
 
     Arguments:
-        version: on the wire.
-        suite: the one that it chose.
-        certificates: as it sent them, in DER.
-        asks: whether it asks for a client certificate.
+        version: its number on the wire.
+        suite: the number of the chosen suite.
+        certificates: as sent, in DER.
+        asks: whether the server requests a client certificate.
     """
 
     version: int
@@ -46,10 +46,10 @@ def ask(target: ProbeTarget, version: str, suites: Iterable[int], deadline: Dead
     """Offer a server one version and some suites.
 
     Returns:
-        its answer; None when it refuses, also with another version than the one that was offered.
+        its first flight; None if it refuses, or chooses another version than the one offered.
 
     Raises:
-        OSError: there is no connection.
+        OSError: no connection can be made.
     """
     number = VERSIONS[version]
     with socket.create_connection(target.connect_to, timeout=deadline.left) as plain:
@@ -62,10 +62,12 @@ def ask(target: ProbeTarget, version: str, suites: Iterable[int], deadline: Dead
 
 
 def client_hello(version: int, suites: tuple[int, ...], name: str | None) -> bytes:
-    """The record (RFC 5246, section 7.4.1.2).
+    """A record with a ClientHello (RFC 5246, section 7.4.1.2).
 
     Arguments:
-        name: for SNI.
+        version: its number on the wire.
+        suites: the numbers of the suites to offer.
+        name: the host name for SNI; None for no SNI.
     """
     body = struct.pack(">H", version) + os.urandom(32) + b"\0"
     body += _sized(2, b"".join(struct.pack(">H", suite) for suite in (*suites, 0x00FF))) + b"\1\0"
@@ -89,12 +91,12 @@ def _extension(number: int, content: bytes) -> bytes:
 
 
 def _sized(octets: int, content: bytes) -> bytes:
-    """``content`` behind its length."""
+    """``content``, preceded by its length."""
     return len(content).to_bytes(octets, "big") + content
 
 
 class _Reader:
-    """The bytes that a server sends, as many as asked for, until the deadline."""
+    """Reads the bytes that a server sends, until a deadline."""
 
     def __init__(self, plain: socket.socket, deadline: Deadline) -> None:
         self._plain = plain
@@ -102,11 +104,11 @@ class _Reader:
         self._total = 0
 
     def exactly(self, count: int) -> bytes:
-        """So many bytes.
+        """Read ``count`` bytes.
 
         Raises:
-            OSError: there are no more.
-            ValueError: it is too much.
+            OSError: the connection ends before, or the deadline passes.
+            ValueError: the flight is too long.
         """
         data = bytearray()
         self._total += count
@@ -122,12 +124,13 @@ class _Reader:
 
 
 def read_flight(reader: _Reader) -> Flight | None:
-    """The first flight, up to ServerHelloDone; None when an alert comes instead.
+    """Read the first flight up to ServerHelloDone; None if an alert comes instead.
 
-    A server may send its hello and then find that it cannot go on, so the hello alone says nothing.
+    A server may fail after its ServerHello, so that one alone proves nothing.
 
     Raises:
-        OSError, ValueError: it ends, or is no TLS.
+        OSError: the connection ends.
+        ValueError: it is not TLS.
     """
     version = suite = -1
     certificates: tuple[bytes, ...] = ()
@@ -147,7 +150,7 @@ def read_flight(reader: _Reader) -> Flight | None:
 
 
 def _messages(reader: _Reader) -> Iterator[tuple[int, bytes]]:
-    """Handshake messages, put together from their records; they end with an alert."""
+    """Handshake messages, assembled from records, up to a fatal alert."""
     data = b""
     while True:
         kind, _, length = struct.unpack(">BHH", reader.exactly(5))

@@ -1,4 +1,4 @@
-"""Just enough HTTP/1.1 for a client that reads the head of one answer, and waits no longer than it was told."""
+"""A minimal HTTP/1.1 client that reads one response within a deadline."""
 
 from __future__ import annotations
 
@@ -14,19 +14,17 @@ _LONGEST_HEAD = 64 * 1024
 
 @dataclass(frozen=True, kw_only=True)
 class ResponseHead:
-    """The head of an answer.
+    """The head of a response.
 
     Arguments:
-        status: the code; 0 when what came is no HTTP.
-        headers: by their names in lower case; of several the last.
-        began: whether anything came at all.
-        lines: all headers, their names in lower case.
-        body: of a page, where one was asked for, and as far as it came.
+        status: the status code; 0 if the answer was not HTTP.
+        headers: name in lower case -> value; the last of several.
+        lines: all header lines, names in lower case.
+        body: of an HTML page, if it was asked for, as far as it arrived.
     """
 
     status: int = 0
     headers: Mapping[str, str] = field(default_factory=dict)
-    began: bool = False
     lines: tuple[tuple[str, str], ...] = ()
     body: bytes = field(default=b"", repr=False)
 
@@ -36,12 +34,12 @@ class ResponseHead:
 
     @property
     def location(self) -> str:
-        """Where a redirect leads."""
+        """The target of a redirect; empty if it is none."""
         return self.headers.get("location", "") if 300 <= self.status < 400 else ""
 
 
 def request(target: ProbeTarget, host: str = "", more: Sequence[tuple[str, str]] = ()) -> bytes:
-    """A GET that a server may close after."""
+    """A GET request with ``Connection: close``."""
     lines = "".join(f"{name}: {value}\r\n" for name, value in more)
     return (
         f"GET {target.path} HTTP/1.1\r\nHost: {host or target.authority}\r\nUser-Agent: tlsrun-check\r\n"
@@ -58,21 +56,21 @@ def get(
     more: Sequence[tuple[str, str]] = (),
     page: int = 0,
 ) -> ResponseHead:
-    """Ask for the page and read the head of the answer.
+    """Request the target's page and read the head of the response.
 
     Arguments:
-        host: what to ask for, in place of the target's.
+        host: the Host header, in place of the target's.
         more: further headers.
-        page: bytes of the body that are read too, where it is HTML.
+        page: how many bytes of an HTML body to read too.
 
     Raises:
-        OSError: nothing comes, or the connection breaks before anything has.
+        OSError: the connection breaks, or the deadline passes, before anything arrived.
     """
     connection.settimeout(deadline.left)
     broken: OSError | None = None
     try:
         connection.sendall(request(target, host, more))
-    except OSError as error:  # what the server had said before is still to be read: a page, or an alert with its reason
+    except OSError as error:  # a page or an alert that the server sent before can still be read
         broken = error
     data = bytearray()
     try:
@@ -94,7 +92,7 @@ def get(
 
 
 def _body(connection: socket.socket, answer: ResponseHead, data: bytes, most: int, deadline: Deadline) -> bytes:
-    """As much of the body as comes; without the sizes of its chunks (RFC 9112, section 7.1)."""
+    """As much of the body as arrives, with the chunked coding removed (RFC 9112, section 7.1)."""
     length = answer.headers.get("content-length", "")
     wanted = min(most, int(length)) if length.isdigit() else most
     with contextlib.suppress(OSError):
@@ -124,21 +122,21 @@ def _unchunked(data: bytes) -> bytes:
 
 
 def parse(data: bytes) -> ResponseHead:
-    """The head, as far as it came."""
+    """Parse the head, as far as it arrived."""
     head = data.partition(b"\r\n\r\n")[0].decode("latin-1").split("\r\n")
     words = head[0].split(" ", 2)
     if len(words) < 2 or not words[0].startswith("HTTP/") or not words[1].isdigit():
-        return ResponseHead(began=bool(data))
+        return ResponseHead()
     pairs = (line.partition(":") for line in head[1:])
     lines = tuple((name.strip().lower(), value.strip()) for name, colon, value in pairs if colon)
-    return ResponseHead(status=int(words[1]), headers=dict(lines), began=True, lines=lines)
+    return ResponseHead(status=int(words[1]), headers=dict(lines), lines=lines)
 
 
 def get_plain(address: tuple[str, int], target: ProbeTarget, deadline: Deadline) -> ResponseHead | None:
-    """The same over a connection without TLS; None when there is none.
+    """As `get`, over a new connection without TLS; None if none can be made.
 
     Arguments:
-        address: where to connect.
+        address: host and port to connect to.
     """
     try:
         connection = socket.create_connection(address, timeout=min(3.0, deadline.left))

@@ -1,4 +1,4 @@
-"""From what was seen of a running server to findings."""
+"""Findings on a running server, from what was observed."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from tlsrun.check.live.observation import Observation
 from tlsrun.check.trust import Trust
 from tlsrun.wsgi.hsts import may_promise
 
-#: SSL Labs asks for 180 days before it gives A+.
+#: SSL Labs requires 180 days for A+.
 LONG_ENOUGH = 180 * 86400
 
-#: OpenSSL's reasons that the dates explain, which have codes of their own (X509_STORE_CTX_get_error(3)).
+#: OpenSSL's error codes for dates (X509_STORE_CTX_get_error(3)); findings on dates have codes of their own.
 _NOT_YET_VALID, _EXPIRED = 9, 10
 
 
 @dataclass(frozen=True, kw_only=True)
 class Expected:
-    """What the check knows besides.
+    """What is known about the server besides the observation.
 
     Arguments:
-        view: the time, and what counts as soon.
-        trust: the roots that are known.
-        identities: what is on the disk for this server; empty when nothing is known of it.
-        trusts: whether trusted proxies are set; None when nothing is known of the settings.
-        named: whether a person named the address, so that silence there is an error.
+        view: by which time certificates are judged.
+        trust: the known roots.
+        identities: the server's certificates on the disk; empty if not known.
+        trusts: whether trusted proxies are set; None if the settings are not known.
+        named: whether the user named the address, so that no answer is an error.
     """
 
     view: View
@@ -46,7 +46,7 @@ class Expected:
 
 
 def judge(seen: Observation, expected: Expected) -> Iterator[Finding]:
-    """Every finding."""
+    """The findings."""
     where = seen.target.url
     if seen.unreachable is not None:
         slug = "no-answer" if expected.named else "not-running"
@@ -99,18 +99,18 @@ def _certificates(seen: Observation, expected: Expected) -> Iterator[Finding]:
 
 
 def _judge_sent(sent: Sequence[x509.Certificate], served: Source, expected: Expected) -> Iterator[Finding]:
-    """What the files would be told, where it is not known which they are."""
+    """The findings that files would have, for certificates that are not those on the disk."""
     yield from judge_leaf(sent[0], served, expected.view, private=expected.trust.is_private(sent))
     issuers = [one for one in chain_line(sent)[1:] if one.issuer != one.subject]
     yield from judge_issuers(sent[0], issuers, served, expected.view, known_root=expected.trust.signed)
 
 
 class _Served(Source):
-    """A certificate that came in a handshake."""
+    """A certificate from a handshake."""
 
     @property
     def name(self) -> str:
-        """What to call it in a message."""
+        """Its name in messages."""
         return "the handshake"
 
 
@@ -193,7 +193,7 @@ def _hsts(where: str, header: str | None, host: str) -> Iterator[Finding]:
 
 
 def _plain(seen: Observation) -> Iterator[Finding]:
-    """Without TLS: on the port of TLS, and on the one that should redirect."""
+    """Answers to plain HTTP, on the TLS port and on the port that should redirect."""
     target, plain = seen.target, seen.plain
     if plain is not None and not plain.status:
         what = f"GET http://{_spelled(target.host)}:{target.port}/ is answered with nothing that is HTTP"
@@ -212,7 +212,7 @@ def _plain(seen: Observation) -> Iterator[Finding]:
 
 
 def _weight(status: int) -> Severity | None:
-    """A refusal serves nothing without protection."""
+    """The severity of a missing redirect: a refusal at least sends no content in clear text."""
     return Severity.INFO if status == 0 or status >= 400 else None
 
 

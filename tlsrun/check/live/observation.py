@@ -1,4 +1,4 @@
-"""What was seen of a running server, as values; what nobody could find out is None."""
+"""What was observed of a running server; None for what could not be found out."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from tlsrun.check.live.walk import Walk
 
 @dataclass(frozen=True, kw_only=True)
 class Verification:
-    """What a client that verifies says.
+    """The result of verifying the chain as a client.
 
     Arguments:
-        trusted: whether it links the chain to a root that it knows.
-        reason: why not, as OpenSSL says it.
-        code: OpenSSL's number of the reason (X509_STORE_CTX_get_error(3)).
-        by_development_ca: whether it does with this machine's development CA.
+        trusted: whether the chain leads to a known root.
+        reason: OpenSSL's words for the failure.
+        code: OpenSSL's error code (X509_STORE_CTX_get_error(3)).
+        by_development_ca: whether the chain leads to a development CA of this machine.
     """
 
     trusted: bool
@@ -38,33 +38,33 @@ class Resumption:
 
     @property
     def is_whole(self) -> bool:
-        """Whether all did."""
+        """Whether every connection resumed."""
         return self.resumed == self.tried
 
 
 @dataclass(frozen=True, kw_only=True)
 class Observation:
-    """A server, from outside.
+    """A server as seen from outside.
 
     Arguments:
-        target: what was asked.
-        unreachable: why there was no connection; None when there was.
-        failure: why no handshake came to an end; None when one did.
+        target: the address that was asked.
+        unreachable: why no connection could be made; None if one could.
+        failure: why no handshake succeeded; None if one did.
         certificates: as sent, the server's own first.
-        whole: whether these are all that was sent.
-        verdict: what a client that verifies says.
-        versions: which versions it speaks.
-        weak: what is wrong -> a suite of that kind that it accepts.
-        other: a suite that it accepts, is sound, and not in Mozilla's profile.
-        asks: whether it asks for client certificates.
-        refused_without_certificate: whether it answers nothing to a client without one.
-        resumption: by version.
-        answer: to a request over TLS.
-        plain: to a request without TLS on the same port.
-        redirect: to a request on the port of plain HTTP; None when nothing listens there.
-        way: through the redirects of the page that was asked for.
+        whole: whether these are all that were sent.
+        verdict: the result of verifying the chain.
+        versions: version -> whether the server speaks it.
+        weak: fault -> a suite with that fault that the server accepts.
+        other: a sound suite outside Mozilla's profile that it accepts.
+        asks: whether it requests client certificates.
+        refused_without_certificate: whether it refuses clients without one.
+        resumption: version -> how many sessions were resumed.
+        answer: the response to a request over TLS.
+        plain: the response to a request without TLS on the same port.
+        redirect: the response on the port for plain HTTP; None if nothing listens there.
+        way: the page that was asked for and its redirects.
         stalls: whether silent clients keep it from answering others.
-        unfinished: the questions that there was no time for.
+        unfinished: the questions for which there was no time.
     """
 
     target: ProbeTarget

@@ -1,4 +1,4 @@
-"""Asks a running server everything, several questions at a time, and is back within 15 seconds whatever it does."""
+"""Asks a running server all questions, several at a time, and returns within 15 seconds whatever the server does."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from tlsrun.check.live.target import Deadline, ProbeTarget
 from tlsrun.check.live.walk import walk
 from tlsrun.check.trust import Trust
 
-#: Seconds: in all; to connect at all; for the first handshakes; for the last question, which has the server for itself.
+#: Seconds: in total, for the first connection, for the first handshakes, for the last question, which is asked alone.
 _IN_ALL, _TO_REACH, _TO_BEGIN, _TO_STALL = 14.0, 3.0, 5.0, 3.5
-#: Questions that are asked at the same time.
+#: Number of questions asked at the same time.
 _AT_ONCE = 6
 
 _RESUMABLE = ("TLS 1.2", "TLS 1.3")
@@ -27,10 +27,10 @@ _REFUSED = ("certificate required", "tlsv13 alert certificate required")
 
 
 def observe(target: ProbeTarget, trust: Trust) -> Observation:
-    """Ask ``target`` everything.
+    """Ask ``target`` all questions.
 
     Arguments:
-        trust: the roots that a client would know.
+        trust: the known roots.
     """
     whole = Deadline(_IN_ALL)
     reached = _ask_all({"reach": lambda deadline: probes.reach(target, deadline)}, _TO_REACH)
@@ -49,7 +49,7 @@ def observe(target: ProbeTarget, trust: Trust) -> Observation:
 
 
 def _first_questions(target: ProbeTarget) -> Mapping[str, Callable[[Deadline], Any]]:
-    """Whether this is TLS at all: if not, there is nothing more to ask."""
+    """The questions that show whether this is TLS; if not, there is nothing more to ask."""
     return {
         "handshake": lambda deadline: probes.handshake(target, deadline),
         "flight": lambda deadline: probes.first_flight(target, deadline),
@@ -58,7 +58,7 @@ def _first_questions(target: ProbeTarget) -> Mapping[str, Callable[[Deadline], A
 
 
 def _questions(target: ProbeTarget, trust: Trust) -> Mapping[str, Callable[[Deadline], Any]]:
-    """By name; those that matter most first, for the time may be short."""
+    """The other questions, by name; the most important first, in case time runs out."""
     return {
         "verdict": lambda deadline: probes.verdict(target, trust, deadline),
         "answer": lambda deadline: probes.answer(target, deadline),
@@ -84,9 +84,9 @@ def _resumes(target: ProbeTarget, version: str) -> Callable[[Deadline], Any]:
 
 
 def _ask_all(questions: Mapping[str, Callable[[Deadline], Any]], seconds: float) -> dict[str, Any]:
-    """The answers that came in time, by the names of the questions.
+    """The answers that arrived in time, by the names of the questions.
 
-    A name that is looked up may hang longer than any time-out, so threads that nobody has to wait for ask.
+    Daemon threads ask, since a DNS lookup may take longer than any timeout.
     """
     deadline = Deadline(seconds)
     waiting: queue.SimpleQueue[tuple[str, Callable[[Deadline], Any]]] = queue.SimpleQueue()
@@ -146,7 +146,7 @@ def _put_together(target: ProbeTarget, answers: Mapping[str, Any]) -> Observatio
 
 
 def _certificates(shaken: HandshakeResult | str, flight: Flight | None) -> tuple[Any, bool]:
-    """What was sent: by the handshake, or where Python does not tell or it failed, by the first flight."""
+    """The certificates from the handshake; from the first flight if it failed or Python does not give them all."""
     if isinstance(shaken, HandshakeResult) and (shaken.whole or flight is None):
         return shaken.certificates, shaken.whole
     if flight is not None:
@@ -155,7 +155,7 @@ def _certificates(shaken: HandshakeResult | str, flight: Flight | None) -> tuple
 
 
 def _is_refused(shaken: HandshakeResult | str, page: ResponseHead | str | None, flight: Flight | None) -> bool:
-    """Whether a client without a certificate is turned away: in the handshake, or in TLS 1.3 right after it."""
+    """Whether a client without a certificate is refused: in the handshake, or with TLS 1.3 right after it."""
     if isinstance(page, str) and any(word in page for word in _REFUSED):
         return True
     return not isinstance(shaken, HandshakeResult) and flight is not None and flight.asks

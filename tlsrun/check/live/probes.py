@@ -1,4 +1,4 @@
-"""The questions, each a function that connects, asks one thing, and returns within its deadline."""
+"""The questions: functions that connect, find out one thing, and return within their deadline."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from tlsrun.check.live.observation import Resumption, Verification
 from tlsrun.check.live.target import Deadline, ProbeTarget
 from tlsrun.check.trust import Trust
 
-#: Connections that try to resume a session.
+#: Number of connections that try to resume a session.
 _RESUMPTIONS = 4
-#: Clients that stay silent, half of them after a few bytes; more threads than most servers have.
+#: Number of clients that stay silent, half of them after a few bytes; most servers have fewer threads.
 _SILENT = 8
-#: Seconds to wait for an answer to plain HTTP, where many servers keep silent.
+#: Seconds to wait for an answer to plain HTTP; many servers send none.
 _PLAIN_SECONDS = 2.0
-#: Seconds that a server may take for a handshake while silent clients hang on.
+#: Seconds that a handshake may take while silent clients are connected.
 _STALLED_SECONDS = 3.0
 
 
@@ -50,7 +50,7 @@ def reason(error: Exception) -> str:
 
 
 def reach(target: ProbeTarget, deadline: Deadline) -> str | None:
-    """Why no connection can be made; None when one can."""
+    """Why no connection can be made; None if one can."""
     try:
         socket.create_connection(target.connect_to, timeout=deadline.left).close()
     except (OSError, UnicodeError) as error:
@@ -59,7 +59,7 @@ def reach(target: ProbeTarget, deadline: Deadline) -> str | None:
 
 
 def handshake(target: ProbeTarget, deadline: Deadline) -> HandshakeResult | str:
-    """A handshake with anything that is there; or why there was none."""
+    """A handshake that accepts anything, or why it failed."""
     try:
         return shake(target, open_context(), deadline)
     except (OSError, ValueError) as error:
@@ -67,7 +67,7 @@ def handshake(target: ProbeTarget, deadline: Deadline) -> HandshakeResult | str:
 
 
 def verdict(target: ProbeTarget, trust: Trust, deadline: Deadline) -> Verification | None:
-    """What a client says that verifies the chain; None when it cannot say."""
+    """The result of verifying the chain; None if the handshake fails for another reason."""
     try:
         shake(target, verifying_context(trust), deadline)
     except ssl.SSLCertVerificationError as error:
@@ -87,7 +87,7 @@ def _shakes_hands(target: ProbeTarget, context: ssl.SSLContext, deadline: Deadli
 
 
 def speaks(target: ProbeTarget, version: str, deadline: Deadline) -> bool:
-    """Whether a version is spoken."""
+    """Whether the server speaks ``version``."""
     if version == "TLS 1.3":
         return _shakes_hands(target, open_context(version), deadline)
     offered = suites.FOR_OLD_VERSIONS if version != "TLS 1.2" else tuple(suites.NAMES)
@@ -95,13 +95,13 @@ def speaks(target: ProbeTarget, version: str, deadline: Deadline) -> bool:
 
 
 def accepts(target: ProbeTarget, offered: Mapping[int, str], deadline: Deadline) -> str | None:
-    """The suite that the server takes, of those that are offered with TLS 1.2; None when it takes none."""
+    """The suite that the server chooses from ``offered`` with TLS 1.2; None if it chooses none."""
     flight = ask(target, "TLS 1.2", offered, deadline)
     return None if flight is None else offered.get(flight.suite)
 
 
 def first_flight(target: ProbeTarget, deadline: Deadline) -> Flight | None:
-    """What the server sends to an ordinary client of TLS 1.2."""
+    """The first flight for an ordinary TLS 1.2 client."""
     return ask(target, "TLS 1.2", tuple(suites.NAMES), deadline)
 
 
@@ -113,7 +113,7 @@ def certificates_in(flight: Flight) -> tuple[x509.Certificate, ...]:
 
 
 def resumes(target: ProbeTarget, version: str, deadline: Deadline) -> Resumption | None:
-    """How often a session is resumed; None when there is no handshake to begin with."""
+    """How often a session is resumed; None if the first handshake fails."""
     context = open_context(version)
     resumed = tried = 0
     try:
@@ -131,7 +131,7 @@ def resumes(target: ProbeTarget, version: str, deadline: Deadline) -> Resumption
 
 
 def answer(target: ProbeTarget, deadline: Deadline) -> ResponseHead | str:
-    """The answer to a request over TLS; or why there is none."""
+    """The response over TLS, or why there is none."""
     try:
         with connect(target, open_context(), deadline) as tls:
             return get(tls, target, deadline)
@@ -140,19 +140,19 @@ def answer(target: ProbeTarget, deadline: Deadline) -> ResponseHead | str:
 
 
 def plain(target: ProbeTarget, deadline: Deadline) -> ResponseHead | None:
-    """The answer to plain HTTP on the port of TLS."""
+    """The response to plain HTTP on the TLS port."""
     return get_plain(target.connect_to, target, Deadline(min(_PLAIN_SECONDS, deadline.left)))
 
 
 def redirect(target: ProbeTarget, deadline: Deadline) -> ResponseHead | None:
-    """The answer on the port of plain HTTP; None when nothing listens there, or nobody expects it."""
+    """The response on the port for plain HTTP; None if nothing listens there, or no redirect is expected."""
     if target.http_port is None:
         return None
     return get_plain((target.connect_to[0], target.http_port), target, deadline)
 
 
 def stalls(target: ProbeTarget, deadline: Deadline) -> bool | None:
-    """Whether a few clients that stay silent keep the server from shaking hands with another one."""
+    """Whether a few silent clients keep the server from completing a handshake with another one."""
     half = client_hello(0x0303, tuple(suites.NAMES), None if target.is_address else target.host)[:60]
     with contextlib.ExitStack() as stack:
         for number in range(_SILENT):

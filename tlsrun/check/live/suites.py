@@ -1,4 +1,4 @@
-"""Cipher suites up to TLS 1.2 by their numbers (IANA, TLS Cipher Suites), sorted by what is wrong with them."""
+"""Cipher suites up to TLS 1.2 by number (IANA, TLS Cipher Suites), grouped by their faults."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ _CBC: Mapping[int, str] = {
     0xC076: "ECDHE-RSA-CAMELLIA128-SHA256",
 }
 
-#: what is wrong -> the suites, the worst first
+#: Fault -> the suites, the worst first.
 WEAK: Mapping[str, Mapping[int, str]] = {
     "no encryption or no authentication": _OPEN,
     "RC4": _RC4,
@@ -93,7 +93,7 @@ WEAK: Mapping[str, Mapping[int, str]] = {
     "CBC": _CBC,
 }
 
-#: Every suite that a server of an old version of TLS might take.
+#: Suites to offer with old versions of TLS.
 FOR_OLD_VERSIONS: tuple[int, ...] = (*_CBC, *_STATIC, *_TRIPLE_DES, *_RC4)
 
 NAMES: Mapping[int, str] = {number: name for group in (GOOD, OTHER, *WEAK.values()) for number, name in group.items()}

@@ -1,4 +1,4 @@
-"""What is asked: an address to connect to, and the name that a client would use."""
+"""The server to ask: the address to connect to, and the name that clients use."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from tlsrun.errors import ConfigurationError
 
 @dataclass(frozen=True, kw_only=True)
 class ProbeTarget:
-    """A server, as a client sees it.
+    """A server as a client sees it.
 
     Arguments:
-        host: the name for SNI, for verification and in the request; an address without brackets.
-        port: of HTTPS.
-        address: where to connect, when that is not ``host``.
-        path: the page that is asked for.
-        http_port: where plain HTTP should be redirected; None when nobody expects that.
+        host: the name for SNI, verification and the Host header; an IP address without brackets.
+        port: the port of HTTPS.
+        address: where to connect, if that is not ``host``.
+        path: the page to request.
+        http_port: the port that should redirect plain HTTP; None if no redirect is expected.
     """
 
     host: str
@@ -32,23 +32,23 @@ class ProbeTarget:
 
     @property
     def connect_to(self) -> tuple[str, int]:
-        """Host and port of the connection."""
+        """Host and port to connect to."""
         return self.address or self.host, self.port
 
     @property
     def authority(self) -> str:
-        """As it stands in a Host header, the usual port left out."""
+        """The value for the Host header, without the default port."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == 443 else f"{host}:{self.port}"
 
     @property
     def url(self) -> str:
-        """Scheme and authority."""
+        """The URL without a path."""
         return f"https://{self.authority}"
 
     @property
     def is_address(self) -> bool:
-        """Whether ``host`` is an address, which no SNI may carry (RFC 6066, section 3)."""
+        """Whether ``host`` is an IP address, which SNI does not allow (RFC 6066, section 3)."""
         try:
             ipaddress.ip_address(self.host)
         except ValueError:
@@ -57,10 +57,10 @@ class ProbeTarget:
 
 
 def target_of_url(text: str) -> ProbeTarget:
-    """The server that a person names: ``https://example.org``, ``example.org:8443``.
+    """The server that the user names: ``https://example.org`` or ``example.org:8443``.
 
     Raises:
-        ConfigurationError: it is no https URL.
+        ConfigurationError: it is not an https URL.
     """
     parts = urllib.parse.urlsplit(text if "//" in text else f"https://{text}")
     try:
@@ -68,20 +68,19 @@ def target_of_url(text: str) -> ProbeTarget:
     except ValueError:
         host, port = None, 0
     if parts.scheme != "https" or not host or not port:
-        what, remedy = (
-            f"{text!r} is no https URL",
-            "Write it as https://example.org or https://127.0.0.1:5000",
-        )
-        raise ConfigurationError.of(where="--url", what=what, remedy=remedy)
+        remedy = "Write it as https://example.org or https://127.0.0.1:5000"
+        raise ConfigurationError.of(where="--url", what=f"{text!r} is no https URL", remedy=remedy)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return ProbeTarget(host=host, port=port, path=path, http_port=80 if port == 443 else None)
 
 
 def target_of_settings(endpoint: Endpoint, identity: Identity | None, redirect_port: int | None) -> ProbeTarget:
-    """The server that is configured, connected to on this machine, by a name that its certificate is for.
+    """The configured server on this machine, addressed by a name in its certificate.
 
     Arguments:
-        identity: the certificate; None when there is none yet.
+        endpoint: where it listens.
+        identity: the certificate; None if there is none yet.
+        redirect_port: the setting.
     """
     loopback = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 -- keys
     address = loopback.get(endpoint.host, endpoint.host)
@@ -92,10 +91,10 @@ def target_of_settings(endpoint: Endpoint, identity: Identity | None, redirect_p
 
 
 class Deadline:
-    """A moment that everything of one kind must be over by.
+    """A point in time by which something must be done.
 
     Arguments:
-        seconds: from now.
+        seconds: how far away it is.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -103,7 +102,7 @@ class Deadline:
 
     @property
     def left(self) -> float:
-        """Seconds; never so few that a socket takes them for "do not wait"."""
+        """The seconds that are left; at least 0.01, since a socket takes 0 for non-blocking."""
         return max(0.01, self._end - time.monotonic())
 
     @property

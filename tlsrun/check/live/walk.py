@@ -1,4 +1,4 @@
-"""A walk through a site's redirects, as a browser takes it: with its cookies, and no further than its own host."""
+"""Follows a site's redirects as a browser does: with its cookies, on its own host only."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from tlsrun.check.live.client import connect, open_context
 from tlsrun.check.live.http import ResponseHead, get
 from tlsrun.check.live.target import Deadline, ProbeTarget
 
-#: Redirects that are followed; browsers follow some more.
+#: The most redirects that are followed; browsers follow a few more.
 _MOST = 10
-#: Bytes of a page that are read.
+#: The most bytes of a page that are read.
 _PAGE = 512 * 1024
 
 
@@ -23,8 +23,8 @@ class RedirectHop:
     """One request and its answer.
 
     Arguments:
-        url: what was asked for.
-        answer: with the page, where it is HTML.
+        url: the URL that was requested.
+        answer: the response, with its body if it is HTML.
     """
 
     url: str
@@ -33,11 +33,11 @@ class RedirectHop:
 
 @dataclass(frozen=True, kw_only=True)
 class Walk:
-    """The whole way.
+    """The requests that were made.
 
     Arguments:
-        steps: the first one is the page that was asked for.
-        circles: whether it came to a place where it had been, with nothing changed.
+        steps: the first is the page that was asked for.
+        circles: whether the redirects form a loop.
     """
 
     steps: tuple[RedirectHop, ...]
@@ -45,10 +45,10 @@ class Walk:
 
 
 def walk(target: ProbeTarget, deadline: Deadline) -> Walk:
-    """Go from the target's page to where it leads.
+    """Request the target's page and follow its redirects.
 
     Raises:
-        OSError: nothing can be asked.
+        OSError: the first request fails.
     """
     steps: list[RedirectHop] = []
     cookies: dict[str, str] = {}
