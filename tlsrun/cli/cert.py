@@ -1,4 +1,4 @@
-"""`tlsrun cert`: make a development certificate, look at any, put a chain in order."""
+"""`tlsrun cert`: make a development certificate, show any certificate, put a chain in order."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from tlsrun.development.store import ALWAYS
 from tlsrun.errors import CertificateError, ConfigurationError, Problem, TLSRunError
 from tlsrun.files import write_atomic
 
-#: What macOS and iOS accept of any CA (support.apple.com/103769).
+#: Longest validity in days that macOS and iOS accept from any CA (support.apple.com/103769).
 _LONGEST_FOR_APPLE = 825
 
 
 class _MakeByDefault(click.Group):
-    """A group whose first word need not be one of its commands: `make` is meant then."""
+    """A group whose default command is `make`."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         known = (*self.commands, *ctx.help_option_names)
@@ -56,10 +56,16 @@ def cert_group() -> None:
 @cert_group.command("make")
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("--ecdsa/--rsa", default=True, help="The type of key: ECDSA P-256, or RSA 2048.  [default: --ecdsa]")
-@click.option("--days", type=click.IntRange(1, 3650), default=LEAF_DAYS, show_default=True,
-              help="How long it is valid.")  # fmt: skip
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=".", metavar="FOLDER",
-              help="Where to write it.  [default: here]")  # fmt: skip
+@click.option(
+    "--days", type=click.IntRange(1, 3650), default=LEAF_DAYS, show_default=True, help="How long it is valid."
+)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=".",
+    metavar="FOLDER",
+    help="Where to write it.  [default: here]",
+)
 @click.option("--force", is_flag=True, help="Write over files that are not ours.")
 def make_command(names: tuple[str, ...], ecdsa: bool, days: int, out: Path, force: bool) -> None:
     """Make a certificate that the development CA signs, with a new key; the word `make` may be left out.
@@ -90,7 +96,7 @@ def make_command(names: tuple[str, ...], ecdsa: bool, days: int, out: Path, forc
 
 
 def _paths(folder: Path, names: Sequence[str]) -> tuple[Path, Path]:
-    """The files, named as mkcert names them: after the first name, with the number of the others."""
+    """The paths of certificate and key, named like mkcert's: the first name, and the number of the others."""
     stem = names[0].replace(":", "_").replace("*", "_wildcard")
     if len(names) > 1:
         stem += f"+{len(names) - 1}"
@@ -98,10 +104,10 @@ def _paths(folder: Path, names: Sequence[str]) -> tuple[Path, Path]:
 
 
 def _refuse_others(stored: StoredAuthority, certificate: Path, key: Path) -> None:
-    """Files that are there may be replaced when they are an earlier certificate of this CA.
+    """Allow only an earlier certificate of this CA to be overwritten.
 
     Raises:
-        ConfigurationError: they are something else.
+        ConfigurationError: other files exist.
     """
     if (certificate.exists() and not _is_ours(certificate, stored)) or (key.exists() and not certificate.exists()):
         there = certificate if certificate.exists() else key
@@ -124,8 +130,7 @@ def _write(identity: Identity, certificate: Path, key: Path) -> None:
         write_atomic(certificate, identity.fullchain, mode=0o644)
     except OSError as error:
         what = f"nothing can be written there: {error.strerror or error}"
-        problem = Problem(where=str(certificate.parent), what=what, remedy="Give --out FOLDER")
-        raise ConfigurationError([problem]) from error
+        raise ConfigurationError.of(where=str(certificate.parent), what=what, remedy="Give --out FOLDER") from error
 
 
 def _oddities(names: Sequence[str], days: int) -> list[Problem]:

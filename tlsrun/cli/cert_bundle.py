@@ -1,4 +1,4 @@
-"""`tlsrun cert bundle`: certificate and chain as one file, in order, for servers that read it themselves."""
+"""`tlsrun cert bundle`: certificate and chain as one file in the right order, for other servers."""
 
 from __future__ import annotations
 
@@ -18,8 +18,14 @@ from tlsrun.errors import TLSRunError
 
 @click.command("bundle")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
-@click.option("-o", "--output", type=click.Path(dir_okay=False, allow_dash=True, path_type=Path), default="-",
-              metavar="FILE", help="What to write.  [default: standard output]")  # fmt: skip
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
+    default="-",
+    metavar="FILE",
+    help="What to write.  [default: standard output]",
+)
 @click.option("--force", is_flag=True, help="Write over another file.")
 def bundle_command(files: tuple[Path, ...], output: Path, force: bool) -> None:
     """Write certificate and chain as one file: the server's own first, each issuer behind it, and nothing else.

@@ -1,4 +1,4 @@
-"""`tlsrun cert show`: what a certificate says, from a file or from a server that runs."""
+"""`tlsrun cert show`: the contents of a certificate, from a file or from a running server."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from tlsrun.check.trust import read_trust
 from tlsrun.cli.console import fail
 from tlsrun.errors import CertificateError, ConfigurationError, TLSRunError
 
-#: Seconds that a server has for each of two handshakes.
+#: Time limit for each of two handshakes, in seconds.
 _PATIENCE = 10.0
 
 
@@ -66,7 +66,7 @@ def _file_lines(place: str, now: datetime.datetime) -> Iterator[str]:
     yield ""
     for block in material.pem.keys:
         yield f"key:   {_key_words(block, certificates)}"
-    yield from _chain_words(certificates, mended=bool(findings.warnings))
+    yield from _chain_words(certificates, corrected=bool(findings.warnings))
 
 
 def _read(place: str) -> Material:
@@ -102,7 +102,7 @@ def _server_lines(url: str, now: datetime.datetime) -> Iterator[str]:
     yield _trust_words(probes.verdict(target, read_trust(None), Deadline(_PATIENCE)))
     yield _name_words(certificates[0], target)
     if shaken.whole:
-        yield from _chain_words(certificates, mended=False)
+        yield from _chain_words(certificates, corrected=False)
 
 
 def _target(url: str) -> ProbeTarget:
@@ -127,7 +127,7 @@ def _certificate_lines(certificates: Sequence[x509.Certificate], now: datetime.d
 
 
 def _key_words(block: Block, certificates: Sequence[x509.Certificate]) -> str:
-    """What a private key is and whose; never a part of it."""
+    """The type of a private key and its certificate; never the key itself."""
     if block.is_encrypted:
         return "a private key, encrypted"
     try:
@@ -140,11 +140,11 @@ def _key_words(block: Block, certificates: Sequence[x509.Certificate]) -> str:
     return f"a private key, {key_type(key)}, {whose}"
 
 
-def _chain_words(certificates: Sequence[x509.Certificate], *, mended: bool) -> Iterator[str]:
-    """Whether they are a chain, where it ends, and whether this machine knows what is behind it."""
+def _chain_words(certificates: Sequence[x509.Certificate], *, corrected: bool) -> Iterator[str]:
+    """Whether the certificates form a chain, and whether this machine knows its root."""
     line = chain_line(certificates)
     yield f"chain: {' <- '.join(map(title, line))}"
-    if line != list(certificates) or mended:
+    if line != list(certificates) or corrected:
         yield "       not as a server should send it; `tlsrun cert bundle` puts it right"
     last = line[-1]
     if read_trust(None).is_private((last,)):

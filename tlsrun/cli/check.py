@@ -1,4 +1,4 @@
-"""`tlsrun check`: the doctor's report, for people and for machines."""
+"""`tlsrun check`: the report, as text or as JSON."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import json
 import os
 import re
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn
 
 import click
 
@@ -20,11 +20,9 @@ from tlsrun.check.finding import Finding
 from tlsrun.check.reference import listing, page
 from tlsrun.check.report import Report
 from tlsrun.cli.console import fail
-from tlsrun.cli.options import command_line_layers, setting_options
+from tlsrun.cli.options import command_line_layers, setting_options, with_options
 from tlsrun.errors import TLSRunError
 from tlsrun.settings.layers import Layer, environment_layer
-
-Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 _COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "blue"}
 _HEADINGS = {
@@ -39,7 +37,7 @@ _WIDTH = 100
 
 
 def _span(context: click.Context, parameter: click.Parameter, value: str | None) -> datetime.timedelta | None:
-    """A length of time: ``21d``, ``12h``, ``3w``."""
+    """Parse a length of time: ``21d``, ``12h``, ``3w``."""
     if value is None:
         return None
     match = re.fullmatch(r"(\d{1,5})\s*([dhw]?)", value.strip().lower())
@@ -65,24 +63,42 @@ def _list(context: click.Context, parameter: click.Parameter, wanted: bool) -> N
         context.exit()
 
 
-def check_options(function: Decorated) -> Decorated:
-    """The options that every form of the command has, besides those of the settings."""
-    for option in reversed((
-        click.option("--url", metavar="URL", help="The running server to ask, as https://example.org. Without it, "
-                     "the one that is configured, if it runs."),
-        click.option("--ca", type=click.Path(path_type=Path), metavar="FILE",
-                     help="Roots to trust, in place of the system's."),
-        click.option("--expires-within", callback=_span, metavar="SPAN", help="What counts as expiring soon: 21d, 12h, "
-                     "3w.  [default: 21d, or a third of the certificate's lifetime when that is less]"),
-        click.option("--json", "as_json", is_flag=True, help="For machines: one JSON object."),
-        click.option("--strict", is_flag=True, help="Exit with 1 when there are warnings."),
-        click.option("--list", is_flag=True, is_eager=True, expose_value=False, callback=_list,
-                     help="Print all that can be found, in Markdown, and exit."),
-        click.option("--explain", metavar="CODE", is_eager=True, expose_value=False, callback=_explain,
-                     help="Print why a finding matters and how to fix it, and exit."),
-    )):  # fmt: skip
-        function = option(function)
-    return function
+#: The options that every form of the command has, besides those of the settings.
+check_options = with_options(
+    click.option(
+        "--url",
+        metavar="URL",
+        help="The running server to ask, as https://example.org. Without it, the one that is configured, if it runs.",
+    ),
+    click.option(
+        "--ca", type=click.Path(path_type=Path), metavar="FILE", help="Roots to trust, in place of the system's."
+    ),
+    click.option(
+        "--expires-within",
+        callback=_span,
+        metavar="SPAN",
+        help="What counts as expiring soon: 21d, 12h, "
+        "3w.  [default: 21d, or a third of the certificate's lifetime when that is less]",
+    ),
+    click.option("--json", "as_json", is_flag=True, help="For machines: one JSON object."),
+    click.option("--strict", is_flag=True, help="Exit with 1 when there are warnings."),
+    click.option(
+        "--list",
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=_list,
+        help="Print all that can be found, in Markdown, and exit.",
+    ),
+    click.option(
+        "--explain",
+        metavar="CODE",
+        is_eager=True,
+        expose_value=False,
+        callback=_explain,
+        help="Print why a finding matters and how to fix it, and exit.",
+    ),
+)
 
 
 @click.command("check")
@@ -123,10 +139,11 @@ def check(
 
     Arguments:
         values: click's parameters.
-        application: its name; empty for the usual files; None for none.
-        layers: what stands below the command line and above the application's own configuration.
-        framework, prepare: see `Request`.
-        only_live: whether only the server at ``--url`` is looked at.
+        application: its name; empty for wsgi.py or app.py; None for no application.
+        layers: the layers below the command line and above the application's own configuration.
+        framework: see `Scope`.
+        prepare: see `Scope`.
+        only_live: whether to examine only the server at ``--url``.
 
     Raises:
         SystemExit: always.
@@ -155,19 +172,19 @@ def check(
 
 
 def _says_something(context: click.Context, values: dict[str, Any]) -> bool:
-    """Whether a setting is given on the command line: then files and configuration are to be looked at too."""
+    """Whether a setting is given on the command line, so that files and configuration are examined too."""
     return any(layer.given for layer in command_line_layers(context, values))
 
 
 def default_application() -> str | None:
-    """Empty, for the application that `tlsrun run` would find without a name; None when there is none."""
+    """Empty for the application that `tlsrun run` finds without a name; None if there is none."""
     named = any(os.environ.get(name) for name in ("TLSRUN_APP", "FLASK_APP"))
     there = any(Path(name).is_file() for name in ("wsgi.py", "app.py", "wsgi/__init__.py", "app/__init__.py"))
     return "" if named or there else None
 
 
 def report_lines(report: Report) -> Iterator[str]:
-    """The report as a person reads it."""
+    """The report as lines of text."""
     yield from _head(report)
     for phase, heading in _HEADINGS.items():
         findings = [one for one in report.findings if one.code.phase is phase]
@@ -211,7 +228,7 @@ def _finding_lines(finding: Finding) -> Iterator[str]:
 
 
 def _wrapped(label: str, text: str) -> list[str]:
-    """A paragraph with a label in front. Words are never broken, so that a command can be copied."""
+    """A paragraph with a label in front; words are not broken, so that commands can be copied."""
     first, rest = f"    {label:<6}", " " * 10
     return textwrap.wrap(
         text,

@@ -1,4 +1,4 @@
-"""`tlsrun export`: the same configuration as another program's own file."""
+"""`tlsrun export`: the configuration as another program's own file."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import datetime
 import re
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
@@ -18,7 +18,7 @@ from tlsrun.apps import App
 from tlsrun.apps.layers import app_layers
 from tlsrun.cli.console import fail, say, warn
 from tlsrun.cli.loading import load_app
-from tlsrun.cli.options import command_line_layers, setting_options
+from tlsrun.cli.options import command_line_layers, setting_options, with_options
 from tlsrun.cli.writing import write_file
 from tlsrun.deciding.plan import Plan
 from tlsrun.errors import ConfigurationError, TLSRunError, did_you_mean
@@ -31,31 +31,50 @@ from tlsrun.export.site import Site
 from tlsrun.export.versions import nginx_version
 from tlsrun.settings.layers import Layer, default_layer, environment_layer, resolve
 
-Decorated = TypeVar("Decorated", bound=Callable[..., Any])
-
-
-def export_options(function: Decorated) -> Decorated:
-    """The options that every form of the command has, besides those of the settings."""
-    for option in reversed((
-        click.option("--upstream", metavar="FORM", help="What requests are handed to. nginx: http or uwsgi; apache: "
-                     "wsgi (mod_wsgi) or proxy; haproxy: http, or tls to pass TLS through; systemd: tls to end it "
-                     "there, http or uwsgi behind a front; uwsgi-ini: edge, or native for a uWSGI with SSL."),
-        click.option("--socket", metavar="SOCKET", help="Where the application listens, behind a front: a path, or "
-                     "HOST:PORT.  [default: /run/NAME/app.sock]"),
-        click.option("--name", metavar="NAME", help="Of sockets, units and upstreams.  [default: the module's]"),
-        click.option("--machine", "machines", metavar="HOST:PORT", multiple=True,
-                     help="A machine that TLS is passed through to (haproxy --upstream tls); may be repeated."),
-        click.option("--nginx-version", metavar="VERSION",
-                     help="Of the nginx that the file is for.  [default: of the one that is installed here]"),
-        click.option("--certificates", metavar="FOLDER", default="/etc/haproxy/certs", show_default=True,
-                     help="Where HAProxy's own files of certificate and key are."),
-        click.option("-o", "--output", type=click.Path(allow_dash=True, path_type=Path), default="-", metavar="FILE",
-                     help="What to write; for systemd the folder of its units, which is made.  [default: standard "
-                     "output]"),
-        click.option("--force", is_flag=True, help="Write over another file."),
-    )):  # fmt: skip
-        function = option(function)
-    return function
+#: The options that every form of the command has, besides those of the settings.
+export_options = with_options(
+    click.option(
+        "--upstream",
+        metavar="FORM",
+        help="What requests are handed to. nginx: http or uwsgi; apache: "
+        "wsgi (mod_wsgi) or proxy; haproxy: http, or tls to pass TLS through; systemd: tls to end it "
+        "there, http or uwsgi behind a front; uwsgi-ini: edge, or native for a uWSGI with SSL.",
+    ),
+    click.option(
+        "--socket",
+        metavar="SOCKET",
+        help="Where the application listens, behind a front: a path, or HOST:PORT.  [default: /run/NAME/app.sock]",
+    ),
+    click.option("--name", metavar="NAME", help="Of sockets, units and upstreams.  [default: the module's]"),
+    click.option(
+        "--machine",
+        "machines",
+        metavar="HOST:PORT",
+        multiple=True,
+        help="A machine that TLS is passed through to (haproxy --upstream tls); may be repeated.",
+    ),
+    click.option(
+        "--nginx-version",
+        metavar="VERSION",
+        help="Of the nginx that the file is for.  [default: of the one that is installed here]",
+    ),
+    click.option(
+        "--certificates",
+        metavar="FOLDER",
+        default="/etc/haproxy/certs",
+        show_default=True,
+        help="Where HAProxy's own files of certificate and key are.",
+    ),
+    click.option(
+        "-o",
+        "--output",
+        type=click.Path(allow_dash=True, path_type=Path),
+        default="-",
+        metavar="FILE",
+        help="What to write; for systemd the folder of its units, which is made.  [default: standard output]",
+    ),
+    click.option("--force", is_flag=True, help="Write over another file."),
+)
 
 
 @click.command("export")
@@ -91,14 +110,14 @@ def export_command(context: click.Context, /, target: str, app: str | None, **va
 
 
 def export_file(context: click.Context, values: dict[str, Any], *, target: str, app: str | None) -> None:
-    """What `tlsrun export` and `flask tls export` do.
+    """Do what `tlsrun export` and `flask tls export` do.
 
     Arguments:
         values: click's parameters.
         app: the application's name; None for the one that is found without a name.
 
     Raises:
-        SystemExit: with the code 2, when something given cannot be exported.
+        SystemExit: with the code 2 if something that was given cannot be exported.
     """
     known_target(target)
     needs_app = not (target == "haproxy" and values["upstream"] == "tls")
@@ -108,7 +127,7 @@ def export_file(context: click.Context, values: dict[str, Any], *, target: str, 
 
 
 def known_target(target: str) -> None:
-    """End with words where there is no such target.
+    """Exit with an error if there is no such target.
 
     Raises:
         SystemExit: with the code 2.
@@ -127,10 +146,10 @@ def write_export(
 
     Arguments:
         values: click's parameters.
-        layers: what stands below the command line.
+        layers: the layers below the command line.
 
     Raises:
-        SystemExit: with the code 2, when something given cannot be exported.
+        SystemExit: with the code 2 if something that was given cannot be exported.
     """
     try:
         chosen = export.load(target)
@@ -207,13 +226,13 @@ def _site(target: str, app: App | None, values: dict[str, Any], form: str, decid
 
 
 def _program() -> str:
-    """``tlsrun`` or ``flask``, also where it was started by ``python -m``."""
+    """``tlsrun`` or ``flask``, also if started by ``python -m``."""
     path = Path(sys.argv[0])
     return path.parent.name if path.stem == "__main__" else path.name
 
 
 def _is_ours() -> bool:
-    """Whether the command line is that of `tlsrun` or `flask`, rather than of a program around us."""
+    """Whether the command line is that of `tlsrun` or `flask`, and not of a program that calls this function."""
     return "export" in sys.argv[1:]
 
 
@@ -230,10 +249,10 @@ def _address(option: str, given: str) -> str:
 
 
 def _write(output: Path, chosen: export.ExportTarget, plan: Plan, site: Site, *, force: bool) -> None:
-    """To standard output, a file, or, where there are several, into a folder.
+    """Write to standard output, to a file, or several files into a folder.
 
     Raises:
-        ConfigurationError: see `write_file`; or several files are to be one.
+        ConfigurationError: see `write_file`; or a target with several files is to be written to one.
     """
     several = chosen.files
     if str(output) == "-":

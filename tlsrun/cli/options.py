@@ -1,4 +1,4 @@
-"""Flags for every setting, derived from the table, and the layers that click read from them."""
+"""Options for every setting, derived from the table, and the layers that result from them."""
 
 from __future__ import annotations
 
@@ -16,29 +16,36 @@ Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
 class _Whole(click.types.StringParamType):
-    """Text of a flag that may be repeated, but whose variable is one text.
+    """The value of an option that may be repeated, while its environment variable is a single text.
 
-    click would split a variable at white space, JSON and quoted values too; the setting's kind knows how it is meant.
+    click would split the variable at white space, even inside JSON or quotes; the setting's kind parses it instead.
     """
 
     def split_envvar_value(self, rv: str) -> Sequence[str]:
-        """The variable as it stands."""
+        """The variable as one value."""
         return (rv,)
 
 
 def setting_options(function: Decorated) -> Decorated:
-    """Add a flag for every setting that may stand on a command line.
+    """Add an option for every setting that is allowed on a command line.
 
-    They are not parsed by click: all problems, of every layer, are said together later.
+    click does not parse the values, so that the problems of all layers can be reported together later.
     """
-    for name in reversed(list(SPECS)):
-        option = _option(name)
-        if option is not None:
+    return with_options(*filter(None, map(_option, SPECS)))(function)
+
+
+def with_options(*options: Callable[[Any], Any]) -> Callable[[Decorated], Decorated]:
+    """A decorator that adds several options, which `--help` lists in this order."""
+
+    def add(function: Decorated) -> Decorated:
+        for option in reversed(options):
             function = option(function)
-    return function
+        return function
+
+    return add
 
 
-def _option(name: str) -> Callable[[Decorated], Decorated] | None:
+def _option(name: str) -> Callable[[Any], Any] | None:
     spec, long = SPECS[name], flag(name)
     if long is None:
         return None
@@ -60,10 +67,10 @@ def _option(name: str) -> Callable[[Decorated], Decorated] | None:
 
 
 def command_line_layers(context: click.Context, values: Mapping[str, Any]) -> list[Layer]:
-    """What click took from the command line, and from its own variables (``FLASK_TLSRUN_CERT``).
+    """The layers from the command line and from click's own variables (``FLASK_TLSRUN_CERT``).
 
     Arguments:
-        values: click's parameters; those that are no settings are passed over.
+        values: click's parameters; those that are not settings are ignored.
     """
     written: dict[str, Given] = {}
     from_environment: dict[str, Given] = {}

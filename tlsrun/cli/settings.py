@@ -1,4 +1,4 @@
-"""`tlsrun settings`: what is in force and who set it, and the reference of all there is."""
+"""`tlsrun settings`: the settings in force and who set them, and the reference of all settings."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def settings_group() -> None:
 
 
 def settings_lines(resolution: Resolution) -> list[str]:
-    """A line for each setting: name, value, who set it; in columns."""
+    """A line for each setting, in columns: name, value, who set it."""
     rows = []
     for name in SPECS:
         origin = resolution.origins.get(name)

@@ -1,4 +1,4 @@
-"""`tlsrun status`: what each running server of this user serves."""
+"""`tlsrun status`: the certificates that this user's running servers serve."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _NOBODY = (
 
 
 def status_lines(found: list[ProcessStatus], now: datetime.datetime) -> Iterator[str]:
-    """The lines for a person: processes that serve the same are told together.
+    """The report as text; processes that serve the same are listed together.
 
     Arguments:
-        now: the time, with its zone.
+        now: the current time, with its time zone.
     """
     told: dict[tuple[str, str, str], list[int]] = {}
     for status in found:
@@ -55,7 +55,7 @@ def _certificate_lines(certificate: dict[str, Any], now: datetime.datetime) -> I
 
 
 def _expiry_lines(certificate: dict[str, Any], now: datetime.datetime) -> Iterator[str]:
-    """In the words of `tlsrun check`, with its codes."""
+    """Expiry in the words of `tlsrun check`, with its codes."""
     limit, ends = certificate["limited_by"], _term(certificate).ends
     what = f"the issuer {limit}, sent with it, " if limit else ""
     match _term(certificate).life(now):
@@ -87,7 +87,7 @@ def _has_failed(certificate: dict[str, Any]) -> bool:
 
 
 def exit_code(found: list[ProcessStatus], now: datetime.datetime) -> int:
-    """0: all is well; 1: a certificate expires soon, or was not renewed; 2: one has expired, or none is known."""
+    """0: all is well; 1: a certificate expires soon or a renewal failed; 2: one has expired, or no server is known."""
     certificates = [certificate for status in found for certificate in status.certificates]
     lives = {_term(certificate).life(now) for certificate in certificates}
     if not found or Life.EXPIRED in lives:
@@ -118,7 +118,7 @@ def status_command(context: click.Context, /, as_json: bool) -> None:
         click.echo(json.dumps([_as_json(status, now) for status in found], indent=2))
     else:
         for line in status_lines(found, now):
-            # What another user's file holds is not to move the cursor.
+            # Another user's file must not control the terminal.
             click.echo("".join(sign if sign.isprintable() else "?" for sign in line))
     if not found:
         say(_NOBODY)

@@ -17,7 +17,7 @@ itself. "No" means that the setting is refused before the start, with this reaso
 
 
 def cell_words(cell: Cell) -> str:
-    """One cell of the table."""
+    """The text of a cell."""
     if isinstance(cell, To):
         return f"`{cell.name}`"
     if isinstance(cell, Ours):

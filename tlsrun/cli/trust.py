@@ -1,4 +1,4 @@
-"""`tlsrun trust`: have this machine trust the development CA, and say what became of each store."""
+"""`tlsrun trust`: have this machine trust the development CA, and report on each store."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def trust_command(
 
 
 def _root(*, make: bool) -> Root | None:
-    """The CA's certificate; it is made with its key where there is none and ``make`` says so."""
+    """The CA's certificate; with ``make`` the CA is created if there is none."""
     if make:
         return trust.read_root(obtain_authority(datetime.datetime.now(datetime.timezone.utc)).path)
     path = find_root()
@@ -103,7 +103,7 @@ def _export(root: Root, target: Path, *, force: bool) -> None:
 
 
 def _all_stores(goal: Goal, machine: Machine, root: Root, kinds: Sequence[str]) -> bool:
-    """Do it, and say what became of each store; whether all is as it was wanted."""
+    """Work on each store and report it; returns whether all are as wanted."""
     if machine.sudo_user is not None:
         what = f"this concerns the CA and the browsers of root, not those of {machine.sudo_user}"
         warn([Problem(where="sudo", what=what, remedy="Start it without sudo: it asks for the right itself")])
@@ -131,7 +131,7 @@ def _may_ask() -> bool:
 
 
 def _announce(command: Sequence[str]) -> None:
-    """What is done with root's rights is said before it is done."""
+    """Show a command that runs as root before it is started."""
     if command[0] == "sudo":
         say(f"  $ {shlex.join(command)}")
 
@@ -177,7 +177,7 @@ def _afterwards(
 
 
 def _left(outcomes: Sequence[TaskOutcome]) -> Iterator[str]:
-    """What is to be done by hand, each remedy once."""
+    """What remains to be done by hand; each remedy once."""
     tasks = [outcome.task for outcome in outcomes if not outcome.done]
     for remedy in dict.fromkeys(task.obstacle.remedy for task in tasks if task.obstacle):
         commands = _commands([task for task in tasks if task.obstacle and task.obstacle.remedy == remedy])

@@ -1,4 +1,4 @@
-"""Files that a command writes for a person: never over another one, unless he says so."""
+"""Writing files for the user, without overwriting others unless told to."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from tlsrun.errors import ConfigurationError
 from tlsrun.files import write_atomic
 
 
-def write_file(path: Path, data: bytes, *, force: bool, mode: int = 0o644) -> bool:
-    """Write ``data``, whole or not at all.
+def write_file(path: Path, data: bytes, *, force: bool) -> bool:
+    """Write ``data`` atomically, with mode 0644.
 
     Arguments:
-        force: whether a file with other contents may be there.
+        force: whether to overwrite a file with other contents.
 
     Returns:
-        False when the file holds just that already.
+        False if the file already has these contents.
 
     Raises:
-        ConfigurationError: another file is there, or it cannot be written.
+        ConfigurationError: another file exists, or it cannot be written.
     """
     try:
         if path.exists():
@@ -26,7 +26,7 @@ def write_file(path: Path, data: bytes, *, force: bool, mode: int = 0o644) -> bo
                 return False
             if not force:
                 raise _refusal(path, "it exists, and holds something else", "Choose another name, or add --force")
-        write_atomic(path, data, mode=mode)
+        write_atomic(path, data, mode=0o644)
     except OSError as error:
         raise _refusal(path, f"it cannot be written: {error.strerror or error}", "Choose another place") from error
     return True

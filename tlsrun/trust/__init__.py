@@ -1,7 +1,7 @@
-"""Having this machine trust the development CA: which stores there are, what is to be done to each, and doing it.
+"""Having this machine trust the development CA: finding the stores of roots, deciding what to do, and doing it.
 
-Deciding (`decide`) is apart from reading (`find_stores`, each store's `held`) and from acting (`apply_task`). Only the
-CA's certificate is ever read here; its key stays where it is.
+Deciding (`decide`) is separate from reading (`find_stores`, each store's `held`) and acting (`apply_task`). Only the
+CA's certificate is read here, never its key.
 """
 
 from tlsrun.trust.apply import TaskOutcome, apply_task

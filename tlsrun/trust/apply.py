@@ -1,4 +1,4 @@
-"""Does what was decided, and looks afterwards whether the store has it."""
+"""Carries out a decision, and verifies the store afterwards."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from tlsrun.trust.store import Command
 
 @dataclass(frozen=True, kw_only=True)
 class TaskOutcome:
-    """What became of a task.
+    """The result of a task.
 
     Arguments:
-        done: whether the store is as it was wanted.
-        reason: why not, in words; None when it is.
+        done: whether the store is as wanted.
+        reason: why it is not; None if it is.
     """
 
     task: StoreTask
@@ -32,8 +32,8 @@ def apply_task(
     """Run the commands of ``task`` until one fails.
 
     Arguments:
-        ask: whether they may ask the person at the terminal for a password.
-        before: told each command before it is started.
+        ask: whether they may ask for a password at the terminal.
+        before: called with each command before it is started.
     """
     failed = None
     for command in task.commands:
@@ -47,18 +47,18 @@ def apply_task(
     if held.trusted if goal is Goal.TRUST else not held.names and not held.trusted:
         return TaskOutcome(task=task, done=True)
     if goal is Goal.TRUST and held.names and not held.trusted:
-        # A database with a password takes the certificate, and then refuses to trust it.
+        # A database with a password accepts the certificate, and then refuses to mark it as trusted.
         for command in task.store.remove(root, held.names):
             run(command)
     return TaskOutcome(task=task, done=False, reason=failed or "its programs say that it is done, and it is not")
 
 
 def _unattended(command: Command) -> Command:
-    """With sudo failing at once where it would ask."""
+    """With ``sudo -n``, which fails instead of asking for a password."""
     return ("sudo", "-n", *command[1:]) if command[0] == "sudo" else command
 
 
-#: Part of what a program says -> what it means.
+#: Part of a program's output -> the reason in our words.
 _WORDS = {
     "SEC_ERROR_BAD_PASSWORD": "it is protected by a password, which is asked for at a terminal only",
     "SEC_ERROR_READ_ONLY": "this user may not write it",

@@ -1,4 +1,4 @@
-"""What `tlsrun trust` does not reach: programs with roots of their own, other systems, containers, phones."""
+"""Instructions for what `tlsrun trust` does not reach: programs with their own roots, containers, phones."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from tlsrun.trust.root import Root
 
 @dataclass(frozen=True, kw_only=True)
 class Hint:
-    """How to have one of them trust the root.
+    """How to have a program or device trust the root.
 
     Arguments:
-        title: whom it is for.
-        lines: commands to type, or what to do.
-        urgent: whether this machine needs it, as far as can be seen.
+        title: the program or device.
+        lines: commands to type, or steps in prose.
+        urgent: whether this machine seems to need it.
     """
 
     title: str
@@ -29,10 +29,10 @@ class Hint:
 
 
 def hints(machine: Machine, root: Root, bundle: Path | None) -> Iterator[Hint]:
-    """What to do by hand, for everything there is.
+    """All instructions.
 
     Arguments:
-        bundle: the system's file of all roots, when the root is in it.
+        bundle: the system's file of all roots, if the root is in it.
     """
     path, name = shlex.quote(str(root.path)), shlex.quote(root.names[0])
     roots = path if bundle is None else shlex.quote(str(bundle))

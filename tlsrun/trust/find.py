@@ -17,7 +17,7 @@ def find_stores(machine: Machine, kinds: Collection[str] = KINDS) -> list[TrustS
     """The stores, the system's first.
 
     Arguments:
-        kinds: those of `KINDS` that are asked for.
+        kinds: the wanted kinds, from `KINDS`.
     """
     return [store for store in _all(machine) if store.kind in kinds]
 

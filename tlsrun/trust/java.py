@@ -1,4 +1,4 @@
-"""A Java's own store, `cacerts`, where it does not follow the system's (keytool(1))."""
+"""Java's own store `cacerts`, unless it is linked to the system's (keytool(1))."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import ClassVar
 from tlsrun.trust.machine import Machine
 from tlsrun.trust.programs import run
 from tlsrun.trust.root import Root
-from tlsrun.trust.store import Command, Held, Obstacle
+from tlsrun.trust.store import ROOT_ONLY, Command, Held, Obstacle
 
-#: The password that every Java comes with.
+#: The default password of every Java's store.
 PASSWORD = "changeit"  # noqa: S105 -- public, and protects nothing
 
 _ALIAS = re.compile(r"^Alias name: (?P<alias>.*)$", re.MULTILINE)
@@ -22,11 +22,11 @@ _ALIAS = re.compile(r"^Alias name: (?P<alias>.*)$", re.MULTILINE)
 
 @dataclass(frozen=True, kw_only=True)
 class JavaStore:
-    """The roots of one Java.
+    """The store of one Java installation.
 
     Arguments:
-        home: where that Java lies.
-        cacerts: its store.
+        home: the installation's folder.
+        cacerts: the file with its roots.
     """
 
     kind: ClassVar[str] = "java"
@@ -36,28 +36,27 @@ class JavaStore:
 
     @property
     def title(self) -> str:
-        """Which Java."""
+        """Its name in messages."""
         return f"Java ({self.home.name})"
 
     @property
     def place(self) -> str:
-        """The store's file."""
+        """The file's path."""
         return str(self.cacerts)
 
     @property
     def keytool(self) -> str | None:
-        """That Java's own, else the one on the PATH."""
+        """The path of this Java's own keytool, or of the one on the PATH."""
         own = self.home / "bin" / ("keytool.exe" if self.machine.system == "win32" else "keytool")
         return str(own) if own.is_file() else self.machine.tools.get("keytool")
 
     @property
     def obstacle(self) -> Obstacle | None:
-        """keytool lacks, or nobody may write the file."""
+        """keytool is missing, or the file cannot be written."""
         if self.keytool is None:
             return Obstacle(reason="keytool is not there", remedy="Install a JDK, which has it")
         if not self._writable and self.machine.elevation is None:
-            reason = "only root may change it, and there is no sudo"
-            return Obstacle(reason=reason, remedy="As root, run", by_hand=True)
+            return ROOT_ONLY
         return None
 
     @property
@@ -71,7 +70,7 @@ class JavaStore:
         return command if self._writable else (*(self.machine.elevation or ()), *command)
 
     def held(self, root: Root) -> Held:
-        """Looked for by what is in it; keytool makes names lower case."""
+        """Find the root by its contents, since keytool changes names to lower case."""
         if self.keytool is None:
             return Held(trusted=None)
         listed = run(self._command("-J-Duser.language=en", "-list", "-rfc")).output
@@ -85,19 +84,19 @@ class JavaStore:
         return Held(trusted=bool(names), names=names)
 
     def add(self, root: Root) -> tuple[Command, ...]:
-        """As a trusted certificate, without a question."""
+        """Import it as a trusted certificate, without confirmation."""
         command = self._command("-importcert", "-noprompt", "-alias", root.names[0], "-file", str(root.path))
         return (self._elevated(command),)
 
     def remove(self, root: Root, names: tuple[str, ...]) -> tuple[Command, ...]:
-        """Each entry."""
+        """Delete each entry."""
         return tuple(self._elevated(self._command("-delete", "-alias", name)) for name in names)
 
 
 def java_stores(machine: Machine) -> Iterator[JavaStore]:
     """The store of the Java that ``$JAVA_HOME`` or the PATH names.
 
-    Distributions make theirs a link into /etc, where the system's own update writes it: that one is no store apart.
+    Linux distributions link it into /etc, where the system's update command writes it; such a link is skipped.
     """
     home = machine.java_home
     for below in ("lib/security/cacerts", "jre/lib/security/cacerts") if home is not None else ():

@@ -1,4 +1,4 @@
-"""The system's own store on Linux: a folder for the administrator's roots, and a command that reads it."""
+"""The system's store on Linux: a folder for the administrator's roots, and a command that rebuilds the bundle."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from typing import ClassVar
 
 from tlsrun.trust.machine import Machine
 from tlsrun.trust.root import Root
-from tlsrun.trust.store import Command, Held, Obstacle
+from tlsrun.trust.store import ROOT_ONLY, Command, Held, Obstacle
 
 
 @dataclass(frozen=True, kw_only=True)
 class Family:
-    """How a family of distributions does it.
+    """The store in a family of distributions.
 
     Arguments:
-        title: their names.
-        folder: for roots that the administrator adds.
-        suffix: that its files must have.
-        update: the command that has the system read the folder.
-        update_removed: the same, after a file was taken away.
-        bundle: the one file with all roots that results.
+        title: the names of the distributions.
+        folder: the folder for roots that the administrator adds.
+        suffix: the suffix that files in it must have.
+        update: the command to run after a file was added.
+        update_removed: the command to run after a file was removed.
+        bundle: the resulting file with all roots.
     """
 
     title: str
@@ -36,7 +36,7 @@ class Family:
 _TRUST = ("update-ca-trust", "extract")
 _EXTRACT = ("trust", "extract-compat")
 
-#: The first whose folder is there counts: update-ca-trust(8), update-ca-certificates(8), trust(1).
+#: The first one whose folder exists is used: update-ca-trust(8), update-ca-certificates(8), trust(1).
 FAMILIES = (
     Family(
         title="Fedora, RHEL",
@@ -51,7 +51,7 @@ FAMILIES = (
         folder="usr/local/share/ca-certificates",
         suffix=".crt",
         update=("update-ca-certificates",),
-        # Without --fresh the links of a file that was taken away stay in /etc/ssl/certs.
+        # Without --fresh, links to a removed file stay in /etc/ssl/certs.
         update_removed=("update-ca-certificates", "--fresh"),
         bundle="etc/ssl/certs/ca-certificates.crt",
     ),
@@ -86,36 +86,34 @@ class SystemStore:
 
     @property
     def title(self) -> str:
-        """As people call it, with the distributions that have it so."""
+        """Its name in messages."""
         return f"the system's store ({self.family.title})"
 
     @property
     def folder(self) -> Path:
-        """Where roots are added."""
+        """The folder for additional roots."""
         return self.machine.root / self.family.folder
 
     @property
     def bundle(self) -> Path:
-        """All roots in one file."""
+        """The file with all roots."""
         return self.machine.root / self.family.bundle
 
     @property
     def place(self) -> str:
-        """Where roots are added."""
+        """The folder's path."""
         return str(self.folder)
 
     @property
     def obstacle(self) -> Obstacle | None:
-        """The update command lacks, or nobody may run it."""
+        """The update command is not installed, or cannot be run as root."""
         if self.family.update[0] not in self.machine.tools:
             remedy = f"Run: {self.machine.install_command(_PACKAGES)}"
             return Obstacle(reason=f"{self.family.update[0]} is not installed", remedy=remedy)
-        if self.machine.elevation is None:
-            return Obstacle(reason="only root may change it, and there is no sudo", remedy="As root, run", by_hand=True)
-        return None
+        return ROOT_ONLY if self.machine.elevation is None else None
 
     def held(self, root: Root) -> Held:
-        """The files that hold it, and whether it has reached the bundle."""
+        """The files with the root, and whether it is in the bundle."""
         files = tuple(str(path) for path in self._files() if _holds(path, root))
         return Held(trusted=_holds(self.bundle, root), names=files)
 
@@ -126,13 +124,13 @@ class SystemStore:
             return
 
     def add(self, root: Root) -> tuple[Command, ...]:
-        """A copy for everybody to read, and the update."""
+        """Copy it into the folder, and update the bundle."""
         target = self.folder / f"{root.file_name}{self.family.suffix}"
         copy = ("install", "-m", "0644", str(root.path), str(target))
         return self._elevated(copy, self._started(self.family.update))
 
     def remove(self, root: Root, names: tuple[str, ...]) -> tuple[Command, ...]:
-        """Every file that holds it, whoever put it there."""
+        """Delete every file with the root, whoever put it there."""
         return self._elevated(("rm", "-f", *names), self._started(self.family.update_removed))
 
     def _started(self, command: Command) -> Command:
@@ -151,6 +149,6 @@ def _holds(path: Path, root: Root) -> bool:
 
 
 def system_store(machine: Machine) -> SystemStore | None:
-    """The store of this Linux; None when it is none that is known (NixOS has its own way)."""
+    """The store of this system; None if it is not known (NixOS does it differently)."""
     family = next((one for one in FAMILIES if (machine.root / one.folder).is_dir()), None)
     return None if family is None else SystemStore(machine=machine, family=family)

@@ -1,4 +1,4 @@
-"""What this machine is, as far as its stores of trusted roots go; read once, so that the rest can be decided."""
+"""Facts about this machine that concern its stores of roots; read once, so that decisions can be pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tlsrun.trust.store import Command
 
-#: Where programs for administrators lie, which an ordinary user's PATH may leave out; and Homebrew's certutil.
+#: Folders that a user's PATH may lack: those of system programs, and Homebrew's for certutil.
 _MORE_PATH = ("/usr/sbin", "/sbin", "/usr/local/opt/nss/bin", "/opt/homebrew/opt/nss/bin")
 
 _TOOLS = (
@@ -31,17 +31,17 @@ class Machine:
     """The facts.
 
     Arguments:
-        system: as ``sys.platform`` has it.
-        home: the user's home; None where there is none.
-        data_home: where the user's application data lies (``$XDG_DATA_HOME``).
-        config_home: where the user's configuration lies (``$XDG_CONFIG_HOME``).
-        is_root: whether this process may change the whole system.
+        system: ``sys.platform``.
+        home: the user's home; None if there is none.
+        data_home: ``$XDG_DATA_HOME`` or its default.
+        config_home: ``$XDG_CONFIG_HOME`` or its default.
+        is_root: whether this process runs as root.
         tools: the programs that were found -> their paths.
-        chromium: a Chromium that is installed; None when there is none.
-        java_home: ``$JAVA_HOME``, else where the `keytool` of the PATH belongs; None without either.
-        wsl: whether this is Linux inside Windows.
-        root: the file system; another than ``/`` in tests.
-        sudo_user: who started this process with sudo; None when nobody did.
+        chromium: the path of an installed Chromium; None if there is none.
+        java_home: ``$JAVA_HOME``, or the Java whose `keytool` is on the PATH; None without either.
+        wsl: whether this is the Windows Subsystem for Linux.
+        root: the root of the file system; tests use another one.
+        sudo_user: the user who started this process with sudo; None without sudo.
     """
 
     system: str
@@ -58,23 +58,23 @@ class Machine:
 
     @property
     def elevation(self) -> Command | None:
-        """What to put before a command for the whole system; None where nobody may run one."""
+        """The prefix for commands that need root; None if root cannot be had."""
         if self.is_root:
             return ()
         return ("sudo", "--") if "sudo" in self.tools else None
 
     def install_command(self, packages: Mapping[str, str]) -> str:
-        """The command that installs a program here.
+        """The command that installs a program on this machine.
 
         Arguments:
-            packages: package manager -> what the package is called there.
+            packages: package manager -> the name of the package.
         """
         manager = next((name for name in packages if name in self.tools), next(iter(packages)))
         elevated = "" if self.is_root or manager == "brew" else "sudo "
         return f"{elevated}{manager} {'-S' if manager == 'pacman' else 'install'} {packages[manager]}"
 
     def program(self, name: str) -> str:
-        """How to start a program: by its path, where it was found."""
+        """A program's path, or its name if it was not found."""
         return self.tools.get(name, name)
 
 
@@ -107,7 +107,7 @@ def _home() -> Path | None:
 
 
 def _base(given: str | None, home: Path | None, below: str) -> Path | None:
-    # A relative path is to be ignored (XDG Base Directory Specification, "Environment variables").
+    # Relative paths must be ignored (XDG Base Directory Specification, "Environment variables").
     if given and os.path.isabs(given):
         return Path(given)
     return None if home is None else home / below

@@ -1,4 +1,4 @@
-"""The system's keychain on macOS, which Safari, Chrome and curl read (security(1))."""
+"""The system keychain on macOS, which Safari, Chrome and curl read (security(1))."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import ClassVar
 from tlsrun.trust.machine import Machine
 from tlsrun.trust.programs import run
 from tlsrun.trust.root import Root
-from tlsrun.trust.store import Command, Held, Obstacle
+from tlsrun.trust.store import ROOT_ONLY, Command, Held, Obstacle
 
 KEYCHAIN = "/Library/Keychains/System.keychain"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Keychain:
-    """The keychain for all users; macOS asks for an administrator's password itself when its trust changes."""
+    """The keychain for all users. macOS itself asks for an administrator's password when its trust settings change."""
 
     kind: ClassVar[str] = "system"
     machine: Machine
@@ -24,28 +24,26 @@ class Keychain:
 
     @property
     def obstacle(self) -> Obstacle | None:
-        """Nobody may become root."""
-        if self.machine.elevation is None:
-            return Obstacle(reason="only root may change it, and there is no sudo", remedy="As root, run", by_hand=True)
-        return None
+        """Root is needed and cannot be had."""
+        return ROOT_ONLY if self.machine.elevation is None else None
 
     @property
     def _security(self) -> str:
         return self.machine.program("security")
 
     def held(self, root: Root) -> Held:
-        """Whether it verifies as a root, and whether it lies in the keychain."""
+        """Whether it verifies as a root, and whether it is in the keychain."""
         trusted = run((self._security, "verify-cert", "-l", "-L", "-q", "-c", str(root.path))).ok
         listed = run((self._security, "find-certificate", "-a", "-Z", KEYCHAIN)).output
         return Held(trusted=trusted, names=(root.sha1,) if root.sha1 in listed else ())
 
     def add(self, root: Root) -> tuple[Command, ...]:
-        """Into the keychain, and trusted as a root."""
+        """Add it to the keychain as a trusted root."""
         security = (*(self.machine.elevation or ()), self._security)
         return ((*security, "add-trusted-cert", "-d", "-r", "trustRoot", "-k", KEYCHAIN, str(root.path)),)
 
     def remove(self, root: Root, names: tuple[str, ...]) -> tuple[Command, ...]:
-        """The trust, then the certificate."""
+        """Remove the trust setting, then the certificate."""
         security = (*(self.machine.elevation or ()), self._security)
         return (
             (*security, "remove-trusted-cert", "-d", str(root.path)),

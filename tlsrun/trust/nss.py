@@ -1,4 +1,4 @@
-"""NSS databases: Chromium's, one for each user, and Firefox's, one for each profile; read and changed by `certutil`."""
+"""NSS databases, by `certutil`: Chromium's, one for each user, and Firefox's, one for each profile."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tlsrun.trust.programs import run
 from tlsrun.trust.root import Root
 from tlsrun.trust.store import Command, Held, Obstacle
 
-#: What `certutil` comes in.
+#: Package manager -> the package with `certutil`.
 PACKAGES = {
     "apt": "libnss3-tools", "dnf": "nss-tools", "yum": "nss-tools", "zypper": "mozilla-nss-tools", "pacman": "nss",
     "brew": "nss",
@@ -23,20 +23,20 @@ PACKAGES = {
 _CHROMIUM = "Chromium, Chrome and their kin"
 _DATABASE = "cert9.db"
 
-#: A nickname and its trust, as `certutil -L` prints them; a C among the first flags is a CA that servers may have.
+#: A nickname and its trust flags in the output of `certutil -L`; C in the first group means a CA trusted for servers.
 _ENTRY = re.compile(r"^(?P<name>.*\S)\s+(?P<ssl>[a-zA-Z]*),[a-zA-Z]*,[a-zA-Z]*\s*$", re.MULTILINE)
-#: Names that we and mkcert give: the serial number says already which certificate it is.
+#: Names given by us and by mkcert; the serial number identifies the certificate.
 _NUMBERED = re.compile(r" development CA \d+$")
 
 
 @dataclass(frozen=True, kw_only=True)
 class NssDatabase:
-    """A database.
+    """An NSS database.
 
     Arguments:
-        folder: that holds its files.
-        title: whose it is.
-        exists: False for one that is to be made first.
+        folder: the folder with its files.
+        title: the program that uses it.
+        exists: False if it has to be created first.
     """
 
     kind: ClassVar[str] = "nss"
@@ -47,12 +47,12 @@ class NssDatabase:
 
     @property
     def place(self) -> str:
-        """Its folder."""
+        """The folder's path."""
         return str(self.folder)
 
     @property
     def obstacle(self) -> Obstacle | None:
-        """The program that changes it lacks."""
+        """certutil is not installed."""
         if "certutil" in self.machine.tools:
             return None
         remedy = f"Run: {self.machine.install_command(PACKAGES)}"
@@ -67,7 +67,7 @@ class NssDatabase:
         return self.machine.program("certutil")
 
     def held(self, root: Root) -> Held:
-        """Looked for by the names that we and mkcert give, then by what is in it: people import roots by hand too."""
+        """Find the root by the names that we and mkcert give, then by contents: it may have been imported by hand."""
         if not (self.folder / _DATABASE).is_file():
             return Held(trusted=False)
         if "certutil" not in self.machine.tools:
@@ -84,7 +84,7 @@ class NssDatabase:
         return run((self._certutil, "-L", *self._directory, "-n", name, "-a")).output.encode()
 
     def add(self, root: Root) -> tuple[Command, ...]:
-        """As a CA for servers, and nothing else."""
+        """Add it as a CA for servers only."""
         make: tuple[Command, ...] = ()
         if not self.exists:
             make = (
@@ -94,12 +94,12 @@ class NssDatabase:
         return (*make, (self._certutil, "-A", *self._directory, "-t", "C,,", "-n", root.names[0], "-i", str(root.path)))
 
     def remove(self, root: Root, names: tuple[str, ...]) -> tuple[Command, ...]:
-        """Each entry."""
+        """Delete each entry."""
         return tuple((self._certutil, "-D", *self._directory, "-n", name) for name in names)
 
 
 def nss_databases(machine: Machine) -> Iterator[NssDatabase]:
-    """Every database of this user; Chromium's too when it is still to be made, by its first start or by us."""
+    """All databases of this user, and Chromium's even if it does not exist yet."""
     if machine.home is None or machine.system == "win32":
         # Firefox for Windows reads the system's store.
         return
@@ -109,7 +109,7 @@ def nss_databases(machine: Machine) -> Iterator[NssDatabase]:
 
 
 def _chromiums(machine: Machine, home: Path) -> Iterator[NssDatabase]:
-    # Chromium takes the first of the two that is a folder, and makes the second; older ones know only the first.
+    # Chromium uses the first of these folders that exists, and creates the second; older versions know only the first.
     shared = [home / ".pki/nssdb", (machine.data_home or home / ".local/share") / "pki/nssdb"]
     there = [folder for folder in shared if (folder / _DATABASE).is_file()]
     used = next((folder for folder in shared if folder.is_dir()), None)
@@ -155,7 +155,7 @@ def _firefoxes(machine: Machine, home: Path) -> Iterator[tuple[Path, str]]:
 
 
 def _listed(base: Path) -> Iterator[Path]:
-    """Profiles that lie elsewhere, as Firefox's own list has them."""
+    """Profiles in other folders, from Firefox's profiles.ini."""
     for place in (base, base.parent):
         parser = configparser.ConfigParser(interpolation=None, strict=False)
         try:

@@ -1,4 +1,4 @@
-"""DECIDES, purely: what a store holds and what is wanted in, what is to be done out."""
+"""Decides, purely: from what a store holds and what is wanted to what has to be done."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tlsrun.trust.store import Command, Held, Obstacle, TrustStore
 
 
 class Goal(Enum):
-    """What is wanted of the stores."""
+    """What the user wants of the stores."""
 
     TRUST = "trust"
     REMOVE = "remove"
@@ -18,7 +18,7 @@ class Goal(Enum):
 
 
 class StoreAction(Enum):
-    """What is to be done to one store."""
+    """What is to be done to a store, or why nothing is."""
 
     TRUSTED = "trusted"
     ABSENT = "absent"
@@ -28,10 +28,10 @@ class StoreAction(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class StoreTask:
-    """One store, and what is to be done to it.
+    """A store, and what is to be done to it.
 
     Arguments:
-        commands: in their order; with `Verdict.CANNOT`, what a person can type instead.
+        commands: the commands in order; with `StoreAction.CANNOT`, those that the user can type instead.
         obstacle: why it cannot be done from here.
     """
 
@@ -42,7 +42,7 @@ class StoreTask:
 
 
 def decide(goal: Goal, store: TrustStore, held: Held, root: Root) -> StoreTask:
-    """What ``goal`` means for ``store``, which has ``held`` of ``root``."""
+    """What ``goal`` requires for ``store``, given what it holds of ``root``."""
     if held.trusted is None and store.obstacle is not None:
         return StoreTask(store=store, verdict=StoreAction.CANNOT, obstacle=store.obstacle)
     if goal is Goal.CHECK:

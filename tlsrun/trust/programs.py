@@ -1,4 +1,4 @@
-"""Programs that read or change a store: started without a shell, and never left waiting for an answer."""
+"""Runs the programs that read or change a store, without a shell and with a time limit."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from tlsrun.trust.store import Command
 
-#: Seconds for one program that asks nobody; rebuilding Java's store from scratch takes some.
+#: Time limit for a program that asks nobody, in seconds; rebuilding Java's store takes a while.
 PATIENCE = 120.0
 
 
@@ -17,8 +17,8 @@ class Ended:
     """A program that has ended.
 
     Arguments:
-        code: its exit code; None when it could not be started, or had to be ended.
-        output: what it printed, both streams together.
+        code: its exit code; None if it could not be started or was killed.
+        output: its standard output and standard error together.
     """
 
     code: int | None
@@ -26,7 +26,7 @@ class Ended:
 
     @property
     def ok(self) -> bool:
-        """Whether it did what it was started for."""
+        """Whether it succeeded."""
         return self.code == 0
 
     @property
@@ -40,8 +40,8 @@ def run(command: Command, *, ask: bool = False) -> Ended:
     """Run ``command`` to its end.
 
     Arguments:
-        ask: whether it may ask the person at the terminal (sudo, a database with a password). Otherwise it has no
-            terminal at all: some programs ask for ever when nobody answers.
+        ask: whether it may ask at the terminal (sudo, a database with a password). Otherwise it gets no terminal, since
+            some programs ask again for ever.
     """
     try:
         done = subprocess.run(  # noqa: S603 -- programs of this system, and no shell

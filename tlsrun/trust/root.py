@@ -1,4 +1,4 @@
-"""The root to be trusted: a CA's certificate without its key, and the names that stores keep it under."""
+"""The root to be trusted: a CA's certificate without its key, and its names in the stores."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tlsrun.certificates.names import shown_name
 from tlsrun.certificates.pem import parse_pem
 from tlsrun.certificates.sources import Source
 
-#: Organizations of the CAs that we and mkcert make.
+#: The organizations in the subjects of our CA and mkcert's.
 _MAKERS = ("tlsrun development CA", "mkcert development CA")
 
 
@@ -27,7 +27,8 @@ class Root:
     """A CA's certificate.
 
     Arguments:
-        path: its file; nothing else in that folder is of interest here.
+        certificate: the certificate.
+        path: its file.
     """
 
     certificate: x509.Certificate
@@ -35,15 +36,15 @@ class Root:
 
     @property
     def title(self) -> str:
-        """What to call it in a message."""
+        """Its name in messages."""
         return shown_name(self.certificate.subject).removeprefix("CN=")
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What stores may call it: first the name for a new entry, then those that mkcert or we may have given.
+        """Its names in stores: first the name for a new entry, then those that mkcert or we may have given.
 
-        The organization and the serial number in decimal, which is how mkcert names its own: its ``-install`` and our
-        `tlsrun trust` see each other's work, and either undoes it.
+        As mkcert does, we use the organization and the decimal serial number, so that ``mkcert -install`` and `tlsrun
+        trust` recognise, and can remove, each other's entries.
         """
         found = self.certificate.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
         own = str(found[0].value) if found else self.title
@@ -51,12 +52,12 @@ class Root:
 
     @property
     def file_name(self) -> str:
-        """The first name as a file without its suffix."""
+        """The first name as a file name without suffix."""
         return re.sub(r"[^A-Za-z0-9._-]", "_", self.names[0])
 
     @property
     def der(self) -> bytes:
-        """The certificate in DER, to compare."""
+        """The certificate in DER."""
         return self.certificate.public_bytes(Encoding.DER)
 
     @property
@@ -66,18 +67,18 @@ class Root:
 
     @property
     def sha1(self) -> str:
-        """The thumbprint by which macOS and Windows find it, in hexadecimal digits."""
+        """The SHA-1 fingerprint in hexadecimal, by which macOS and Windows find it."""
         return self.certificate.fingerprint(hashes.SHA1()).hex().upper()  # noqa: S303 -- a name, no protection
 
     def is_in(self, data: bytes) -> bool:
-        """Whether it is one of the certificates in PEM (or the one in DER) in ``data``."""
+        """Whether ``data``, in PEM or DER, contains this certificate."""
         wanted = self.der
         body = base64.b64encode(wanted)
         return data == wanted or any(block.body == body for block in parse_pem(data).certificates)
 
 
 def read_root(path: Path) -> Root:
-    """The root in ``path``.
+    """Read the root from ``path``.
 
     Raises:
         CertificateError: it cannot be read, or holds no certificate.

@@ -1,4 +1,4 @@
-"""What a store of trusted roots is, and what can be known and done about it."""
+"""The interface of a store of trusted roots."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import ClassVar, Protocol, TypeAlias
 
 from tlsrun.trust.root import Root
 
-#: A program and its arguments, as they are started: without a shell.
+#: A program and its arguments, to be started without a shell.
 Command: TypeAlias = tuple[str, ...]
 
-#: As mkcert's ``TRUST_STORES`` names them.
+#: Kinds of stores, as in mkcert's ``TRUST_STORES``.
 KINDS = ("system", "nss", "java")
 
 
@@ -19,9 +19,9 @@ class Obstacle:
     """Why a store cannot be changed from here.
 
     Arguments:
-        reason: in words.
+        reason: the reason, for a message.
         remedy: what to do, as a line or command to type.
-        by_hand: whether a person can type the store's own commands as they are.
+        by_hand: whether the user can type the store's own commands as they are.
     """
 
     reason: str
@@ -29,13 +29,17 @@ class Obstacle:
     by_hand: bool = False
 
 
+#: The store belongs to root, and this user cannot become root.
+ROOT_ONLY = Obstacle(reason="only root may change it, and there is no sudo", remedy="As root, run", by_hand=True)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Held:
-    """What a store has of a root.
+    """What a store holds of a root.
 
     Arguments:
-        trusted: whether what reads the store trusts it; None where that cannot be known.
-        names: under which it is there, trusted or not.
+        trusted: whether programs that read the store trust the root; None if that cannot be found out.
+        names: the names of its entries, trusted or not.
     """
 
     trusted: bool | None
@@ -43,7 +47,7 @@ class Held:
 
 
 class TrustStore(Protocol):
-    """A store. `add` and `remove` only say what is to be done.
+    """A store. `add` and `remove` only return the commands to run.
 
     Attributes:
         kind: one of `KINDS`.
@@ -53,21 +57,21 @@ class TrustStore(Protocol):
 
     @property
     def title(self) -> str:
-        """What people call it."""
+        """Its name in messages."""
 
     @property
     def place(self) -> str:
-        """Where it is."""
+        """Its path or location."""
 
     @property
     def obstacle(self) -> Obstacle | None:
-        """Why it cannot be changed from here; None when it can."""
+        """Why it cannot be changed from here; None if it can."""
 
     def held(self, root: Root) -> Held:
-        """What it has of ``root`` now."""
+        """What it holds of ``root`` now."""
 
     def add(self, root: Root) -> tuple[Command, ...]:
-        """The commands that have it trust ``root``."""
+        """The commands that make it trust ``root``."""
 
     def remove(self, root: Root, names: tuple[str, ...]) -> tuple[Command, ...]:
-        """The commands that take out what it has under ``names``."""
+        """The commands that remove the entries ``names``."""

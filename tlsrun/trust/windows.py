@@ -1,4 +1,4 @@
-"""The user's store on Windows, which Edge, Chrome and Firefox read (certutil, which is not NSS's)."""
+"""The user's store on Windows, which Edge, Chrome and Firefox read, by Windows' own certutil."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tlsrun.trust.programs import run
 from tlsrun.trust.root import Root
 from tlsrun.trust.store import Command, Held, Obstacle
 
-#: By its whole path: NSS has a program of the same name.
+#: The full path, since NSS has a program of the same name.
 CERTUTIL = r"C:\Windows\System32\certutil.exe"
 
 
@@ -25,14 +25,14 @@ class WindowsStore:
     obstacle: ClassVar[Obstacle | None] = None
 
     def held(self, root: Root) -> Held:
-        """Looked for by its thumbprint."""
+        """Find the root by its fingerprint."""
         there = run((CERTUTIL, "-user", "-verifystore", "Root", root.sha1)).ok
         return Held(trusted=there, names=(root.sha1,) if there else ())
 
     def add(self, root: Root) -> tuple[Command, ...]:
-        """Without an administrator's rights."""
+        """Add it to the user's store, which needs no administrator."""
         return ((CERTUTIL, "-user", "-addstore", "Root", str(root.path)),)
 
     def remove(self, root: Root, names: tuple[str, ...]) -> tuple[Command, ...]:
-        """By its thumbprint."""
+        """Delete it by its fingerprint."""
         return tuple((CERTUTIL, "-user", "-delstore", "Root", name) for name in names)
