@@ -1,4 +1,4 @@
-"""The application as a value: what is served, of which framework, with which configuration."""
+"""The application as a value: the WSGI callable, its framework and its configuration."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 
 Framework: TypeAlias = Literal["flask", "bottle", "wsgi"]
 
-#: Where middleware keeps what it wraps: ours and functools', Werkzeug's, others'.
+#: Attributes in which middleware keeps the application that it wraps: ours and functools', Werkzeug's, others'.
 _INSIDE = ("__wrapped__", "app", "wsgi_app", "application")
 _DEEPEST = 8
 
@@ -20,12 +20,12 @@ class App:
     """An application that was found.
 
     Arguments:
-        application: the WSGI callable; that very object is served.
-        framework: what it is made with, also inside middleware; ``wsgi`` for any other callable.
-        name: what to call it to a person: Flask's name of it, else its module.
-        target: how it is named to a server: ``pkg.main:app``, ``pkg.main:create_app('x')``, or ``pkg.main`` for
-            Bottle's default application.
-        config: its own configuration; None when it has none.
+        application: the WSGI callable that is served.
+        framework: its framework, even inside middleware; ``wsgi`` for any other callable.
+        name: its name in messages: Flask's name for it, or its module.
+        target: its name for a server: ``pkg.main:app``, ``pkg.main:create_app('x')``, or ``pkg.main`` for Bottle's
+            default application.
+        config: its own configuration; None if it has none.
     """
 
     application: Callable[..., Any]
@@ -48,10 +48,10 @@ def describe(application: Callable[..., Any], target: str) -> App:
 
 
 def recognise(application: Any) -> tuple[Framework, Any]:
-    """Which framework an application is of, and the framework's own object inside middleware around it."""
+    """The framework of an application, and the framework's own object inside any middleware."""
     inside = application
     for _ in range(_DEEPEST):
-        if isinstance(inside, MethodType):  # app.wsgi_app, which middleware is put around
+        if isinstance(inside, MethodType):  # app.wsgi_app, which middleware wraps
             inside = inside.__self__
         if is_flask(inside):
             return "flask", inside
@@ -64,17 +64,17 @@ def recognise(application: Any) -> tuple[Framework, Any]:
 
 
 def is_flask(thing: Any) -> bool:
-    """Whether it is a Flask application; Flask is not imported to find out."""
+    """Whether it is a Flask application; does not import Flask."""
     return _is_instance(thing, "flask", "Flask")
 
 
 def is_bottle(thing: Any) -> bool:
-    """Whether it is a Bottle application; Bottle is not imported to find out."""
+    """Whether it is a Bottle application; does not import Bottle."""
     return _is_instance(thing, "bottle", "Bottle")
 
 
 def is_bottle_stack(thing: Any) -> bool:
-    """Whether it is `bottle.default_app` (also named `bottle.app`), which is no application but returns one."""
+    """Whether it is `bottle.default_app` (also called `bottle.app`), which returns an application."""
     return _is_instance(thing, "bottle", "AppStack")
 
 

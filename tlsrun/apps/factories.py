@@ -1,4 +1,4 @@
-"""Tells an application from a function that makes one, and calls the latter."""
+"""Distinguishes applications from factories, and calls factories."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from typing import Any
 from tlsrun.apps.app import Framework, is_bottle, is_flask
 from tlsrun.apps.target import AppTarget, Expression, not_found
 
-#: The usual names of factories, as Flask looks for them.
+#: Names of factories, in the order in which Flask looks for them.
 FACTORIES = ("create_app", "make_app")
 
 
 def is_wsgi(thing: Any) -> bool:
-    """Whether it can be called as PEP 3333 says, with environ and start_response; what is asynchronous cannot."""
+    """Whether it can be called with environ and start_response (PEP 3333) and is not asynchronous."""
     return callable(thing) and not is_asynchronous(thing) and _takes(thing, 2)
 
 
 def is_factory(thing: Any, name: str, framework: Framework | None) -> bool:
-    """Whether a name stands for a function that makes the application. For Flask every function does; else one with a
-    usual name does, one that cannot be called as an application, and one that is made to be called without arguments.
+    """Whether ``thing`` is a function that makes the application. For Flask every function is one. Otherwise one is if
+    it has a usual name, cannot be called as an application, or can only be called without arguments.
     """
     if not isinstance(thing, (FunctionType, MethodType, functools.partial)) or is_asynchronous(thing):
         return False
@@ -32,33 +32,33 @@ def is_factory(thing: Any, name: str, framework: Framework | None) -> bool:
 
 
 def is_asynchronous(thing: Any) -> bool:
-    """Whether calling it makes a coroutine, as ASGI applications do."""
+    """Whether calling it returns a coroutine, as with ASGI applications."""
     if isinstance(thing, (FunctionType, MethodType)):
         return inspect.iscoroutinefunction(thing)
     return inspect.iscoroutinefunction(vars(type(thing)).get("__call__")) or inspect.iscoroutinefunction(
-        getattr(thing, "__call__", None)  # noqa: B004 -- it is looked at, not asked for
+        getattr(thing, "__call__", None)  # noqa: B004 -- the method is inspected
     )
 
 
 def _takes(thing: Any, count: int) -> bool:
-    """Whether it can be called with that many positional arguments."""
+    """Whether it can be called with ``count`` positional arguments."""
     try:
         inspect.signature(thing).bind(*range(count))
     except TypeError:
         return False
-    except ValueError:  # built in, without a signature: it may
+    except ValueError:  # a built-in without a signature may accept them
         return True
     return True
 
 
 def call(factory: Any, written: str, name: AppTarget, expression: Expression) -> Any:
-    """What a factory makes. What is raised inside it is the user's, and passes through.
+    """Call a factory. Exceptions that it raises pass through.
 
     Arguments:
-        written: the factory's name, as ``pkg.main:create_app``.
+        written: the factory's name, such as ``pkg.main:create_app``.
 
     Raises:
-        AppNotFound: it cannot be called, or not so.
+        AppNotFound: it cannot be called, or not with these arguments.
     """
     if is_flask(factory) or is_bottle(factory):
         raise not_found(name.given, f"{written} is the application itself, not a factory", f"Type {written}")
@@ -76,7 +76,7 @@ def call(factory: Any, written: str, name: AppTarget, expression: Expression) ->
 
 
 def _complaint(factory: Callable[..., Any], expression: Expression) -> str | None:
-    """Why the arguments do not fit, if they do not."""
+    """Why the arguments do not match the signature; None if they do."""
     try:
         signature = inspect.signature(factory)
     except (TypeError, ValueError):  # built in, without a signature
@@ -89,7 +89,7 @@ def _complaint(factory: Callable[..., Any], expression: Expression) -> str | Non
 
 
 def kind_of(thing: Any) -> str:
-    """What something is, for messages."""
+    """A description for messages."""
     if thing is None or isinstance(thing, (bool, int, str)):
         return repr(thing)
     if isinstance(thing, ModuleType):

@@ -1,4 +1,4 @@
-"""Finds the application in a module that is imported: by what stands behind the colon, or by searching."""
+"""Finds the application in an imported module: by the expression after the colon, or by searching."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from tlsrun.apps.factories import FACTORIES, call, is_asynchronous, is_factory, 
 from tlsrun.apps.target import AppTarget, Expression, listed, not_found
 from tlsrun.errors import AppNotFound
 
-#: The usual names of applications: Flask looks for "app" first, servers for "application".
+#: Names of applications: Flask looks for "app" first, servers for "application".
 FLASK_NAMES = ("app", "application")
 WSGI_NAMES = ("application", "app")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """An application, and the name by which a server would find it."""
+    """An application, and its name for a server."""
 
     application: Callable[..., Any]
     target: str
 
 
 def by_expression(module: ModuleType, name: AppTarget, expression: Expression, framework: Framework | None) -> Found:
-    """What stands behind the colon.
+    """The application that the expression after the colon names.
 
     Raises:
-        AppNotFound: it does not exist, or is no application.
+        AppNotFound: it does not exist, or is not an application.
     """
     thing: Any = module
     for attribute in expression.path:
@@ -49,14 +49,14 @@ def by_expression(module: ModuleType, name: AppTarget, expression: Expression, f
 
 
 def by_search(module: ModuleType, name: AppTarget, framework: Framework | None, default_app: Any) -> Found:
-    """The application of a module without a name: Flask's, Bottle's, any WSGI callable, or what a factory makes.
+    """Search a module for a Flask or Bottle application, any WSGI callable, or a factory.
 
     Arguments:
-        framework: what to look for first.
+        framework: the framework to look for first.
         default_app: Bottle's default application during the import; None without Bottle.
 
     Raises:
-        AppNotFound: there is none, or several that could be meant.
+        AppNotFound: there is none, or it is ambiguous.
     """
     searches: dict[str, Callable[[], Found | None]] = {
         "flask": lambda: _instance(module, name, is_flask, "Flask"),
@@ -64,14 +64,14 @@ def by_search(module: ModuleType, name: AppTarget, framework: Framework | None, 
         "wsgi": lambda: _wsgi(module),
         "factory": lambda: _made(module, name),
     }
-    for one in sorted(searches, key=lambda one: one != framework):  # the rest stays in order
+    for one in sorted(searches, key=lambda one: one != framework):  # sorted() is stable
         if found := searches[one]():
             return found
     raise _nothing(module, name)
 
 
 def _instance(module: ModuleType, name: AppTarget, is_one: Callable[[Any], bool], kind: str) -> Found | None:
-    """The application of one framework: under a usual name, or the only one."""
+    """The application of a framework: under a usual name, or the only one in the module."""
     for attribute in FLASK_NAMES:
         if is_one(getattr(module, attribute, None)):
             return _found(module, attribute)
@@ -91,7 +91,7 @@ def _found(module: ModuleType, attribute: str) -> Found:
 
 
 def _default(module: ModuleType, default_app: Any) -> Found | None:
-    """Bottle's default application, if the module has given it routes; by its name in the module where it has one."""
+    """Bottle's default application, if the module has added routes to it; by its name in the module if it has one."""
     if default_app is None or not default_app.routes:
         return None
     attribute = next((key for key, value in vars(module).items() if value is default_app), None)
@@ -116,13 +116,13 @@ def _made(module: ModuleType, name: AppTarget) -> Found | None:
 
 
 def _checked(thing: Any, name: AppTarget, text: str) -> Callable[..., Any]:
-    """The application, if it is one.
+    """Check that ``thing`` is a WSGI application.
 
     Raises:
         AppNotFound: it is something else.
     """
     if inspect.iscoroutine(thing):
-        thing.close()  # or Python warns that nobody awaited it
+        thing.close()  # or Python warns that it was never awaited
     if inspect.isawaitable(thing) or is_asynchronous(thing):
         what = f"{text} is asynchronous (ASGI); what is served here is WSGI"
         raise not_found(name.given, what, "Start it with an ASGI server")

@@ -1,4 +1,4 @@
-"""Explains imports that fail because of the layout of a project: which line it is, and the command that works."""
+"""Explains imports that fail because of a project's layout: the line, and the command that works."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from pathlib import Path
 from types import TracebackType
 
 from tlsrun.apps.statements import Import, has_guard, import_at
-from tlsrun.apps.target import locate
+from tlsrun.apps.target import has_module, locate
 
 
 def import_hint(error: BaseException, target: str, *, script: bool = False) -> str | None:
-    """One line about an import that failed: the statement, its file and line, and the command that works.
+    """One line about a failed import: the statement, its file and line, and the command that works.
 
     Arguments:
-        error: what the import raised; Flask's own error about it will do too.
-        target: the application as it was named; a script's file.
-        script: whether it was run as a script, so that the command is Python's.
+        error: the exception from the import, or Flask's own error with it as its context.
+        target: the application's name, or the script's file.
+        script: whether it was run as a script, so that the command starts with ``python``.
 
     Returns:
-        None when the layout does not explain it: the traceback has to.
+        None if the layout does not explain the error.
     """
     failed = error if isinstance(error, ImportError) else error.__context__
     if not isinstance(failed, ImportError):
@@ -43,7 +43,7 @@ def import_hint(error: BaseException, target: str, *, script: bool = False) -> s
 
 
 def user_traceback(error: BaseException) -> TracebackType | None:
-    """The traceback of an error without the frames before the user's own files: commands, and the import system."""
+    """The traceback of an error without the frames of commands and the import system before the user's own files."""
     own = str(Path(__file__).parent)
     start = error.__traceback__
     entry = start
@@ -55,7 +55,7 @@ def user_traceback(error: BaseException) -> TracebackType | None:
 
 
 class _Start:
-    """How the application would be started otherwise."""
+    """Other commands to start the application."""
 
     def __init__(self, *, file: Path | None, behind: str, script: bool) -> None:
         self.file = file
@@ -63,7 +63,7 @@ class _Start:
         self.script = script
 
     def from_folder(self, folder: Path) -> str | None:
-        """The command with ``folder`` as the one to import from."""
+        """The command with ``folder`` as the folder to import from."""
         if self.file is None or folder not in self.file.parents:
             return None
         place = self.file.parent if self.file.name == "__init__.py" else self.file.with_suffix("")
@@ -75,19 +75,19 @@ class _Start:
         return f"{change}python -m {name}" if self.script else f"{change}{command(name + self.behind)}"
 
     def with_path(self, folder: Path, target: str) -> str:
-        """The same command, with ``folder`` to import from as well."""
+        """The same command with ``folder`` added to the import path."""
         return f"PYTHONPATH={_short(folder)} {command(target)}"
 
 
 def command(target: str) -> str:
-    """The command line that serves ``target``, as the user has begun it: Flask's, or ours."""
+    """The command that serves ``target``: flask's or ours, whichever the user has started."""
     if os.environ.get("FLASK_RUN_FROM_CLI") == "true":
         return f"flask --app {target} tlsrun"
     return f"tlsrun run {target}"
 
 
 def _lines(trace: TracebackType | None) -> Iterator[tuple[Path, int]]:
-    """File and line of each frame of a traceback, without the import system's."""
+    """File and line of each frame of a traceback, without those of the import system."""
     while trace is not None:
         name = trace.tb_frame.f_code.co_filename
         if not name.startswith("<") and os.path.join("importlib", "__init__.py") not in name:
@@ -106,7 +106,7 @@ def _main_file(path: str, lines: list[tuple[Path, int]]) -> Path | None:
 
 
 def _missing(statement: Import, top: str, start: _Start) -> str | None:
-    """A module that is there, but not where Python looks for it."""
+    """A module that exists, but not where Python looks for it."""
     folder = statement.file.resolve().parent
     if _has_module(folder, top):
         return _beside(statement, folder, top, start)
@@ -120,7 +120,7 @@ def _missing(statement: Import, top: str, start: _Start) -> str | None:
 
 
 def _beside(statement: Import, folder: Path, top: str, start: _Start) -> str | None:
-    """``import models`` in a package: the module lies beside the file, which is first on the path of a script only."""
+    """``import models`` in a package: its folder is on the import path only if the file is run as a script."""
     if str(folder) in (os.path.realpath(entry) for entry in sys.path) or not (folder / "__init__.py").exists():
         return None
     script = start.file is not None and start.file.parent == folder and has_guard(start.file)
@@ -138,7 +138,7 @@ def _with_path(start: _Start, folder: Path) -> str:
 
 
 def _relative(statement: Import, start: _Start) -> str | None:
-    """``from . import models`` in a file that was imported as if it were in no package."""
+    """``from . import models`` in a file that was not imported as part of a package."""
     folder = statement.file.resolve().parent
     above = folder
     for _ in range(statement.level):
@@ -152,7 +152,7 @@ def _relative(statement: Import, start: _Start) -> str | None:
 
 
 def _circular(statement: Import, failed: ImportError, lines: list[tuple[Path, int]]) -> str | None:
-    """``from main import app`` in a module that main.py imports before it has made ``app``."""
+    """``from main import app`` in a module that main.py imports before it defines ``app``."""
     half = Path(failed.path).resolve() if failed.path else None
     waiting = next((place for place in lines if half is not None and place[0].resolve() == half), None)
     if waiting is None or half is None:
@@ -165,9 +165,8 @@ def _circular(statement: Import, failed: ImportError, lines: list[tuple[Path, in
 
 
 def _has_module(folder: Path, name: str) -> bool:
-    return (folder / f"{name}.py").is_file() or (folder / name / "__init__.py").is_file() or (
-        (folder / name).is_dir() and any((folder / name).glob("*.py"))
-    )  # fmt: skip
+    """Whether it contains the module, or a namespace package of that name."""
+    return has_module(folder, name) or ((folder / name).is_dir() and any((folder / name).glob("*.py")))
 
 
 def _place(statement: Import) -> str:
@@ -175,7 +174,7 @@ def _place(statement: Import) -> str:
 
 
 def _short(path: Path) -> str:
-    """A path as one would type it here."""
+    """A path relative to the current folder, if it is below it."""
     try:
         return str(path.resolve().relative_to(Path.cwd()))
     except ValueError:

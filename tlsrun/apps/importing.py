@@ -1,4 +1,4 @@
-"""Importing an application starts no server, and whether an import is under way."""
+"""Importing an application without starting a server, and detecting that an import is in progress."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _SCRIPT = "__main__"
 
 @contextlib.contextmanager
 def importing_only(*, bottle: ModuleType | None = None) -> Iterator[None]:
-    """While the block runs, neither `Flask.run` nor `bottle.run` starts anything.
+    """Keep `Flask.run` and `bottle.run` from starting a server inside the block.
 
     Arguments:
-        bottle: the module; None takes it from ``sys.modules``, if it is there.
+        bottle: the module; None to take it from ``sys.modules``, if it is there.
     """
     module: Any = bottle or sys.modules.get("bottle")
     from_cli, no_run = os.environ.get("FLASK_RUN_FROM_CLI"), getattr(module, "NORUN", None)
@@ -37,7 +37,7 @@ def importing_only(*, bottle: ModuleType | None = None) -> Iterator[None]:
 
 
 class ImportSite(NamedTuple):
-    """A line in the body of a module that is being imported."""
+    """A line at the top level of a module that is being imported."""
 
     module: str
     file: str
@@ -45,19 +45,19 @@ class ImportSite(NamedTuple):
 
 
 def is_library_import() -> bool:
-    """Whether the caller runs, however indirectly, because a module is being imported as a library."""
+    """Whether the caller runs, directly or indirectly, because a module is being imported."""
     return library_import() is not None
 
 
 def library_import() -> ImportSite | None:
-    """The module whose import has led to the caller; None in a script, or when its imports are done.
+    """The module whose import has led to the caller; None in a script, or after its imports.
 
-    A module's body is executed in a frame called ``<module>``, and the innermost one decides. It is a library's when
-    it is not the script's (``__main__``): gunicorn, uWSGI, mod_wsgi and ``import`` give a module its own name. Further
-    out may be anything: debuggers that run a script are modules themselves, which take another name for that time.
-    In a child of multiprocessing that was not forked, the script is imported again, as ``__mp_main__``: a guarded
-    call does nothing there, and so does one without a guard. Code that is executed but is no module (``exec``, an
-    interactive console) is no import.
+    A module's top level runs in a frame called ``<module>``, and the innermost one decides: it is an import unless it
+    is the script's (``__main__``), since gunicorn, uWSGI, mod_wsgi and ``import`` give a module its own name. Outer
+    frames do not matter: debuggers that run a script are modules themselves, under another name at that time. In a
+    child of multiprocessing that was not forked, the script is imported again as ``__mp_main__``; a call without a
+    guard must do nothing there, like a guarded one. Code that does not belong to a module (``exec``, an interactive
+    console) is not an import.
     """
     frame: FrameType | None = inspect.currentframe()
     while frame is not None:

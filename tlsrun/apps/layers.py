@@ -1,4 +1,4 @@
-"""The settings that an application brings along: its own configuration, and its framework's defaults."""
+"""An application's layers of settings: its own configuration, and its framework's defaults."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tlsrun.settings.layers import Layer, bottle_layer, default_layer, flask_lay
 
 
 def app_layers(app: App) -> list[Layer]:
-    """The application's own configuration, and what its framework uses by default."""
+    """The application's own configuration, and its framework's defaults below it."""
     config: Mapping[str, Any] = app.config or {}
     if app.framework == "flask":
         return [flask_layer(config)]

@@ -1,4 +1,4 @@
-"""Says what there is where a module was looked for that does not exist."""
+"""The error for a module that does not exist, with the modules that do."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tlsrun.errors import AppNotFound
 
 
 def missing_module(name: AppTarget) -> AppNotFound:
-    """The error for a module that does not exist: how far its name can be followed, and what there is from there."""
+    """The error for a module that does not exist: how far its name can be followed, and what is there."""
     folder = name.root
     followed: list[str] = []
     for part in name.module.split("."):
@@ -36,7 +36,7 @@ def missing_module(name: AppTarget) -> AppNotFound:
 
 
 def modules_in(folder: Path) -> list[str]:
-    """The modules and packages in a folder, by name."""
+    """The names of the modules and packages in a folder."""
     if not folder.is_dir():
         return []
     files = {file.stem for file in folder.glob("*.py") if file.stem.isidentifier() and file.stem != "__init__"}

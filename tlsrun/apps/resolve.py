@@ -1,4 +1,4 @@
-"""From a name to the application: imported once, by Flask's rules, and for Bottle by those of `bottle.load_app`."""
+"""From a name to the application, imported once: by Flask's rules, for Bottle by those of `bottle.load_app`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tlsrun.apps.missing import missing_module
 from tlsrun.apps.target import FORM, AppTarget, listed, not_found, parse
 from tlsrun.optional import is_installed
 
-#: Where the name stands when none is given, the first that is set; and the modules looked for when neither is.
+#: Environment variables for the name, the first that is set; and the modules to look for if neither is.
 VARIABLES = ("TLSRUN_APP", "FLASK_APP")
 DEFAULTS = ("wsgi", "app")
 
@@ -28,12 +28,12 @@ def resolve(target: str | None = None, *, framework: Framework | None = None) ->
 
     Arguments:
         target: ``pkg.main:app``, ``pkg/main.py``, ``pkg.main``, ``pkg.main:create_app("x", debug=True)``. Without it,
-            TLSRUN_APP or FLASK_APP in the environment, then wsgi.py or app.py in the working folder.
-        framework: what to look for first when the module holds several things; any is taken.
+            TLSRUN_APP or FLASK_APP in the environment, then wsgi.py or app.py in the current folder.
+        framework: the framework to look for first; others are accepted too.
 
     Raises:
-        AppNotFound: there is no such module, or nothing in it that could be meant.
-        BaseException: what the application's own modules raise while they are imported, untouched.
+        AppNotFound: there is no such module, or no application in it.
+        BaseException: whatever the application's own modules raise while they are imported.
     """
     name = parse(target) if target else _unnamed()
     if not sys.path or sys.path[0] != str(name.root):
@@ -53,7 +53,7 @@ def resolve(target: str | None = None, *, framework: Framework | None = None) ->
 
 
 def _unnamed() -> AppTarget:
-    """The name in the environment, or one of the usual files.
+    """The name in the environment, or one of the usual modules.
 
     Raises:
         AppNotFound: there is neither.
@@ -71,7 +71,7 @@ def _unnamed() -> AppTarget:
 
 def _import(name: AppTarget) -> ModuleType:
     try:
-        # Not importlib.import_module(): `__import__` leaves the frames of the import system out of a traceback.
+        # Unlike importlib.import_module(), `__import__` keeps the import system's frames out of tracebacks.
         __import__(name.module)
     except ModuleNotFoundError as error:
         if _is_target_itself(error, name):
@@ -86,7 +86,7 @@ def _import(name: AppTarget) -> ModuleType:
 
 
 def _is_target_itself(error: ModuleNotFoundError, name: AppTarget) -> bool:
-    """Whether the named module is what is missing, and not one that it imports: no code of anybody else has run."""
+    """Whether the named module itself is missing, and not one that it imports: no other code has run."""
     missing = error.name or ""
     below = error.__traceback__.tb_next if error.__traceback__ else None
     while below is not None:
@@ -97,7 +97,7 @@ def _is_target_itself(error: ModuleNotFoundError, name: AppTarget) -> bool:
 
 
 def _bottle(*, wanted: bool) -> Any:
-    """The module bottle, if the application may use it: what it does to the default application must be seen."""
+    """The module bottle, if the application may use it, so that changes of its default application are noticed."""
     if "bottle" in sys.modules or (wanted and is_installed("bottle")):
         module = importlib.import_module("bottle")
         return module if hasattr(module, "AppStack") else None
@@ -106,7 +106,7 @@ def _bottle(*, wanted: bool) -> Any:
 
 @contextlib.contextmanager
 def _default_app(bottle: Any) -> Iterator[Any]:
-    """A new default application for the module that is imported, as `bottle.load_app` makes one."""
+    """A new default application for the module that is imported, as in `bottle.load_app`."""
     if bottle is None:
         yield None
         return
@@ -118,13 +118,13 @@ def _default_app(bottle: Any) -> Iterator[Any]:
 
 
 def _earlier_default_app(bottle: Any, empty: Any) -> Any:
-    """The default application that a module has filled which was imported before."""
+    """The default application to which a module that was imported before has added routes."""
     earlier = [app for app in bottle.default_app if app is not empty and app.routes]
     return earlier[-1] if earlier else empty
 
 
 def _keep_as_default(found: Found, bottle: Any, default_app: Any) -> None:
-    """When Bottle's default application is the one that is served, let `default_app()` and `url()` find it at request
-    time too, as in a script."""
+    """If Bottle's default application is served, keep it as the default, so that `default_app()` and `url()` find it
+    during requests, as in a script."""
     if bottle is not None and recognise(found.application)[1] is default_app and default_app not in bottle.default_app:
         bottle.default_app.append(default_app)

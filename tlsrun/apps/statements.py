@@ -1,4 +1,4 @@
-"""The import statements of a source file, read without running it."""
+"""The import statements of a source file, found without running it."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from pathlib import Path
 
 @dataclass(frozen=True, kw_only=True)
 class Import:
-    """One import statement; ``import a, b`` is two.
+    """An import statement; ``import a, b`` counts as two.
 
     Arguments:
-        file: where it stands.
+        file: its file.
         line: its line, from 1.
-        text: as it is written, on one line.
-        level: how many dots a relative import begins with; 0 for an absolute one.
-        module: the dotted name behind ``import`` or ``from``, without those dots; empty for ``from . import x``.
-        names: what is imported from the module; empty for ``import x``.
-        written: the same as it is written, with ``as``; for ``import x.y as z`` what a ``from x`` would import.
+        text: its source, on one line.
+        level: the number of dots of a relative import; 0 for an absolute one.
+        module: the dotted name after ``import`` or ``from``, without those dots; empty for ``from . import x``.
+        names: the names imported from the module; empty for ``import x``.
+        written: the source of these names, with ``as``; for ``import x.y as z`` the part after ``from x import``.
         at_import: whether it runs when the file is imported, not later in a function.
-        guarded: whether it stands under ``if __name__ == "__main__":``, and so runs in a script only.
+        guarded: whether it is under ``if __name__ == "__main__":``, and so runs in a script only.
     """
 
     file: Path
@@ -40,7 +40,7 @@ class Import:
 
     @property
     def as_relative(self) -> str:
-        """An absolute import of a neighbour, written as a relative one."""
+        """An absolute import of a module in the same folder, written as a relative one."""
         module = self.module if self.names else self.module.rpartition(".")[0]
         return f"from .{module} import {self.written}"
 
@@ -51,14 +51,18 @@ class Import:
 
 
 def imports_in(file: Path) -> tuple[Import, ...]:
-    """All imports of a file in their order; none when it cannot be read as Python."""
-    try:
-        tree = ast.parse(file.read_bytes())
-    except (OSError, SyntaxError, ValueError):
-        return ()
+    """All imports of a file in order; none if it cannot be parsed."""
     reader = _Reader(file)
-    reader.visit(tree)
+    reader.visit(parsed(file))
     return tuple(reader.found)
+
+
+def parsed(file: Path) -> ast.Module:
+    """The syntax tree of a file; an empty one if it cannot be read or parsed."""
+    try:
+        return ast.parse(file.read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return ast.Module(body=[], type_ignores=[])
 
 
 def import_at(file: Path, line: int) -> Import | None:
@@ -114,16 +118,12 @@ class _Reader(ast.NodeVisitor):
 
 
 def has_guard(file: Path) -> bool:
-    """Whether a file does something only when it is run as a script."""
-    try:
-        tree = ast.parse(file.read_bytes())
-    except (OSError, SyntaxError, ValueError):
-        return False
-    return any(isinstance(node, ast.If) and is_guard(node.test) for node in ast.walk(tree))
+    """Whether a file has code that runs only if it is run as a script."""
+    return any(isinstance(node, ast.If) and is_guard(node.test) for node in ast.walk(parsed(file)))
 
 
 def is_guard(test: ast.expr) -> bool:
-    """``__name__ == "__main__"``, either way round."""
+    """Whether ``test`` is ``__name__ == "__main__"``, in either order."""
     if not isinstance(test, ast.Compare):
         return False
     sides = [test.left, *test.comparators]

@@ -17,13 +17,14 @@ FORM = "module:name, a file, or module:factory(arguments)"
 
 @dataclass(frozen=True, kw_only=True)
 class Expression:
-    """What stands behind the colon.
+    """The expression after the colon.
 
     Arguments:
-        text: as it was written.
-        path: names to follow from the module on, one mostly.
+        text: its source.
+        path: the names to follow from the module, usually one.
         called: whether it is a call.
-        args, kwargs: the literal arguments of the call.
+        args: the literal positional arguments of the call.
+        kwargs: the literal keyword arguments of the call.
     """
 
     text: str
@@ -35,14 +36,14 @@ class Expression:
 
 @dataclass(frozen=True, kw_only=True)
 class AppTarget:
-    """A name taken apart.
+    """A parsed name.
 
     Arguments:
-        given: as it was written, with who wrote it where that is not the command line.
+        given: the name as given, and its origin unless that is the command line.
         module: the dotted name to import.
         root: the folder that must be first on ``sys.path``.
-        file: the file, when a file was named.
-        expression: what stands behind the colon, if anything does.
+        file: the file, if one was named.
+        expression: the expression after the colon; None without one.
     """
 
     given: str
@@ -53,17 +54,17 @@ class AppTarget:
 
 
 def parse(text: str, *, given: str | None = None) -> AppTarget:
-    """Take a name apart. Nothing is imported; only the packages around a file are looked for.
+    """Parse a name. Nothing is imported; only the packages around a file are looked for.
 
     Arguments:
         text: the name.
-        given: how to call it in messages, when not by itself.
+        given: how to refer to it in messages; None for the name itself.
 
     Raises:
-        AppNotFound: it is no name of an application, or the file does not exist.
+        AppNotFound: it is not the name of an application, or the file does not exist.
     """
     given = given or text
-    # A colon before a slash is of a drive: C:\project\main.py
+    # A colon before a slash belongs to a drive letter: C:\project\main.py
     path, colon, behind = (re.split(r"(:)(?![\\/])", text, maxsplit=1) + ["", ""])[:3]
     if not path:
         raise not_found(given, "no module is named", f"Type {FORM}")
@@ -76,8 +77,8 @@ def parse(text: str, *, given: str | None = None) -> AppTarget:
 
 
 def locate(path: str) -> tuple[str, Path]:
-    """The dotted name of a file, a folder or a module, and the folder it is imported from: the first one above it
-    that is no package (has no ``__init__.py``)."""
+    """The dotted name of a file, a folder or a module, and the folder to import it from: the first one above it that is
+    not a package (has no ``__init__.py``)."""
     place = Path(path).resolve()
     if place.suffix == ".py":
         place = place.with_suffix("")
@@ -92,7 +93,7 @@ def locate(path: str) -> tuple[str, Path]:
 
 
 def parse_expression(text: str, given: str) -> Expression:
-    """Names, or a call with literal arguments; parsed, never evaluated.
+    """Parse names, or a call with literal arguments, without evaluating anything.
 
     Raises:
         AppNotFound: it is anything else.
@@ -115,7 +116,7 @@ def parse_expression(text: str, given: str) -> Expression:
 
 
 def _path(tree: ast.expr) -> tuple[str, ...] | None:
-    """``a.b.c`` as its names."""
+    """The names in ``a.b.c``; None for any other expression."""
     if isinstance(tree, ast.Name):
         return (tree.id,)
     if isinstance(tree, ast.Attribute):
@@ -131,7 +132,7 @@ def _keyword(keyword: ast.keyword) -> str:
 
 
 def not_found(given: str, what: str, remedy: str) -> AppNotFound:
-    """The error, in the words that all errors have."""
+    """The error, worded like a `Problem`."""
     return AppNotFound(str(Problem(where=given, what=what, remedy=remedy)))
 
 
@@ -145,7 +146,12 @@ def _other_files(file: Path) -> str:
     return f"There is {listed(names)}. Type {FORM}" if names else f"Type {FORM}"
 
 
-def listed(names: list[str], limit: int = 8) -> str:
-    """``a, b, c`` and, where there are more than ``limit``, how many more."""
-    more = f" and {len(names) - limit} more" if len(names) > limit else ""
-    return ", ".join(names[:limit]) + more
+def has_module(folder: Path, name: str) -> bool:
+    """Whether a folder contains the module or package ``name``."""
+    return (folder / f"{name}.py").is_file() or (folder / name / "__init__.py").is_file()
+
+
+def listed(names: list[str]) -> str:
+    """``a, b, c``, at most eight of them, and the number of the others."""
+    more = f" and {len(names) - 8} more" if len(names) > 8 else ""
+    return ", ".join(names[:8]) + more

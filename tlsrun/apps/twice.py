@@ -1,4 +1,4 @@
-"""Notices that one file was imported twice, under two names, and so made two applications."""
+"""Detects that a file was imported twice under two names, which makes two applications."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from tlsrun.errors import Problem
 
 
 def second_import_warning(module: str) -> Problem | None:
-    """A warning when the application's file was imported a second time.
+    """A warning if the application's file was imported a second time.
 
-    So it happens to ``python main.py`` when models.py says ``from main import app``: the script is ``__main__``, and
+    It happens with ``python main.py`` if models.py has ``from main import app``: the script is ``__main__``, and
     ``main`` is a second module with a second application, whose routes are never served.
 
     Arguments:
-        module: the name of the module that the application is of; ``__main__`` for a script.
+        module: the name of the application's module; ``__main__`` for a script.
     """
     own = sys.modules.get(module)
     file = _file(own)
@@ -33,12 +33,12 @@ def second_import_warning(module: str) -> Problem | None:
 
 
 def _was_imported(module: Any) -> bool:
-    """Whether the import system has made it of its file; ``bottle.ext`` is made by bottle.py, and bears its name."""
+    """Whether the import system made it from its file; bottle.py makes ``bottle.ext`` itself, with its own file."""
     return _attribute(module, "__spec__") is not None
 
 
 def _file(module: Any) -> str | None:
-    """The file of a module, without waking one that is lazy."""
+    """The file of a module, without triggering a lazy one."""
     file = _attribute(module, "__file__")
     return file if isinstance(file, str) else None
 

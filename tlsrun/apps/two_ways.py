@@ -1,4 +1,4 @@
-"""Finds, without running anything, where a project imports differently as a script and as a library."""
+"""Finds imports that work differently in a script and in a library, without running anything."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tlsrun.apps.statements import Import, has_guard, imports_in
-from tlsrun.apps.target import locate
+from tlsrun.apps.target import has_module, locate
 from tlsrun.errors import Problem
 
-#: More files than this are no project of one person's; what comes after them is not read.
+#: The most files that are read.
 _MOST_FILES = 1000
 
 
 def import_differences(file: Path) -> tuple[Problem, ...]:
-    """What works one way only, of the application's file and all of the project that it imports.
+    """Imports that work only one way, in the application's file and the project's files that it imports.
 
     ``python pkg/main.py`` runs the file as ``__main__`` with its own folder to import from. Flask, gunicorn, uWSGI and
     mod_wsgi import it as ``pkg.main``, from the folder above its packages.
@@ -23,7 +23,7 @@ def import_differences(file: Path) -> tuple[Problem, ...]:
         file: the file with the application.
 
     Returns:
-        a problem for each import statement, with its line and the remedy; none when both ways are alike.
+        a problem for each such import statement.
     """
     main = _Main(file.resolve())
     found: list[Problem] = []
@@ -35,7 +35,7 @@ def import_differences(file: Path) -> tuple[Problem, ...]:
 
 
 class _Main:
-    """The application's file, and how it is named both ways."""
+    """The application's file, and its name in both cases."""
 
     def __init__(self, file: Path) -> None:
         self.file = file
@@ -49,7 +49,7 @@ class _Main:
 
 
 def _all_imports(main: _Main) -> Iterator[Import]:
-    """Every statement that runs at import, file by file from the application's on."""
+    """All statements that run at import, beginning with the application's file."""
     ahead, seen = [main.file], {main.file}
     while ahead and len(seen) < _MOST_FILES:
         for statement in imports_in(ahead.pop(0)):
@@ -62,7 +62,7 @@ def _all_imports(main: _Main) -> Iterator[Import]:
 
 
 def _files(main: _Main, statement: Import) -> list[Path]:
-    """The project's files that a statement may import, either way."""
+    """The project's files that a statement may import, in either case."""
     if statement.level:
         bases = [statement.file.parents[statement.level - 1]] if statement.level <= len(statement.file.parents) else []
     else:
@@ -80,7 +80,7 @@ def _script_only(main: _Main, statement: Import) -> Problem | None:
     beside = folder / f"{statement.top}.py"
     if statement.level or statement.guarded or not (folder / "__init__.py").exists():
         return None
-    if not beside.is_file() or _is_in(main.root, statement.top):
+    if not beside.is_file() or has_module(main.root, statement.top):
         return None
     return Problem(
         where=statement.place,
@@ -94,7 +94,7 @@ def _library_only(main: _Main, statement: Import) -> Problem | None:
     """``from . import models`` or ``from pkg import models`` in a file that is a script too."""
     if statement.file != main.file or not main.is_script or not main.in_package:
         return None
-    own_package = statement.top == main.name.partition(".")[0] and not _is_in(main.file.parent, statement.top)
+    own_package = statement.top == main.name.partition(".")[0] and not has_module(main.file.parent, statement.top)
     if not statement.level and not own_package:
         return None
     return Problem(
@@ -115,7 +115,3 @@ def _twice(main: _Main, statement: Import) -> Problem | None:
         remedy="Move the application into a file of its own that both import",
         code="TLS505",
     )
-
-
-def _is_in(folder: Path, name: str) -> bool:
-    return (folder / f"{name}.py").is_file() or (folder / name / "__init__.py").is_file()

@@ -1,4 +1,4 @@
-"""The settings: THE TABLE (`table`), what each kind of value is (`kinds`), and how layers merge (`layers`).
+"""The settings: THE TABLE (`table`), the kinds of values (`kinds`), and the merging of layers (`layers`).
 
-Nothing is imported here: an application that is served by another program needs a part of it only.
+Nothing is imported here, since an application that is served by another program needs only a part of it.
 """

@@ -1,4 +1,4 @@
-"""A setting's value as one text: what a variable of the environment has to hold so that it is read as that value."""
+"""A setting's value as text for an environment variable, from which the same value is parsed again."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from tlsrun.settings.table import SPECS
 
 
 def as_text(name: str, value: Any) -> str | None:
-    """The text of ``value``, as `Kind.parse` has made it.
+    """The text for ``value``, which is a result of `Kind.parse`.
 
     Returns:
-        None when no text is read as that value: a function object, a path with the character that stands between two.
+        None if no text is parsed as that value: a function object, or a path that contains the separator of paths.
     """
     kind = SPECS[name].kind
     try:

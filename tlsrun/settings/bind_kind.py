@@ -1,4 +1,4 @@
-"""What the setting ``bind`` may hold."""
+"""The kind of value of the setting ``bind``."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from typing import Any
 
 from tlsrun.endpoint import Endpoint
 from tlsrun.listening.address import EXPECTED, parse_bind
-from tlsrun.settings.kinds import Kind, Wrong
-from tlsrun.settings.proxy_kinds import words_of_list
+from tlsrun.settings.kinds import Kind, Wrong, words_of_list
 
 
 def _binds(raw: Any) -> tuple[str, ...]:
@@ -29,12 +28,12 @@ BIND = Kind(
 
 
 def only_here(words: Iterable[str]) -> bool:
-    """Whether nobody but this machine can connect, as far as the words of the setting tell: what is handed over has
-    its address from others."""
+    """Whether only this machine can connect, as far as the setting tells; the addresses of inherited sockets are not
+    known here."""
     places = [parse_bind(word) for word in words]
     return all(place.is_loopback for place in places if isinstance(place, Endpoint))
 
 
 def is_one_endpoint(words: tuple[str, ...]) -> bool:
-    """Whether the words name one TCP endpoint, and nothing else."""
+    """Whether the setting names a single TCP endpoint and nothing else."""
     return len(words) == 1 and isinstance(parse_bind(words[0]), Endpoint)

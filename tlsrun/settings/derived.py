@@ -1,4 +1,4 @@
-"""What follows from the settings alone."""
+"""Values derived from the settings alone."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tlsrun.tls.policy import HTTP_VERSIONS, INTERMEDIATE_CIPHERS, Policy
 
 
 def hosts_of_settings(settings: Settings) -> tuple[str, ...]:
-    """The hosts to listen at, as far as the settings name them."""
+    """The hosts to listen on, as far as the settings name them."""
     if not settings.bind:
         return (settings.host,)
     named = [parse_bind(word) for word in settings.bind]
@@ -17,15 +17,15 @@ def hosts_of_settings(settings: Settings) -> tuple[str, ...]:
 
 
 def verifies_clients(settings: Settings) -> bool:
-    """Whether clients are asked for certificates."""
+    """Whether clients are asked for a certificate."""
     return settings.client_ca is not None and settings.client_auth != "none"
 
 
 def policy_of(settings: Settings, http: tuple[str, ...] = ("1.1",)) -> Policy:
-    """The profile, and what overrides it.
+    """The TLS policy: the profile, and the settings that override it.
 
     Arguments:
-        http: the versions of HTTP that are spoken; HTTP/3, which is not over TCP, is no matter of this policy.
+        http: the HTTP versions; HTTP/3 does not run over TCP and has no part in this policy.
     """
     modern = settings.profile == "modern"
     return Policy(

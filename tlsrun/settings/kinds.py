@@ -1,11 +1,11 @@
-"""What a setting may hold: each kind parses what a person writes, and says in words what it expects."""
+"""The kinds of values of settings: each parses what the user wrote, and describes what it expects."""
 
 from __future__ import annotations
 
 import ipaddress
 import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from tlsrun.tls.policy import HTTP_VERSIONS
 
 
 class Wrong(ValueError):
-    """A value cannot be used, for a reason that a person is to read."""
+    """A value that cannot be used, with a reason for the user."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,8 +22,8 @@ class Kind:
     """One kind of value.
 
     Arguments:
-        expects: what may be given, as the end of the sentence "expected …".
-        parse: from what was given (a Python value, or text) to the value; raises ValueError.
+        expects: what may be given, completing "expected …".
+        parse: converts what was given, a Python value or text; raises ValueError.
         metavar: the placeholder in ``--help``.
         repeatable: whether the flag may be given several times.
     """
@@ -35,7 +35,7 @@ class Kind:
 
 
 def parse_text(raw: Any) -> str:
-    """Text that is not empty; raises ValueError."""
+    """A text that is not empty; raises ValueError for anything else."""
     if isinstance(raw, bytes):
         raw = raw.decode()
     if hasattr(raw, "__fspath__"):
@@ -54,7 +54,7 @@ KEY_MATERIAL = Kind(
 
 
 def several_places(raw: Any) -> tuple[str, ...]:
-    """Each path, or PEM text as a whole; in text, paths stand as in ``PATH``."""
+    """A list of paths, in text separated as in ``PATH``; PEM text is one item."""
     if isinstance(raw, (list, tuple)):
         if not raw:
             raise ValueError("an empty list")
@@ -151,20 +151,28 @@ CIPHERS = Kind(
 )
 
 
-def _list(raw: Any) -> tuple[str, ...]:
+def words_of_list(raw: Any, *, read: Callable[[Any], str] = str) -> tuple[str, ...]:
+    """The words of a list, or of a text with commas or spaces between them, without duplicates.
+
+    Arguments:
+        read: from an item of the list to its text.
+
+    Raises:
+        ValueError: it is neither a list nor a text.
+    """
     parts = [raw] if isinstance(raw, str) else raw
     if not isinstance(parts, (list, tuple, set, frozenset)):
         raise ValueError("not a list")
-    words = tuple(dict.fromkeys(word for part in parts for word in _words(part)))
-    if not words:
+    return tuple(dict.fromkeys(word for part in parts for word in parse_text(read(part)).replace(",", " ").split()))
+
+
+def _list(raw: Any) -> tuple[str, ...]:
+    # OpenSSL separates groups by colons, which are part of an IPv6 address.
+    words = ([one] if _is_address(one) else filter(None, one.split(":")) for one in words_of_list(raw, read=parse_text))
+    names = tuple(dict.fromkeys(name for several in words for name in several))
+    if not names:
         raise ValueError("an empty list")
-    return words
-
-
-def _words(part: Any) -> Iterator[str]:
-    for word in parse_text(part).replace(",", " ").split():
-        # OpenSSL writes lists of groups with colons, and an IPv6 address has some of its own.
-        yield from [word] if _is_address(word) else filter(None, word.split(":"))
+    return names
 
 
 def _is_address(word: str) -> bool:
@@ -183,10 +191,10 @@ LIST = Kind(
 
 
 def host_name(word: str) -> str:
-    """A name of a host as clients ask for it.
+    """A host name in the form that clients send, with A-labels.
 
     Raises:
-        Wrong: it is in Unicode, and no name, or not one only.
+        Wrong: it is in Unicode and cannot be converted without ambiguity.
     """
     try:
         return a_labels(word)

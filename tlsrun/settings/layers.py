@@ -1,4 +1,4 @@
-"""Layers: what each place (command line, environment, app config) gives, merged; every value knows its origin."""
+"""Layers of settings (command line, environment, app config), merged; every value knows its origin."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from tlsrun.settings.table import (
     flask_key,
 )
 
-#: gunicorn's and uvicorn's variable for trusted proxies, which platforms set.
+#: gunicorn's and uvicorn's environment variable for trusted proxies, which platforms set.
 FORWARDED_ALLOW_IPS = "FORWARDED_ALLOW_IPS"
 
-#: What Bottle's own adapters call these settings.
+#: Keywords of Bottle's own adapters -> our settings.
 BOTTLE_KEYWORDS = {"certfile": "cert", "keyfile": "key", "chainfile": "chain"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Given:
-    """A value as somebody wrote it.
+    """A value as the user gave it.
 
     Arguments:
-        value: untouched.
-        spelling: how it was spelled, for messages (``--cert``, ``TLS_CERT in app.config``).
+        value: the unparsed value.
+        spelling: its name in messages (``--cert``, ``TLS_CERT in app.config``).
     """
 
     value: Any = field(repr=False)
@@ -41,14 +41,14 @@ class Given:
 
 @dataclass(frozen=True, kw_only=True)
 class Layer:
-    """What one place gives.
+    """The settings given in one place.
 
     Arguments:
         name: the place (``command line``, ``environment``, ``app config``, ``default``).
         given: setting -> value.
-        fallback: setting -> value, where no layer gives one.
-        problems: keys that look like settings and are none.
-        warnings: the same, where others may own the names.
+        fallback: setting -> value to use if no layer gives one.
+        problems: keys that look like settings and are not.
+        warnings: the same, in places that are shared with other programs.
     """
 
     name: str
@@ -68,7 +68,7 @@ class SettingOrigin:
 
 @dataclass(frozen=True, kw_only=True)
 class Resolution:
-    """The settings in force, who set each, and all that was wrong."""
+    """The settings in force, the origin of each, and all problems."""
 
     settings: Settings
     origins: Mapping[str, SettingOrigin]
@@ -76,23 +76,23 @@ class Resolution:
     warnings: tuple[Problem, ...] = ()
 
     def is_given(self, name: str) -> bool:
-        """Whether somebody set ``name``, rather than its default standing."""
+        """Whether ``name`` was given, so that its default is not used."""
         return name in self.origins
 
     def spelling(self, name: str) -> str:
-        """How ``name`` was spelled by who set it; the Flask key where nobody did."""
+        """How ``name`` was spelled where it was given; otherwise the Flask key."""
         origin = self.origins.get(name)
         return origin.spelling if origin else flask_key(name)
 
 
 def unknown_setting(spelled: str, written: str, known: Iterable[str], where: str) -> Problem:
-    """The problem of a key that looks like a setting and is none.
+    """The problem for a key that looks like a setting and is not.
 
     Arguments:
         spelled: the key as it was given.
-        written: the form to compare, in the spelling of ``known``.
-        known: all that could have been meant.
-        where: where it stood.
+        written: the key in the spelling of ``known``, for comparison.
+        known: the existing keys.
+        where: where the key was found, for the message.
     """
     remedy = did_you_mean(written, known, "See `tlsrun settings table` for all settings")
     return Problem(where=f"{spelled}{where}", what="no such setting", remedy=remedy, code="TLS201")
@@ -115,14 +115,14 @@ def slips(environ: Mapping[str, str], prefix: str, known: Iterable[str]) -> tupl
 
 
 def _near(word: str, meant: Iterable[str]) -> str:
-    """Which name ``word`` is a slip for: it is much the same, or goes on with letters (CERTIFICATE); "" for none."""
+    """The name that ``word`` was probably meant to be: similar, or a prefix of it (CERTIFICATE); "" for none."""
     meant = list(meant)
     longer = [name for name in meant if word.startswith(name) and word[len(name) :].isalpha()]
     return next(iter(difflib.get_close_matches(word, meant, n=1) or longer), "")
 
 
 def environment_layer(environ: Mapping[str, str] = os.environ) -> Layer:
-    """The ``TLSRUN_*`` variables. An empty one counts as not given, as containers leave them."""
+    """The ``TLSRUN_*`` variables. An empty one counts as not given, since containers often leave variables empty."""
     names = {environment_variable(name): name for name in SPECS}
     given = {
         names[variable]: Given(value=value, spelling=f"{variable} in the environment")
@@ -178,10 +178,11 @@ def bottle_layer(config: Mapping[str, Any]) -> Layer:
 
 
 def keyword_layer(keywords: Mapping[str, Any], call: str, *, layer: str = "keyword") -> Layer:
-    """Keyword arguments in the program's own text.
+    """Keyword arguments of a call in the program.
 
     Arguments:
-        call: the call they stand in, for messages (``bottle.run()``).
+        call: the call, for messages (``bottle.run()``).
+        layer: the layer's name.
     """
     given: dict[str, Given] = {}
     problems: list[Problem] = []
@@ -195,12 +196,12 @@ def keyword_layer(keywords: Mapping[str, Any], call: str, *, layer: str = "keywo
 
 
 def default_layer(values: Mapping[str, Any], why: str) -> Layer:
-    """What a framework uses where the table has another default (Bottle's port 8080)."""
+    """Defaults that differ from the table's, such as Bottle's port 8080."""
     return Layer(name="default", given={name: Given(value=value, spelling=why) for name, value in values.items()})
 
 
 def _shown(value: Any, *, secret: bool) -> str:
-    if isinstance(value, tuple) and len(value) == 1:  # a flag that may be given several times
+    if isinstance(value, tuple) and len(value) == 1:  # an option that may be repeated
         value = value[0]
     text = repr(value)
     if secret or "-----BEGIN" in text:
@@ -209,7 +210,7 @@ def _shown(value: Any, *, secret: bool) -> str:
 
 
 def _strongest(layers: Sequence[Layer], name: str) -> tuple[Layer | None, Given | None]:
-    """The layer whose value of ``name`` counts, and the value."""
+    """The strongest layer that gives ``name``, and the value."""
     for layer in layers:
         if name in layer.given:
             return layer, layer.given[name]
@@ -220,9 +221,9 @@ def _strongest(layers: Sequence[Layer], name: str) -> tuple[Layer | None, Given 
 
 
 def resolve(layers: Sequence[Layer]) -> Resolution:
-    """Merge ``layers``, the strongest first, and parse what won.
+    """Merge ``layers``, the strongest first, and parse the values that win.
 
-    A value that does not parse is a problem, and its default stands in so that the rest can be checked too.
+    A value that does not parse is a problem; its default is used, so that the rest can be checked too.
     """
     values: dict[str, Any] = {}
     origins: dict[str, SettingOrigin] = {}

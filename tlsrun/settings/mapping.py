@@ -1,4 +1,4 @@
-"""How one setting reaches one server: by the server's own option, by us, or not at all."""
+"""How a setting reaches a server: by an option of the server, by tlsrun itself, or not at all."""
 
 from __future__ import annotations
 
@@ -7,29 +7,23 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 
-def _unchanged(value: Any) -> Any:
-    return value
-
-
 @dataclass(frozen=True)
 class To:
     """The server has an option for it.
 
     Arguments:
-        name: the option as the server spells it.
-        convert: from our value to the server's.
+        name: the option in the server's spelling.
     """
 
     name: str
-    convert: Callable[[Any], Any] = _unchanged
 
 
 @dataclass(frozen=True)
 class Ours:
-    """tlsrun does it itself, in front of or inside the server.
+    """tlsrun implements it, in front of or inside the server.
 
     Arguments:
-        how: in a few words, for the support table.
+        how: a few words for the support table.
     """
 
     how: str
@@ -37,12 +31,12 @@ class Ours:
 
 @dataclass(frozen=True)
 class Unsupported:
-    """The server cannot honour it: asking for it is an error before start.
+    """The server cannot honour it; setting it is an error before the start.
 
     Arguments:
-        reason: why, as the second half of a sentence that begins with the server's name.
-        accepts: values that change nothing and so are no error (the default, mostly).
-        allows: whether it can honour a value all the same; None where it can honour none but those.
+        reason: completes a sentence that begins with the server's name.
+        accepts: values that ask for nothing and so are no error, usually the default.
+        allows: whether it can honour a particular value all the same; None if it can honour only ``accepts``.
     """
 
     reason: str
@@ -50,7 +44,7 @@ class Unsupported:
     allows: Callable[[Any], bool] | None = None
 
     def honours(self, value: Any) -> bool:
-        """Whether ``value`` is none of those that it cannot honour."""
+        """Whether the server can honour ``value``."""
         return value in self.accepts or (self.allows is not None and self.allows(value))
 
 

@@ -1,4 +1,4 @@
-"""What settings may hold whose value gives something to each of several names."""
+"""Kinds of values that are mappings: ``server_options`` and ``sni``."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _mapping(raw: Any) -> dict[str, Any]:
 
 
 def _merged(parts: Iterable[Any]) -> dict[str, Any]:
-    """What a flag was given, time after time: JSON, or one NAME=VALUE whose value may have spaces."""
+    """The values of a repeated option: JSON, or one NAME=VALUE, whose value may contain spaces."""
     merged: dict[str, Any] = {}
     for part in parts:
         if not isinstance(part, str):
@@ -84,7 +84,7 @@ def _one_of_a_name(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _by_host(raw: Mapping[Any, Any]) -> dict[Any, Any]:
-    """Flattened names (``a.example.org.cert``), as Bottle's ``load_dict`` makes them, put together again."""
+    """Undo the flattening of names by Bottle's ``load_dict`` (``a.example.org.cert``)."""
     hosts: dict[Any, Any] = {}
     for name, value in raw.items():
         host, _, key = str(name).rpartition(".")

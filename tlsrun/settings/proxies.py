@@ -1,7 +1,7 @@
-"""Proxies and platforms: which headers each of them sets, by itself or as practically everybody configures it.
+"""Proxies and platforms: the headers that each sets, by itself or in practically every configuration.
 
-A header that a proxy does not set is one that it may pass on from anybody; so a preset names no more than that.
-Client certificates are never part of a preset: who wants them names the header too.
+A preset contains no other headers, since a proxy may pass on from clients what it does not set. Headers about client
+certificates are never part of a preset; they must be named as well.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from tlsrun.errors import Problem
 
-#: Header -> what it says.
+#: Header -> its meaning.
 HEADERS: Mapping[str, str] = {
     "forwarded": "client, scheme and host (RFC 7239)",
     "x-forwarded-for": "the client's address",
@@ -32,13 +32,13 @@ HEADERS: Mapping[str, str] = {
     "cf-cert-verified": "whether Cloudflare has verified it",
 }
 
-#: Those that say who the client is.
+#: The headers about client certificates.
 CERTIFICATE_HEADERS: tuple[str, ...] = (
     "client-cert", "ssl-client-cert", "x-ssl-client-cert", "x-forwarded-client-cert", "x-forwarded-tls-client-cert",
     "x-amzn-mtls-clientcert-leaf", "x-amzn-mtls-clientcert", "cf-client-cert-der-base64",
 )  # fmt: skip
 
-#: Believed of a trusted proxy of which nothing more is said: what practically every proxy sets.
+#: Trusted if the setting ``proxy`` is not given: the headers that practically every proxy sets.
 DEFAULT = ("x-forwarded-for", "x-forwarded-proto")
 
 
@@ -47,12 +47,12 @@ class Preset:
     """One proxy or platform.
 
     Arguments:
-        title: as people write it.
-        headers: which it sets, and which clients so cannot.
-        certificates: the header to name as well where it hands over client certificates.
-        drops_underscores: who has it pass no header on whose name has an underscore: ``itself``, as it is installed;
-            ``exported``, the file that `tlsrun export` writes of it; None where nobody does. Apache's mod_proxy passes
-            them on (2.4.66), and no directive of its drops all of them.
+        title: its name in prose.
+        headers: the headers that it sets, so that clients cannot.
+        certificates: the headers to name as well if it passes on client certificates.
+        drops_underscores: whether headers with an underscore in their name are dropped: ``itself`` by default,
+            ``exported`` by the file that `tlsrun export` writes, None not at all. Apache's mod_proxy (2.4.66) passes
+            them on, and has no directive to drop them all.
     """
 
     title: str
@@ -92,7 +92,7 @@ PRESETS: Mapping[str, Preset] = {
 
 
 def parse_word(word: str) -> str:
-    """A preset's name, or a header's, in small letters.
+    """The name of a preset or a header, in lower case.
 
     Raises:
         ValueError: it is neither.
@@ -104,7 +104,7 @@ def parse_word(word: str) -> str:
 
 
 def headers_of(words: Iterable[str]) -> frozenset[str]:
-    """The headers that the setting ``proxy`` lets a trusted proxy speak by."""
+    """The headers that are trusted according to the setting ``proxy``."""
     found: set[str] = set()
     for word in words:
         found.update(PRESETS[word].headers if word in PRESETS else (word,))
@@ -112,20 +112,17 @@ def headers_of(words: Iterable[str]) -> frozenset[str]:
 
 
 def dropping(words: Iterable[str]) -> Preset | None:
-    """The one of the proxies that ``words`` name which passes no header on whose name has an underscore; None without.
-
-    One that does so by itself goes before one that has to be told.
-    """
+    """The named proxy that drops headers with underscores, preferably by default; None if there is none."""
     named = [PRESETS[word] for word in words if word in PRESETS]
     return next((one for how in ("itself", "exported") for one in named if one.drops_underscores == how), None)
 
 
 def mixed_up(title: str, where: str) -> Problem:
-    """That a server takes names with underscores for those of the proxy's headers (CVE-2015-0219).
+    """The problem that a server confuses underscores and hyphens in header names (CVE-2015-0219).
 
     Arguments:
-        title: the server, as people write it.
-        where: who named the proxy.
+        title: the server's name in prose.
+        where: the setting that names the proxy.
     """
     return Problem(
         where=where,
@@ -139,7 +136,7 @@ def mixed_up(title: str, where: str) -> Problem:
 
 
 def may_be_nginx(words: Iterable[str]) -> bool:
-    """Whether the proxy that ``words`` of the setting name is nginx, or not named at all."""
+    """Whether the proxy may be nginx: it is named, or no proxy is."""
     presets = [word for word in words if word in PRESETS]
     return not presets or not {"nginx", "kubernetes-ingress"}.isdisjoint(presets)
 
@@ -155,7 +152,7 @@ def presets_table() -> str:
 
 
 def spell(header: str) -> str:
-    """A header as people write it."""
+    """A header in its usual capitalisation."""
     return "-".join(part.upper() if part == "cf" else part.capitalize() for part in header.split("-")).replace(
         "CF-Connecting-Ip", "CF-Connecting-IP"
     )

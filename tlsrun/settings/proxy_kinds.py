@@ -1,20 +1,12 @@
-"""What the settings about proxies may hold."""
+"""Kinds of values of the settings about proxies."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from tlsrun.proxies import peers
-from tlsrun.settings.kinds import Kind, parse_text
+from tlsrun.settings.kinds import Kind, words_of_list
 from tlsrun.settings.proxies import PRESETS, parse_word
-
-
-def words_of_list(raw: Any) -> tuple[str, ...]:
-    """Words with commas or blanks between; colons belong to addresses. Raises ValueError."""
-    parts = [raw] if isinstance(raw, str) else raw
-    if not isinstance(parts, (list, tuple, set, frozenset)):
-        raise ValueError("not a list")
-    return tuple(dict.fromkeys(word for part in parts for word in parse_text(str(part)).replace(",", " ").split()))
 
 
 def _peers(raw: Any) -> tuple[str, ...]:

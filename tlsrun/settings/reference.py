@@ -1,4 +1,4 @@
-"""The reference of all settings, as Markdown, from the table."""
+"""The reference of all settings in Markdown, generated from the table."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ which value is in force and who set it.
 
 
 def shown(name: str, value: Any) -> str:
-    """A value as a person reads it; a secret is never shown."""
+    """A value in readable form; secrets are hidden."""
     if SPECS[name].secret and value is not None:
         return "(hidden)"
     if value is None or value == {} or value == ():

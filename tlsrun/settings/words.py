@@ -1,20 +1,14 @@
-"""Words that settings may hold and others ask for: the servers, and what stands in place of a value."""
+"""Values of settings that other modules refer to."""
 
 from __future__ import annotations
 
-SERVERS = (
-    "builtin",
-    "gunicorn",
-    "uwsgi",
-    "granian",
-    "hypercorn",
-)
+SERVERS = ("builtin", "gunicorn", "uwsgi", "granian", "hypercorn")
 
-#: The server of production where nobody names one.
+#: The default server for production.
 USUAL = "gunicorn"
 
-#: In place of a server: the best that is installed.
+#: Instead of a server's name: the best one that is installed.
 AUTO = "auto"
 
-#: Flask's word for "make one up", in place of a certificate; the local development certificate here.
+#: Flask's word for a throw-away certificate; here it means the development certificate.
 ADHOC = "adhoc"

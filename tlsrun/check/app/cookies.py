@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from tlsrun.apps.statements import parsed
+
 #: The most that are reported.
 _MOST = 20
 
@@ -18,11 +20,7 @@ def insecure_cookies(files: Iterable[Path]) -> list[dict[str, Any]]:
 
 
 def _lines(file: Path) -> Iterator[int]:
-    try:
-        tree = ast.parse(file.read_bytes())
-    except (OSError, SyntaxError, ValueError):
-        return
-    for node in ast.walk(tree):
+    for node in ast.walk(parsed(file)):
         if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
             continue
         if node.func.attr == "set_cookie" and not _is_secure(node):

@@ -6,6 +6,7 @@ import ast
 from pathlib import Path
 from typing import Any
 
+from tlsrun.apps.statements import parsed
 from tlsrun.settings.layers import BOTTLE_KEYWORDS
 from tlsrun.settings.table import SPECS, flag
 
@@ -19,11 +20,8 @@ def run_keywords(file: Path, *, extended: bool) -> list[dict[str, Any]]:
     Returns:
         for each call its line and the equivalent flags, with ``…`` for values that are not literals.
     """
-    try:
-        tree = ast.parse(file.read_bytes())
-    except (OSError, SyntaxError, ValueError):
-        return []
-    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and _is_ours(node, extended=extended)]
+    nodes = ast.walk(parsed(file))
+    calls = [node for node in nodes if isinstance(node, ast.Call) and _is_ours(node, extended=extended)]
     found = [{"file": str(file), "line": call.lineno, "flags": _flags(call)} for call in calls]
     return [one for one in found if one["flags"]]
 
