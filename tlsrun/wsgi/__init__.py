@@ -1,4 +1,4 @@
-"""What an application sees of TLS: facts in environ, the scheme, and a view of both; middleware usable alone."""
+"""What an application learns of TLS: facts in environ, the scheme, and `TLSInfo`; the middleware works alone, too."""
 
 from tlsrun.wsgi.application import Application, application, establish
 from tlsrun.wsgi.connection import ClientCertificate, TLSInfo

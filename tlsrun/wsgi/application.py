@@ -1,4 +1,4 @@
-"""The middleware that puts the facts into environ, and ``https`` where the connection was TLS, or a proxy's was."""
+"""The middleware that puts the connection's facts into environ, and sets ``wsgi.url_scheme``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tlsrun.wsgi.proxy_headers import NEVER, variables_to_remove
 from tlsrun.wsgi.sources import Environ, survey
 from tlsrun.wsgi.strict import JUDGED, answer, is_usual, refusal
 
-#: The key in environ under which the facts stand once they are established.
+#: The key in environ for the established facts.
 ESTABLISHED = "tlsrun.facts"
 
 #: Names of variables that look neither like a fact nor like a proxy's header: at most so many, each at most so long.
@@ -24,17 +24,17 @@ _KNOWN, _LONGEST = 1000, 80
 
 
 def application(app: Callable[..., Any], front: Front | Callable[[], Front] | None = None) -> Application:
-    """Wrap a WSGI application; wrapping what is wrapped changes nothing, unless ``front`` is given.
+    """Wrap a WSGI application. Wrapping it again changes nothing, unless ``front`` is given.
 
-    Afterwards environ holds the facts under mod_ssl's names and nothing else that looks like one, and
-    ``wsgi.url_scheme`` is ``https`` wherever the connection was TLS. Forwarded headers are believed of trusted proxies
-    and removed (`tlsrun.wsgi.front`); who came to such a proxy over plain HTTP is redirected to https.
-    Where the connection was not TLS, and nobody trusted speaks, the scheme is left as the server has it.
+    The application then finds in environ the facts under mod_ssl's names and nothing else that looks like one, and
+    ``wsgi.url_scheme`` is ``https`` if the connection was TLS. Forwarded headers from trusted proxies are applied, and
+    all are removed (`tlsrun.wsgi.front`); clients that came to a trusted proxy over plain HTTP are redirected to https.
+    Without TLS and without a trusted proxy, the scheme stays as the server set it.
 
     Arguments:
         app: the application; its attributes can be read and set on what is returned.
-        front: the proxies in front, or a function that is asked for them at the first request; without it the
-            environment says (``TLSRUN_TRUSTED_PROXIES`` and the rest).
+        front: the proxies in front, or a function that returns them, called at the first request; None to read the
+            environment (``TLSRUN_TRUSTED_PROXIES`` and the others).
     """
     return app if type(app) is Application and front is None else Application(app, front or front_of_environment)
 
@@ -56,7 +56,7 @@ class Application:
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         result: Iterable[bytes]
-        if type(environ.get(ESTABLISHED)) is ConnectionFacts:  # by another one, further out
+        if type(environ.get(ESTABLISHED)) is ConnectionFacts:  # by another instance, further out
             result = self.__wrapped__(environ, start_response)
             return result
         front = self._known or self._know()
@@ -83,11 +83,10 @@ class Application:
         return front
 
     def upon(self, base: Environ) -> Callable[..., Iterable[bytes]]:
-        """The same, for a server of ours whose environ begins as ``base`` for every request, facts and scheme included.
+        """The same for our own servers, whose environ begins as a copy of ``base`` for every request.
 
-        The rest of environ are variables that every request has, and the client's ``HTTP_…``: none can look like a
-        fact. So what is the same for all requests is established once, in ``base``. Where somebody is trusted to speak
-        for clients, each request is another matter.
+        The server adds only the variables that every request has and the client's ``HTTP_…``, of which none can look
+        like a fact. So the facts are established once, in ``base``. With trusted proxies each request is examined.
         """
         front = self._known or self._know()
         if front.trusts:
@@ -127,13 +126,13 @@ class Application:
 
 
 def establish(environ: Environ, front: Front = NOBODY) -> ConnectionFacts:
-    """Put the facts and the scheme into ``environ``, and take out what only looks like a fact; once for a request.
+    """Put the facts and the scheme into ``environ`` and remove what only looks like a fact; once per request.
 
     Arguments:
-        front: the proxies in front, whose word is taken for the client's.
+        front: the proxies in front.
 
     Returns:
-        the facts; empty when the connection was not TLS.
+        the facts; empty if the connection was not TLS.
     """
     established = environ.get(ESTABLISHED)
     return established if type(established) is ConnectionFacts else _establish(environ, front)[0]
@@ -142,10 +141,10 @@ def establish(environ: Environ, front: Front = NOBODY) -> ConnectionFacts:
 def _establish_directly(environ: Environ) -> bool:
     """As `_establish` where nobody is trusted, nothing can be wrong, and no name looks like a fact or a proxy's header.
 
-    Written out, as it is done for each request: calls cost more than what they do.
+    Written without calls, which would cost more than the work itself: it runs for every request.
 
     Returns:
-        False, and nothing is done, when there is more to it.
+        False, without having changed anything, if the request needs `_establish`.
     """
     if not _harmless.issuperset(environ) and (_looks_like_a_fact(environ) or not _learn(environ, _harmless)):
         return False
@@ -153,7 +152,7 @@ def _establish_directly(environ: Environ) -> bool:
         return False
     get = environ.get
     connection = get("tlsrun.socket") or get("gunicorn.socket") or get("werkzeug.socket")
-    # A server that speaks in variables (uWSGI, mod_wsgi) has set none.
+    # The variables of uWSGI and mod_wsgi look like facts, and were excluded above.
     facts = ConnectionFacts() if connection is None else connection_facts(connection)
     environ[ESTABLISHED] = facts
     address = get("REMOTE_ADDR")
@@ -178,14 +177,14 @@ def _learn(environ: Environ, known: set[str]) -> bool:
     """
     if not (NEVER.isdisjoint(environ) and JUDGED.isdisjoint(environ)) or variables_to_remove(environ):
         return False
-    if len(known) > _KNOWN:  # somebody invents headers: then those that browsers send are learned anew
+    if len(known) > _KNOWN:  # somebody sends invented headers; the usual ones are learned again
         known.clear()
     known.update(name for name in environ if len(name) <= _LONGEST)
     return True
 
 
 def _forget(environ: Environ) -> None:
-    """Take out what no application is told of. A body that is still in chunks (uWSGI by its own command) says so."""
+    """Remove what no application should see. Transfer-Encoding stays if the body is still chunked (plain uWSGI)."""
     environ.pop("HTTP_PROXY", None)
     if environ.get("wsgi.input_terminated"):
         environ.pop("HTTP_TRANSFER_ENCODING", None)

@@ -1,8 +1,8 @@
-"""The short names of the attributes that occur in a certificate's names, as OpenSSL (and so mod_ssl) spells them."""
+"""The short names of attributes in distinguished names, as OpenSSL, and so mod_ssl, spells them."""
 
 from __future__ import annotations
 
-#: (arc, first number below it) -> the names from there on. tests/wsgi/test_dn.py compares all of them with OpenSSL's.
+#: (arc, first number) -> the names from that number on. tests/wsgi/test_dn.py compares them with OpenSSL's.
 _ARCS = {
     # ITU-T X.520
     ("2.5.4", 3): (
@@ -55,7 +55,7 @@ _ARCS = {
     ("1.2.643.3.131.1", 1): "INN",
 }
 
-#: object identifier in dots -> short name
+#: Object identifier in dotted notation -> short name.
 SHORT_NAMES = {
     f"{arc}.{number}": name for (arc, first), names in _ARCS.items() for number, name in enumerate(names.split(), first)
 }

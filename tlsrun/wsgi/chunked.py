@@ -1,4 +1,4 @@
-"""Chunked request bodies for Bottle, which wants to take the chunks apart itself."""
+"""Chunked request bodies for Bottle, which decodes the chunks itself."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _CHUNK = 65536
 
 
 class Rechunked(io.RawIOBase):
-    """A body that was taken out of its chunks, in chunks again (RFC 9112, section 7.1).
+    """A decoded body, encoded in chunks again (RFC 9112, section 7.1).
 
     Arguments:
-        body: a file that ends where the body ends.
+        body: a file whose end is the body's end.
     """
 
     def __init__(self, body: Any) -> None:
@@ -25,7 +25,7 @@ class Rechunked(io.RawIOBase):
         self._over = False
 
     def readable(self) -> bool:
-        """True."""
+        """Always true."""
         return True
 
     def readinto(self, buffer: Buffer) -> int:

@@ -1,7 +1,7 @@
-"""Client certificates that a trusted proxy hands over in a header: values in, facts out.
+"""Client certificates that a trusted proxy passes on in a header: values in, facts out.
 
-A value that is malformed is no certificate, and no error. Every header but Envoy's is about the client of the proxy
-that ended its TLS; Envoy's lists one element for each proxy, of which the last is the nearest proxy's own.
+A malformed value counts as no certificate, not as an error. All headers but Envoy's are about the client of the proxy
+that terminated its TLS. Envoy's has an element for each proxy, of which the last is the nearest proxy's own.
 """
 
 from __future__ import annotations
@@ -20,29 +20,29 @@ from tlsrun.wsgi.facts import ConnectionFacts, facts_from_certificate
 
 _log = logging.getLogger("tlsrun.proxy")
 
-#: Certificates of a chain that become facts.
+#: The most certificates of a chain that become facts.
 _MOST = 10
 
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END CERTIFICATE-----")
 _BYTES = re.compile(r":([A-Za-z0-9+/]+={0,2}):")  # RFC 9651, section 3.3.5
 _XFCC = re.compile(r'([A-Za-z]+)=("(?:[^"\\]|\\.)*"|[^",;]*)(?:([,;])|$)')
 
-#: What some programs write where there is no certificate.
+#: Values by which programs say that there is no certificate.
 _NOTHING = ("", "-", "::", "(null)", "<no value>")
 
 
 class Shown(NamedTuple):
-    """What a header holds: certificates in DER, the leaf first, and whether the proxy has verified them."""
+    """The content of a header: certificates in DER, the leaf first, and whether the proxy has verified them."""
 
     chain: list[bytes]
     verify: str = "SUCCESS"
 
 
 def certificate_facts(values: Mapping[str, str]) -> ConnectionFacts:
-    """The facts of the client, by mod_ssl's names; ``SSL_CLIENT_VERIFY`` is NONE without a good certificate.
+    """The client's facts under mod_ssl's names; ``SSL_CLIENT_VERIFY`` is NONE without a good certificate.
 
     Arguments:
-        values: headers by their names in small letters; those that are believed, and what goes with them.
+        values: name in lower case -> value, of the trusted headers and their `COMPANIONS`.
     """
     for name in CERTIFICATE_HEADERS:
         value = values.get(name, "").strip()
@@ -54,7 +54,7 @@ def certificate_facts(values: Mapping[str, str]) -> ConnectionFacts:
                 read_certificate(der)
                 return _facts(shown)
         except (ValueError, LookupError, OverflowError, RecursionError) as error:
-            # The value is not quoted: a client may have chosen it.
+            # The value is not logged: a client may have chosen it.
             _log.info("the header %s of a trusted proxy holds no certificate: %s", name, type(error).__name__)
         break
     return ConnectionFacts(SSL_CLIENT_VERIFY="NONE")
@@ -75,7 +75,7 @@ def _from_base64(text: str) -> bytes:
 
 
 def _from_pem(text: str) -> list[bytes]:
-    """PEM whose line ends became ``%0A``, blanks or tabs on their way through a header."""
+    """PEM whose line ends became ``%0A``, spaces or tabs in the header."""
     if "%" in text:
         text = unquote(text, errors="strict")
     return [_from_base64(re.sub(r"\s+", "", block)) for block in _PEM.findall(text)]
@@ -99,7 +99,7 @@ def _escaped(companion: str) -> Callable[[str, Mapping[str, str]], Shown]:
 
 
 def _verdict(word: str) -> str:
-    """nginx's ``$ssl_client_verify``, which mod_ssl spells alike. Only what the proxy says against it counts."""
+    """nginx's ``$ssl_client_verify``, which mod_ssl spells alike; without it the certificate counts as verified."""
     word = word.strip()
     if word in ("", "SUCCESS"):
         return "SUCCESS"
@@ -109,7 +109,7 @@ def _verdict(word: str) -> str:
 
 
 def _xfcc(value: str, values: Mapping[str, str]) -> Shown:
-    """Envoy, `x-forwarded-client-cert` in its documentation of HTTP headers."""
+    """Envoy's format: `x-forwarded-client-cert` in its documentation of HTTP headers."""
     position, element = 0, dict[str, str]()
     while position < len(value):
         match = _XFCC.match(value, position)
@@ -125,13 +125,13 @@ def _xfcc(value: str, values: Mapping[str, str]) -> Shown:
 
 
 def _traefik(value: str, values: Mapping[str, str]) -> Shown:
-    """PassTLSClientCert: PEM without its first and last line and line ends, certificates with commas between."""
+    """Traefik's PassTLSClientCert: PEM without its first and last lines and line ends, separated by commas."""
     text = unquote(value, errors="strict") if "%" in value else value
     return Shown([_from_base64(part.strip()) for part in text.split(",")])
 
 
 def _cloudflare(value: str, values: Mapping[str, str]) -> Shown:
-    """The certificate is handed over whether it is good or not, so that must be said besides."""
+    """Cloudflare passes on certificates that are not verified, too; other headers tell."""
     verified = values.get("cf-cert-verified", "").strip().lower() == "true"
     revoked = values.get("cf-cert-revoked", "").strip().lower() == "true"
     verify = "FAILED:certificate revoked" if revoked else "SUCCESS" if verified else "GENEROUS"
@@ -149,7 +149,7 @@ _READERS: Mapping[str, Callable[[str, Mapping[str, str]], Shown]] = {
     "cf-client-cert-der-base64": _cloudflare,
 }
 
-#: Headers that are read along with one that is believed: what they say can add a chain, or refuse.
+#: Trusted header -> headers that are read with it; they can add a chain, or refuse the certificate.
 COMPANIONS: Mapping[str, tuple[str, ...]] = {
     "client-cert": ("client-cert-chain",),
     "ssl-client-cert": ("ssl-client-verify",),

@@ -1,4 +1,4 @@
-"""A request's connection for people who write views: `TLSInfo` over the facts in environ."""
+"""`TLSInfo`: a request's connection for authors of views, from the facts in environ."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ class _View:
         raise AttributeError(f"{type(self).__name__} is read-only: it says what the connection was")
 
     def _text(self, name: str) -> str | None:
-        """A fact as text, from the octets that WSGI hands over."""
+        """A fact as text, decoded from WSGI's octets."""
         value = self._facts.get(name)
         return None if value is None else value.encode("latin-1", "replace").decode("utf-8", "replace")
 
 
 class TLSInfo(_View):
-    """What the connection of a request was.
+    """The TLS connection of a request.
 
-    Works with and without the middleware in front of the application: without it, the facts are taken from the same
-    trusted sources.
+    It works with and without the middleware around the application: without it, the facts come from the same trusted
+    sources.
 
     Arguments:
         environ: the request's WSGI environ.
@@ -65,23 +65,23 @@ class TLSInfo(_View):
 
     @property
     def version(self) -> str | None:
-        """The protocol, as ``TLSv1.3`` (SSL_PROTOCOL); None where the server does not say."""
+        """The protocol, such as ``TLSv1.3`` (SSL_PROTOCOL); None if the server does not tell."""
         return self._text("SSL_PROTOCOL")
 
     @property
     def cipher(self) -> str | None:
-        """The cipher suite in OpenSSL's notation (SSL_CIPHER); None where the server does not say."""
+        """OpenSSL's name of the cipher suite (SSL_CIPHER); None if the server does not tell."""
         return self._text("SSL_CIPHER")
 
     @property
     def key_size(self) -> int | None:
-        """The bits of the symmetric key in use (SSL_CIPHER_USEKEYSIZE)."""
+        """The size of the symmetric key in bits (SSL_CIPHER_USEKEYSIZE)."""
         size = self._facts.get("SSL_CIPHER_USEKEYSIZE", "")
         return int(size) if size.isdecimal() else None
 
     @property
     def sni(self) -> str | None:
-        """The host name that the client asked for in the handshake (SSL_TLS_SNI); None when it asked for none."""
+        """The host name that the client asked for in the handshake (SSL_TLS_SNI); None if it asked for none."""
         return self._text("SSL_TLS_SNI")
 
     @property
@@ -91,12 +91,12 @@ class TLSInfo(_View):
 
     @property
     def client(self) -> ClientCertificate:
-        """The client's certificate; false, and without a subject, when the client presented none."""
+        """The client's certificate; false, and without a subject, if the client presented none."""
         return ClientCertificate(self._facts)
 
 
 class ClientCertificate(_View):
-    """The certificate that the client presented, as far as the server says. False when there was none."""
+    """The certificate that the client presented, as far as the server tells; false if there was none."""
 
     __slots__ = ()
 
@@ -113,7 +113,7 @@ class ClientCertificate(_View):
 
     @property
     def verified(self) -> bool:
-        """Whether there is one, and an authority that the server trusts has signed it."""
+        """Whether there is one, signed by an authority that the server trusts."""
         return self.verify == "SUCCESS"
 
     @property
@@ -148,12 +148,12 @@ class ClientCertificate(_View):
 
     @property
     def pem(self) -> str | None:
-        """The certificate itself (SSL_CLIENT_CERT); None where the server does not hand it over."""
+        """The certificate in PEM (SSL_CLIENT_CERT); None if the server does not pass it on."""
         return self._facts.get("SSL_CLIENT_CERT")
 
     @property
     def certificate(self) -> Certificate | None:
-        """The certificate itself, parsed by `cryptography`; None where the server does not hand it over.
+        """The certificate, parsed by `cryptography`; None if the server does not pass it on.
 
         Raises:
             ValueError: `cryptography` cannot read it.

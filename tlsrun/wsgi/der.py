@@ -1,8 +1,8 @@
-"""Reads what the facts need from a certificate in DER: names as they are encoded, serial number, dates, e-mail and DNS.
+"""Reads the fields for the facts from a certificate in DER: encoded names, serial number, dates, e-mail and DNS names.
 
-A name must be spelled from its encoding: the string types and their order decide (see dn.py). The certificates come
+Names are spelled from their encoding, as the string types and their order matter (see dn.py). The certificates come
 from OpenSSL, which has verified them. Not by cryptography (50.0): it refuses a TeletexString in Latin-1, which OpenSSL
-takes ("Müller", by older authorities), and the client's name would be missing.
+accepts ("Müller", from older authorities), so that the client's name would be missing.
 """
 
 from __future__ import annotations
@@ -21,13 +21,16 @@ _SUBJECT_ALT_NAME = bytes.fromhex("551d11")
 
 @dataclass(frozen=True, kw_only=True)
 class CertificateFields:
-    """What stands in a certificate.
+    """The fields of a certificate.
 
     Arguments:
-        serial: the serial number's content octets, two's complement.
-        issuer, subject: the names, DER.
-        not_before, not_after: the validity, in UTC.
-        emails, dns: rfc822Name and dNSName entries of the SAN, in its order, as encoded.
+        serial: the content octets of the serial number, in two's complement.
+        issuer: the issuer's name, DER.
+        subject: the subject's name, DER.
+        not_before: begin of the validity, in UTC.
+        not_after: end of the validity, in UTC.
+        emails: the rfc822Name entries of the SAN, in order, as encoded.
+        dns: the dNSName entries of the SAN, in order, as encoded.
     """
 
     serial: bytes
@@ -44,7 +47,7 @@ def read_certificate(der: bytes) -> CertificateFields:
     """The fields of a certificate (RFC 5280, section 4.1).
 
     Raises:
-        ValueError: it is no certificate in DER.
+        ValueError: it is not a certificate in DER.
     """
     body = next(iter(content_of(der)), None)
     fields = [] if body is None else list(elements(body.content))

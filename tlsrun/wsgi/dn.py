@@ -1,9 +1,9 @@
-"""Spells names as mod_ssl does by default: RFC 2253 order and escapes, UTF-8 left as it is.
+"""Spells distinguished names as mod_ssl does by default: order and escapes of RFC 2253, UTF-8 unescaped.
 
-mod_ssl calls ``X509_NAME_print_ex(…, XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB)``; what that does is said in OpenSSL's
-manual, ASN1_STRING_print_ex(3) and X509_NAME_print_ex(3). tests/wsgi/test_dn.py compares with a real Apache.
+mod_ssl calls ``X509_NAME_print_ex(…, XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB)``, described in OpenSSL's manual pages
+ASN1_STRING_print_ex(3) and X509_NAME_print_ex(3). tests/wsgi/test_dn.py compares with a real Apache.
 
-All text here is WSGI's: UTF-8 octets, each a character of ISO 8859-1 (PEP 3333, "Unicode Issues").
+All text here is in WSGI's form: UTF-8 octets, each a character of ISO 8859-1 (PEP 3333, "Unicode Issues").
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from __future__ import annotations
 import functools
 import ssl
 
-from tlsrun.certificates.asn1 import content_of, dotted, elements
+from tlsrun.certificates.asn1 import Element, content_of, dotted, elements
 from tlsrun.wsgi.attribute_names import SHORT_NAMES
 
-#: How octets become characters, by string type (X.680, section 8). Of what else OpenSSL accepts in a name (BIT STRING,
-#: SEQUENCE), it dumps the encoding.
+#: String type -> the encoding of its octets (X.680, section 8). For other types in a name (BIT STRING, SEQUENCE)
+#: OpenSSL prints the DER in hexadecimal.
 _ENCODINGS = {
-    0x0C: "",  # UTF8String: taken as it is
+    0x0C: "",  # UTF8String: not converted
     0x12: "latin-1",  # NumericString
     0x13: "latin-1",  # PrintableString
     0x14: "latin-1",  # TeletexString
@@ -41,14 +41,14 @@ def spell_name(name: bytes) -> str:
         name: DER.
 
     Raises:
-        ValueError: it is no DER.
+        ValueError: it is not DER.
     """
-    return ",".join("+".join(_attribute(part.content) for part in reversed(content_of(rdn.whole)))
-                    for rdn in reversed(content_of(name)))  # fmt: skip
+    rdns = ("+".join(map(_attribute, reversed(content_of(rdn.whole)))) for rdn in reversed(content_of(name)))
+    return ",".join(rdns)
 
 
-def _attribute(pair: bytes) -> str:
-    kind, value = elements(pair)
+def _attribute(pair: Element) -> str:
+    kind, value = elements(pair.content)
     oid = dotted(kind.content)
     short = SHORT_NAMES.get(oid) or _told_by_openssl(oid)
     text = _text(value.tag, value.content) if short else None
@@ -59,7 +59,7 @@ def _attribute(pair: bytes) -> str:
 
 @functools.lru_cache(maxsize=256)
 def _told_by_openssl(oid: str) -> str | None:
-    """The short name of what stands in names seldom or never; newer ones know more of them."""
+    """OpenSSL's short name for an attribute that is rare in names; newer versions know more of them."""
     try:
         found: str = ssl._ASN1Object(oid).shortname
     except ValueError:
@@ -68,7 +68,7 @@ def _told_by_openssl(oid: str) -> str | None:
 
 
 def _text(tag: int, content: bytes) -> str | None:
-    """The value as UTF-8 octets, or None when its type has no text."""
+    """The value as UTF-8 octets; None if its type is not a string."""
     encoding = _ENCODINGS.get(tag)
     if encoding is None:
         return None
@@ -78,7 +78,7 @@ def _text(tag: int, content: bytes) -> str | None:
 
 
 def _escape(text: str) -> str:
-    """RFC 2253, section 2.4; where the two rules about first and last meet (a lone ``#``), OpenSSL keeps the last."""
+    """RFC 2253, section 2.4. For a single character, its rules for first and last conflict; OpenSSL uses the last."""
     escaped = text.translate(_ESCAPED)
     if text.endswith(" "):
         escaped = f"{escaped[:-1]}\\ "
@@ -88,6 +88,6 @@ def _escape(text: str) -> str:
 
 
 def spell_alternative_name(content: bytes) -> str:
-    """An e-mail address or a DNS name of the SAN: control characters and backslashes escaped, nothing else."""
+    """An e-mail address or DNS name from the SAN, with only control characters and backslashes escaped."""
     text = _text(0x16, content) or ""
     return text.translate(_PLAIN)

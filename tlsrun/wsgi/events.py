@@ -1,8 +1,8 @@
-"""Server-sent events behind nginx: each is handed on as it is made, while other answers are buffered as before.
+"""Server-sent events behind nginx are passed on at once, while other responses are buffered as before.
 
-nginx holds an answer back until it has a buffer full, or all of it, and does not look at its type. ``X-Accel-Buffering:
-no`` lets one answer through, and nginx keeps the header to itself (ngx_http_proxy_module, `proxy_buffering`;
-ngx_http_uwsgi_module, `uwsgi_buffering`). So the rest of what the application sends leaves its worker at once.
+nginx buffers a response whatever its type. ``X-Accel-Buffering: no`` turns that off for one response, and nginx does
+not pass the header on (ngx_http_proxy_module, `proxy_buffering`; ngx_http_uwsgi_module, `uwsgi_buffering`). All other
+responses still leave the worker without waiting for the client.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ _HEADER = ("X-Accel-Buffering", "no")
 
 
 def with_events(application: Callable[..., Any]) -> Callable[..., Any]:
-    """Have nginx hand on events (WHATWG HTML, section 9.2) at once; an answer that says itself what nginx is to do
-    keeps that.
+    """Have nginx pass on events (WHATWG HTML, section 9.2) at once; a response with its own header keeps it.
 
     Arguments:
         application: any WSGI callable.
@@ -23,7 +22,7 @@ def with_events(application: Callable[..., Any]) -> Callable[..., Any]:
 
     def passing(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
         def start(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:
-            # The list is the application's.
+            # The list belongs to the application; do not change it.
             return start_response(status, [*headers, _HEADER] if _are_events(headers) else headers, *error)
 
         return application(environ, start)

@@ -1,4 +1,4 @@
-"""Settings for an application under a server that is started by its own command: read at the first request."""
+"""The proxies in front of an application whose server is started by its own command; read at the first request."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("tlsrun.proxy")
 
-#: The settings that count there. All others are the server's own affair.
+#: The settings that apply there; all others concern the server.
 _NAMES = ("trusted_proxies", "proxy", "proxy_drops_underscores", "redirect_exempt", "hosts", "hsts")
 
 
 def front_of(layers: Sequence[Layer]) -> Front:
-    """Who stands in front, by ``layers``, the strongest first.
+    """The proxies in front, from ``layers``, the strongest first.
 
     Raises:
-        ConfigurationError: a value is no good; it is logged as well.
+        ConfigurationError: a value cannot be used; it is logged as well.
     """
-    # Only now: the table of all settings is not read by a program that imports an application and serves none.
+    # Imported late: a program that imports an application without serving it needs no table of settings.
     from tlsrun.settings.layers import resolve
 
     resolution = resolve([_only_ours(layer) for layer in layers])
@@ -52,25 +52,25 @@ def front_of(layers: Sequence[Layer]) -> Front:
         exempt=settings.redirect_exempt,
         hosts=settings.hosts,
         hsts=settings.hsts,
-        # uWSGI by its own command is mostly asked over its own protocol, by nginx, whose word needs no trust.
+        # uWSGI's own command usually speaks the uwsgi protocol with nginx, which needs no entry in trusted_proxies.
         holds_back=(bool(peers) or "uwsgi" in sys.modules) and may_be_nginx(settings.proxy),
     )
 
 
 def _ask_the_server(where: str) -> None:
-    """Whether the server that runs here tells a header with underscores from the one with hyphens."""
+    """Warn, or refuse, if the running server confuses underscores and hyphens in header names."""
     if called_by("granian"):
         raise ConfigurationError([mixed_up("Granian", where)])
-    # uWSGI's own, while it runs; its protocol hands over what nginx has made of the request.
+    # The module exists only inside uWSGI. Over the uwsgi protocol the headers come from nginx and are safe.
     options = getattr(sys.modules.get("uwsgi"), "opt", {})
     if any(name in options for name in ("http", "http-socket", "http11-socket", "https", "https-socket")):
         _log.warning("%s", mixed_up("uWSGI's own HTTP", where))
 
 
 def called_by(package: str) -> bool:
-    """Whether a server of ``package`` runs us: it is among those that wait for this call to return.
+    """Whether a server of ``package`` runs us: it is among the callers.
 
-    It has imported the application, or asks it for an answer; a module that somebody else has imported does neither.
+    A package that is merely imported is not: the server's own code imports the application or calls it.
     """
     frame = inspect.currentframe()
     while frame is not None:
@@ -81,7 +81,7 @@ def called_by(package: str) -> bool:
 
 
 def front_of_environment() -> Front:
-    """By the environment alone; see `front_of`."""
+    """The proxies according to the environment alone; see `front_of`."""
     from tlsrun.settings.layers import environment_layer
 
     return front_of([environment_layer()])
@@ -97,5 +97,5 @@ def _only_ours(layer: Layer) -> Layer:
 
 
 def front_from(layers: Callable[[], Sequence[Layer]]) -> Callable[[], Front]:
-    """As `front_of`, later: an application's configuration is whole only when the first request comes."""
+    """`front_of`, delayed: an application's configuration is complete only at the first request."""
     return lambda: front_of(layers())

@@ -1,7 +1,7 @@
-"""What is known about a TLS connection, under the names that mod_ssl gives it.
+"""What is known about a TLS connection, under mod_ssl's names.
 
-The names are those of https://httpd.apache.org/docs/current/mod/mod_ssl.html#envvars. Values are WSGI's native strings:
-octets, each a character of ISO 8859-1 (PEP 3333), so ``value.encode("latin-1")`` is what travels on a wire.
+The names are documented at https://httpd.apache.org/docs/current/mod/mod_ssl.html#envvars. Values are WSGI's native
+strings (PEP 3333): octets as characters of ISO 8859-1, so that ``value.encode("latin-1")`` restores the octets.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 #: The attribute of a connection that keeps its facts from one request to the next.
 _KEPT = "_tlsrun_facts"
 
-#: suite -> the key size of its algorithm in bits, filled from contexts as suites are first seen
+#: Suite -> the key size of its algorithm in bits; filled when a suite is first seen.
 _algorithm_bits: dict[str, int] = {}
 
 
@@ -30,10 +30,10 @@ class ConnectionFacts(dict[str, str]):
 
 
 class Untold:
-    """A TLS connection of a server that hands over no object of it: it says what that server's connections are.
+    """Stands for the connections of a server that gives no access to them.
 
     Arguments:
-        facts: true for each of them.
+        facts: what is true of all of them.
     """
 
     def __init__(self, facts: ConnectionFacts) -> None:
@@ -41,7 +41,7 @@ class Untold:
 
 
 class TLSConnection(Protocol):
-    """The part of `ssl.SSLSocket` and `ssl.SSLObject` that facts are read from."""
+    """The part of `ssl.SSLSocket` and `ssl.SSLObject` from which facts are read."""
 
     @property
     def context(self) -> ssl.SSLContext: ...
@@ -56,7 +56,7 @@ def connection_facts(connection: Any) -> ConnectionFacts:
     """The facts of ``connection``, read once and kept on it for all its requests.
 
     Arguments:
-        connection: what the server holds: a TLS connection, or anything else, which has no facts.
+        connection: the server's object: a TLS connection, or anything else, which has no facts.
     """
     kept: ConnectionFacts | None = getattr(connection, _KEPT, None)
     if kept is not None:
@@ -67,7 +67,7 @@ def connection_facts(connection: Any) -> ConnectionFacts:
     if facts:
         try:
             setattr(connection, _KEPT, facts)
-        except AttributeError:  # no room for it: then they are read for each request
+        except AttributeError:  # the object takes no attribute: read them for each request
             return facts
     return facts
 
@@ -77,10 +77,10 @@ def facts_from_tls(ssl_object: TLSConnection, *, sni: str | None) -> ConnectionF
 
     Arguments:
         ssl_object: an `ssl.SSLSocket` or `ssl.SSLObject`.
-        sni: the name that the client asked for (RFC 6066, section 3); the ssl module does not keep it for a server.
+        sni: the host name that the client asked for (RFC 6066, section 3); the ssl module does not keep it.
 
     Returns:
-        nothing while the handshake is not finished, or after the connection was closed.
+        the facts; empty before the handshake is complete and after the connection was closed.
     """
     version, cipher = ssl_object.version(), ssl_object.cipher()
     if version is None or cipher is None:
@@ -110,13 +110,13 @@ def _key_size(suite: str, context: ssl.SSLContext) -> int | None:
 
 
 def _verified_certificate(ssl_object: TLSConnection) -> bytes | None:
-    """The client's certificate in DER. OpenSSL has verified it: unless the context asks for none at all
-    (CERT_NONE), a certificate that fails ends the handshake."""
+    """The client's certificate in DER. OpenSSL has verified it, since unless the context requests none (CERT_NONE), a
+    bad certificate fails the handshake."""
     if ssl_object.context.verify_mode == ssl.CERT_NONE:
         return None
     try:
         certificate: bytes | None = ssl_object.getpeercert(True)
-    except (OSError, ValueError):  # the client is gone; whoever still asks learns of no certificate
+    except (OSError, ValueError):  # the connection is closed
         return None
     return certificate
 
@@ -125,7 +125,7 @@ def facts_from_certificate(der: bytes) -> ConnectionFacts:
     """The facts of a client certificate that was verified.
 
     Arguments:
-        der: the certificate. What cannot be read from it is left out; nothing is guessed.
+        der: the certificate. What cannot be read from it is left out.
     """
     facts = ConnectionFacts(SSL_CLIENT_VERIFY="SUCCESS", SSL_CLIENT_CERT=ssl.DER_cert_to_PEM_cert(der))
     try:
@@ -154,12 +154,12 @@ def _fields(fields: CertificateFields) -> dict[str, str]:
 
 
 def _hexadecimal(serial: bytes) -> str:
-    """As i2a_ASN1_INTEGER(3) prints: whole octets in capitals, a sign before a negative one."""
+    """In the format of i2a_ASN1_INTEGER(3): whole octets in upper case, a minus sign before a negative number."""
     number = int.from_bytes(serial, "big", signed=True)
     octets = max(1, (abs(number).bit_length() + 7) // 8)
     return f"{'-' if number < 0 else ''}{abs(number):0{2 * octets}X}"
 
 
 def _date(moment: datetime.datetime) -> str:
-    """As ASN1_TIME_print(3) prints, in every locale: ``Nov  1 02:31:29 2026 GMT``."""
+    """In the format of ASN1_TIME_print(3), in every locale: ``Nov  1 02:31:29 2026 GMT``."""
     return f"{_MONTHS[moment.month - 1]} {moment.day:2} {moment:%H:%M:%S} {moment.year} GMT"

@@ -1,8 +1,8 @@
-"""Forwarded headers, read: header values in, hops out; pure, and no value is too hostile to be read.
+"""A parser for forwarded headers: header values in, hops out. It is pure, and safe with hostile values.
 
-Rules: a list is read from its right end, where the nearest proxy wrote. A part that is not well-formed ends the
-reading; nothing left of it is looked at. Where one proxy's word has several parts, the last is its own.
-By hand: Werkzeug's ProxyFix counts hops and does not ask who wrote them; `Forwarded` (RFC 7239) it does not read.
+A list is read from the right, where the nearest proxy has appended. A malformed item ends the reading, and nothing to
+its left is used. If a single-valued header has several items, the last one is the nearest proxy's.
+Written by hand: Werkzeug's ProxyFix counts hops instead of checking who wrote them, and does not read `Forwarded`.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from tlsrun.http1.authority import parse_authority
 from tlsrun.http1.refusal import Refused
 from tlsrun.proxies.peers import UNIX, Peers, address
 
-#: Hops that are followed; nobody has more proxies.
+#: The most hops that are followed.
 _MOST_HOPS = 32
-#: Characters of a host: no name is longer (RFC 1035, section 2.3.4), and frameworks refuse one that is.
+#: Longest host name in characters (RFC 1035, section 2.3.4); frameworks refuse longer ones.
 _LONGEST_HOST = 253
 
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # noqa: S105 -- RFC 9110, section 5.6.2
@@ -31,11 +31,11 @@ _PREFIX = re.compile(r"(?:/[A-Za-z0-9._~!$&'()*+;=:@-]+)+")
 
 @dataclass(frozen=True, kw_only=True)
 class Hop:
-    """What one proxy says of who came to it.
+    """A client, as a proxy reports it.
 
     Arguments:
-        address: in its plain form; empty for a Unix socket.
-        port: of it; None when nobody says.
+        address: its IP address in canonical form; empty for a Unix socket.
+        port: its port; None if it is not reported.
     """
 
     address: str
@@ -43,7 +43,7 @@ class Hop:
 
 
 def parse_node(text: str) -> Hop | None:
-    """An address, perhaps with a port (RFC 7239, section 6); None for ``unknown``, a made-up name or nonsense."""
+    """Parse an address with or without a port (RFC 7239, section 6); None for ``unknown``, a name, or anything else."""
     if text in (UNIX, f"{UNIX}:"):
         return Hop(address="")
     match = _NODE_V6.fullmatch(text) or _NODE_V4.fullmatch(text)
@@ -54,16 +54,16 @@ def parse_node(text: str) -> Hop | None:
 
 
 def walk(entries: list[str], peers: Peers) -> tuple[int, Hop] | None:
-    """Follow a list of clients from its right end to the first that is no trusted proxy.
+    """Follow a list of clients from the right to the first one that is not a trusted proxy.
 
-    Where everybody is trusted there is no such one, and what a client wrote itself would be believed in the end: then
-    the last entry counts, which is the nearest proxy's own.
+    If everybody is trusted, the last entry is used, which is the nearest proxy's: going on would end at entries that
+    the client itself may have written.
 
     Arguments:
-        entries: as they stand in X-Forwarded-For, or behind ``for=``.
+        entries: the entries of X-Forwarded-For, or the values of ``for=``.
 
     Returns:
-        where that one stands in the list, and the hop; the last good one where an entry is none. None without any.
+        the position in the list and the hop; before a malformed entry, the last good one. None if there is none.
     """
     found: tuple[int, Hop] | None = None
     for index in range(len(entries) - 1, max(-1, len(entries) - 1 - _MOST_HOPS), -1):
@@ -77,14 +77,14 @@ def walk(entries: list[str], peers: Peers) -> tuple[int, Hop] | None:
 
 
 def split_list(value: str) -> list[str]:
-    """A list with commas (RFC 9110, section 5.6.1); empty members count for nothing."""
+    """The items of a comma-separated list (RFC 9110, section 5.6.1), without empty ones."""
     return [part for part in (part.strip(" \t") for part in value.split(",")) if part]
 
 
 def parse_forwarded(value: str) -> list[dict[str, str]]:
-    """The elements of a Forwarded header (RFC 7239, section 4), their names in small letters.
+    """The elements of a Forwarded header (RFC 7239, section 4), names in lower case.
 
-    Where a client wrote something malformed, and a proxy its own element behind it, that last one is what is left.
+    If the header is malformed, only the part after the last comma is used, which the nearest proxy has appended.
     """
     elements = _elements(value)
     if elements is None:
@@ -118,7 +118,7 @@ def _blanks(value: str, position: int) -> int:
 
 
 def parse_scheme(value: str) -> str | None:
-    """``http`` or ``https``, as the nearest proxy says; None for anything else."""
+    """``http`` or ``https``, from the last item; None for anything else."""
     last = next(reversed(split_list(value)), "").lower()
     return {"http": "http", "https": "https", "ws": "http", "wss": "https"}.get(last)
 
@@ -136,7 +136,7 @@ def parse_visitor(value: str) -> str | None:
 
 
 def parse_host(value: str) -> tuple[str, int | None] | None:
-    """A host, IPv6 in brackets, and its port, by the rule of every Host (`tlsrun.http1.authority`)."""
+    """A host, IPv6 in brackets, and its port, by the same rules as for Host (`tlsrun.http1.authority`)."""
     text = next(reversed(split_list(value)), "")
     try:
         port = parse_authority(text.encode("latin-1", "replace")).port
@@ -147,12 +147,12 @@ def parse_host(value: str) -> tuple[str, int | None] | None:
 
 
 def parse_port(value: str) -> int | None:
-    """A TCP port."""
+    """A TCP port, from the last item; None for anything else."""
     return _port(next(reversed(split_list(value)), ""))
 
 
 def parse_prefix(value: str) -> str | None:
-    """A path without a slash at its end; empty for the root."""
+    """A path without a trailing slash, empty for the root; None for anything else."""
     last = next(reversed(split_list(value)), "").rstrip("/")
     return last if _PREFIX.fullmatch(last) and not _dots(last) or not last else None
 

@@ -52,7 +52,7 @@ def read(values: Mapping[str, str], peers: Peers) -> ForwardedInfo:
 
 
 def _forwarded(value: str, peers: Peers) -> tuple[Hop | None, str | None, str | None, int | None]:
-    """Of the proxy that the client itself came to, which is trusted like all behind it."""
+    """The element of the proxy to which the client itself connected; all proxies from there on are trusted."""
     elements = forwarded.parse_forwarded(value) if value else []
     if not elements:
         return None, None, None, None

@@ -1,8 +1,8 @@
-"""Who stands in front of the application, and what its requests become: a trusted proxy's word in the usual places.
+"""The proxies in front of the application, and how their headers are applied to environ.
 
-From a trusted peer the headers that are believed are read, and what they say is written where an application looks:
-REMOTE_ADDR, HTTP_HOST, SERVER_NAME, SERVER_PORT, SCRIPT_NAME, ``wsgi.url_scheme``, HTTPS and SSL_CLIENT_…. Then, as
-from every other peer, forwarded headers are removed. What stood there before is kept under `ORIGINAL`.
+From a trusted peer the trusted headers are read and written to the usual variables: REMOTE_ADDR, HTTP_HOST,
+SERVER_NAME, SERVER_PORT, SCRIPT_NAME, ``wsgi.url_scheme``, HTTPS and SSL_CLIENT_…. Forwarded headers are then removed,
+as they are from every other peer. The previous values are kept under `ORIGINAL`.
 """
 
 from __future__ import annotations
@@ -25,12 +25,13 @@ _log = logging.getLogger("tlsrun.proxy")
 
 Environ: TypeAlias = dict[str, Any]
 
-#: The key in environ of what was there before: variable -> value; None for one that was not there.
+#: The key in environ for the previous values: variable -> value; None for one that did not exist.
 ORIGINAL = "tlsrun.proxy.original"
 
 _PORTS = {"http": 80, "https": 443}
-#: Ports that no URL of the scheme has: a proxy that says so speaks of two connections, and the scheme is the client's.
-#: ingress-nginx behind a load balancer that ends TLS says https and 80, the port that the load balancer came to.
+#: Ports that contradict the scheme. A proxy that reports one mixes two connections, and only the scheme is the
+#: client's: ingress-nginx behind a load balancer that terminates TLS reports https and 80, the port that the balancer
+#: connects to.
 _CONTRADICTIONS = frozenset((("https", 80), ("http", 443)))
 
 
@@ -39,12 +40,12 @@ class Front:
     """The proxies in front.
 
     Arguments:
-        peers: who is trusted.
-        headers: those that the nearest proxy sets, in small letters.
-        exempt: paths that are not redirected to https; ``/x/*`` is all below ``/x/``, and ``/x`` itself.
-        hosts: names that are redirected for; empty for every name that a trusted proxy hands on.
-        hsts: seconds of Strict-Transport-Security.
-        holds_back: whether the nearest proxy may be nginx, which holds answers back (`tlsrun.wsgi.events`).
+        peers: the trusted proxies.
+        headers: the headers that the nearest proxy sets, in lower case.
+        exempt: paths that are not redirected to https; ``/x/*`` means ``/x`` and everything below it.
+        hosts: host names to redirect; empty for every name that a trusted proxy passes on.
+        hsts: ``max-age`` of Strict-Transport-Security, in seconds; 0 for none.
+        holds_back: whether the nearest proxy may be nginx, which buffers responses (`tlsrun.wsgi.events`).
     """
 
     peers: Peers = Peers()
@@ -56,7 +57,7 @@ class Front:
 
     @functools.cached_property
     def trusts(self) -> bool:
-        """Whether anybody is trusted; asked for each request."""
+        """Whether any proxy is trusted; cached, since it is read for each request."""
         return bool(self.peers)
 
 
@@ -65,18 +66,18 @@ NOBODY = Front()
 
 @dataclass(frozen=True, kw_only=True)
 class Heard:
-    """What is known of a client that came through a trusted proxy.
+    """What a trusted proxy has reported of its client.
 
     Arguments:
-        scheme: ``http`` or ``https``; None when the proxy does not say.
-        certificate: the facts of its certificate; None when the proxy is not asked for it.
+        scheme: ``http`` or ``https``; None if the proxy does not tell.
+        certificate: the facts of its certificate; None if no such header is trusted.
     """
 
     scheme: str | None
     certificate: ConnectionFacts | None
 
     def facts(self, connection: ConnectionFacts) -> ConnectionFacts:
-        """The facts of the request: the client's, where the proxy speaks of it, else those of the connection to us."""
+        """The facts of the request: the client's if the proxy reports them, otherwise those of our connection."""
         facts = ConnectionFacts(connection)
         if self.scheme == "https":
             facts["HTTPS"] = "on"
@@ -91,10 +92,10 @@ class Heard:
 
 
 def hear(environ: Environ, front: Front) -> Heard | None:
-    """Take forwarded headers out of ``environ``, and write what a trusted peer says where it belongs.
+    """Remove forwarded headers from ``environ``, and apply those of a trusted peer.
 
     Returns:
-        None when the peer is not trusted.
+        None if the peer is not trusted.
     """
     peer = environ.get("REMOTE_ADDR") or ""
     trusted = front.trusts and peer in front.peers
@@ -119,13 +120,13 @@ def _with_companions(headers: Iterable[str]) -> set[str]:
 
 
 def _take_back(environ: Environ, taken: dict[str, Any], front: Front) -> None:
-    """Put right what the server itself believed, before it was asked here."""
+    """Undo what the server itself has applied from headers that nobody should have trusted."""
     if type(environ.get("uwsgi.version")) is bytes and "werkzeug.proxy_fix.orig" not in environ:
-        # X-Forwarded-Proto and X-Forwarded-SSL of anybody, whatever they say.
+        # uWSGI applies X-Forwarded-Proto and X-Forwarded-SSL from anybody.
         scheme = environ.get("UWSGI_SCHEME")
         scheme = scheme if scheme in _PORTS else "http"
     elif front.trusts and "gunicorn.socket" in environ:
-        # Those of its own forwarded_allow_ips, which is loopback. With TLS, the facts say so afterwards.
+        # gunicorn applies the scheme from its forwarded_allow_ips (loopback). With TLS, the facts set https afterwards.
         scheme = "http"
     else:
         return
@@ -174,7 +175,7 @@ def _write(environ: Environ, forwarded: ForwardedInfo, before: dict[str, Any]) -
 
 
 def _without_port(host: str) -> str:
-    """Empty when the host has a port of its own, which is the client's word and better than any other."""
+    """The host, or nothing if it has a port: the client's own Host with its port is better than anything else."""
     return "" if _port_of(host) is not None else host
 
 
@@ -187,18 +188,20 @@ def _port_of(host: str) -> int | None:
 
 
 def _forget(environ: Environ, taken: dict[str, Any], front: Front, peer: str) -> None:
-    """See that nothing is left of what somebody claimed; `taken` gets what stood there instead."""
+    """Leave nothing of an untrusted peer's headers; `taken` gets the previous values."""
     _take_back(environ, taken, front)
     if not front.peers and _is_near(peer) and _first_time():
         names = ", ".join(sorted(spell(name[5:].replace("_", "-").lower()) for name in taken if name[:5] == "HTTP_"))
         _log.warning(
             "%s from %s: removed, as it is no trusted proxy; if it is one, set TLS_TRUSTED_PROXIES to it "
-            "(TLSRUN_TRUSTED_PROXIES, --trusted-proxies)", names, peer or "a Unix socket",
-        )  # fmt: skip
+            "(TLSRUN_TRUSTED_PROXIES, --trusted-proxies)",
+            names,
+            peer or "a Unix socket",
+        )
 
 
 def _is_near(peer: str) -> bool:
-    """Whether it may be a proxy of the owner's, of whom alone it is worth a line."""
+    """Whether the peer may be the operator's own proxy; others are not worth a log line."""
     found = address(peer)
     return not peer or isinstance(found, ipaddress.IPv4Address | ipaddress.IPv6Address) and not found.is_global
 

@@ -1,4 +1,4 @@
-"""Strict-Transport-Security (RFC 6797): browsers are told to use https only, where that is safe to say."""
+"""Strict-Transport-Security (RFC 6797), where it is safe to send."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 def may_promise(host: str) -> bool:
     """Whether the header may be sent for ``host``, a Host header's value.
 
-    Not for localhost, where it would lock out every other program on this machine that is served over http; not
-    for an address, where RFC 6797, section 8.1.1, has browsers ignore it.
+    Not for localhost, where it would lock out all other programs on this machine that are served over http; nor for an
+    address, for which browsers ignore it (RFC 6797, section 8.1.1).
     """
     name = host.rpartition("]")[0].removeprefix("[") if host.startswith("[") else host.partition(":")[0]
     name = name.lower().rstrip(".")
@@ -25,11 +25,11 @@ def may_promise(host: str) -> bool:
 
 
 def with_hsts(application: Callable[..., Any], seconds: int) -> Callable[..., Any]:
-    """Add the header to every answer over TLS; an answer that has one already keeps it.
+    """Add the header to every response over TLS that does not have one.
 
     Arguments:
         application: any WSGI callable; ``wsgi.url_scheme`` must be right already.
-        seconds: for how long; 0 adds nothing.
+        seconds: ``max-age``; 0 adds nothing.
     """
     if seconds == 0:
         return application
@@ -40,7 +40,7 @@ def with_hsts(application: Callable[..., Any], seconds: int) -> Callable[..., An
             return application(environ, start_response)
 
         def start(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:
-            # The list is the application's: one that it keeps would carry the header to localhost, or plain HTTP.
+            # The list belongs to the application, which may use it again, for localhost or over plain HTTP.
             if not any(name.lower() == "strict-transport-security" for name, _ in headers):
                 headers = [*headers, header]
             return start_response(status, headers, *error)

@@ -1,4 +1,4 @@
-"""mod_wsgi: the path as it was sent; Apache merges empty segments before it asks, `MergeSlashes Off` or not."""
+"""mod_wsgi: the path as the client sent it; Apache merges slashes in PATH_INFO even with `MergeSlashes Off`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _SLASHES = re.compile("//+")
 
 
 def with_path(application: Callable[..., Any]) -> Callable[..., Any]:
-    """Give the application PATH_INFO with its empty segments; a path that Apache has rewritten stays what it is.
+    """Give the application PATH_INFO with its empty segments, unless Apache has rewritten the path.
 
     Arguments:
         application: any WSGI callable, in mod_wsgi.

@@ -1,4 +1,4 @@
-"""Which client certificates a view accepts, as a pure decision; the frameworks' decorators are made of it."""
+"""Which client certificates a view accepts: a pure decision, from which the frameworks' decorators are made."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from tlsrun.wsgi.connection import ClientCertificate, TLSInfo
 
 @dataclass(frozen=True, kw_only=True)
 class Required:
-    """What a client certificate must be, besides signed by a trusted authority; what is None may be anything.
+    """Requirements for a client certificate, besides a signature by a trusted authority; None for no requirement.
 
     Arguments:
-        subject: the subjects that may come in, as mod_ssl spells them (``CN=Jo,O=Acme``).
-        issuer: the authorities that may have signed it, spelled the same way.
-        san: names of which the certificate must be for one (DNS names or e-mail addresses).
-        check: asked last, with the certificate; whatever is false refuses.
+        subject: the accepted subjects, in mod_ssl's spelling (``CN=Jo,O=Acme``).
+        issuer: the accepted issuers, in the same spelling.
+        san: DNS names or e-mail addresses, of which the certificate must have one.
+        check: called last, with the certificate; a false result refuses it.
     """
 
     subject: frozenset[str] | None = None
@@ -35,11 +35,11 @@ class Required:
         san: str | Iterable[str] | None = None,
         check: Callable[[ClientCertificate], object] | None = None,
     ) -> Required:
-        """The same from one value, or several, for each."""
+        """The requirements, each given as one value or several."""
         return cls(subject=_set(subject), issuer=_set(issuer), san=_set(san), check=check)
 
     def objection(self, client: ClientCertificate) -> str | None:
-        """Why ``client`` may not come in, in words for a person; None when it may."""
+        """Why ``client`` is refused, in a sentence for the user; None if it is accepted."""
         if not client:
             return "This page needs a client certificate, and none was shown."
         if not client.verified:
@@ -69,13 +69,13 @@ def guard(
     refuse: Callable[[str], object],
     call: Callable[..., Any] = lambda view, *args, **kwargs: view(*args, **kwargs),
 ) -> Any:
-    """What a framework's decorator is made of.
+    """Implements a framework's decorator.
 
     Arguments:
-        view: the function to guard; None when the decorator was written with arguments.
+        view: the function to guard; None if the decorator was written with arguments.
         accepted: the arguments of `Required.of`.
         environ: the current request's WSGI environ.
-        refuse: answers the request with the reason; it raises, as frameworks do.
+        refuse: refuses the request with a reason, by raising the framework's exception.
         call: calls the view.
 
     Returns:

@@ -1,13 +1,13 @@
-"""Where the facts of a request come from: the nearest source that can be trusted, and no other.
+"""Where the facts of a request come from: the nearest source that can be trusted.
 
-1. The TLS connection itself, which our servers, gunicorn and Werkzeug put into environ as an object. No client and no
-   process environment can put an object there.
-2. Variables of a server that is known to set them and to let no client set them: uWSGI (its own TLS, ours in front of
-   it, or the web server that speaks the uwsgi protocol to it) and mod_wsgi (mod_ssl's). A request header only ever
-   becomes ``HTTP_…``.
+1. The TLS connection itself, which our servers, gunicorn and Werkzeug put into environ as an object. Neither a client
+   nor the process environment can put an object there.
+2. Variables of a server that is known to set them and not to let clients set them: uWSGI (from its own TLS, from ours
+   in front of it, or from a web server over the uwsgi protocol) and mod_wsgi (from mod_ssl). Request headers only
+   become ``HTTP_…``.
 
-Everything else is no source. Under another server a variable named so may be of the process environment, which some
-servers merge into environ (Granian, wsgiref): ``SSL_CERT_FILE`` is a setting of OpenSSL, not a fact.
+Nothing else is trusted. Under other servers such a variable may come from the process environment, which some merge
+into environ (Granian, wsgiref): ``SSL_CERT_FILE`` is a setting of OpenSSL, not a fact.
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ _log = logging.getLogger("tlsrun.wsgi")
 
 Environ: TypeAlias = dict[str, Any]
 
-#: What begins like a fact; uWSGI's own begin with ``HTTPS_``. All names are searched at once, because a loop over them
-#: in Python takes several times as long.
+#: Names that look like facts; uWSGI's own begin with ``HTTPS_``. One search over all names, since a loop over them in
+#: Python takes several times as long.
 _LIKE_A_FACT = re.compile(r"\n((?:SSL_|HTTPS)[^\n]*)")
 
 _TRUE = ("on", "1")
 
 
 def facts_of(environ: Environ) -> ConnectionFacts:
-    """The facts of a request; empty when its connection was not TLS, or nothing trusted says so."""
+    """The facts of a request; empty if its connection was not TLS, or no trusted source tells."""
     return survey(environ)[0]
 
 
 def survey(environ: Environ) -> tuple[ConnectionFacts, list[str]]:
-    """Tell facts from what only looks like one.
+    """Separate facts from what only looks like one.
 
     Returns:
-        the facts, and the names of variables that begin like a fact and are none.
+        the facts, and the names of variables that look like facts and are not.
     """
     names = "\n".join(environ)
     alike: list[str] = _LIKE_A_FACT.findall(f"\n{names}") if "SSL_" in names or "HTTPS" in names else []
@@ -55,12 +55,12 @@ def survey(environ: Environ) -> tuple[ConnectionFacts, list[str]]:
 
 
 def _sets_variables(environ: Environ) -> bool:
-    """Whether the server is uWSGI or mod_wsgi. An environment variable of that name would be a string."""
+    """Whether the server is uWSGI or mod_wsgi; an environment variable of that name would be a string."""
     return type(environ.get("uwsgi.version")) is bytes or type(environ.get("mod_wsgi.version")) is tuple
 
 
 def _variables(environ: Environ, alike: list[str]) -> tuple[ConnectionFacts, list[str]]:
-    """What the server's variables say. Empty ones say nothing: nginx passes them for a plain connection."""
+    """The facts in the server's variables. Empty ones do not count: nginx passes them for plain connections."""
     facts = ConnectionFacts({name: environ[name] for name in alike if name[0] == "S" and environ.get(name)})
     if not ("SSL_PROTOCOL" in facts or str(environ.get("HTTPS", "")).lower() in _TRUE):
         return ConnectionFacts(), alike
@@ -71,7 +71,7 @@ def _variables(environ: Environ, alike: list[str]) -> tuple[ConnectionFacts, lis
 
 
 def _uwsgi_client(environ: Environ) -> dict[str, str]:
-    """The client certificate that uWSGI's own TLS verified: PEM (``--https-export-cert``), or DER in ISO 8859-1."""
+    """The client certificate verified by uWSGI's own TLS: PEM (``--https-export-cert``), or DER as ISO 8859-1."""
     try:
         if environ.get("HTTPS_CC"):
             return facts_from_certificate(ssl.PEM_cert_to_DER_cert(environ["HTTPS_CC"].strip()))

@@ -1,8 +1,8 @@
-"""What a server's own parser lets through, and ours would not: refused before the application is asked.
+"""Refuses requests that a server's own parser accepts and ours would not, before the application is called.
 
-The built-in server, the edge in front of uWSGI and Hypercorn's protocols have been strict before (`tlsrun.http1`).
-gunicorn, Granian, and uWSGI by its own command, read requests by themselves: what can be seen of that in environ is
-judged here, by the same rules.
+The built-in server, the edge in front of uWSGI and Hypercorn's protocols already apply the rules of `tlsrun.http1`.
+gunicorn, Granian and uWSGI by its own command parse requests themselves; here the same rules are applied to what can be
+seen of a request in environ.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from urllib.parse import unquote_to_bytes
 from tlsrun.http1.authority import parse_authority
 from tlsrun.http1.refusal import Refused, malformed, phrase
 
-#: Values of Host that were found to be good: at most so many, and of at most so many characters.
+#: Values of Host that were found valid; at most `_KNOWN`, of at most `_LONGEST` characters.
 _hosts: set[str | None] = set()
 _KNOWN, _LONGEST = 1000, 255
 
-#: Variables that few requests have, and that are judged where they are there.
+#: Variables that few requests have, and that must be judged.
 JUDGED = frozenset(("HTTP_EXPECT", "HTTP_TRANSFER_ENCODING"))
 
 _ODD = frozenset(("CONNECT", "PRI", "PROXY"))
@@ -26,7 +26,7 @@ _CONNECTIONS = frozenset((None, "keep-alive", "Keep-Alive", "close", "Close", "u
 
 
 def is_usual(environ: dict[str, Any]) -> bool:
-    """Whether `refusal` would find nothing in the values of a request that has none of `JUDGED`; asked for each."""
+    """A quick test, for each request without `JUDGED` variables, that `refusal` would find nothing."""
     get = environ.get
     target = get("RAW_URI", "/")
     return (
@@ -42,9 +42,9 @@ def is_usual(environ: dict[str, Any]) -> bool:
 
 
 def refusal(environ: dict[str, Any]) -> Refused | None:
-    """Why a request is not for an application.
+    """Why a request is refused; None if it is not.
 
-    Where the target is a URL, its host becomes the request's (RFC 9112, section 3.2.2).
+    If the target is a URL, its host replaces the Host header (RFC 9112, section 3.2.2).
     """
     try:
         _check(environ)
@@ -54,13 +54,13 @@ def refusal(environ: dict[str, Any]) -> Refused | None:
 
 
 def answer(refused: Refused, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-    """The response of a WSGI application."""
+    """The refusal as a WSGI response."""
     start_response(f"{refused.status} {phrase(refused.status)}", refused.fields)
     return [] if environ.get("REQUEST_METHOD") == "HEAD" else [refused.body]
 
 
 def _check(environ: dict[str, Any]) -> None:
-    from tlsrun.http1.fields import connection_options  # late: who only imports an application needs no parser
+    from tlsrun.http1.fields import connection_options  # late: not needed by a program that only imports an application
     from tlsrun.http1.head import check_method
 
     method = environ.get("REQUEST_METHOD", "").encode("latin-1")
@@ -70,7 +70,7 @@ def _check(environ: dict[str, Any]) -> None:
         raise malformed("a NUL in the path")
     if "gunicorn.socket" in environ:
         _check_target(environ, method, environ.get("RAW_URI", "/"))
-    elif path and path[0] != "/":  # what uWSGI makes of a URL, and Granian of an asterisk
+    elif path and path[0] != "/":  # a URL under uWSGI, an asterisk under Granian
         _check_target(environ, method, path)
     host = environ.get("HTTP_HOST")
     if host is not None:
@@ -100,7 +100,7 @@ def _check_target(environ: dict[str, Any], method: bytes, target: str) -> None:
 def _check_host(host: str) -> None:
     parse_authority(host.encode("latin-1", "replace"))
     if len(host) <= _LONGEST:
-        if len(_hosts) > _KNOWN:  # somebody invents names
+        if len(_hosts) > _KNOWN:  # somebody sends invented names
             _hosts.clear()
         _hosts.add(host)
 

@@ -1,7 +1,7 @@
-"""The redirect to https behind a proxy: for who came to a trusted proxy over plain HTTP, and only where it says so.
+"""The redirect to https behind a proxy, for clients that came to a trusted proxy over plain HTTP.
 
-A proxy that says nothing of the scheme causes no redirect, so nothing goes round in circles: what is redirected comes
-back with ``https`` in the proxy's own words, or is not redirected.
+Only a proxy that reports the scheme causes a redirect, so there can be no loop: the redirected request comes back with
+``https`` reported.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from tlsrun.tls.table import normal_name, wildcard_of
 from tlsrun.wsgi.forwarded import parse_host
 from tlsrun.wsgi.front import Environ, Front
 
-#: Characters that may stand in a path as they are (RFC 3986, section 3.3).
+#: Characters that need no escape in a path (RFC 3986, section 3.3).
 _IN_PATHS = "/!$&'()*+,;=:@~"
-#: In a query, which is still encoded (section 3.4).
+#: The same in a query, which is still encoded (section 3.4).
 _IN_QUERIES = _IN_PATHS + "?%[]"
 
 
@@ -32,10 +32,10 @@ def is_exempt(path: str, exempt: Iterable[str]) -> bool:
 
 
 def location(environ: Environ, hosts: Iterable[str]) -> str | None:
-    """The request's own URL with https, at the usual port; None when it names no host that may be redirected for.
+    """The request's own URL with https at the default port; None if its host must not be redirected.
 
     Arguments:
-        hosts: the names, and wildcards for the first label; empty for all.
+        hosts: the names to redirect, with wildcards for the first label; empty for all.
     """
     found = parse_host(environ.get("HTTP_HOST", ""))
     if found is None:
@@ -51,7 +51,7 @@ def location(environ: Environ, hosts: Iterable[str]) -> str | None:
 
 
 def answer(environ: Environ, front: Front) -> Callable[..., Iterable[bytes]] | None:
-    """A WSGI application that sends the client to https; None when its path is exempt."""
+    """A WSGI application that redirects the client to https; None if the path is exempt."""
     if is_exempt(environ.get("PATH_INFO", "") or "/", front.exempt):
         return None
     target = location(environ, front.hosts)
