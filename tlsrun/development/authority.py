@@ -1,4 +1,4 @@
-"""The local development CA on disk: mkcert's when there is one, else our own, made once."""
+"""The local development CA on disk: mkcert's if there is one, otherwise our own."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class StoredAuthority:
     """A CA and its files.
 
     Arguments:
-        path: of the root certificate; the key stands beside it.
-        created: whether it was made just now, so that nobody can trust it yet.
+        path: the root certificate's path; the key is in the same folder.
+        created: whether it was created just now, so that nobody trusts it yet.
     """
 
     authority: CertificateAuthority
@@ -41,15 +41,15 @@ class StoredAuthority:
 
 
 def obtain_authority(now: datetime.datetime) -> StoredAuthority:
-    """The development CA: in ``$CAROOT`` if that is set, else mkcert's, else our own; made if there is none.
+    """The development CA: in ``$CAROOT`` if that is set, otherwise mkcert's or our own; created if there is none.
 
-    A CA of mkcert's without a key, which it permits where certificates are only trusted, is passed over.
+    A CA of mkcert's without its key, as mkcert allows on machines that only trust it, is skipped.
 
     Arguments:
-        now: the time, with its zone.
+        now: the current time, with its time zone.
 
     Raises:
-        CertificateError: the CA is damaged or expired, or there is none and none can be written.
+        CertificateError: the CA is damaged or expired, or a new one cannot be written.
     """
     folder = _folder()
     if _has_root(folder):
@@ -59,7 +59,7 @@ def obtain_authority(now: datetime.datetime) -> StoredAuthority:
 
 
 def find_authority(now: datetime.datetime) -> StoredAuthority | None:
-    """The development CA that `obtain_authority` would take; None when it would make one. Nothing is written.
+    """The development CA that `obtain_authority` would return; None if it would create one. Writes nothing.
 
     Raises:
         CertificateError: the CA is damaged or expired.
@@ -69,17 +69,17 @@ def find_authority(now: datetime.datetime) -> StoredAuthority | None:
 
 
 def find_root() -> Path | None:
-    """The root certificate of that CA, whatever its dates and its key are; None where one would be made.
+    """The path of that CA's root certificate, whatever its dates and key; None if one would be created.
 
     Raises:
-        CertificateError: the user has no home folder, or a root that has to be looked at is damaged.
+        CertificateError: the user has no home folder, or a root that must be examined is damaged.
     """
     folder = _folder()
     return folder / ROOT_NAME if _has_root(folder) else None
 
 
 def _folder() -> Path:
-    """Where the CA is, or is to be made."""
+    """The folder of the CA, or for a new one."""
     explicit = explicit_caroot()
     if explicit is not None and not _has_root(explicit):
         return explicit
@@ -88,7 +88,7 @@ def _folder() -> Path:
 
 
 def _only_trusts(folder: Path) -> bool:
-    """Whether the CA in ``folder`` is one of mkcert's without a key."""
+    """Whether ``folder`` has a CA of mkcert's without its key."""
     keyless = not may_read(folder / ROOT_KEY_NAME)
     return keyless and (folder == mkcert_caroot() or _is_mkcerts(_read_root(folder)))
 
@@ -103,7 +103,7 @@ def _is_mkcerts(root: x509.Certificate) -> bool:
 
 
 def _open(folder: Path, now: datetime.datetime) -> StoredAuthority:
-    """The CA in ``folder``, proved to be one."""
+    """The CA in ``folder``, after checking it."""
     certificate, key = _read_root(folder), _read_key(folder)
     if key_spki(key) != certificate_spki(certificate):
         raise _damaged(folder, f"{ROOT_KEY_NAME} is not the key of {ROOT_NAME}")
@@ -135,7 +135,7 @@ def _read_key(folder: Path) -> PrivateKey:
 
 
 def _translated(folder: Path, error: CertificateError) -> CertificateError:
-    """``error`` itself where the file may not be read, which needs another remedy than a damaged one."""
+    """``error`` itself if the file may not be read, which has another remedy than a damaged one."""
     if isinstance(error.__context__, PermissionError):
         return error
     return _damaged(folder, error.problems[0].what)
@@ -149,7 +149,7 @@ def _damaged(folder: Path, what: str) -> CertificateError:
 
 
 def _make(folder: Path, now: datetime.datetime, *, variable: str) -> StoredAuthority:
-    """Make a CA in ``folder``, unless another process is quicker: then that one's."""
+    """Create a CA in ``folder``, or return the one that another process has created meanwhile."""
     with writing(folder, variable=variable):
         if not folder.is_dir():
             make_private_folder(folder)
@@ -157,7 +157,7 @@ def _make(folder: Path, now: datetime.datetime, *, variable: str) -> StoredAutho
             if _has_root(folder):
                 return _open(folder, now)
             key_path = folder / ROOT_KEY_NAME
-            # A key alone was left by a start that was cut off, or is the user's: it is never written over.
+            # A key without certificate is from an interrupted start, or the user's: never overwrite it.
             key = _read_key(folder) if os.path.lexists(key_path) else None
             authority = make_authority(_owner(), now=now, key=key)
             if key is None:

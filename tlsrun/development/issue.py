@@ -1,4 +1,4 @@
-"""Issuing: a certificate authority for development, and leaves that it signs. Nothing is written here."""
+"""Issues a certificate authority for development, and certificates signed by it. Writes nothing."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from tlsrun.certificates.names import extension
 from tlsrun.errors import CertificateError, Problem
 from tlsrun.http1.authority import a_labels
 
-#: Ten years, as mkcert.
+#: Ten years, like mkcert.
 AUTHORITY_DAYS = 3650
-#: 27 months, as mkcert. macOS and iOS refuse more than 825 days from any CA (support.apple.com/103769).
+#: 27 months, like mkcert. macOS and iOS refuse more than 825 days from any CA (support.apple.com/103769).
 LEAF_DAYS = 820
-#: For clients whose clock is behind ours.
+#: For clients whose clocks are slow.
 BACKDATED = datetime.timedelta(hours=1)
 
-#: As mkcert takes them: letters, digits, hyphens and, as containers are named, underscores.
+#: As mkcert accepts them: letters, digits, hyphens and, for names of containers, underscores.
 _HOST = re.compile(r"(\*\.)?[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
 _LONGEST_ATTRIBUTE = 64  # RFC 5280, appendix A.1: ub-common-name, ub-organizational-unit-name
 
-#: Every system that takes a CA of one's own takes P-256, and it is made at once (RSA 3072: in a second).
+#: P-256 is accepted by every system that accepts a private CA, and is made at once (RSA 3072 takes a second).
 _MAKERS: dict[str, Callable[[], PrivateKey]] = {
     "ECDSA P-256": lambda: ec.generate_private_key(ec.SECP256R1()),
     "ECDSA P-384": lambda: ec.generate_private_key(ec.SECP384R1()),
@@ -47,11 +47,11 @@ KEY_TYPES = tuple(_MAKERS)
 
 @dataclass(frozen=True, kw_only=True)
 class CertificateAuthority:
-    """A certificate authority that can sign.
+    """A certificate authority.
 
     Arguments:
-        certificate: its root.
-        key: its private key.
+        certificate: the root certificate.
+        key: the private key.
     """
 
     certificate: x509.Certificate
@@ -59,7 +59,7 @@ class CertificateAuthority:
 
     @property
     def pem(self) -> bytes:
-        """The root as PEM."""
+        """The root certificate in PEM."""
         return self.certificate.public_bytes(Encoding.PEM)
 
 
@@ -70,7 +70,7 @@ def make_key(key_type: str) -> PrivateKey:
         key_type: one of `KEY_TYPES`.
 
     Raises:
-        ValueError: it is another.
+        ValueError: it is not.
     """
     if key_type not in _MAKERS:
         raise ValueError(f"key_type is one of {', '.join(KEY_TYPES)}; not {key_type!r}")
@@ -81,9 +81,9 @@ def make_authority(owner: str, *, now: datetime.datetime, key: PrivateKey | None
     """A new authority, valid for ten years, whose certificates cannot sign others (pathlen 0).
 
     Arguments:
-        owner: for whom, as ``user@host``; it stands in the root's name, as trust stores show it.
-        now: the time, with its zone.
-        key: its key; None for a new one, ECDSA P-256.
+        owner: ``user@host``, for the root's name, which trust stores show.
+        now: the current time, with its time zone.
+        key: its private key; None for a new one (ECDSA P-256).
     """
     key = make_key("ECDSA P-256") if key is None else key
     name = _name(("tlsrun development CA", owner, f"tlsrun {owner}"))
@@ -105,17 +105,17 @@ def issue_leaf(
     days: int = LEAF_DAYS,
     key_type: str = "ECDSA P-256",
 ) -> Identity:
-    """A new key, and a server's certificate for it.
+    """A new key with a server certificate.
 
     Arguments:
-        ca: who signs.
-        names: DNS names (wildcards and Unicode too) and addresses, at least one.
-        now: the time, with its zone.
-        days: how long it is valid, its hour of backdating included; never longer than the CA.
+        ca: the issuer.
+        names: DNS names, also wildcards and in Unicode, and IP addresses; at least one.
+        now: the current time, with its time zone.
+        days: the validity, including the hour of backdating; never beyond the CA's.
         key_type: one of `KEY_TYPES`.
 
     Raises:
-        CertificateError: with every name that cannot stand in a certificate.
+        CertificateError: some names cannot be in a certificate; lists them all.
         ValueError: the key type is unknown, or there are no names.
     """
     if not names:
@@ -138,10 +138,10 @@ def issue_leaf(
 
 
 def clean_names(names: Iterable[str]) -> tuple[str, ...]:
-    """``names`` as they stand in a certificate, each once: lower case, A-labels, short addresses.
+    """``names`` in the form for a certificate, without duplicates: lower case, A-labels, compressed addresses.
 
     Raises:
-        CertificateError: with every name that cannot stand there.
+        CertificateError: some names cannot be in a certificate; lists them all.
     """
     cleaned: dict[str, None] = {}
     problems: list[Problem] = []
@@ -164,7 +164,9 @@ def clean_names(names: Iterable[str]) -> tuple[str, ...]:
 def _clean(name: str) -> str:
     bare = name.strip().removeprefix("[").removesuffix("]")
     try:
-        return str(ipaddress.ip_address(bare.partition("%")[0]))  # no zone: it means nothing elsewhere
+        return str(
+            ipaddress.ip_address(bare.partition("%")[0])
+        )  # without its zone, which has a meaning on this machine only
     except ValueError:
         pass
     host = a_labels(bare.removesuffix(".").lower())
@@ -234,5 +236,5 @@ def _usage(*, digital_signature: bool = False, key_cert_sign: bool = False, crl_
 
 
 def _hash(key: PrivateKey) -> hashes.SHA256 | None:
-    """What a signature by ``key`` hashes with; Ed25519 has its own."""
+    """The hash for a signature by ``key``; Ed25519 has its own."""
     return None if isinstance(key, ed25519.Ed25519PrivateKey) else hashes.SHA256()

@@ -1,4 +1,4 @@
-"""One process at a time: a lock that ends with the process that holds it."""
+"""A lock between processes that is released when its holder exits."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from tlsrun.locks import lock
 
 @contextlib.contextmanager
 def only_one(path: Path) -> Iterator[None]:
-    """Wait for, hold, and let go of the lock file ``path``, which stays behind.
+    """Hold a lock on the file ``path``, which is created and not removed.
 
     Raises:
-        OSError: the file cannot be made, or the file system knows no locks.
+        OSError: the file cannot be created, or the file system has no locks.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:

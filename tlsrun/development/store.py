@@ -1,4 +1,4 @@
-"""Development certificates for the names that are served, kept in the data folder and renewed in time."""
+"""Development certificates, kept in the data folder and renewed in time."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ _WILDCARDS = ("", "0.0.0.0", "::")  # noqa: S104 -- compared with, not bound to
 
 @dataclass(frozen=True, kw_only=True)
 class DevelopmentIdentity:
-    """A certificate for development, and the CA to trust.
+    """A development certificate, and the CA to trust.
 
     Arguments:
-        sources: its files.
-        identity: the certificate and key in them.
-        ca_path: the CA's root certificate.
-        created: whether that CA was made just now, so that no browser trusts it yet.
+        sources: the certificate's files.
+        identity: the certificate and key from these files.
+        ca_path: the path of the CA's root certificate.
+        created: whether that CA was created just now, so that no browser trusts it yet.
     """
 
     sources: IdentitySources
@@ -44,17 +44,16 @@ class DevelopmentIdentity:
 
 
 def development_identity(names: Sequence[str], *, now: datetime.datetime) -> DevelopmentIdentity:
-    """A certificate for ``names``, localhost, 127.0.0.1 and ::1, from the local development CA.
+    """A certificate for ``names``, localhost, 127.0.0.1 and ::1 from the local development CA.
 
-    One that was issued before is used again while it has 30 days left; whatever is wrong with it, a new one
-    takes its place.
+    An existing one is used while it has 30 days left; if there is any fault with it, a new one replaces it.
 
     Arguments:
-        names: hosts and addresses that are served; a wildcard address stands for this machine's host name.
-        now: the time, with its zone.
+        names: the hosts and addresses that are served; a wildcard address stands for this machine's host name.
+        now: the current time, with its time zone.
 
     Raises:
-        CertificateError: a name cannot stand in a certificate, the CA is damaged, or nothing can be written.
+        CertificateError: a name cannot be in a certificate, the CA is damaged, or nothing can be written.
     """
     wanted = _wanted(names)
     stored = obtain_authority(now)
@@ -65,10 +64,10 @@ def development_identity(names: Sequence[str], *, now: datetime.datetime) -> Dev
 
 
 def find_development_identity(names: Sequence[str], *, now: datetime.datetime) -> DevelopmentIdentity | None:
-    """What `development_identity` would take without issuing anything; None when it would issue. Nothing is written.
+    """The existing certificate that `development_identity` would return; None if it would issue one. Writes nothing.
 
     Raises:
-        CertificateError: a name cannot stand in a certificate, or the CA is damaged.
+        CertificateError: a name cannot be in a certificate, or the CA is damaged.
     """
     wanted, stored = _wanted(names), find_authority(now)
     if stored is None:
@@ -91,7 +90,7 @@ def _wanted(names: Sequence[str]) -> tuple[str, ...]:
         return wanted
     try:
         return clean_names((*wanted, socket.gethostname()))
-    except CertificateError:  # a host name that nobody can connect to
+    except CertificateError:  # the host name cannot be in a certificate
         return wanted
 
 
@@ -110,7 +109,7 @@ def _sources(folder: Path, wanted: Sequence[str]) -> IdentitySources:
 def _kept(
     sources: IdentitySources, ca: CertificateAuthority, wanted: Sequence[str], now: datetime.datetime
 ) -> Identity | None:
-    """The certificate in the files, if it will do."""
+    """The certificate in the files, if it can still be used."""
     try:
         identity, _ = load_identity(sources)
     except CertificateError:
@@ -119,7 +118,7 @@ def _kept(
 
 
 def _will_do(identity: Identity, ca: CertificateAuthority, wanted: Sequence[str], now: datetime.datetime) -> bool:
-    # A CA in its last month cannot sign for longer.
+    # In the CA's last month no certificate can be valid for longer.
     end = min(now + RENEWED_BEFORE, ca.certificate.not_valid_after_utc)
     in_time = identity.not_before <= now <= identity.not_after and identity.not_after >= end
     signed = is_signed_by(identity.certificate, ca.certificate)
@@ -133,7 +132,7 @@ def _issue(
     wanted: Sequence[str],
     now: datetime.datetime,
 ) -> Identity:
-    """Issue, unless another process is quicker: then that one's."""
+    """Issue a certificate, or return the one that another process has issued meanwhile."""
     with writing(folder, variable="XDG_DATA_HOME"):
         for one in (own_folder(), folder.parent, folder):
             make_private_folder(one)

@@ -1,9 +1,9 @@
-"""What is answered to plain HTTP: a redirect to https, an ACME challenge, or a refusal in words.
+"""Responses to plain HTTP: a redirect to https, an ACME challenge, or a refusal.
 
-The redirect is the same at the plain-HTTP port, at the TLS port (`tlsrun.redirect.plain`) and behind a proxy
-(`tlsrun.wsgi.to_https`); each decides whom it sends where. The host is always one that was allowed. Nothing is to be
-remembered (``no-store``): a permanent redirect sticks in browsers long after a port got another use. The setting for
-sites that want to be remembered is HSTS.
+The redirect is the same on the plain-HTTP port, on the TLS port (`tlsrun.redirect.plain`) and behind a proxy
+(`tlsrun.wsgi.to_https`); each decides which requests to redirect, and only to hosts that are allowed. Responses must
+not be stored (``no-store``): browsers keep a permanent redirect long after the port got another use. Sites that want
+browsers to remember https set HSTS.
 """
 
 from __future__ import annotations
@@ -32,17 +32,15 @@ _PAGE = """\
 
 @dataclass(frozen=True, kw_only=True)
 class Redirect:
-    """Where visitors of the plain-HTTP port are sent.
+    """Where requests on the plain-HTTP port are redirected.
 
     Arguments:
-        https_port: the port that visitors reach HTTPS at.
-        allowed: whether a host (lower case, no port, no brackets) is one that we serve; called by the
-            listener's thread.
-        acme_webroot: a folder below which ``/.well-known/acme-challenge/`` is served, for any host; None for
-            redirects only.
+        https_port: the port at which clients reach HTTPS.
+        allowed: whether a host (lower case, no port, no brackets) is served here; called in the listener's thread.
+        acme_webroot: the folder from which ``/.well-known/acme-challenge/`` is served, for any host; None for none.
 
     Raises:
-        ValueError: ``https_port`` is no port.
+        ValueError: ``https_port`` is not a TCP port.
     """
 
     https_port: int
@@ -54,7 +52,7 @@ class Redirect:
             raise ValueError(f"https_port is {self.https_port}, which is no TCP port")
 
     def origin(self, host: str) -> str:
-        """The https origin of ``host`` (RFC 6454, section 6.2): port 443 is not written."""
+        """The https origin of ``host`` (RFC 6454, section 6.2), without port 443."""
         name = f"[{host}]" if ":" in host else host
         return f"https://{name}" + ("" if self.https_port == 443 else f":{self.https_port}")
 
@@ -64,13 +62,13 @@ class PlainHttpResponse:
     """A response, after which the connection closes.
 
     Arguments:
-        status: its code.
-        body: never sent to HEAD.
-        content_type: of ``body``.
-        location: where a redirect leads.
-        with_body: whether ``body`` is sent.
-        note: what the operator may want to know, for the log; it may quote the client. Empty for nothing.
-        level: of the note, as logging has it.
+        status: the status code.
+        body: the body, which is not sent in response to HEAD.
+        content_type: the type of ``body``.
+        location: the target of a redirect.
+        with_body: whether to send ``body``.
+        note: a line for the log, which may quote the client; empty for none.
+        level: the logging level of ``note``.
     """
 
     status: int
@@ -82,7 +80,7 @@ class PlainHttpResponse:
     level: int = logging.INFO
 
     def fields(self) -> list[tuple[str, str]]:
-        """The header fields; Date and Connection are the server's."""
+        """The header fields, except Date and Connection, which the server adds."""
         return [
             ("Content-Type", self.content_type),
             ("Content-Length", str(len(self.body))),
@@ -92,7 +90,7 @@ class PlainHttpResponse:
         ]
 
     def render(self) -> bytes:
-        """The response as it is sent."""
+        """The response as bytes."""
         fields = [*self.fields(), ("Date", email.utils.formatdate(usegmt=True)), ("Connection", "close")]
         lines = "".join(f"{name}: {value}\r\n" for name, value in fields)
         head = f"HTTP/1.1 {self.status} {phrase(self.status)}\r\n{lines}\r\n".encode("ascii")
@@ -103,9 +101,9 @@ def to_https(location: str, *, status: int = 308, head_only: bool) -> PlainHttpR
     """The redirect to a page on https.
 
     Arguments:
-        location: its URL.
+        location: the page's URL.
         status: 308 keeps method and body (RFC 9110, section 15.4.9).
-        head_only: the request was HEAD.
+        head_only: whether the request was HEAD.
     """
     origin = "/".join(location.split("/", 3)[:3])
     return PlainHttpResponse(
@@ -118,7 +116,7 @@ def to_https(location: str, *, status: int = 308, head_only: bool) -> PlainHttpR
 
 
 def misdirected(*, head_only: bool, note: str = "") -> PlainHttpResponse:
-    """For who asks for a host that is not served."""
+    """The response to a request for a host that is not served."""
     words = "This server does not serve the host that was asked for."
     return in_words(421, words, head_only=head_only, note=note)
 
@@ -126,28 +124,28 @@ def misdirected(*, head_only: bool, note: str = "") -> PlainHttpResponse:
 def in_words(
     status: int, text: str, *, head_only: bool = False, note: str = "", level: int = logging.INFO
 ) -> PlainHttpResponse:
-    """A refusal, in a sentence."""
+    """A refusal in plain text."""
     return PlainHttpResponse(
         status=status, body=f"{text}\n".encode("ascii"), with_body=not head_only, note=note, level=level
     )
 
 
 def too_slow(seconds: float) -> PlainHttpResponse:
-    """For a client that began a request and did not end its head within ``seconds``."""
+    """The response to a client whose request head was not complete within ``seconds``."""
     return in_words(408, f"The request did not arrive within {seconds:g} seconds.")
 
 
 def refused(refusal: Refused, *, head_only: bool) -> PlainHttpResponse:
-    """For what is no good request, or not one for this port.
+    """The response to a request that is malformed, or not for this port.
 
     Arguments:
-        head_only: it begins as a HEAD request, which is answered without a body.
+        head_only: whether it begins like a HEAD request, whose response has no body.
     """
     return in_words(refusal.status, refusal.words, head_only=head_only)
 
 
 def respond(head: Head, redirect: Redirect) -> PlainHttpResponse:
-    """The answer to a request.
+    """The response to a request.
 
     Raises:
         Refused: it is not one for this port.
@@ -181,5 +179,5 @@ def _challenge(request: Request, webroot: Path) -> PlainHttpResponse:
             note=f"ACME challenge for {request.host or 'no host'} not answered: {why}",
             level=logging.WARNING if why.is_odd else logging.INFO,
         )
-    # RFC 8555, section 8.3, answers with this type; no browser shows it as a page.
+    # The type of RFC 8555, section 8.3; browsers do not render it as a page.
     return PlainHttpResponse(status=200, body=content, content_type="application/octet-stream", with_body=not head_only)

@@ -1,4 +1,4 @@
-"""The answers to ACME's HTTP challenges (RFC 8555, section 8.3) that another program lays into a webroot."""
+"""Responses to ACME's HTTP challenges (RFC 8555, section 8.3), from files that another program puts into a webroot."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ import re
 import stat
 from pathlib import Path
 
-#: Where a certificate authority asks.
+#: The path that a certificate authority requests.
 PREFIX = "/.well-known/acme-challenge/"
 
-#: Bytes that a challenge file may have; a key authorization has less than 200.
+#: The largest challenge file, in bytes; a key authorization has less than 200.
 MAX_SIZE = 64 * 1024
 
-# RFC 8555, section 8.3: the base64url alphabet, nothing else; 255 is the longest file name.
+# RFC 8555, section 8.3: only the base64url alphabet; 255 is the longest file name.
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{1,255}")
 
 
 class NotServed(LookupError):
-    """There is no file that may be served; the message says why, for the operator's eyes only.
+    """There is no file that may be served; the message is for the operator only.
 
     Attributes:
-        is_odd: whether the file is there, and something about it is wrong that the operator can mend.
+        is_odd: whether the file exists and has a fault that the operator can fix.
     """
 
     def __init__(self, why: str, *, is_odd: bool = False) -> None:
@@ -31,7 +31,7 @@ class NotServed(LookupError):
 
 
 def is_challenge(path: str) -> bool:
-    """Whether a request's path (query and all) lies where challenges are answered."""
+    """Whether a request's path, with its query, is that of a challenge."""
     return path.startswith(PREFIX)
 
 
@@ -39,12 +39,12 @@ def read_challenge(webroot: Path, path: str) -> bytes:
     """The content of the file that answers the challenge at ``path``.
 
     Arguments:
-        webroot: the folder that a client such as certbot was given as its webroot.
-        path: a request's path for which `is_challenge` holds; a query is ignored.
+        webroot: the webroot that was given to an ACME client such as certbot.
+        path: a request's path for which `is_challenge` holds; its query is ignored.
 
     Raises:
-        NotServed: the token is none, or its file is missing, unreadable, too large, not a regular file, or a
-            link that leads out of the folder of challenges.
+        NotServed: the token is invalid, or its file is missing, unreadable, too large, not a regular file, or a link
+            that leads out of the folder of challenges.
     """
     token = path.removeprefix(PREFIX).partition("?")[0]
     if _TOKEN.fullmatch(token) is None:
@@ -68,15 +68,15 @@ def _open(webroot: Path, file: Path) -> int:
 
 
 def _open_below(root: Path, names: tuple[str, ...]) -> int:
-    """Open a file below ``root`` and follow no link, not even one put there since the names were resolved.
+    """Open a file below ``root`` without following links, not even one made since the names were resolved.
 
-    Where files are not opened by their folder (Windows), a link takes a right of its own to make; it is looked for.
+    Windows cannot open files relative to a folder; there links are looked for, and making one needs a privilege.
     """
     if os.open not in os.supports_dir_fd:
         if _is_linked(root.joinpath(*names)):
             raise NotServed(f"{root.joinpath(*names)} has become a link", is_odd=True)
         return os.open(root.joinpath(*names), os.O_RDONLY | getattr(os, "O_BINARY", 0))
-    # O_PATH (open(2), Linux) asks for no right to list a folder.
+    # O_PATH (open(2), Linux) needs no permission to list the folder.
     folder_flags = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY
     with contextlib.ExitStack() as stack:
         folder = os.open(root, folder_flags)

@@ -1,17 +1,16 @@
-"""The loop that answers visitors who typed http://; one thread for all of them, whoever dawdles.
+"""The event loop of the plain-HTTP port: one thread answers all clients, however slow they are.
 
 The states of a client, and what ends them::
 
     HEAD ──► ANSWER ──► GOODBYE ──► closed
       └─► closed (no HTTP)
 
-Each state has its own deadline, which no dripping client stretches. When there are too many clients, or no
-file descriptors, the one that came first makes room.
+Each state has its own deadline, which a client cannot extend by sending slowly. If there are too many clients or no
+file descriptors, the oldest connection is dropped.
 
-A proxy that passes connections through may begin each with a PROXY header here, as at the TLS port; it need not: the
-client's address stands in the log and decides nothing, so that the doubt of who wrote the header (HAProxy's
-doc/proxy-protocol.txt, section 2: "must not try to guess") does no harm, and a proxy that speaks HTTP on this port, or
-a check of one, is answered too.
+A proxy that passes connections through may begin each with a PROXY header, as on the TLS port, but need not. HAProxy's
+doc/proxy-protocol.txt (section 2) says that a receiver "must not try to guess"; guessing is harmless here, since the
+client's address is only logged, and it lets proxies and health checks that speak plain HTTP be answered, too.
 """
 
 from __future__ import annotations
@@ -37,12 +36,12 @@ from tlsrun.redirect.request import LIMITS, is_hopeless
 
 _log = logging.getLogger("tlsrun.redirect")
 
-_BATCH = 64  # connections taken in one go, before those that are there get their turn
-_TICK = 0.5  # seconds between looks at the deadlines
-_PAUSE = 1.0  # seconds without accept() when it fails
-_GOODBYE = 2.0  # seconds for a client to close after its answer
-_MAX_BODY = 16 * 1024 * 1024  # bytes read away after the answer
-_QUIET = 60.0  # seconds between two log lines of a kind
+_BATCH = 64  # connections accepted at once, before existing ones get their turn
+_TICK = 0.5  # seconds between checks of the deadlines
+_PAUSE = 1.0  # seconds without accept() after it failed
+_GOODBYE = 2.0  # seconds for a client to close after the response
+_MAX_BODY = 16 * 1024 * 1024  # bytes of a body that are read and discarded after the response
+_QUIET = 60.0  # seconds between two log lines of the same kind
 _SHORTAGE = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)  # accept(2)
 
 
@@ -62,18 +61,18 @@ class _Client:
         self.state = _State.HEAD
         self.expects_proxy_header = expects_proxy_header
         self.inbox = Inbox(LIMITS)
-        self.data = b""  # what came of a PROXY header, then what is left of the answer
+        self.data = b""  # the part of a PROXY header that has arrived, then the rest of the response
         self.read_away = 0
 
 
 class RedirectLoop:
-    """Answers on listening sockets; all is the thread's that calls `run`, only `stop` is for others.
+    """Answers on listening sockets. Only `stop` may be called by other threads than the one in `run`.
 
     Arguments:
-        socks: listening sockets; they stay the caller's.
-        redirect: what to answer.
-        head_timeout: seconds a client has for its whole request head, and again to take the answer.
-        max_connections: clients at once.
+        socks: listening sockets, which remain the caller's to close.
+        redirect: how to answer.
+        head_timeout: seconds for a client's whole request head, and again for reading the response.
+        max_connections: the most clients at once.
         proxy_protocol_peers: whose connections may begin with a PROXY header.
     """
 
@@ -90,7 +89,7 @@ class RedirectLoop:
         self._head_timeout = head_timeout
         self._max_connections = max_connections
         self._proxy_protocol_peers = proxy_protocol_peers
-        self._clients: dict[_Client, None] = {}  # in the order in which they came
+        self._clients: dict[_Client, None] = {}  # in the order of their arrival
         self._note = _Notes()
         self._resume_at: float | None = None
         self._swept = 0.0
@@ -125,7 +124,7 @@ class RedirectLoop:
         for ready in self._poller.wait(None if idle else _TICK):
             if ready in self._listeners:
                 self._accept(ready)
-            elif ready in self._clients:  # not dropped since for another's sake
+            elif ready in self._clients:  # not dropped meanwhile to make room
                 self._advance(ready)
         now = time.monotonic()
         if now - self._swept >= _TICK:
@@ -135,7 +134,7 @@ class RedirectLoop:
     # -- one client -----------------------------------------------------------------------------------------
 
     def _advance(self, client: _Client, answer: PlainHttpResponse | None = None) -> None:
-        """Do what the client's state asks for, or give it ``answer``; a failure costs this client alone."""
+        """Do what the client's state requires, or send it ``answer``; a failure affects only this client."""
         try:
             if answer is None:
                 self._moves[client.state](client)
@@ -146,7 +145,7 @@ class RedirectLoop:
         except OSError:
             self._drop(client)  # it went away
         except Exception as error:
-            # One request must not take the port away from all others.
+            # One request must not stop the loop for all others.
             kind = type(error).__name__
             self._note(logging.ERROR, kind, f"{spell_peer(client.peer)} got no answer: {error!r}")
             self._drop(client)
@@ -172,11 +171,11 @@ class RedirectLoop:
             self._answer(client, answer)
 
     def _introduce(self, client: _Client, data: bytes) -> bytes:
-        """Take a PROXY header, if ``data`` begins with one; returns what follows, as soon as that is known."""
+        """Parse a PROXY header if ``data`` begins with one; returns what follows it, empty while it is incomplete."""
         client.data = b""
         try:
             found = proxy_protocol.parse(data)
-        except proxy_protocol.Malformed:  # a request, or nothing that can become one
+        except proxy_protocol.Malformed:  # a request, or something else
             client.expects_proxy_header = False
             return data
         if found is None:
@@ -205,7 +204,7 @@ class RedirectLoop:
         self._poller.change(client.sock.fileno(), READ, client)
 
     def _read_away(self, client: _Client) -> None:
-        """Closing on unread bytes would reset the connection, and the answer away (RFC 9112, section 9.6)."""
+        """Discard a body: closing with unread bytes resets the connection and loses the response (RFC 9112, 9.6)."""
         came = client.sock.recv(65536)
         client.read_away += len(came)
         if not came or client.read_away > _MAX_BODY:
@@ -220,13 +219,13 @@ class RedirectLoop:
     # -- all of them ----------------------------------------------------------------------------------------
 
     def _accept(self, listener: Any) -> None:
-        if self._resume_at is not None:  # another one found that nothing can be accepted now
+        if self._resume_at is not None:  # another listener has just failed to accept
             return
         for _ in range(_BATCH):
             try:
                 sock, peer = listener.accept()
             except (BlockingIOError, InterruptedError):
-                return  # nobody is there any more, or another process was faster
+                return  # the client is gone, or another process was faster
             except ConnectionError:
                 continue
             except OSError as error:
@@ -251,7 +250,7 @@ class RedirectLoop:
     def _cannot_accept(self, error: OSError) -> None:
         if error.errno in _SHORTAGE and self._evict(f"accept() said: {error.strerror}"):
             return
-        # The socket stays ready, and the loop would spin.
+        # The socket stays readable, and the loop would spin.
         line = f"no connection can be accepted for {_PAUSE:g} s: {error.strerror}"
         self._note(logging.WARNING, "accept", line)
         for listener in self._listeners:
@@ -260,7 +259,7 @@ class RedirectLoop:
         self._resume_at = time.monotonic() + _PAUSE
 
     def _evict(self, why: str) -> bool:
-        """Drop the client that came first; False when there is none."""
+        """Drop the oldest client; False if there is none."""
         first = next(iter(self._clients), None)
         if first is None:
             return False
@@ -282,7 +281,7 @@ class RedirectLoop:
 
 
 class _Notes:
-    """A log that clients cannot flood: a line of a kind a minute, with the number of those held back."""
+    """A log that clients cannot flood: one line of each kind per minute, with the number of suppressed ones."""
 
     def __init__(self) -> None:
         self._last: dict[str, float] = {}

@@ -1,6 +1,6 @@
-"""Plain HTTP on the TLS port: what the first bytes are, and the answer for a person who typed http://.
+"""Plain HTTP on the TLS port: telling it from TLS by the first bytes, and the response. Pure.
 
-Bytes in, bytes out. Who calls reads at most `MAX_HEAD` bytes, under a deadline, and closes after the answer.
+The caller reads at most `MAX_HEAD` bytes, under a deadline, and closes the connection after the response.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from tlsrun.http1.limits import HeadLimits
 from tlsrun.http1.refusal import Refused
 from tlsrun.redirect.answer import in_words, to_https
 
-#: Bytes of a request head that are worth reading for a redirect; more is answered with 400.
+#: The most bytes of a request head that are read; a longer one is answered with 400.
 MAX_HEAD = 8192
 LIMITS = HeadLimits(line=MAX_HEAD, size=MAX_HEAD)
 
@@ -35,7 +35,7 @@ class First(enum.Enum):
 
 
 def kind_of(first: bytes) -> First:
-    """Tell TLS from plain HTTP by the first bytes; nine are always enough, one mostly is."""
+    """Tell TLS from plain HTTP by the first bytes: usually one is enough, and nine always are."""
     if not first:
         return First.INCOMPLETE
     if first[0] == _HANDSHAKE_RECORD:
@@ -48,23 +48,23 @@ def kind_of(first: bytes) -> First:
 
 
 def head_is_whole(data: bytes) -> bool:
-    """Whether ``data`` holds a whole request head, or so much that no more shall be read."""
+    """Whether ``data`` contains a whole request head, or as much of it as may be read."""
     return b"\r\n\r\n" in data or b"\n\n" in data or len(data) >= MAX_HEAD
 
 
 def answer(head: bytes, allowed: Callable[[str], bool]) -> bytes | None:
     """The response to a request that came without TLS.
 
-    A redirect to the https URL of the request's own host (301 for GET and HEAD, which every browser and tool
-    follows; 308 for others), or 400.
+    It is a redirect to https on the request's own host (301 for GET and HEAD, which every browser and tool follows; 308
+    otherwise), or 400.
 
     Arguments:
-        head: what was read: a request head, perhaps cut short.
-        allowed: whether a host (lower case, no port, no brackets) is one that we serve.
+        head: a request head, possibly truncated.
+        allowed: whether a host (lower case, no port, no brackets) is served here.
 
     Returns:
-        the whole response, after which the connection is closed; None when ``head`` is no HTTP/1 request line:
-        close without a word.
+        the whole response, after which the connection is closed; None if ``head`` does not begin with an HTTP/1 request
+        line, so that the connection is closed without a response.
     """
     line = head.partition(b"\n")[0].rstrip(b"\r")
     if _ENDS_AS_HTTP_1.fullmatch(line) is None:
@@ -79,7 +79,7 @@ def answer(head: bytes, allowed: Callable[[str], bool]) -> bytes | None:
 
 
 def _https_url(data: bytes, allowed: Callable[[str], bool]) -> str | None:
-    """Where the request's page is on https; None for a request that is not whole, not a good one, or not for us."""
+    """The request's URL with https; None for a request that is incomplete, malformed, or not for a host of ours."""
     inbox = Inbox(LIMITS)
     inbox.put(data)
     try:

@@ -1,4 +1,4 @@
-"""The listener for visitors who typed http://: a socket, and a daemon thread that sends them to https."""
+"""The plain-HTTP port: a daemon thread that answers on its sockets."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ __all__ = ["Redirect", "RedirectListener"]
 class RedirectListener:
     """Answers plain HTTP on sockets, in a thread of its own.
 
-    It may be made before a fork and started in each process after it. The sockets stay the caller's to close,
+    It may be created before a fork and started in each process after it. The sockets remain the caller's to close,
     after `stop`.
 
     Arguments:
-        socks: they listen; other processes may accept from them too.
-        redirect: what to answer.
-        head_timeout: seconds a client has for its whole request head, and again to take the answer.
-        max_connections: clients at once; the one that came first makes room for a new one.
+        socks: listening sockets; other processes may accept from them, too.
+        redirect: how to answer.
+        head_timeout: seconds for a client's whole request head, and again for reading the response.
+        max_connections: the most clients at once; the oldest is dropped for a new one.
         proxy_protocol_peers: the proxies whose connections may begin with a PROXY header.
     """
 
@@ -45,7 +45,7 @@ class RedirectListener:
         self._running: tuple[RedirectLoop, threading.Thread] | None = None
 
     def start(self) -> None:
-        """Start to answer; nothing happens when it does already. Call it after the process's last fork."""
+        """Start the thread, unless it runs already. To be called after the process's last fork."""
         if self._running is not None and self._running[1].is_alive():
             return
         loop = RedirectLoop(
@@ -56,11 +56,11 @@ class RedirectListener:
         thread.start()
 
     def stop(self, timeout: float = 5.0) -> None:
-        """Close every connection and end the thread; waits up to ``timeout`` seconds for its end."""
+        """Close every connection and stop the thread; waits up to ``timeout`` seconds for it."""
         if self._running is None:
             return
         loop, thread = self._running
         self._running = None
-        if thread.is_alive():  # not so in a process forked since
+        if thread.is_alive():  # not in a process that was forked meanwhile
             loop.stop()
             thread.join(timeout)

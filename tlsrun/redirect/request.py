@@ -1,7 +1,7 @@
-"""Requests at the plain-HTTP port: the head of one in, its host and path out. Pure.
+"""Requests on the plain-HTTP port: a request head in, its host and path out. Pure.
 
-Read as everywhere (`tlsrun.http1`), and blind to the body: the connection closes after the answer, so nothing depends
-on where this request ends.
+The head is parsed as everywhere (`tlsrun.http1`). The body is ignored: the connection closes after the response, so it
+does not matter where the request ends.
 """
 
 from __future__ import annotations
@@ -10,26 +10,26 @@ import re
 from dataclasses import dataclass
 
 from tlsrun.http1.authority import parse_authority
+from tlsrun.http1.fields import TOKEN
 from tlsrun.http1.head import Head
 from tlsrun.http1.limits import HeadLimits
 from tlsrun.http1.refusal import Refused, malformed
 
-#: Of a head: whoever is only sent elsewhere needs no more.
+#: A redirect needs no larger heads.
 LIMITS = HeadLimits(line=16 * 1024, size=16 * 1024)
 
 _LONGEST_METHOD = 24  # the longest registered one has 17 (RFC 9110, section 16.1.1)
-_METHOD = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _ENDS_AS_HTTP = re.compile(rb".* HTTP/[0-9]\.[0-9]")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What a redirect needs.
+    """The part of a request that a redirect needs.
 
     Arguments:
-        method: as it was sent.
-        host: lower case, without port, brackets or a dot at the end; None when an HTTP/1.0 client named none.
-        path: with the query; begins with ``/``; printable ASCII without spaces.
+        method: the method as sent.
+        host: in lower case, without port, brackets or a trailing dot; None if an HTTP/1.0 client sent none.
+        path: path and query; begins with ``/``, printable ASCII without spaces.
     """
 
     method: str
@@ -45,15 +45,15 @@ def is_hopeless(data: bytes) -> bool:
     method, space, _ = line[: _LONGEST_METHOD + 1].partition(b" ")
     if not space and len(line) > _LONGEST_METHOD:
         return True
-    return bool(line) and _METHOD.fullmatch(method) is None
+    return bool(line) and TOKEN.fullmatch(method) is None
 
 
 def request_of(head: Head) -> Request:
-    """What a redirect needs of a head.
+    """Extract what a redirect needs from a head.
 
     Raises:
-        Refused: 400, there is nothing in it to be sent to; 421, it is for an https resource, which no plain-HTTP port
-            may serve (RFC 9110, section 7.4).
+        Refused: 400 without a path; 421 for an https resource, which must not be served over plain HTTP (RFC 9110,
+            section 7.4).
     """
     if head.scheme == b"https":
         raise Refused(421, "This port speaks plain HTTP; an https resource cannot be had here.")

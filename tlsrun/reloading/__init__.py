@@ -1,11 +1,11 @@
-"""A reload: the program is tried in a process of its own, then executed anew in place; sockets and clients stay.
+"""A reload: the program is tried in a separate process, then executed again in place; sockets and clients stay.
 
 ::
 
-    SIGHUP ─► a trial ─┬─ fails ─► the log says why; what runs goes on
-                       └─ passes ─► exec(2), same process ─► new workers serve ─► the old ones are told to end
+    SIGHUP ─► trial ─┬─ fails ─► the log says why; the old program goes on
+                     └─ passes ─► exec(2), same process ─► new workers serve ─► the old ones are told to stop
 
-Code, settings and certificates are then those of a fresh start. (Certificates alone are renewed without it.)
+Code, settings and certificates are then those of a fresh start. (Certificates alone are renewed without a reload.)
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from tlsrun import handover
 
 
 def begin() -> None:
-    """At the first import of tlsrun in a program to which something was handed over."""
+    """Called at the first import of tlsrun in a program that was executed by a reload."""
     handover.receive()
     if handover.received().old:
         atexit.register(_end)

@@ -1,7 +1,7 @@
-"""When the program that was executed anew does not start after all, the workers of before serve on.
+"""If the program that was executed again does not start after all, the old workers go on serving.
 
-It had passed its trial, so something has changed in that moment: a deploy was not yet over. The process stays, for the
-old workers end with it; another SIGHUP tries again.
+It had passed its trial, so something has changed since, such as an unfinished deployment. The process must stay, since
+the old workers end with it; another SIGHUP tries again.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from tlsrun.reloading.reload import LOOK, Reload
 
 _log = logging.getLogger("tlsrun.reload")
 
-_TICK = 1.0  # seconds between two looks at the workers
+_TICK = 1.0  # seconds between two checks of the workers
 
 
 def take_care() -> None:
-    """At the end of a program that was handed workers and has not begun to look after them; returns when they are
-    gone, or a signal says so. In the main thread."""
+    """Run at the exit of a program that got workers and did not take care of them; returns when they are gone, or at a
+    signal. In the main thread."""
     handover = received()
     if not handover.old or not deferred_signals.is_recording():
         return
@@ -44,7 +44,7 @@ def take_care() -> None:
     deferred_signals.deliver()
     watchdog = Watchdog()
     while predecessors.living and not stops:
-        # What signals interrupt begins anew (PEP 475): so none waits longer than this.
+        # A signal does not end select() early (PEP 475), so this bounds how long one waits.
         select.select([], [], [], LOOK if reload.is_trying else watchdog.within(_TICK))
         watchdog.feed()
         predecessors.look()
@@ -58,7 +58,7 @@ def take_care() -> None:
 
 
 def _sockets(numbers: tuple[int, ...]) -> list[socket.socket]:
-    """Those that nobody has taken and closed yet."""
+    """The sockets that nobody has taken or closed yet."""
     found: list[socket.socket] = []
     for number in numbers:
         try:
@@ -70,7 +70,7 @@ def _sockets(numbers: tuple[int, ...]) -> list[socket.socket]:
 
 
 class _Borrowed(socket.socket):
-    """A socket whose descriptor is another's."""
+    """A socket that does not own its descriptor."""
 
     def __del__(self) -> None:
         self.detach()

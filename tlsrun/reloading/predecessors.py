@@ -1,4 +1,4 @@
-"""The processes of the program before, after a reload: they serve until the new ones do, then finish and end."""
+"""The old processes after a reload: they serve until the new ones do, then finish their requests and exit."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from tlsrun.handover import Old, received
 
 _log = logging.getLogger("tlsrun.reload")
 
-_LOOK = 0.5  # seconds between two looks at them
+_LOOK = 0.5  # seconds between two checks
 
 
 class Predecessors:
-    """Looked after by the process that they were children of, and still are.
+    """The old processes, which are still children of this one.
 
     Arguments:
-        old: who they are; those that were handed over when nothing is said.
+        old: the processes; None for those that were handed over.
     """
 
     def __init__(self, old: Iterable[Old] | None = None) -> None:
         self._living = list(received().old if old is None else old)
-        self._looking = threading.Lock()  # the built-in server looks in two threads
+        self._looking = threading.Lock()  # the built-in server checks in two threads
         self._deadlines: dict[int, float] = {}
         self._folders = received().folders if old is None else ()
         for one in self._living:
@@ -37,16 +37,16 @@ class Predecessors:
 
     @property
     def serve(self) -> bool:
-        """Whether there are some that have not been told to end."""
+        """Whether some have not been told to stop."""
         return any(one.pid not in self._deadlines for one in self._living)
 
     @property
     def living(self) -> tuple[Old, ...]:
-        """Those that have not ended."""
+        """Those that still run."""
         return tuple(self._living)
 
     def retire(self) -> None:
-        """Tell them to end when they have finished what they are at; new ones serve, and need none of their files."""
+        """Tell them to finish their requests and exit, and delete their files; the new ones serve now."""
         now = time.monotonic()
         for folder in self._folders:
             shutil.rmtree(folder, ignore_errors=True)
@@ -56,7 +56,7 @@ class Predecessors:
                 _tell(one)
 
     def look(self) -> None:
-        """Reap those that have ended; end those that take too long."""
+        """Reap those that have exited; kill those that take too long."""
         with self._looking:
             now = time.monotonic()
             for one in list(self._living):
@@ -69,7 +69,7 @@ class Predecessors:
                     _signal(one.pid, signal.SIGKILL)
 
     def hurry(self, seconds: float) -> None:
-        """At a stop: none gets more than so many seconds from now."""
+        """At a stop: give each at most ``seconds`` from now."""
         self.retire()
         end = time.monotonic() + seconds
         for one in self._living:
@@ -77,20 +77,20 @@ class Predecessors:
             _signal(one.pid, signal.SIGTERM)
 
     def see_off(self, seconds: float = math.inf) -> None:
-        """Wait until all have ended, for so many seconds at most; where others do not wait for that."""
+        """Wait until all have exited, for at most ``seconds``."""
         tick, end = threading.Event(), time.monotonic() + seconds
         while self._living and time.monotonic() < end:
             self.look()
             tick.wait(_LOOK)
 
     def forget(self) -> None:
-        """In a process that was forked: they are none of its business, and are to notice when the server is gone."""
+        """In a forked process: close the links, so that the old ones notice when the server is gone."""
         for one in self._living:
             _let_go(one)
         self._living.clear()
 
     def kill(self) -> None:
-        """End them at once."""
+        """Kill them at once."""
         for one in self._living:
             _signal(one.pid, signal.SIGKILL)
 
@@ -105,7 +105,7 @@ def _tell(one: Old) -> None:
     if one.link is None or not one.word:
         _signal(one.pid, signal.SIGTERM)
         return
-    with contextlib.suppress(OSError):  # it has ended by itself
+    with contextlib.suppress(OSError):  # it has exited by itself
         os.write(one.link, one.word.encode())
 
 
@@ -115,7 +115,7 @@ def _signal(pid: int, number: int) -> None:
 
 
 def _is_alive(pid: int) -> bool:
-    """Whether a child still runs; what is dead is reaped. Who is no child of ours is nobody of ours."""
+    """Whether a child still runs, reaping it otherwise; False for a process that is not our child."""
     try:
         return os.waitpid(pid, os.WNOHANG)[0] == 0
     except ChildProcessError:

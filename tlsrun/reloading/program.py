@@ -1,4 +1,4 @@
-"""How this program was started, to start it so again: its command line, its folder, its environment."""
+"""How this program was started, so that it can be started again: command line, folder, environment."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from tlsrun import deferred_signals, started
 from tlsrun.handover import VARIABLE, Handover
 
-#: Begins the names under which systemd's variables are kept from a server (`tlsrun.listening.inherited`).
+#: Prefix under which systemd's variables are hidden from a server (`tlsrun.listening.inherited`).
 _KEPT = "_TLSRUN_"
-#: What our own programs, or a server's, have put into the environment to tell themselves something.
+#: Variables that our programs, or a server, have set for themselves.
 _OURS = ("_TLSRUN_", "UWSGI_RELOADS", "UWSGI_ORIGINAL_PROC_NAME", "GUNICORN_FD", "GUNICORN_PID", "GUNICORN_REDIRECT")
-#: What was asked of a person at the terminal, and is not asked again.
+#: Variables with what the user entered at the terminal, which is not asked again.
 _ASKED = ("TLSRUN_KEY_PASSWORD",)
-#: What a program that uWSGI executes anew needs; Python itself adds the last one.
+#: Variables that a program needs that uWSGI executes again; Python itself adds the last one.
 _STAYS = ("_TLSRUN_", "UWSGI_", *_ASKED, "LC_CTYPE")
-#: In the environment: JSON, the number of a process and the names that were added in it.
+#: Environment variable with JSON: the number of a process, and the names that were added in it.
 ADDED = "_TLSRUN_ADDED"
 
 
@@ -29,8 +29,8 @@ class Program:
 
     Arguments:
         command: the interpreter and its arguments.
-        folder: where.
-        environ: with what environment.
+        folder: its working folder.
+        environ: its environment.
     """
 
     command: tuple[str, ...]
@@ -38,14 +38,14 @@ class Program:
     environ: Mapping[str, str]
 
     def environ_with(self, handover: Handover) -> dict[str, str]:
-        """The environment that carries ``handover``, written by this process."""
+        """The environment with ``handover``, written by this process."""
         return {**self.environ, VARIABLE: handover.to_text()}
 
     def execute(self, handover: Handover) -> str:
-        """Run it anew in this process, with what is handed over; in the main thread. Never returns when it works.
+        """Execute it in this process, in the main thread. Returns only if that fails.
 
         Returns:
-            why that cannot be done.
+            the reason.
         """
         for stream in (sys.stdout, sys.stderr):
             if stream is not None:
@@ -66,7 +66,7 @@ class Program:
 
 
 def find_program() -> Program | str:
-    """This program; or in words, why it cannot be run again."""
+    """This program, or the reason why it cannot be run again."""
     if not sys.executable or not sys.orig_argv:
         return "nobody knows by which interpreter it was started"
     words = list(sys.orig_argv[1:])
@@ -83,7 +83,7 @@ def find_program() -> Program | str:
 
 
 def script_of(words: Sequence[str]) -> str | None:
-    """What an interpreter with these arguments runs: a path, ``-m`` or ``-c``; None for nothing (python(1))."""
+    """What an interpreter with these arguments runs: a path, ``-m`` or ``-c``; None for standard input (python(1))."""
     rest = list(words)
     while rest:
         word = rest.pop(0)
@@ -104,9 +104,9 @@ def script_of(words: Sequence[str]) -> str | None:
 
 
 def start_folder() -> str:
-    """The working folder in which this program was started; there the words of its command line mean what they say.
+    """The working folder in which this program was started, to which paths in its command line are relative.
 
-    The application may have left it since (``os.chdir`` at import).
+    The application may have changed it since (``os.chdir`` at import).
     """
     main = getattr(sys.modules.get("__main__"), "__file__", None) or ""
     script = script_of(sys.orig_argv[1:])
@@ -120,13 +120,13 @@ def start_folder() -> str:
 
 
 def remember_what_was_added() -> None:
-    """Before uWSGI runs, whose own reload hands on the environment as it is then: note what is to be left out."""
+    """Note which variables were added, before uWSGI runs: its own reload passes on the environment of that time."""
     names = [name for name in os.environ if name not in _at_the_start() and not name.startswith(_STAYS)]
     os.environ[ADDED] = json.dumps([os.getpid(), names])
 
 
 def start_clean() -> None:
-    """In a program that uWSGI has executed anew: execute it once more, without what the one before had added."""
+    """In a program that uWSGI has executed again: execute it once more, without the variables that were added."""
     pid, names = json.loads(os.environ.pop(ADDED))
     if names and pid == os.getpid() and "UWSGI_RELOADS" in os.environ:
         environ = {name: value for name, value in os.environ.items() if name not in names}
@@ -141,7 +141,7 @@ def _at_the_start() -> dict[str, str]:
 
 
 def _environ() -> dict[str, str]:
-    """As it was at the start: what the application, or a .env file, has added since is added anew."""
+    """The environment at the start; what the application or a .env file has added since will be added again."""
     found = _at_the_start() or dict(os.environ)
     found |= {name.removeprefix(_KEPT): value for name, value in found.items() if name.startswith(f"{_KEPT}LISTEN_")}
     found |= {name: os.environ[name] for name in _ASKED if name in os.environ}

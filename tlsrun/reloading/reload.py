@@ -1,4 +1,4 @@
-"""What SIGHUP begins, in the process that was started: a trial, then the program executed anew, or words why not."""
+"""A reload by SIGHUP, in the server's main process: a trial, then the program is executed again."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from tlsrun.reloading.trial import DEADLINE, Outcome, Trial
 
 _log = logging.getLogger("tlsrun.reload")
 
-#: Seconds between two looks at a trial.
+#: Seconds between two checks of a trial.
 LOOK = 0.1
-_IMPORT = 2 * DEADLINE  # seconds that systemd's watchdog is to wait for the program that is executed anew
+_IMPORT = 2 * DEADLINE  # seconds for which systemd's watchdog waits for the new program
 
 
 class Reload:
-    """The reloads of one server. No thread runs in it, and nothing blocks.
+    """The reloads of a server. It needs no thread, and does not block.
 
     Arguments:
-        sockets: those that are lent to a trial, and handed over.
-        otherwise: reads the certificates, where the program cannot be run again; None where they are watched alone.
-        waits: whether a signal has come that is to be acted on first, such as one that ends the server.
-        server: the only server that the new program can be; "" for any.
+        sockets: returns the sockets to lend to a trial and to hand over.
+        otherwise: reads the certificates if the program cannot be run again; None if that is not needed.
+        waits: whether a signal has arrived that takes precedence, such as one that stops the server.
+        server: the only server that the new program may be; "" for any.
         main: the number of the process that serves; 0 for this one.
-        watchdog: seconds between two signs of life that systemd asks for; None to find out.
+        watchdog: seconds between systemd's keep-alive pings; None to find out.
     """
 
     def __init__(
@@ -58,20 +58,20 @@ class Reload:
 
     @property
     def is_trying(self) -> bool:
-        """Whether a trial runs: then `step` is to be called each `LOOK` seconds."""
+        """Whether a trial runs, so that `step` must be called each `LOOK` seconds."""
         return self._trial is not None
 
     @property
     def asked(self) -> bool:
-        """Whether somebody wants one that has not begun."""
+        """Whether a reload was requested that has not begun."""
         return self._asked
 
     def ask(self) -> None:
-        """A reload is wanted. May be called by a signal handler; several are one, as long as none has begun."""
+        """Request a reload. Signal handlers may call it; several requests count as one until it begins."""
         self._asked = True
 
     def step(self) -> bool:
-        """Do what is to be done now; returns whether the time has come to execute the program anew."""
+        """Do what is due; returns whether `execute` is to be called now."""
         if self._passed:
             return True
         if self._trial is None:
@@ -95,16 +95,16 @@ class Reload:
         state: Mapping[str, Any] | None = None,
         lent: Iterable[int] = (),
     ) -> None:
-        """Execute the program anew; in the main thread.
+        """Execute the program again, in the main thread.
 
-        Returns only when that is impossible, which is logged; or when a signal came in the last moment, which would be
-        lost with this program. Then it is to be acted on, and `step` says the same again.
+        It returns if that is impossible, which is logged, or if a signal arrived at the last moment, which would be
+        lost with this program. Then the signal is to be handled first, and `step` returns True again.
 
         Arguments:
-            old: the processes that serve on until the new ones do.
-            folders: private ones that are of no use to the new program.
+            old: the processes that serve until the new ones do.
+            folders: private folders that the new program does not need.
             state: what the server wants to find again.
-            lent: the descriptors that are named there.
+            lent: the descriptors that ``state`` refers to.
         """
         assert self._program is not None  # noqa: S101 -- `step` has found it
         deferred_signals.block()
@@ -114,7 +114,8 @@ class Reload:
             return
         self._passed = False
         if self._asked:
-            # Who asked meanwhile may have changed something after the trial had read it. It waits over exec(2).
+            # Another request: something may have changed after the trial read it. The signal stays pending over
+            # exec(2).
             os.kill(os.getpid(), signal.SIGHUP)
         handover = replace(
             self._handover(), old=tuple(old), folders=tuple(folders), state=state or {}, lent=tuple(lent)
@@ -122,7 +123,7 @@ class Reload:
         self._refuse(self._program.execute(handover))
 
     def stop(self) -> None:
-        """End a trial that runs: the server is to stop."""
+        """Stop a running trial, since the server stops."""
         self._passed = False
         if self._trial is not None:
             self._trial.stop()
@@ -136,8 +137,10 @@ class Reload:
                 self._otherwise()
             _log.warning(
                 "SIGHUP: the code stays, because this program cannot be run again: %s. %sFor new code, start it from a "
-                "file, or stop it and start it again", found, "The certificates were read. " if self._otherwise else "",
-            )  # fmt: skip
+                "file, or stop it and start it again",
+                found,
+                "The certificates were read. " if self._otherwise else "",
+            )
             serves(self._watchdog)
             return
         self._program = found
@@ -154,7 +157,7 @@ class Reload:
             self._refuse(outcome.objection)
             return False
         _log.info("reload: the program would serve (%.1f s); it is executed anew", outcome.seconds)
-        # Nobody gives signs of life while it is imported in earnest, and before that the last requests may have to end.
+        # No pings are sent while the program is imported, and before that the last requests may have to finish.
         needs(_IMPORT, self._watchdog)
         return True
 

@@ -1,7 +1,7 @@
-"""A trial: the program as it is now, run in a process of its own until it would serve, and no further.
+"""A trial: the program, run in a separate process up to the point where it would serve.
 
-It is the very command line, so what fails in it is what would fail in earnest: the import of the application, a
-setting, a certificate. The sockets that are open already are lent to it; it accepts nothing.
+It runs the same command line, so it fails where a real start would: at the import of the application, a setting, a
+certificate. It gets the sockets that are already open, and does not accept connections.
 """
 
 from __future__ import annotations
@@ -19,27 +19,27 @@ from tlsrun.errors import ConfigurationError
 from tlsrun.handover import Handover, received
 from tlsrun.reloading.program import Program
 
-#: Seconds that it has. systemd gives a reload 90 (TimeoutStartSec=), and the program is then imported once more.
+#: Time limit in seconds. systemd gives a reload 90 (TimeoutStartSec=), in which the program is imported twice.
 DEADLINE = 60.0
-_END = 5.0  # seconds that it has to end once it has said that all is well
-_SHOWN = 16384  # bytes of what it wrote last that are shown
+_END = 5.0  # seconds for it to exit after it has reported success
+_SHOWN = 16384  # bytes at the end of its output that are logged
 _WELL = b"+"
 
 
 class Passed(SystemExit):
-    """A trial has come as far as it should; ends the program."""
+    """Ends the program after a successful trial."""
 
 
 def ends_here(last: Callable[[], object] = lambda: None) -> None:
-    """In a trial, end the program: all is well. Else nothing happens.
+    """End the program if it is a trial, which has succeeded.
 
-    To be called by each server when nothing more can be wrong, and before it opens anything.
+    Each server calls it when nothing more can fail, before it opens anything.
 
     Arguments:
-        last: what is to be tried in a trial alone, because the server does it later; it may raise.
+        last: called in a trial only, for what the server does later; it may raise.
 
     Raises:
-        Passed: always in a trial, when ``last`` raises nothing.
+        Passed: in a trial, unless ``last`` raises.
     """
     report = received().trial
     if report is not None:
@@ -50,7 +50,7 @@ def ends_here(last: Callable[[], object] = lambda: None) -> None:
 
 
 def check_server(name: str) -> None:
-    """See that a server of this name can take the place of the one that runs; always, outside of a trial.
+    """In a trial, check that this server can replace the running one.
 
     Raises:
         ConfigurationError: it cannot.
@@ -63,11 +63,11 @@ def check_server(name: str) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """How a trial went.
+    """The result of a trial.
 
     Arguments:
-        objection: why the program would not serve, with what it wrote; None when it would.
-        seconds: that it took.
+        objection: why the program would not serve, with its output; None if it would.
+        seconds: how long it took.
     """
 
     objection: str | None
@@ -75,11 +75,11 @@ class Outcome:
 
 
 class Trial:
-    """One that runs.
+    """A running trial.
 
     Arguments:
-        program: what to run.
-        lent: what it is to have, as if it were executed in earnest.
+        program: the program to run.
+        lent: the handover, as for a real execution.
 
     Raises:
         OSError: it cannot be started.
@@ -110,13 +110,13 @@ class Trial:
             os.close(writing)
 
     def fileno(self) -> int:
-        """Readable when there may be an outcome."""
+        """A descriptor that becomes readable when `outcome` may return a result."""
         return self._reading
 
     def outcome(self) -> Outcome | None:
-        """How it went; None while it runs. Not to be asked again after an answer."""
+        """The result; None while it runs. Must not be called again after a result."""
         now = time.monotonic()
-        # First whether it is gone: then all that it had to say is there.
+        # Check first whether it is gone: then all of its report is there.
         gone = self._is_gone()
         if self._well_at is None and self._heard():
             self._well_at = now
@@ -131,7 +131,7 @@ class Trial:
         return None
 
     def stop(self) -> None:
-        """End it, whatever it has come to."""
+        """Kill it."""
         self._finish(None)
 
     def _heard(self) -> bool:
@@ -141,7 +141,7 @@ class Trial:
             return False
 
     def _is_gone(self) -> bool:
-        """Somebody else may have waited for it already: gunicorn waits for every child that there is."""
+        """Whether it has exited. Somebody else may have waited for it already: gunicorn waits for every child."""
         if not hasattr(os, "waitid"):  # macOS, before Python 3.13
             return self._process.poll() is not None
         try:
@@ -150,7 +150,7 @@ class Trial:
             return True
 
     def _finish(self, objection: str | None) -> Outcome:
-        # Also what it has started: programs of the application's, which nobody else would end.
+        # The whole group: the application may have started programs that nobody else would stop.
         with contextlib.suppress(OSError):
             os.killpg(self._process.pid, signal.SIGKILL)
         code = self._process.wait()

@@ -1,20 +1,20 @@
-"""Whether what was read is served: one judgement, for the start and for each renewal.
+"""Whether a certificate that was read is served: one judgement for the start and for each renewal.
 
-What the start would serve is served, for the same reasons. One thing more is asked where something good is in service
-already: whether the file may be cut, because somebody is still writing it.
+A renewal accepts what a start would accept. If a good certificate is in service, one more question is asked: whether
+the file may be truncated because somebody is still writing it.
 
-    in service       in the file                                       then
-    nothing (start)  what every client refuses                         an error; a warning where nobody else than this
-                                                                       machine comes, and for the names of `sni`
+    in service       in the file                                       result
+    nothing (start)  refused by every client                           an error; a warning if only this machine can
+                                                                       connect, and for the names of `sni`
     nothing (start)  anything else                                     served
-    refused by all   in date                                           served, whatever its chain looks like
-    good             what every client refuses                         not served
-    good             a chain that is shorter, and ends at nobody that  served a minute later, if it is the same then
-                     is known here: it may be cut
+    refused by all   valid today                                       served, whatever its chain
+    good             refused by every client                           not served
+    good             a shorter chain that ends at no known authority:  served a minute later, if unchanged
+                     it may be truncated
     good             anything else                                     served
 
-"What every client refuses" is `tlsrun.certificates.validity.refusal`. Whatever cannot be read, or is signed or keyed in
-a way that nobody should accept, does not get this far: see `tlsrun.certificates.identity.load_identity`.
+"Refused by every client" is `tlsrun.certificates.validity.refusal`. What cannot be read, or has a key or signature that
+nobody should accept, does not get this far: see `tlsrun.certificates.identity.load_identity`.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ def objection(
     known_root: Callable[[x509.Certificate], bool] = known_root,
     settled: bool = True,
 ) -> Problem | None:
-    """Why ``new`` must not be served, in place of ``old``; None when it may.
+    """Why ``new`` must not replace ``old``; None if it may.
 
     Arguments:
-        old: what is in service; None at the start.
+        old: the identity in service; None at the start.
         source: where the new certificate was read from.
-        now: the time, with its zone.
-        known_root: whether a root that this machine knows signed a certificate.
-        settled: whether the files were looked at before, and are the same: nobody is writing them.
+        now: the current time, with its time zone.
+        known_root: whether a root known to this machine signed a certificate.
+        settled: whether the files have not changed since the last attempt, so that nobody is writing them.
     """
     good = old is not None and validity_problem(old, now, source, known_root=known_root) is None
     if old is not None and not good and in_date(new.certificate, now):
@@ -58,7 +58,7 @@ def objection(
     problem = validity_problem(new, now, source, known_root=known_root)
     if problem is not None or old is None or settled:
         return problem
-    # What has expired in service is left out of the new chain, and nobody lacks it.
+    # Issuers that have expired meanwhile are rightly missing from the new chain.
     before = [old.certificate, *takewhile(lambda one: in_date(one, now), old.chain)]
     return _cut_chain(before, new, source, known_root)
 
@@ -69,7 +69,7 @@ def _cut_chain(
     end = (new.certificate, *new.chain)[-1]
     if known_root(end) or is_signed_by(end, end):
         return None
-    # A chain that ends where the one in service ends lacks nothing that it has.
+    # A chain that ends at the same issuer as the one in service is complete.
     if 1 + len(new.chain) >= len(before) or end.issuer == before[-1].issuer:
         return None
     return replace(

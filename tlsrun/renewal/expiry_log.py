@@ -1,4 +1,4 @@
-"""A certificate that expires is not silent: the log says so, once for each stage, for all processes of a server."""
+"""Warnings in the log that a certificate expires: once for each stage, for all processes of a server together."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _log = logging.getLogger("tlsrun.expiry")
 
 
 class ExpiryLog:
-    """What has been said, shared by processes that are forked after this was made.
+    """The warnings so far, shared by processes that are forked after this was created.
 
-    A file without a name, which ends with the last of them; a lock on it, which ends with the process that holds it.
+    They are kept in an unnamed file, which disappears with the last process, under a lock that ends with its holder.
     """
 
     def __init__(self) -> None:
@@ -34,23 +34,23 @@ class ExpiryLog:
         self._said: dict[str, str] = {}
         self._board: int | None = None
         if fcntl is not None:
-            with contextlib.suppress(OSError):  # nowhere to put it: then each process says it
+            with contextlib.suppress(OSError):  # without a file each process logs its own warnings
                 self._board = _nameless_file()
 
     def heed(self, served: Sequence[Status]) -> None:
-        """Look after these certificates from now on.
+        """Watch these certificates from now on.
 
         Arguments:
-            served: what is in service; the last word on it.
+            served: all that are in service; replaces the previous ones.
         """
         self._served = served
         self._due = datetime.datetime.min.replace(tzinfo=datetime.timezone.utc)
 
     def look(self, now: datetime.datetime) -> None:
-        """Say what is to be said. To be called each second: where nothing has come due, that costs a comparison.
+        """Log the warnings that are due. To be called each second; if none is due, it costs one comparison.
 
         Arguments:
-            now: the time, with its zone.
+            now: the current time, with its time zone.
         """
         if now < self._due:
             return
@@ -61,7 +61,7 @@ class ExpiryLog:
         self._due = min((status.term.next_mark(now) for status in self._served), default=self._due)
 
     def _is_first(self, certificate: str, mark: datetime.datetime) -> bool:
-        """Whether nobody has said it."""
+        """Whether no process has logged this warning yet."""
         with self._locked():
             told = self._said.get(certificate)
             if told is not None and datetime.datetime.fromisoformat(told) >= mark:
@@ -74,7 +74,7 @@ class ExpiryLog:
         if self._board is None or fcntl is None:
             yield
             return
-        # A record lock belongs to a process; flock(2)'s would belong to all that have inherited the file.
+        # A record lock belongs to one process; a lock by flock(2) would be shared by all that inherited the file.
         fcntl.lockf(self._board, fcntl.LOCK_EX)
         try:
             self._said = self._read(self._board)
@@ -87,7 +87,7 @@ class ExpiryLog:
 
     @staticmethod
     def _read(board: int) -> dict[str, str]:
-        """Nothing, where a process was killed while it wrote: then something is said twice."""
+        """The warnings so far; none if a process was killed while writing, so that some are repeated."""
         try:
             return dict(json.loads(os.pread(board, os.fstat(board).st_size, 0)))
         except (ValueError, TypeError):
@@ -95,7 +95,7 @@ class ExpiryLog:
 
 
 def _words(status: Status, now: datetime.datetime) -> tuple[int, str]:
-    """A log level and a line."""
+    """The logging level and the text."""
     what = f"the certificate for {', '.join(status.names) or 'no name'} ({', '.join(map(str, status.files)) or 'text'})"
     if status.limited_by is not None:
         what = f"the issuer {status.limited_by}, sent with {what},"

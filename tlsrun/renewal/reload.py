@@ -1,13 +1,13 @@
-"""Certificates that change while they serve: one base context, and a table that is replaced whole.
+"""Certificates that change while they are served: one base context, and a table that is replaced as a whole.
 
-The rules, each from something that goes wrong when it is done otherwise:
+The rules, each with what goes wrong otherwise:
 
-- ``load_cert_chain()`` is never called on a context that handshakes use: between certificate and key there is no
-  usable pair, and hammered it crashes the interpreter.
-- The base context holds policy and ticket keys and never changes, so sessions resume across a rotation. It gets a
-  successor when trust in clients is taken away: a resumed session is not verified again.
-- A new table is complete before it is published, by one assignment; an identity that cannot be served changes nothing.
-- Nothing is looked up on a disk in a handshake or a request; the `Watcher` looks, in a thread of its own.
+- ``load_cert_chain()`` is never called on a context that handshakes use: between loading certificate and key they do
+  not match, and under load the interpreter crashes.
+- The base context has the policy and the ticket keys and never changes, so that sessions resume across a renewal. It
+  gets a successor when clients lose trust, since a resumed session is not verified again.
+- A new table is completed and then published by one assignment; an identity that cannot be served changes nothing.
+- No handshake or request reads from the disk; the `Watcher` does, in a thread of its own.
 """
 
 from __future__ import annotations
@@ -40,17 +40,17 @@ from tlsrun.tls.table import Table, normal_name
 
 _log = logging.getLogger("tlsrun.reload")
 
-#: One identity mostly; several for the same names have different types of key (RSA beside ECDSA).
+#: Usually one; several for the same names have different types of key (RSA beside ECDSA).
 Origins: TypeAlias = Sequence[WatchedSource[Identity]]
 
 _AnyContext = TypeVar("_AnyContext", bound=ssl.SSLContext)
 
 
 def identity_origin(sources: IdentitySources, *, renewed: datetime.timedelta | None = None) -> WatchedSource[Identity]:
-    """The origin that reads ``sources``, as often as asked.
+    """A source that reads ``sources`` again whenever their files change.
 
     Arguments:
-        renewed: how long before its end something renews it by itself; None where nothing does.
+        renewed: how long before its end something renews the certificate automatically; None if nothing does.
     """
     files = tuple(dict.fromkeys(source.path for source in sources.places if source.path))
     return WatchedSource(load=lambda: load_renewed(sources), files=files, renewed=renewed)
@@ -59,22 +59,22 @@ def identity_origin(sources: IdentitySources, *, renewed: datetime.timedelta | N
 class Certificates:
     """The certificates of one endpoint, and the context that serves them.
 
-    Give `context` to the server, before it forks; start a `Watcher` in each process that serves.
+    Pass `context` to the server before it forks; start a `Watcher` in each process that serves.
 
     Arguments:
-        default: for clients that ask for no name or an unknown one; the first of each type of key counts.
-        policy: TLS versions, suites, ALPN; the same for every certificate.
-        table: host name or wildcard (``*.example.org``) to the origins that serve it.
-        client: client CA, mode and revocation lists; None asks for no client certificates.
-        handshake_timeout: seconds a client has for the whole handshake.
-        strict: refuse (alert ``unrecognized_name``, RFC 6066, section 3) names that no certificate is for.
-        hook: called with a function that makes the default context, whenever one is made; returns that context,
-            changed as it likes.
-        unfit: says why clients could not use a kind of key here, though OpenSSL takes it; None where they can.
+        default: for clients that ask for no name or an unknown one; one for each type of key.
+        policy: TLS versions, suites and ALPN for all certificates.
+        table: host name or wildcard (``*.example.org``) -> the sources of its certificates.
+        client: client CA, mode and revocation lists; None requests no client certificates.
+        handshake_timeout: seconds for a client's whole handshake.
+        strict: whether to refuse names without a certificate (alert ``unrecognized_name``, RFC 6066, section 3).
+        hook: called whenever a context is made, with a function that makes the default one; returns that context,
+            possibly changed.
+        unfit: returns why clients cannot use a key here though OpenSSL accepts it; None if they can.
 
     Attributes:
         context: never changes; may get a `ServerContext.successor`.
-        authorities: what lists say of those whose certificates clients show; None without lists.
+        authorities: what revocation lists say of the client authorities; None without lists.
 
     Raises:
         CertificateError: one of them cannot be served.
@@ -98,7 +98,7 @@ class Certificates:
         self._strict = strict
         self._default = tuple(default)
         self._hosts = {normal_name(host): tuple(origins) for host, origins in (table or {}).items()}
-        # Those that an origin serves; to look for them each second would cost what their number's square does.
+        # Computed once: to look for them each second would take time quadratic in their number.
         self._served_by = _hosts_by_origin(self._hosts)
         self._lock = threading.Lock()
         self._client = None if client is None else Slot(client, validate=_validate_client, describe=_describe_client)
@@ -114,20 +114,20 @@ class Certificates:
         self.context.allowed_host = self.covers
 
     def current(self) -> tuple[Identity, ClientAuth | None]:
-        """The certificate in service that is the default, and whose certificates clients show; None when they show
-        none. For a server that takes them, and no context."""
+        """The default identity in service, and the client CA (None without one), for a server that cannot use a
+        context."""
         with self._lock:
             return self._slots[self._default[0]].value, self._client.value if self._client else None
 
     def covers(self, host: str) -> bool:
-        """Whether one of the certificates in service is for ``host`` (no port, no brackets)."""
+        """Whether a certificate in service is for ``host`` (no port, no brackets)."""
         return self._table.covers(host)
 
     def reload(self) -> bool:
-        """Read everything again, now; what cannot be served is logged and leaves the last good one.
+        """Read everything again now; what cannot be served is logged, and the last good one stays.
 
         Returns:
-            whether all of it could be served.
+            whether all of it can be served.
         """
         with self._lock:
             slots = self._all_slots()
@@ -135,10 +135,10 @@ class Certificates:
             return all(slot.error is None for slot in slots)
 
     def reload_changed(self) -> bool:
-        """Read again what has changed on disk, as far as it has; what a `Watcher` calls each second.
+        """Read again what has changed on the disk; a `Watcher` calls this each second.
 
         Returns:
-            whether something was read, so that `status` may say something new.
+            whether something was read, so that `status` may have changed.
         """
         with self._lock:
             changed = [slot for slot in self._all_slots() if slot.changed()]
@@ -148,19 +148,19 @@ class Certificates:
             return bool(changed)
 
     def catch_up(self) -> None:
-        """Read at once what has changed since: for a process that is forked long after this was made."""
+        """Read at once what has changed, in a process that was forked long after this was created."""
         with self._lock:
             self._publish([slot for slot in self._all_slots() if slot.stale() and slot.read()])
 
     def status(self) -> tuple[Status, ...]:
-        """What is served, one entry for each origin, the default's first."""
+        """The certificates in service, the default first."""
         with self._lock:
             served = [status_of(slot, self._served_by.get(origin, ())) for origin, slot in self._slots.items()]
             clients = None if self._client is None else client_status_of(self._client)
             return (replace(served[0], clients=clients), *served[1:])
 
     def _choose(self, sock: ssl.SSLObject, name: str | None, base: ssl.SSLContext) -> int | None:
-        # Called in the handshake: nothing here may wait or raise.
+        # Called during the handshake: it must not wait or raise.
         connection = cast(ServerSocket, sock)
         connection.tls_sni = name = own_name(connection, name)
         table = self._table
@@ -199,7 +199,7 @@ class Certificates:
     def _make_table(self) -> Table:
         contexts = {origins: self._build(origins, ssl.SSLContext) for origins in {self._default, *self._hosts.values()}}
         if self.authorities is not None:
-            # Looked on until the handshake is done, which then goes on with a context that is not.
+            # Messages are observed until the handshake is complete; then the connection gets a context without that.
             nobody = self._build(self._default, ssl.SSLContext, self.authorities.trusted)
             afterwards = self._build(self._default, ssl.SSLContext)
             for origins, context in contexts.items():
@@ -223,15 +223,19 @@ class Certificates:
 
         def default() -> _AnyContext:
             return create_context(
-                first, self._policy, also=others, client_auth=client_auth, rejected=rejected,
+                first,
+                self._policy,
+                also=others,
+                client_auth=client_auth,
+                rejected=rejected,
                 context_class=context_class,
-            )  # fmt: skip
+            )
 
         if self._hook is None:
             return default()
         context = self._hook(default)
         if not isinstance(context, context_class):
-            # Another class would shake hands inside accept(), where one silent client stops everybody.
+            # Another class would do the handshake inside accept(), where one silent client blocks all others.
             raise ConfigurationError.of(
                 where="context_hook",
                 what=f"it returned {type(context).__name__}, not the context that its second argument makes",
@@ -275,7 +279,7 @@ def _describe_client(client_auth: ClientAuth) -> str:
 
 
 def _times(identity: Identity) -> Times:
-    """An issuer further up that expires is left out from then on (see `tlsrun.certificates.chain.build_chain`)."""
+    """An expired issuer further up is left out of the chain (see `tlsrun.certificates.chain.build_chain`)."""
     limit = first_to_end(identity.certificate, identity.chain, known_root=known_root)
     return Times(ends=limit.not_valid_after_utc, changes=tuple(one.not_valid_after_utc for one in identity.chain[1:]))
 
@@ -288,7 +292,7 @@ def _source(origin: WatchedSource[Identity]) -> Source:
 
 def _validate_client(old: ClientAuth, new: ClientAuth) -> None:
     if old.mode != new.mode:
-        # A connection takes the verify mode of the base context, which never changes.
+        # The verify mode is that of the base context, which never changes.
         raise CertificateError.of(
             where="client CA", what=f"its mode changed from {old.mode} to {new.mode}", remedy="Restart"
         )

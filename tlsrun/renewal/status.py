@@ -1,4 +1,4 @@
-"""What is served at this moment, from which files, and what became of the last attempt to renew it."""
+"""What is served at this moment: certificates, their files, and the result of the last attempt to reload them."""
 
 from __future__ import annotations
 
@@ -17,12 +17,14 @@ from tlsrun.tls.origin import Slot
 
 @dataclass(frozen=True, kw_only=True)
 class ClientStatus:
-    """Whose certificates clients show at this moment.
+    """The client CA in service.
 
     Arguments:
         mode: ``optional`` or ``required``.
-        files: from which authorities and revocation lists were read.
-        loaded_at, last_error, last_error_at: as those of `Status`.
+        files: the files with authorities and revocation lists.
+        loaded_at: see `Status`.
+        last_error: see `Status`.
+        last_error_at: see `Status`.
     """
 
     mode: str
@@ -34,23 +36,23 @@ class ClientStatus:
 
 @dataclass(frozen=True, kw_only=True)
 class Status:
-    """What is served from one origin at this moment.
+    """A certificate in service.
 
     Arguments:
-        hosts: the names in the SNI table that it serves; none for the default.
-        names: for which the certificate is.
-        serial: as browsers show it.
-        fingerprint: SHA-256 of the certificate, as openssl prints it.
-        not_after: the end of its validity, UTC.
-        good_from, good_until: when clients accept it, UTC: its own dates, or those of the issuer that is sent with it,
-            where that ends first.
-        limited_by: that issuer; None where there is none such.
-        renewed: how many seconds before its end something renews it by itself; None where nothing does.
-        files: from which it was read.
-        loaded_at: when, UTC.
-        last_error: why the last attempt to reload failed; None when it did not.
-        last_error_at: when that was, UTC.
-        clients: at the first one of an endpoint, where clients show certificates; else None.
+        hosts: the names of the SNI table that it serves; empty for the default certificate.
+        names: the names in the certificate.
+        serial: the serial number, as browsers show it.
+        fingerprint: the SHA-256 fingerprint, as openssl prints it.
+        not_after: the end of its validity, in UTC.
+        good_from: from when clients accept it, in UTC: its own date, or that of an issuer that ends before it.
+        good_until: until when clients accept it, in UTC.
+        limited_by: that issuer; None if there is none.
+        renewed: how many seconds before its end something renews it automatically; None if nothing does.
+        files: the files from which it was read.
+        loaded_at: when it was read, in UTC.
+        last_error: why the last attempt to reload it failed; None if it succeeded.
+        last_error_at: when that was, in UTC.
+        clients: the client CA, with the default certificate only; None if no client certificates are requested.
     """
 
     hosts: tuple[str, ...]
@@ -70,13 +72,13 @@ class Status:
 
     @property
     def term(self) -> Term:
-        """When it is good, and when something renews it."""
+        """Its validity for clients, and when something renews it."""
         renewed = None if self.renewed is None else datetime.timedelta(seconds=self.renewed)
         return Term(begins=self.good_from, ends=self.good_until, renewed=renewed)
 
 
 def status_of(slot: Slot[Identity], hosts: tuple[str, ...]) -> Status:
-    """What ``slot`` holds, which the SNI table serves for ``hosts``."""
+    """The status of ``slot``, which the SNI table serves for ``hosts``."""
     identity, renewed = slot.value, slot.origin.renewed
     limit = first_to_end(identity.certificate, identity.chain, known_root=known_root)
     return Status(
@@ -97,7 +99,7 @@ def status_of(slot: Slot[Identity], hosts: tuple[str, ...]) -> Status:
 
 
 def client_status_of(slot: Slot[ClientAuth]) -> ClientStatus:
-    """Whose certificates clients show."""
+    """The status of the client CA."""
     return ClientStatus(
         mode=slot.value.mode,
         files=slot.origin.watched,

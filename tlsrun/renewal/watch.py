@@ -1,4 +1,4 @@
-"""The thread that sees when certificate files change, and when a certificate nears its end, one look each second."""
+"""The thread that checks once per second whether certificate files have changed, and whether one expires soon."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ _log = logging.getLogger("tlsrun.reload")
 
 
 class Watcher:
-    """Has `Certificates` look at its files in a daemon thread.
+    """A daemon thread that has `Certificates` check its files.
 
-    Started in each process that serves, never in one that will fork: a lock that is held at the fork stays
-    held for ever in the child.
+    It is started in each process that serves, never in one that will fork: a lock held at the fork would stay locked in
+    the child for ever.
 
     Arguments:
-        certificates: told to look.
-        interval: seconds between two looks; a change is served after the second one.
-        report: told what is served, at the start and whenever it has changed.
-        expiry: says when a certificate nears its end.
-        follows: whether files that change are read again.
+        certificates: the certificates to check.
+        interval: seconds between two checks; a change is served after the second one.
+        report: called with the status, at the start and whenever it has changed.
+        expiry: logs warnings about certificates that expire; None for none.
+        follows: whether to read changed files again.
     """
 
     def __init__(
@@ -47,21 +47,21 @@ class Watcher:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Say what is served, then begin to look. Once only."""
-        # Not by the thread: who asks as soon as this process serves is to be told.
+        """Report the status, then start the thread. To be called once."""
+        # Not in the thread: the status must be there as soon as this process serves.
         self._take(self._tell)
-        # Made here and not before a fork: Python 3.13 takes a thread object from before it for one that has ended.
+        # Not created before a fork: Python 3.13 treats an older thread object as one that has ended.
         self._thread = threading.Thread(target=self._run, name="tlsrun-certificates", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread; returns when it has ended."""
+        """Stop the thread, and wait for it."""
         self._stopping.set()
         if self._thread is not None:
             self._thread.join()
 
     def told_anew(self) -> None:
-        """Certificates were read by somebody else: say at the next look what is served now."""
+        """Report the status at the next check, since certificates were read by somebody else."""
         self._untold = True
 
     def _run(self) -> None:
@@ -77,7 +77,7 @@ class Watcher:
             _log.error("looking for new certificates failed: %s: %s", type(error).__name__, error)
 
     def _look(self) -> None:
-        # To ask for the status of a thousand certificates each second would keep a processor busy.
+        # Computing the status of a thousand certificates each second would keep a processor busy.
         self._untold = (self._follows and self._certificates.reload_changed()) or self._untold
         if self._untold:
             self._tell()

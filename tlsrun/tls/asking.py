@@ -1,4 +1,4 @@
-"""Client certificates for a context that somebody else makes, judged as by our own: an exported gunicorn.conf.py."""
+"""Client certificates for contexts made elsewhere (an exported gunicorn.conf.py), verified as in our own."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from tlsrun.tls.handshake_messages import AuthorityCheck, observe_messages
 
 
 def ask_clients(make: Callable[[], ssl.SSLContext], *, ca: str, crl: str, mode: str) -> ssl.SSLContext:
-    """A context that asks clients for certificates, and goes by revocation lists.
+    """A context that requests client certificates and checks them against revocation lists.
 
-    The authority that signed a client needs a list; every other one that is there counts for the authorities of the
-    path, which the ssl module by itself cannot do: it looks up the client alone, or wants a list of each authority.
+    The authority that signed a client must have a list; authorities are checked against all lists that are there. The
+    ssl module by itself checks the client only, or requires a list from every authority.
 
     Arguments:
-        make: makes the context; called several times, since authorities are rejected in contexts of their own.
-        ca: the file of the trusted authorities, PEM.
-        crl: the file of the lists, PEM.
+        make: makes the context; called several times, since authorities are rejected in separate contexts.
+        ca: the path of the trusted authorities, PEM.
+        crl: the path of the lists, PEM.
         mode: ``optional`` or ``required``.
 
     Raises:

@@ -1,8 +1,8 @@
-"""The authorities between a client and the root: what revocation lists say of each, and when that changes.
+"""The authorities between a client and the root: whether revocation lists revoke them, and when that changes.
 
-OpenSSL can look up a client's own certificate, or every certificate of its path, and then wants a list from every
-authority (X509_VERIFY_PARAM_set_flags(3), X509_V_FLAG_CRL_CHECK_ALL). Between the two stands what is wanted: each
-certificate against the lists that are there. So OpenSSL looks up the client's, and the authorities' are looked up here.
+OpenSSL can check a client's certificate only, or every certificate in its path, which then requires a list from every
+authority (X509_VERIFY_PARAM_set_flags(3), X509_V_FLAG_CRL_CHECK_ALL). What is wanted lies between: each certificate is
+checked against the lists that are there. So OpenSSL checks the client's certificate, and this module the authorities'.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from tlsrun.tls.context import ClientAuth
 from tlsrun.tls.origin import utc_now
 from tlsrun.tls.revocation import RevocationList, comparable, objection, oddities, read_lists
 
-#: Authorities that one client may show. Paths have three or four; a long row of them would keep a processor busy.
+#: The most authorities that a client may send. Paths have three or four; a long chain would keep a processor busy.
 MOST = 10
-#: Signatures that are verified for one row of them: a row whose members bear one name would ask for each with each.
+#: The most signatures verified for one chain: if all its members had the same name, each would be tried with each.
 _SIGNATURES = 24
-#: Bits of an RSA key that somebody shows; a signature by one of 16384 takes eight times as long as by one of 8192.
+#: Largest RSA key in bits; verifying a signature with 16384 bits takes eight times as long as with 8192.
 _LARGEST_RSA = 8192
-#: Rows of authorities whose outcome is kept: most clients show the same ones.
+#: The most chains whose result is cached; most clients send the same one.
 _KEPT = 256
 
 
 def authorities_of(client_auth: ClientAuth | None) -> Authorities | None:
-    """What is to be said against the authorities that sign clients; None where no lists are.
+    """What revocation lists say against the client authorities; None without lists.
 
     Raises:
         ValueError: an authority, or a list, cannot be read.
@@ -44,12 +44,12 @@ def authorities_of(client_auth: ClientAuth | None) -> Authorities | None:
 
 
 class Authorities:
-    """What is to be said against authorities. Safe to use from several threads.
+    """What revocation lists say against authorities. Safe for use by several threads.
 
     Arguments:
-        trusted: certificates of the trusted authorities, DER.
-        lists: what is there.
-        clock: gives the time, with its zone.
+        trusted: the certificates of the trusted authorities, DER.
+        lists: the revocation lists.
+        clock: returns the current time, with its time zone.
 
     Raises:
         ValueError: one of the certificates cannot be read.
@@ -67,7 +67,7 @@ class Authorities:
         self._lists = tuple(lists)
         self._clock = clock
         self._moments = sorted({moment for one in lists for moment in one.moments})
-        # Together: who finds something out late puts it where it was true.
+        # One tuple: a thread that finishes late stores its result in the cache of its own time.
         self._kept: tuple[datetime.datetime | None, dict[tuple[bytes, ...], Mapping[bytes, str]]]
         self._kept = (self._next_moment(self._clock()), {})
         self._said: frozenset[str] = frozenset()
@@ -80,26 +80,26 @@ class Authorities:
 
     @property
     def lists(self) -> tuple[RevocationList, ...]:
-        """What is there."""
+        """The revocation lists."""
         return self._lists
 
     def without_list(self) -> tuple[x509.Certificate, ...]:
-        """The trusted authorities of which there is no list."""
+        """The trusted authorities without a list."""
         return tuple(one for one in self._trusted.values() if not any(known.is_of(one) for known in self._lists))
 
     def in_force(self) -> tuple[RevocationList, ...]:
-        """The lists that can be gone by at this moment, as far as they say so themselves."""
+        """The lists that are usable now, by their own fields."""
         now = self._clock()
         return tuple(one for one in self._lists if one.in_force(now))
 
     def objections(self, shown: Sequence[bytes] = ()) -> Mapping[bytes, str]:
-        """The authorities that must not be on a client's path, each with the reason, as a sentence without a stop.
+        """The authorities that must not be in a client's path, each with the reason, a sentence without a full stop.
 
         Arguments:
-            shown: the authorities that a client shows, DER; nobody has verified any of them.
+            shown: the authorities that a client sent, DER; they are not verified.
 
         Raises:
-            ValueError: they are too many, or bear one name, or one cannot be read.
+            ValueError: there are too many, too many have the same name, or one cannot be read.
         """
         if len(shown) > MOST:
             raise ValueError(f"there are {len(shown)}, and {MOST} are looked up at most")
@@ -114,7 +114,7 @@ class Authorities:
         return found
 
     def faults(self, now: datetime.datetime) -> Iterator[tuple[str, str]]:
-        """What keeps lists from being gone by, or authorities that are trusted: a sentence, and what to do."""
+        """Faults of lists, or revoked trusted authorities: a sentence, and what to do."""
         odd = False
         for one in self._lists:
             for what, remedy in oddities(one, tuple(self._trusted.values()), now):
@@ -125,7 +125,7 @@ class Authorities:
                 yield words, "Take it out of the trusted authorities, and have its clients' certificates issued anew"
 
     def news(self) -> tuple[str, ...]:
-        """The `faults` that have come since the last call. Costs nothing while no list begins or ends."""
+        """The `faults` that are new since the last call. It is free while no list becomes valid or expires."""
         now = self._clock()
         if self._said_until is None or now <= self._said_until:
             return ()
@@ -138,7 +138,7 @@ class Authorities:
         return next((moment for moment in self._moments if moment > now), None)
 
     def _find(self, shown: tuple[bytes, ...], now: datetime.datetime) -> dict[bytes, str]:
-        # What is trusted is judged among itself: it does not depend on what a client shows besides.
+        # The trusted authorities are judged on their own, whatever a client sends.
         looked_at = self._trusted
         if shown:
             looked_at = {der: x509.load_der_x509_certificate(der) for der in shown if der not in self._trusted}
@@ -169,7 +169,7 @@ class Authorities:
         return next((words for words in found if words is not None), None)
 
     def _unsigned(self, certificate: x509.Certificate, candidates: Mapping[bytes, x509.Certificate]) -> str | None:
-        """Of one that stands on a list perhaps, and whose signature nobody here can verify."""
+        """The reason against a certificate that may be on a list, and whose signature cannot be verified here."""
         name = comparable(certificate.issuer)
         if not any(one.issuer == name for one in self._lists):
             return None
@@ -179,7 +179,7 @@ class Authorities:
 
 
 def _refuse_toil(signers: Sequence[x509.Certificate]) -> None:
-    """Raises ValueError where signatures by all of these would keep a processor busy, for somebody who is unknown."""
+    """Raise ValueError if verifying signatures by all of these would keep a processor busy for an unknown client."""
     if len(signers) > _SIGNATURES:
         raise ValueError(f"too many of them bear one name: {len(signers)} signatures would have to be verified")
     for one in signers:
@@ -200,9 +200,9 @@ def _by_subject(subjects: Mapping[bytes, bytes]) -> dict[bytes, list[bytes]]:
 
 
 def _hand_down(found: dict[bytes, str], issuers: Mapping[bytes, Sequence[bytes]]) -> None:
-    """What is said against an authority counts for those below it, unless another one has signed them too.
+    """Extend a reason against an authority to those below it, unless another authority has signed them, too.
 
-    OpenSSL would end a path at the first authority that is trusted, and not look above it.
+    OpenSSL ends a path at the first trusted authority and does not look above it.
     """
     for _ in issuers:
         below = {

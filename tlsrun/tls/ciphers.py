@@ -1,4 +1,4 @@
-"""What this OpenSSL makes of a list of cipher suites."""
+"""How this OpenSSL interprets a list of cipher suites."""
 
 from __future__ import annotations
 
@@ -10,23 +10,21 @@ from tlsrun.tls.policy import Policy
 
 
 def cipher_facts(ciphers: str | None) -> dict[str, Any]:
-    """``ciphers_usable``, whether it has one of them, and ``weak_cipher``, one that is not safe; empty without a list.
+    """``ciphers_usable``: False if OpenSSL has none of them; ``weak_cipher``: one that is not safe. Empty without a
+    list.
 
     Arguments:
-        ciphers: a list for TLS 1.2, as OpenSSL writes it (ciphers(1)).
+        ciphers: a list for TLS 1.2 in OpenSSL's notation (ciphers(1)).
     """
     if ciphers is None:
         return {}
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    try:
-        context.set_ciphers(ciphers)
-    except ssl.SSLError:
+    suites = _suites(ciphers)
+    if suites is None:
         return {"ciphers_usable": False}
-    weak = (suite["name"] for suite in context.get_ciphers() if not _is_safe(suite))
-    return {"weak_cipher": next(weak, None)}
+    return {"weak_cipher": next((suite["name"] for suite in suites if not _is_safe(suite)), None)}
 
 
-#: What a key is called in OpenSSL's description of a suite of TLS 1.2 (RFC 8422, section 5.1.1); ML-DSA has none.
+#: Kind of key -> ``auth`` in OpenSSL's description of a TLS 1.2 suite (RFC 8422, section 5.1.1); ML-DSA has none.
 _AUTHENTICATION = {
     "RSA": "auth-rsa",
     "ECDSA": "auth-ecdsa",
@@ -37,14 +35,15 @@ _AUTHENTICATION = {
 
 
 def nothing_in_common(names: Sequence[str], kind: str, policy: Policy) -> tuple[str, str] | None:
-    """Why clients of TLS 1.2, or all where nothing newer is spoken, cannot shake hands with a key, and what to do.
+    """Why TLS 1.2 clients, or all clients if nothing newer is spoken, cannot connect with a kind of key, and what to
+    do.
 
     Arguments:
-        names: of its certificate.
-        kind: as `Identity.key_type` has it.
+        names: the names in its certificate.
+        kind: the kind of key, as in `Identity.key_type`.
 
     Returns:
-        None when they can, or no TLS 1.2 is spoken.
+        None if they can connect, or TLS 1.2 is not spoken.
     """
     wanted = _AUTHENTICATION.get(kind.partition(" ")[0])
     if policy.min_version != "1.2" or (wanted is None and policy.max_version != "1.2"):
@@ -61,18 +60,16 @@ def nothing_in_common(names: Sequence[str], kind: str, policy: Policy) -> tuple[
     return what, f"{adding}, or leave TLS_CIPHERS (--ciphers) out"
 
 
-def _suites(ciphers: str) -> list[Mapping[str, Any]]:
-    """The TLS 1.2 suites of a list; none when OpenSSL does not take it, which is said elsewhere."""
+def _suites(ciphers: str) -> list[Mapping[str, Any]] | None:
+    """The TLS 1.2 suites in a list; None if OpenSSL does not accept it."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
         context.set_ciphers(ciphers)
     except ssl.SSLError:
-        return []
+        return None
     return [suite for suite in context.get_ciphers() if suite["protocol"] != "TLSv1.3"]
 
 
 def _is_safe(suite: Mapping[str, Any]) -> bool:
-    """Forward secrecy and authenticated encryption, as RFC 9325, section 4.2, asks."""
-    if suite["protocol"] == "TLSv1.3":
-        return True
+    """Whether it has forward secrecy and authenticated encryption, as RFC 9325, section 4.2, requires."""
     return bool(suite["aead"]) and suite["kea"] in ("kx-ecdhe", "kx-dhe") and suite["auth"] != "auth-null"

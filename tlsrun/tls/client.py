@@ -1,4 +1,4 @@
-"""Whose certificates clients may show: authorities and revocation lists, read from files or text."""
+"""The authorities and revocation lists for client certificates, read from files or text."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SUFFIXES = frozenset((".pem", ".crt", ".cer"))
 
 @dataclass(frozen=True, kw_only=True)
 class ClientSources:
-    """The places a `ClientAuth` is read from.
+    """Where a `ClientAuth` is read from.
 
     Arguments:
         ca: a PEM file, PEM text, or a folder of PEM files.
@@ -35,7 +35,7 @@ class ClientSources:
 
 
 def authority_files(ca: Source) -> tuple[Path, ...]:
-    """The files that hold authorities: the file itself, or the certificates in the folder, by name."""
+    """The files with authorities: the file itself, or the certificates in the folder, sorted by name."""
     if ca.path is None:
         return ()
     if not ca.path.is_dir():
@@ -44,10 +44,10 @@ def authority_files(ca: Source) -> tuple[Path, ...]:
 
 
 def load_client_auth(sources: ClientSources) -> ClientAuth:
-    """Read and check.
+    """Read and check the files.
 
     Raises:
-        CertificateError: missing, unreadable, or nothing that OpenSSL can use; with every problem found.
+        CertificateError: one is missing, unreadable, or cannot be used by OpenSSL.
     """
     import ssl
 
@@ -68,7 +68,7 @@ def load_client_auth(sources: ClientSources) -> ClientAuth:
 
 
 def _authorities(source: Source) -> bytes:
-    """The bytes of one file. OpenSSL passes over what is not PEM, and an authority that is DER would not be trusted."""
+    """The bytes of a file. OpenSSL ignores everything but PEM, so that an authority in DER would not be trusted."""
     data = read_source(source)
     form = recognise(data, parse_pem(data))
     if form is Form.DER_CERTIFICATE:
@@ -79,7 +79,7 @@ def _authorities(source: Source) -> bytes:
 
 
 def _lists(crl: Source) -> bytes:
-    """The revocation lists alone: OpenSSL would trust a certificate that stands among them."""
+    """Only the revocation lists of a file: OpenSSL would trust a certificate among them."""
     blocks = [block for block in parse_pem(read_source(crl)).blocks if block.label == "X509 CRL"]
     if not blocks:
         raise CertificateError([_no_list(crl)])
@@ -108,11 +108,11 @@ def _check_crl(client_auth: ClientAuth, crl: Source) -> None:
 
 
 def faults(client_auth: ClientAuth, sources: ClientSources, now: datetime.datetime) -> Iterator[Problem]:
-    """What is odd about revocation lists that can be read: clients are refused because of it.
+    """Faults of readable revocation lists, for which clients are refused.
 
     Arguments:
         client_auth: as read from ``sources``.
-        now: the time, with its zone.
+        now: the current time, with its time zone.
     """
     authorities = authorities_of(client_auth)
     if authorities is None or sources.crl is None:
@@ -122,7 +122,7 @@ def faults(client_auth: ClientAuth, sources: ClientSources, now: datetime.dateti
 
 
 def lacks(client_auth: ClientAuth, sources: ClientSources) -> Iterator[Problem]:
-    """What a server cannot do with revocation lists that wants one of every authority, of version 2 (rustls-webpki).
+    """Problems for a server that requires a version 2 list from every authority (rustls-webpki).
 
     Arguments:
         client_auth: as read from ``sources``.
@@ -151,7 +151,7 @@ def lacks(client_auth: ClientAuth, sources: ClientSources) -> Iterator[Problem]:
 
 
 def client_origin(sources: ClientSources) -> WatchedSource[ClientAuth]:
-    """The origin that reads ``sources``, as often as asked; in a folder, files may come and go."""
+    """A source that reads ``sources`` again whenever their files change, also when a folder's files come and go."""
 
     def find() -> tuple[Path, ...]:
         crl = () if sources.crl is None or sources.crl.path is None else (sources.crl.path,)

@@ -1,12 +1,12 @@
 """The authority of Cloudflare's Authenticated Origin Pulls, as Cloudflare publishes it.
 
 https://developers.cloudflare.com/ssl/origin-configuration/authenticated-origin-pull/: every zone's pulls are signed by
-it, so it says that a request came through Cloudflare, and not through whose zone. It ends on 2029-11-01.
+it, so it proves that a request came through Cloudflare, but not through which zone. It expires on 2029-11-01.
 """
 
 from __future__ import annotations
 
-#: In place of a file, in the setting ``client_ca``.
+#: The value of the setting ``client_ca`` that stands for this authority.
 WORD = "cloudflare"
 
 ORIGIN_PULL_CA = b"""\

@@ -1,4 +1,4 @@
-"""The one place where an SSLContext is made, from plain values."""
+"""The only place where an SSLContext is made, from plain values."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from tlsrun.tls.policy import MOZILLA_GROUPS, Policy
 _VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 _VERIFY_MODES = {"none": ssl.CERT_NONE, "optional": ssl.CERT_OPTIONAL, "required": ssl.CERT_REQUIRED}
 
-#: X509_CERT_AUX: SEQUENCE { reject [0] SEQUENCE OF { id-kp-clientAuth } }, which stands behind a certificate.
+#: X509_CERT_AUX, appended to a certificate: SEQUENCE { reject [0] SEQUENCE OF { id-kp-clientAuth } }.
 _REJECT = bytes.fromhex("300ca00a06082b06010505070302")
 #: SSL_OP_NO_RX_CERTIFICATE_COMPRESSION (bit 33 in OpenSSL's ssl.h, since 3.2), for which the ssl module has no name.
 _NO_COMPRESSED_CERTIFICATES = 1 << 33 if ssl.OPENSSL_VERSION_INFO >= (3, 2) else 0
 
-#: So that `client_ca` decides the same on every Python. Its defaults have both and strictness since 3.13: an authority
-#: that is trusted ends the path, whoever signed it. Strictness is cleared: it refuses the clients of authorities
-#: without key identifiers, as small ones are (`tlsrun.certificates.strictness`); nginx and older Pythons let them in.
+#: Set so that `client_ca` works the same on every Python; both flags are defaults since 3.13. A trusted authority ends
+#: the path, whoever signed it. VERIFY_X509_STRICT, another new default, is cleared: it refuses clients of authorities
+#: without key identifiers, as small CAs have them (`tlsrun.certificates.strictness`); nginx and older Pythons do not.
 _VERIFY = ssl.VERIFY_X509_TRUSTED_FIRST | ssl.VERIFY_X509_PARTIAL_CHAIN
 
 _Context = TypeVar("_Context", bound=ssl.SSLContext)
@@ -31,12 +31,12 @@ _Context = TypeVar("_Context", bound=ssl.SSLContext)
 
 @dataclass(frozen=True, kw_only=True)
 class ClientAuth:
-    """Whether clients show certificates, and who may have signed them.
+    """Whether client certificates are requested, and who may have signed them.
 
     Arguments:
-        ca: the trusted certificates, PEM, one or more.
+        ca: the trusted authorities, PEM.
         mode: ``none``, ``optional`` (a client may have none, but not a bad one) or ``required``.
-        crl: revocation lists (RFC 5280, section 5), PEM; with them, a leaf without a valid list is refused.
+        crl: revocation lists (RFC 5280, section 5), PEM; with them, the client's issuer must have a valid list.
     """
 
     ca: bytes
@@ -57,22 +57,23 @@ def create_context(
     rejected: Collection[bytes] = (),
     context_class: type[_Context] = ssl.SSLContext,  # type: ignore[assignment]
 ) -> _Context:
-    """Make a server's context: the only factory, for a base context and for those that SNI chooses.
+    """Make a server's context, as the base context or for the SNI table.
 
-    Versions, suites, options and ``verify_mode`` hold from the context a connection began with, certificate and
-    trust from the one that SNI chose (SSL_set_SSL_CTX(3)); contexts of one endpoint must differ in certificates alone.
+    A connection keeps versions, suites, options and ``verify_mode`` of the context with which it began, and takes
+    certificate and trust from the one that the SNI callback chose (SSL_set_SSL_CTX(3)). So the contexts of an endpoint
+    must differ in certificates only.
 
     Arguments:
         identity: the certificate and key.
         policy: versions, suites, groups, ALPN.
         also: more identities for the same names, each with another type of key (RSA beside ECDSA).
-        client_auth: client certificates; None asks for none.
+        client_auth: client certificates; None requests none.
         rejected: see `apply_client_auth`.
-        context_class: the class to make.
+        context_class: the class of the context.
 
     Raises:
-        CertificateError: OpenSSL takes certificate, key, client CA or CRL not.
-        ConfigurationError: the policy cannot be had from this Python.
+        CertificateError: OpenSSL does not accept the certificate, key, client CA or CRL.
+        ConfigurationError: this Python cannot implement the policy.
     """
     context = context_class(ssl.PROTOCOL_TLS_SERVER)
     hardened = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -88,10 +89,10 @@ def create_context(
 
 
 def apply_policy(context: ssl.SSLContext, policy: Policy) -> None:
-    """Set versions, suites, groups and ALPN; hardening bits are only ever added (``|=``), never cleared.
+    """Set versions, suites, groups and ALPN; hardening options are added (``|=``) and never cleared.
 
     Raises:
-        ConfigurationError: OpenSSL knows none of the suites, or this Python cannot set the groups.
+        ConfigurationError: OpenSSL has none of the suites, or this Python cannot set the groups.
     """
     context.minimum_version = _VERSIONS[policy.min_version]
     if policy.max_version is not None:
@@ -116,9 +117,9 @@ def set_groups(context: ssl.SSLContext, groups: tuple[str, ...]) -> None:
     """Set the key exchange groups (SSL_CTX_set1_groups_list(3)), in order of preference.
 
     Raises:
-        ConfigurationError: OpenSSL does not know them all, or this Python cannot set so many, or not this one.
+        ConfigurationError: OpenSSL does not know all of them, or this Python cannot set several, or this kind.
     """
-    # Only Python 3.15 and later can set a list; before, exactly one group, and only an elliptic curve.
+    # Python 3.15 and later can set a list; older versions a single elliptic curve.
     set_list = getattr(context, "set_groups", None)
     if set_list is None and len(groups) > 1:
         what = "the ssl module of this Python can set one group only; from Python 3.15 on it can set several"
@@ -142,7 +143,7 @@ def _no_groups(groups: tuple[str, ...], what: str, remedy: str) -> Configuration
 
 
 def _set_mozilla_groups(context: ssl.SSLContext) -> None:
-    """As far as they are known; before Python 3.15, which can set one group only, OpenSSL's own list stays."""
+    """Set Mozilla's groups as far as OpenSSL has them. Before Python 3.15 OpenSSL's own list is kept."""
     set_list = getattr(context, "set_groups", None)
     if set_list is None:
         return
@@ -153,7 +154,7 @@ def _set_mozilla_groups(context: ssl.SSLContext) -> None:
 
 
 def load_certificate(context: ssl.SSLContext, identity: Identity) -> None:
-    """Give ``context``, which no handshake may use yet, a certificate and key.
+    """Load a certificate and key into ``context``, which must not be in use by handshakes.
 
     Raises:
         CertificateError: OpenSSL does not take them.
@@ -170,22 +171,22 @@ def load_certificate(context: ssl.SSLContext, identity: Identity) -> None:
 
 
 def apply_client_auth(context: ssl.SSLContext, client_auth: ClientAuth, rejected: Collection[bytes] = ()) -> None:
-    """Ask clients for certificates signed by ``client_auth.ca``, not on one of ``client_auth.crl``.
+    """Request client certificates that are signed by ``client_auth.ca`` and not revoked by ``client_auth.crl``.
 
     Arguments:
-        rejected: authorities, DER, that must not be on a client's path, whoever shows them.
+        rejected: authorities, DER, that must not be in a client's path, wherever they come from.
 
     Raises:
-        CertificateError: the CA or the CRL is no PEM that OpenSSL takes.
+        CertificateError: OpenSSL does not accept the CA or the CRL.
     """
     context.verify_mode = _VERIFY_MODES[client_auth.mode]
-    # In front of the others: of a certificate that comes twice, OpenSSL keeps the first.
+    # In front of the others: OpenSSL keeps the first of two copies of a certificate.
     _trust(context, b"".join(map(_rejected, rejected)) + client_auth.ca, "client CA")
     if client_auth.crl is not None:
         _trust(context, client_auth.crl, "client CRL")
-        # The leaf alone: with VERIFY_CRL_CHECK_CHAIN every authority needs a list (see `tlsrun.tls.authorities`).
+        # The leaf only: VERIFY_CRL_CHECK_CHAIN requires a list from every authority (see `tlsrun.tls.authorities`).
         context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
-        # A path that ended at a trusted intermediate would not reach the one above that a list speaks against.
+        # Otherwise a path could end at a trusted intermediate, below an authority that a list revokes.
         context.verify_flags &= ~ssl.VERIFY_X509_PARTIAL_CHAIN
         context.options |= _NO_COMPRESSED_CERTIFICATES
 
@@ -197,7 +198,7 @@ def _rejected(der: bytes) -> bytes:
 
 def _trust(context: ssl.SSLContext, pem: bytes, what: str) -> None:
     try:
-        # By file, not by cadata, which takes no revocation lists.
+        # By file, since cadata does not accept revocation lists.
         with in_memory_file(pem) as path:
             context.load_verify_locations(cafile=path)
     except (ssl.SSLError, OSError) as error:

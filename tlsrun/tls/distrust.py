@@ -1,7 +1,7 @@
-"""Whether somebody whose certificate was good yesterday must not come in today.
+"""Whether a client whose certificate was accepted before must be refused now.
 
-A resumed session is not verified again (RFC 8446, section 2.2): its ticket says who the client is. So tickets end where
-trust is taken away, and only there.
+A resumed session is not verified again (RFC 8446, section 2.2): its ticket identifies the client. So tickets become
+invalid when trust is taken away, and only then.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from tlsrun.tls.context import ClientAuth
 def takes_trust_away(old: ClientAuth, new: ClientAuth) -> bool:
     """Whether ``new`` lacks an authority that ``old`` has, or revokes a certificate that ``old`` does not.
 
-    True too for what cannot be compared.
+    Also True if they cannot be compared.
     """
     try:
         return not (_authorities(old) <= _authorities(new) and _revoked(new) <= _revoked(old))

@@ -1,13 +1,14 @@
-"""Looks at a client's messages while it shakes hands, for what the ssl module tells nobody.
+"""Observes a client's handshake messages, for what the ssl module has no callback.
 
-- Its name. Where a TLS 1.2 session is resumed, OpenSSL tells the name that the session began with, and not the one in
-  this ClientHello (RFC 6066, section 3, has servers look at that).
-- Its authorities. The ssl module has no verify callback; so those that a list speaks against are rejected in the trust
-  store by which OpenSSL is about to build the path. The client gets an alert, no session, and no ticket.
+- The host name. When a TLS 1.2 session is resumed, OpenSSL reports the name with which the session began, not the one
+in
+  this ClientHello, which servers must use (RFC 6066, section 3).
+- The authorities. The ssl module has no verify callback; so revoked authorities are rejected in the trust store with
+  which OpenSSL is about to build the path. The client then gets an alert, and no session or ticket.
 
-The ssl module hands over messages to `SSLContext._msg_callback`, which it calls a debugging hook: each before OpenSSL
-has dealt with it, on every Python from 3.10 on, for sockets and for objects in memory. It costs a call for every
-record; so a connection goes on with a context without it as soon as there is nothing more to see.
+The ssl module passes messages to `SSLContext._msg_callback`, which it calls a debugging hook: each before OpenSSL
+processes it, in every Python since 3.10, for sockets and for memory BIOs. It costs a call per record; so a connection
+changes to a context without it as soon as nothing more needs to be observed.
 """
 
 from __future__ import annotations
@@ -24,20 +25,20 @@ from tlsrun.tls import messages
 from tlsrun.tls.authorities import Authorities
 
 _HANDSHAKE = 22  # the content type of handshake messages (RFC 8446, section 5.1)
-_KEPT = 16  # contexts
+_KEPT = 16  # cached contexts
 
-#: X509_V_ERR_CERT_REJECTED: by trust settings, which is how `AuthorityCheck` has OpenSSL refuse an authority.
+#: X509_V_ERR_CERT_REJECTED, the error for trust settings, by which `AuthorityCheck` has OpenSSL refuse an authority.
 _REJECTED = 28
 
 
 def observe_messages(context: ssl.SSLContext, callback: Callable[..., None]) -> None:
-    """Have ``context`` show the messages of its connections.
+    """Observe the messages of the connections of ``context``.
 
     Arguments:
-        callback: called with the connection, ``"read"`` or ``"write"``, the version, the content type and the kind of
-            message as on the wire, and the message.
+        callback: called with the connection, ``"read"`` or ``"write"``, the version, the content type and the message
+            type as on the wire, and the message.
     """
-    # Past the property of ssl.SSLContext, which makes enumerations of the numbers first: three times as slow.
+    # Bypasses the property of ssl.SSLContext, which converts the numbers to enumerations and takes three times as long.
     super(ssl.SSLContext, ssl.SSLContext)._msg_callback.__set__(context, callback)  # type: ignore[misc]
 
 
@@ -48,11 +49,11 @@ def remember_hello(connection: Any, direction: str, version: int, content: int, 
 
 
 def own_name(connection: Any, told: str | None) -> str | None:
-    """The name that this very connection asks for, in the SNI callback.
+    """The name that this connection asks for, in the SNI callback.
 
     Arguments:
-        connection: one whose context has `remember_hello`.
-        told: the name that OpenSSL tells.
+        connection: a connection whose context has `remember_hello`.
+        told: the name that OpenSSL reports.
     """
     hello, connection.hello = connection.hello, None
     if hello is None or not connection.session_reused:
@@ -64,13 +65,13 @@ def own_name(connection: Any, told: str | None) -> str | None:
 
 
 class AuthorityCheck:
-    """A message callback: rejects authorities that a list speaks against.
+    """A message callback that rejects revoked authorities.
 
     Arguments:
-        authorities: what is said against them.
-        rejecting: makes the context of a connection in whose trust store these certificates (DER) are rejected.
-        nobody: such a context, for who cannot be looked up: every authority is rejected in it.
-        afterwards: the context to go on with when the handshake is done.
+        authorities: what revocation lists say against authorities.
+        rejecting: makes a context in whose trust store the given certificates (DER) are rejected.
+        nobody: such a context in which every authority is rejected, for clients that cannot be checked.
+        afterwards: the context for the connection after the handshake.
     """
 
     def __init__(
@@ -93,7 +94,7 @@ class AuthorityCheck:
         if kind == messages.CERTIFICATE:
             self._judge(connection, version, data)
         elif kind == messages.COMPRESSED_CERTIFICATE:
-            # Nobody was offered that (RFC 8879, section 3).
+            # We do not offer that to anybody (RFC 8879, section 3).
             self._refuse(connection, "the certificate is compressed")
         elif kind == messages.FINISHED:
             connection.shown = connection.refusal = None
@@ -107,7 +108,7 @@ class AuthorityCheck:
             if objections:
                 connection.refusal = "; ".join(objections.values())
                 connection.context = self._context(frozenset(objections))
-        except Exception as error:  # noqa: BLE001 -- whatever it is, nobody comes in who was not looked up
+        except Exception as error:  # noqa: BLE001 -- whatever fails, nobody gets in unchecked
             words = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
             self._refuse(connection, f"the authorities that it came with cannot be looked up: {words}")
 
@@ -125,7 +126,7 @@ class AuthorityCheck:
 
 
 def in_words(error: ssl.SSLCertVerificationError, connection: Any) -> None:
-    """Have ``error`` say what an `AuthorityCheck` found, and whose certificate it was."""
+    """Add to ``error`` the finding of an `AuthorityCheck`, and whose certificate it was."""
     refusal, shown = connection.refusal, connection.shown
     if refusal is not None and error.verify_code == _REJECTED:
         error.verify_message = refusal

@@ -1,25 +1,25 @@
-"""Handshake messages as they come over the wire: the name in a ClientHello, the certificates in a Certificate.
+"""Parses handshake messages: the name in a ClientHello, the certificates in a Certificate message.
 
-Each begins with its kind and its length in three bytes (RFC 5246, section 7.4; RFC 8446, section 4). OpenSSL has not
-looked at them yet, or has taken them for well formed: what is none raises ValueError.
+Each begins with its type and its length in three bytes (RFC 5246, section 7.4; RFC 8446, section 4). OpenSSL may not
+have examined a message yet; a malformed one raises ValueError.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-#: The kinds that are looked at (RFC 8446, section 4; RFC 8879, section 4).
+#: The types that are examined (RFC 8446, section 4; RFC 8879, section 4).
 CLIENT_HELLO, CERTIFICATE, FINISHED, COMPRESSED_CERTIFICATE = 1, 11, 20, 25
 
 _TLS_1_3 = 0x0304
 _SERVER_NAME = 0  # RFC 6066, section 3
 _HOST_NAME = 0
 _HEADER = 4
-_RANDOM = 34  # the version before it, too
+_RANDOM = 34  # with the version before it
 
 
 class _Reader:
-    """Takes a message apart, from the left."""
+    """Reads the fields of a message."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -41,7 +41,7 @@ class _Reader:
         return int.from_bytes(self.take(size), "big")
 
     def vector(self, size: int) -> bytes:
-        """What stands behind its own length, in ``size`` bytes."""
+        """A vector, preceded by its length in ``size`` bytes."""
         return self.take(self.number(size))
 
 
@@ -49,10 +49,10 @@ def server_name(hello: bytes) -> str | None:
     """The host name that a ClientHello asks for (RFC 6066, section 3); None without one.
 
     Arguments:
-        hello: the message, with its header.
+        hello: the message with its header.
 
     Raises:
-        ValueError: it is none, or the name is not ASCII.
+        ValueError: it is malformed, or the name is not ASCII.
     """
     reader = _Reader(hello)
     reader.take(_HEADER + _RANDOM)
@@ -75,14 +75,14 @@ def server_name(hello: bytes) -> str | None:
 
 
 def certificates(message: bytes, version: int) -> tuple[bytes, ...]:
-    """The certificates that a peer shows, in DER, its own first; none when it shows none.
+    """The certificates that a peer sends, in DER, its own first; may be empty.
 
     Arguments:
-        message: the Certificate message, with its header (RFC 5246, section 7.4.2; RFC 8446, section 4.4.2).
-        version: of the protocol, as on the wire.
+        message: the Certificate message with its header (RFC 5246, section 7.4.2; RFC 8446, section 4.4.2).
+        version: the protocol version, as on the wire.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is malformed.
     """
     reader = _Reader(message)
     reader.take(_HEADER)

@@ -1,4 +1,4 @@
-"""A value that is read from files, and read again when they change: the new one whole, or the old one kept."""
+"""A value that is read from files, and read again when they change; if that fails, the old one is kept."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _log = logging.getLogger("tlsrun.reload")
 T = TypeVar("T")
 _Signature: TypeAlias = tuple[tuple[int, ...], ...]
 
-#: Seconds after which a failed load is tried again though no file has changed (a certificate may become valid).
+#: Seconds after which a failed load is tried again even if no file has changed (a certificate may become valid).
 RETRY = 60.0
 
 
@@ -27,10 +27,10 @@ class WatchedSource(Generic[T]):
     """Where a value comes from.
 
     Arguments:
-        load: reads and checks it; raises what it likes when it cannot be served.
-        files: what to watch; none when it was given as text.
-        find: finds the files to watch each time, where they come and go (in a folder); None for ``files``.
-        renewed: how long before its end something renews a certificate by itself; None where nothing does.
+        load: reads and checks it; raises any exception if it cannot be served.
+        files: the files to watch; empty if it was given as text.
+        find: finds the files to watch each time, if they may be added and removed (in a folder); None for ``files``.
+        renewed: how long before its end something renews a certificate automatically; None if nothing does.
     """
 
     load: Callable[[], T]
@@ -51,11 +51,11 @@ class WatchedSource(Generic[T]):
 
 @dataclass(frozen=True, kw_only=True)
 class Times:
-    """When a value is read again though its files are what they were.
+    """When a value is read again even if its files have not changed.
 
     Arguments:
-        ends: when it stops being good: what was refused in its place is looked at again, at once.
-        changes: when it would be read differently.
+        ends: when it stops being valid, so that a replacement that was refused is tried again at once.
+        changes: when reading it would give another result.
     """
 
     ends: datetime.datetime | None = None
@@ -63,20 +63,20 @@ class Times:
 
 
 class Slot(Generic[T]):
-    """The last good value of an origin, with what is known of its files. One thread at a time may use it.
+    """The last good value of a source, and the state of its files. Not safe for use by several threads.
 
     Arguments:
-        origin: read at once; what it raises is raised.
-        validate: raises when a value that was read later cannot take the place of the one in service.
-        describe: the value in service, for a log line.
-        times: when to read again without a change.
+        origin: the source, which is read at once; its exceptions are passed on.
+        validate: called with the old and a new value; raises if the new one cannot replace the old one.
+        describe: describes the value in service, for a log line.
+        times: when to read the value again without a change of its files.
 
     Attributes:
-        value: the last good one.
-        settled: in `validate`, whether these contents were refused before: nobody is writing them any more.
-        loaded_at: when it was read, UTC.
-        error: why the last attempt failed; None when it did not.
-        error_at: when that was, UTC.
+        value: the last good value.
+        settled: for `validate`: whether the same contents were refused before, so that nobody is writing them.
+        loaded_at: when the value was read, in UTC.
+        error: why the last attempt failed; None if it succeeded.
+        error_at: when that was, in UTC.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class Slot(Generic[T]):
         self._times_of = times
         self._validate = validate
         self._describe = describe
-        # Before the load: a change during it is then seen by the first `changed`.
+        # Before the load, so that the first `changed` notices a change during it.
         self._seen = _signature(origin.watched)
         self._digest = _digest(origin.watched)
         self.value = origin.load()
@@ -104,9 +104,9 @@ class Slot(Generic[T]):
         self._changing = False
 
     def changed(self) -> bool:
-        """Whether to `read` now: the files looked different at the last call too, or the time has come.
+        """Whether to `read` now: the files were different at the last call, too, or it is time.
 
-        One call later than the change, because cert and key are mostly written one after the other.
+        This is one call after the change, since certificate and key are usually written one after the other.
         """
         if _signature(self.origin.watched) == self._seen:
             self._changing = False
@@ -124,14 +124,14 @@ class Slot(Generic[T]):
         return any(self.loaded_at <= change < now for change in self._times.changes)
 
     def stale(self) -> bool:
-        """Whether the files look different from what was read last."""
+        """Whether the files differ from those that were read last."""
         return _signature(self.origin.watched) != self._seen
 
     def read(self, *, even_unchanged: bool = False) -> bool:
-        """Read again; a value that cannot be served changes nothing and is logged, once for each reason.
+        """Read the value again; if it cannot be served, the old one stays, and the reason is logged once.
 
         Arguments:
-            even_unchanged: load even if the contents are the ones of the last good value.
+            even_unchanged: load even if the contents are those of the last good value.
 
         Returns:
             whether there is a new value.
@@ -165,7 +165,7 @@ class Slot(Generic[T]):
         self._seen = seen
         self._changing = False
         self.error, self.error_at = _in_words(error), utc_now()
-        # By contents, for the words change with the time ("expired 2 minutes ago").
+        # Compare contents, since the words change with time ("expired 2 minutes ago").
         complaint = digest or self.error
         if complaint != self._complained_of:
             described = self._describe(self.value)
@@ -174,7 +174,7 @@ class Slot(Generic[T]):
 
 
 def utc_now() -> datetime.datetime:
-    """The time, aware."""
+    """The current time, with its time zone."""
     return datetime.datetime.now(datetime.timezone.utc)
 
 
@@ -185,7 +185,7 @@ def _in_words(error: Exception) -> str:
 
 
 def _signature(files: tuple[Path, ...]) -> _Signature:
-    # stat(2) follows symbolic links each time, so a link that is turned to another file shows another inode.
+    # stat(2) follows symbolic links, so a link that is changed to another file has another inode.
     return tuple(_stat(file) for file in files)
 
 

@@ -1,4 +1,4 @@
-"""Which TLS versions and cipher suites are spoken: Mozilla's guideline 6.0, and what overrides it."""
+"""TLS versions, cipher suites and groups: Mozilla's guideline 6.0, and what overrides it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ PROFILES = ("modern", "intermediate")
 VERSIONS = ("1.2", "1.3")
 CLIENT_AUTH_MODES = ("none", "optional", "required")
 
-#: HTTP version -> its name in ALPN (RFC 7301; RFC 9113, section 3.1; RFC 9114, section 3.1), the newest first.
+#: HTTP version -> its ALPN name (RFC 7301; RFC 9113, section 3.1; RFC 9114, section 3.1), the newest first.
 HTTP_VERSIONS = {"3": "h3", "2": "h2", "1.1": "http/1.1"}
 
 #: TLS 1.2 suites of the intermediate profile (wiki.mozilla.org/Security/Server_Side_TLS, guideline 6.0).
@@ -27,14 +27,14 @@ MOZILLA_GROUPS = ("X25519MLKEM768", "X25519", "prime256v1", "secp384r1")
 
 @dataclass(frozen=True, kw_only=True)
 class Policy:
-    """What is offered to every client of one endpoint.
+    """What is offered to all clients of an endpoint.
 
     Arguments:
         min_version: "1.2" or "1.3".
         max_version: "1.2" or "1.3"; None for the newest.
         ciphers: the TLS 1.2 cipher list in OpenSSL's notation (ciphers(1)); TLS 1.3's suites are fixed.
-        groups: key exchange groups in order of preference; empty for the profile's where this Python can set a list,
-            else the library's own.
+        groups: key exchange groups in order of preference; empty for the profile's if this Python can set a list,
+            otherwise for OpenSSL's own.
         alpn: protocol names for ALPN (RFC 7301), in order of preference.
     """
 

@@ -1,15 +1,16 @@
-"""Revocation lists (RFC 5280, section 5): what they say of a certificate, and whether they can be gone by at all.
+"""Revocation lists (RFC 5280, section 5): whether they revoke a certificate, and whether they are usable.
 
-The rules, those of OpenSSL's X509_verify_cert(3) with CRL_CHECK:
+The rules are those of OpenSSL's X509_verify_cert(3) with CRL_CHECK:
 
-- A list is of the issuer whose name it has, unless their key identifiers differ.
-- Who stands on a list that the issuer signed is revoked, however old that list is.
-- Of who does not, only a list of the issuer says so that is complete, for such certificates, signed by the issuer, in
-  date, and without a critical extension that nobody here knows. With none but others nothing can be known: refused.
-- Where the issuer has no list at all: a client is refused (OpenSSL's own look), an authority is not. Most authorities
-  publish no list of the authorities below them, and their clients must come in.
+- A list belongs to the issuer with its name, unless their key identifiers differ.
+- A certificate on a list that its issuer signed is revoked, however old the list is.
+- That a certificate is not revoked can be told only by a list of its issuer that is complete, covers such certificates,
+  is signed by the issuer and in date, and has no unknown critical extension. If the issuer's lists are all unusable,
+  the certificate is refused.
+- If the issuer has no list at all, a client is refused (by OpenSSL itself), and an authority is not: most authorities
+  publish no list of the authorities below them, and their clients must be accepted.
 
-An entry counts whatever its own extensions say, but for one that takes it off the list again (removeFromCRL).
+An entry counts whatever its own extensions, except the one that removes it from the list (removeFromCRL).
 """
 
 from __future__ import annotations
@@ -39,19 +40,19 @@ _Name: TypeAlias = tuple[frozenset[tuple[str, str]], ...]
 
 @dataclass(frozen=True, eq=False)
 class RevocationList:
-    """One list.
+    """A revocation list.
 
     Arguments:
-        der: the list.
+        der: the list in DER.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is not a revocation list.
     """
 
     der: bytes
 
     def __post_init__(self) -> None:
-        # Read now: what cannot be read is found at the start, not in a handshake.
+        # Parsed now, so that faults are found at the start and not in a handshake.
         try:
             _ = self.issuer, self.version, self.point, self.unknown
         except (x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
@@ -59,17 +60,17 @@ class RevocationList:
 
     @cached_property
     def crl(self) -> x509.CertificateRevocationList:
-        """As the library has it."""
+        """The list, parsed by `cryptography`."""
         return x509.load_der_x509_crl(self.der)
 
     @cached_property
     def issuer(self) -> _Name:
-        """Who it says has issued it, as names are compared."""
+        """The issuer's name, in the form for comparison."""
         return comparable(self.crl.issuer)
 
     @property
     def name(self) -> str:
-        """What to call it."""
+        """Its name in messages."""
         return f"the revocation list of {shown_name(self.crl.issuer)}"
 
     @cached_property
@@ -82,18 +83,18 @@ class RevocationList:
 
     @cached_property
     def point(self) -> x509.IssuingDistributionPoint | None:
-        """For which certificates it is; None for all of the issuer's."""
+        """Which certificates it covers; None for all of the issuer's."""
         return self._extension(x509.IssuingDistributionPoint)
 
     @cached_property
     def unknown(self) -> str | None:
-        """A critical extension that nobody here knows; None without."""
+        """An unknown critical extension; None without one."""
         found = (one.oid for one in self.crl.extensions if one.critical and one.oid not in _UNDERSTOOD)
         return next((oid.dotted_string for oid in found), None)
 
     @property
     def partial(self) -> str | None:
-        """Why nobody can be known from it not to be revoked, in words; None when it is a whole list."""
+        """Why it cannot prove that a certificate is not revoked; None if it is complete."""
         if self._extension(x509.DeltaCRLIndicator) is not None:
             return "a delta list, which says what has changed since another one"
         if self.point is not None and self.point.indirect_crl:
@@ -120,7 +121,7 @@ class RevocationList:
         return reason is not x509.ReasonFlags.remove_from_crl
 
     def is_of(self, issuer: x509.Certificate) -> bool:
-        """Whether it is a list of ``issuer``, by name and key identifier."""
+        """Whether it belongs to ``issuer``, by name and key identifier."""
         if self.issuer != comparable(issuer.subject):
             return False
         theirs = self._extension(x509.AuthorityKeyIdentifier)
@@ -133,7 +134,7 @@ class RevocationList:
         return theirs.key_identifier is None or own is None or theirs.key_identifier == own.digest
 
     def is_for(self, certificate: x509.Certificate) -> bool:
-        """Whether certificates like this one would stand on it."""
+        """Whether it covers certificates like this one."""
         point = self.point
         if point is None:
             return True
@@ -149,7 +150,7 @@ class RevocationList:
         )
 
     def untimely(self, now: datetime.datetime) -> str | None:
-        """Why it does not hold at ``now``, in words; None when it does."""
+        """Why it is not in date at ``now``; None if it is."""
         begins, ends = self.crl.last_update_utc, self.crl.next_update_utc
         if ends is not None and ends < now:
             return f"expired on {ends:%Y-%m-%d %H:%M} UTC"
@@ -158,16 +159,16 @@ class RevocationList:
         return None
 
     def in_force(self, now: datetime.datetime) -> bool:
-        """Whether it can be gone by at ``now``, as far as it says so itself."""
+        """Whether it is usable at ``now``, by its own fields."""
         return self.partial is None and self.unknown is None and self.untimely(now) is None
 
     @property
     def moments(self) -> tuple[datetime.datetime, ...]:
-        """When what `untimely` says changes."""
+        """When the result of `untimely` changes."""
         return tuple(filter(None, (self.crl.last_update_utc, self.crl.next_update_utc)))
 
     def unsigned_by(self, issuer: x509.Certificate) -> str | None:
-        """Why ``issuer`` does not stand for it, in words; None when it does."""
+        """Why it is not validly signed by ``issuer``; None if it is."""
         usage = extension(issuer, x509.KeyUsage)
         if usage is not None and not usage.crl_sign:
             return f"is of an authority that may not sign lists (its keyUsage lacks cRLSign: {_called(issuer)})"
@@ -193,21 +194,21 @@ def objection(
     lists: Sequence[RevocationList],
     now: datetime.datetime,
 ) -> str | None:
-    """Why ``certificate`` is not to be trusted, by the lists of ``issuer``.
+    """Why ``certificate`` must not be trusted, by the lists of ``issuer``.
 
     Arguments:
-        issuer: whose key signed it.
-        now: the time, with its zone.
+        issuer: the authority that signed it.
+        now: the current time, with its time zone.
 
     Returns:
-        None when one of them says that it is not revoked, or there is none for such certificates.
+        None if a list proves that it is not revoked, or none covers such certificates.
     """
     own = [one for one in lists if one.is_of(issuer)]
     signed = [one for one in own if one.unsigned_by(issuer) is None]
     for one in signed:
         if one.holds(certificate):
             return f"it is revoked, by {one.name}"
-    # Who is the end of all paths is on no list but its own.
+    # A self-signed authority can only be on its own list.
     if comparable(certificate.subject) == comparable(certificate.issuer):
         return None
     whole = [one for one in own if one.partial is None and one.is_for(certificate)]
@@ -220,11 +221,11 @@ def objection(
 def oddities(
     one: RevocationList, authorities: Sequence[x509.Certificate], now: datetime.datetime
 ) -> Iterator[tuple[str, str]]:
-    """What will keep a list from being gone by: what it is, as the end of a sentence, and what to do.
+    """Why a list is not usable: the end of a sentence, and what to do.
 
     Arguments:
-        authorities: those that are trusted. The issuer of a list may be another one, which clients send.
-        now: the time, with its zone.
+        authorities: the trusted authorities. A list's issuer may also be one that clients send.
+        now: the current time, with its time zone.
     """
     fetch = "Fetch it anew from its authority"
     if (when := one.untimely(now)) is not None:
@@ -240,7 +241,7 @@ def oddities(
 
 
 def comparable(name: x509.Name) -> _Name:
-    """A name as names are compared: without case, and with single spaces (RFC 5280, section 7.1)."""
+    """A name in the form for comparison: case-folded, with single spaces (RFC 5280, section 7.1)."""
     return tuple(
         frozenset((one.oid.dotted_string, " ".join(str(one.value).casefold().split())) for one in part)
         for part in name.rdns

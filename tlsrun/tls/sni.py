@@ -1,4 +1,4 @@
-"""Several certificates for one endpoint: which sources serve which name, from a mapping or from a folder."""
+"""Several certificates for an endpoint: from a mapping or a folder to the sources for each name."""
 
 from __future__ import annotations
 
@@ -21,12 +21,14 @@ from tlsrun.tls.table import normal_name
 
 @dataclass(frozen=True, kw_only=True)
 class NamedIdentities:
-    """What was found, and what is wrong with the rest.
+    """The certificates of the setting ``sni``.
 
     Arguments:
-        sources: host name or wildcard -> its identities, each with another type of key.
-        identities: each as it was read.
-        places: where the certificate of each came from, in the same order.
+        sources: host name or wildcard -> the sources of its identities, each with another type of key.
+        identities: all identities.
+        places: where the certificate of each identity was read from, in the same order.
+        problems: certificates that cannot be used.
+        warnings: oddities.
     """
 
     sources: Mapping[str, tuple[IdentitySources, ...]] = field(default_factory=dict)
@@ -37,7 +39,7 @@ class NamedIdentities:
 
 
 def source_of(value: str, given_by: str) -> Source:
-    """A value as a place to read from: PEM text itself, or a path (``~`` and ``$VARIABLES`` expanded)."""
+    """The source for a value: PEM text, or a path with ``~`` and ``$VARIABLES`` expanded."""
     if "-----BEGIN" in value:
         return Source(given_by=given_by, text=value.encode())
     return Source(given_by=given_by, path=Path(os.path.expandvars(value)).expanduser())
@@ -51,12 +53,12 @@ def read_named(
 ) -> NamedIdentities:
     """Read the certificates of ``value``, a folder or a mapping of names.
 
-    In a folder the certificates say themselves which names they are for.
+    In a folder, each certificate serves the names in it.
 
     Arguments:
         given_by: the setting as the user spelled it.
-        password: of encrypted keys.
-        password_from: where it was read.
+        password: the password of encrypted keys.
+        password_from: where the password was read from.
     """
     opening = {"password": password, "password_from": password_from}
     if isinstance(value, str):
@@ -104,7 +106,7 @@ def _read_folder(folder: Path, given_by: str, opening: Mapping[str, Any]) -> Nam
 
 
 def sources_of_pair(pair: Pair, given_by: str) -> IdentitySources:
-    """The files of a site in a folder, as the places that its certificate is read from."""
+    """The sources for the files of a site in a folder."""
     return IdentitySources(
         cert=Source(given_by=given_by, path=pair.cert),
         key=None if pair.key is None else Source(given_by=given_by, path=pair.key),
@@ -112,7 +114,7 @@ def sources_of_pair(pair: Pair, given_by: str) -> IdentitySources:
 
 
 def _passed_over(folder: Path, contents: Contents, given_by: str) -> Iterator[Problem]:
-    """A line for what looks like a certificate and is no site: an authority's mostly."""
+    """Warnings about files that look like certificates and are not sites, usually authorities."""
     if contents.alone:
         what = f"passed over in {os.path.abspath(folder)}: {shown(contents.alone, folder)}; no key lies beside it"
         remedy = "If it is a site, put its key there: NAME.key beside NAME.crt, privkey.pem beside fullchain.pem"
@@ -123,7 +125,7 @@ def _passed_over(folder: Path, contents: Contents, given_by: str) -> Iterator[Pr
 
 
 class _Reading:
-    """Certificates as they are read, one after the other, and what is wrong with them."""
+    """Collects certificates as they are read, and what is wrong with them."""
 
     def __init__(self) -> None:
         self._named: dict[str, dict[str, tuple[Identity, IdentitySources]]] = {}
@@ -134,8 +136,8 @@ class _Reading:
         self._warnings: list[Problem] = []
 
     def read(self, sources: IdentitySources, host: str | None = None) -> None:
-        """Read a certificate for ``host``, or for the names in it: then one that was read already counts once, and one
-        that is no site may be anything."""
+        """Read a certificate for ``host``, or for the names in it (from a folder). In a folder, copies count once, and
+        a file that cannot be a site is skipped with a warning."""
         try:
             identity, odd = load_identity(sources)
         except CertificateError as error:
@@ -147,7 +149,7 @@ class _Reading:
             self._take(identity, odd, sources, host)
 
     def read_bundle(self, sources: IdentitySources) -> None:
-        """Read PKCS #12 that lies in a folder: one that the password does not open may be anything."""
+        """Read a PKCS #12 file in a folder; one that the password does not open is skipped with a warning."""
         try:
             identity, odd = load_identity(sources)
         except CertificateError as error:
@@ -176,7 +178,7 @@ class _Reading:
             self._warnings += _enter(self._named.setdefault(name, {}), name, identity, sources)
 
     def outcome(self, notes: tuple[Problem, ...] = ()) -> NamedIdentities:
-        """What was read, with what else is to be said."""
+        """The result, with further warnings."""
         return NamedIdentities(
             sources={host: tuple(sources for _, sources in kinds.values()) for host, kinds in self._named.items()},
             identities=tuple(self._identities),
@@ -187,8 +189,8 @@ class _Reading:
 
 
 def _is_no_site(cert: Source, error: CertificateError) -> bool:
-    """Whether a file that lies in a folder cannot be one: it names no host, as an authority's does not, whose key is
-    encrypted mostly; or it is none of a program's that has a folder for each site, and holds no certificate at all."""
+    """Whether a file in a folder cannot be a site: its certificate names no host, like that of an authority (whose key
+    is usually encrypted), or it has no certificate, and its name is not one that ACME clients use."""
     try:
         given = read_certificates(read_material(cert), Findings())
     except CertificateError:
@@ -204,7 +206,7 @@ def _nameless(source: Source) -> Problem:
 def _enter(
     by_type: dict[str, tuple[Identity, IdentitySources]], name: str, identity: Identity, sources: IdentitySources
 ) -> Iterator[Problem]:
-    """One certificate for each type of key: of two alike, the one that is valid longer."""
+    """Keep one certificate for each type of key: the one that is valid longer."""
     kind = identity.key_type.partition(" ")[0]
     there = by_type.get(kind)
     if there is None or there[0].not_after < identity.not_after:

@@ -1,4 +1,4 @@
-"""Which certificate answers which name: an immutable table from host names to contexts."""
+"""An immutable table from host names to contexts."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ if TYPE_CHECKING:
 
 
 def normal_name(name: str) -> str:
-    """A host name as it is compared: lower case, without the root's dot (RFC 4343; RFC 1034, section 3.1)."""
+    """A host name in the form for comparison: lower case, without a trailing dot (RFC 4343; RFC 1034, section 3.1)."""
     return name.lower().removesuffix(".")
 
 
 def wildcard_of(name: str) -> str:
-    """The only wildcard that ``name`` can match: its first label replaced (RFC 9525, section 6.3)."""
+    """The only wildcard that matches ``name``: its first label replaced by ``*`` (RFC 9525, section 6.3)."""
     return "*." + name.partition(".")[2]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """Names and the contexts that serve them; never changed, only replaced.
+    """Host names and the contexts that serve them; never changed, only replaced.
 
     Arguments:
-        default: for clients that ask for no name, or for one that is not here.
-        contexts: host names and wildcards (``*.example.org``), in the spelling of `normal_name`.
-        identities: all that are served.
+        default: the context for clients that ask for no name or an unknown one.
+        contexts: host name or wildcard (``*.example.org``), in the form of `normal_name` -> context.
+        identities: all identities in service.
     """
 
     default: ssl.SSLContext
@@ -40,10 +40,10 @@ class Table:
         return any(identity.covers(host) for identity in self.identities)
 
     def choose(self, name: str | None) -> ssl.SSLContext | None:
-        """The context for ``name``; the exact name goes before a wildcard.
+        """The context for ``name``; an exact name takes precedence over a wildcard.
 
         Returns:
-            None when the table does not know the name: the default may serve it.
+            None if the name is unknown; the default context may still serve it.
         """
         if name is None:
             return self.default
