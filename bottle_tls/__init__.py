@@ -1,7 +1,7 @@
 """HTTPS for Bottle: importing this registers the server adapters "tls" and "tls-<server>".
 
-Named so that ``from bottle.ext import tls`` works too. What only a request or a served application needs is imported
-by then: an application that is only imported, by a test or a tool, shall not wait for it.
+The name makes ``from bottle.ext import tls`` work, too. What only a request or a server needs is imported late, so that
+merely importing an application, in a test or a tool, is fast.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def application(app: Callable[..., Any] | None = None) -> Callable[..., Any]:
     """The WSGI entry point for servers that are started by their own command.
 
     Arguments:
-        app: the application; without it, Bottle's default application.
+        app: the application; None for Bottle's default application.
     """
     from tlsrun.wsgi import application as with_facts
     from tlsrun.wsgi.external import front_from
@@ -44,14 +44,14 @@ def _layers(app: Callable[..., Any]) -> list[Layer]:
 
 
 def status() -> list[ProcessStatus]:
-    """Which certificates this server's processes serve, when they were loaded, and what failed last."""
+    """The certificates that this server's processes serve, when they were loaded, and the last failures."""
     from tlsrun.status import current
 
     return current()
 
 
 class _CurrentRequest:
-    """What the connection of the current request was: `tls.version`, `tls.cipher`, `tls.client.subject`, …"""
+    """The TLS connection of the current request: `tls.version`, `tls.cipher`, `tls.client.subject`, …"""
 
     def __getattr__(self, name: str) -> Any:
         from tlsrun.wsgi.connection import TLSInfo

@@ -1,4 +1,4 @@
-"""The server adapters that `bottle.run(server=…)` takes."""
+"""The server adapters for `bottle.run(server=…)`."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from tlsrun.settings.words import SERVERS
 if TYPE_CHECKING:
     from tlsrun.settings.layers import Layer
 
-#: What `bottle.run()` and `python -m bottle` pass when nobody said where to listen.
+#: What `bottle.run()` and `python -m bottle` pass if no address was given.
 _DEFAULT_HOSTS = ("127.0.0.1", "localhost")
 _DEFAULT_PORT = 8080
 
 
 class TLSServer(bottle.ServerAdapter):  # type: ignore[misc] # bottle ships no types
-    """``bottle.run(server="tls")``: HTTPS, by the server that the settings name.
+    """``bottle.run(server="tls")``: HTTPS by the server in the settings.
 
     Arguments:
         options: settings by their names, or by the names that Bottle's own adapters use (``certfile``, ``keyfile``,
@@ -35,7 +35,7 @@ class TLSServer(bottle.ServerAdapter):  # type: ignore[misc] # bottle ships no t
 
     @property
     def quiet(self) -> bool:
-        """True from the moment that `bottle.run()` has passed its own ``quiet``: Bottle's banner would say http://."""
+        """True as soon as `bottle.run()` has passed its own ``quiet``: Bottle's banner would show http://."""
         return self._quiet_asked is not None
 
     @quiet.setter
@@ -46,7 +46,7 @@ class TLSServer(bottle.ServerAdapter):  # type: ignore[misc] # bottle ships no t
         """Serve ``handler`` until the server stops; called by `bottle.run()`.
 
         Raises:
-            SystemExit: with the server's exit code when it is not 0, or with 2 when something given cannot be served.
+            SystemExit: with the server's exit code unless it is 0; with 2 if something that was given cannot be served.
         """
         from tlsrun.apps import library_import, second_import_warning
 
@@ -91,9 +91,9 @@ class TLSServer(bottle.ServerAdapter):  # type: ignore[misc] # bottle ships no t
 
 
 def _program() -> str:
-    """What was started, as a person would name it: Bottle's applications have no name."""
+    """A name for the banner: Bottle's applications have none, so the script's."""
     main: str | None = getattr(sys.modules.get("__main__"), "__file__", None)
-    if main is None or main == bottle.__file__:  # typed in, or by `python -m bottle`, whose own it is
+    if main is None or main == bottle.__file__:  # interactive, or started by `python -m bottle`
         return "a Bottle application"
     return os.path.basename(main)
 
@@ -102,5 +102,5 @@ def _named(name: str) -> type[TLSServer]:
     return type(f"TLS{name.capitalize()}Server", (TLSServer,), {"server": name, "__module__": __name__})
 
 
-#: server -> the adapter that always uses it
+#: Server -> the adapter that always uses it.
 NAMED_ADAPTERS = {name: _named(name) for name in SERVERS}

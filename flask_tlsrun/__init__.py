@@ -13,7 +13,7 @@ __all__ = ["TLSRun", "require_client_cert", "tls"]
 
 
 def __getattr__(name: str) -> Any:
-    """The extension, when it is asked for: `flask` imports this package for its commands, whatever it is to do."""
+    """Import the extension late: every `flask` command imports this package for its entry points."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module = "flask_tlsrun.client" if name == "require_client_cert" else "flask_tlsrun.extension"

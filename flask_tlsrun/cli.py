@@ -92,7 +92,7 @@ def tlsrun_command(
 
 
 def _load(info: ScriptInfo) -> tuple[Flask | None, Callable[..., Any]]:
-    """The application; or, while the reloader waits for a mistake to be mended, one that raises the mistake."""
+    """The application; or, while the reloader waits for an error to be fixed, one that raises that error."""
     try:
         app = info.load_app()
         prefer_https(app)
@@ -110,9 +110,9 @@ def _load(info: ScriptInfo) -> tuple[Flask | None, Callable[..., Any]]:
 
 
 def _raised_in_the_import(error: click.UsageError) -> ImportError | None:
-    """What the application raised, which Flask takes for a mistake on the command line; None for a real one.
+    """An ImportError from inside the application that Flask reports as a usage error; None for a real usage error.
 
-    Flask tells them apart so, too: the module itself was found when the traceback has more than its import.
+    As in Flask: the module itself was found if the traceback has more than its import.
     """
     raised = error.__context__
     if isinstance(raised, ImportError) and raised.__traceback__ is not None and raised.__traceback__.tb_next:

@@ -1,4 +1,4 @@
-"""Views that only clients with a certificate may see."""
+"""Views for clients with a certificate only."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from tlsrun.wsgi.require import guard
 
 
 def require_client_cert(view: Callable[..., Any] | None = None, **accepted: Any) -> Any:
-    """Answer 403, in words, unless the client has shown a certificate that is trusted and accepted.
+    """Answer 403 with a reason, unless the client has a certificate that is trusted and accepted.
 
-    Used bare (``@require_client_cert``) or with what is accepted (``@require_client_cert(subject="CN=Jo,O=Acme")``).
+    Used without arguments (``@require_client_cert``) or with them (``@require_client_cert(subject="CN=Jo,O=Acme")``).
 
     Arguments:
         accepted: ``subject``, ``issuer``, ``san`` (one or several of each), ``check``; see

@@ -1,4 +1,4 @@
-"""The extension: `TLSRun(app)` makes `app.run()` HTTPS and gives the WSGI entry point."""
+"""The extension: `TLSRun(app)` makes `app.run()` serve HTTPS, and provides the WSGI entry point."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
     from tlsrun.settings.layers import Layer
     from tlsrun.status import ProcessStatus
 
-#: What the connection of the current request was: `tls.version`, `tls.cipher`, `tls.sni`, `tls.client.subject`, …
+#: The TLS connection of the current request: `tls.version`, `tls.cipher`, `tls.sni`, `tls.client.subject`, …
 tls: TLSInfo = LocalProxy(lambda: TLSInfo(request.environ))  # type: ignore[assignment] # a proxy stands for it
 
 
 class TLSRun:
     """HTTPS for a Flask application.
 
-    ``TLSRun(app)``, or ``TLSRun().init_app(app)`` in a factory. Afterwards ``app.run()`` serves HTTPS with the
-    configured server, under any server the application sees ``https`` where the connection was TLS, and
-    `application` is the WSGI entry point for servers that are started by their own command.
+    ``TLSRun(app)``, or ``TLSRun().init_app(app)`` in a factory. Then ``app.run()`` serves HTTPS with the configured
+    server, the application sees ``https`` for TLS connections under any server, and `application` is the WSGI entry
+    point for servers that are started by their own command.
 
     Arguments:
         options: settings by their names (``cert="fullchain.pem"``), written into ``app.config``.
@@ -57,7 +57,7 @@ class TLSRun:
         """The WSGI entry point of the application given to ``TLSRun(app)``.
 
         Raises:
-            RuntimeError: no application was given; in a factory, the application that it returns is the entry point.
+            RuntimeError: no application was given; with a factory, the application that it returns is the entry point.
         """
         if self._application is None:
             raise RuntimeError(
@@ -67,14 +67,14 @@ class TLSRun:
         return self._application
 
     def status(self) -> list[ProcessStatus]:
-        """Which certificates this server's processes serve, when they were loaded, and what failed last."""
+        """The certificates that this server's processes serve, when they were loaded, and the last failures."""
         from tlsrun.status import current
 
         return current()
 
 
 def _by_key(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings by the keys that they have in ``app.config``; raises TypeError for one that there is not."""
+    """Settings under their keys in ``app.config``; raises TypeError for an unknown one."""
     from tlsrun.settings.table import SPECS, flask_key
 
     unknown = sorted(set(options) - set(SPECS))
@@ -85,7 +85,7 @@ def _by_key(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def prefer_https(app: Flask) -> None:
-    """Over TLS the session cookie is Secure, and URLs made outside a request say https, unless ``app`` said otherwise.
+    """Make session cookies Secure over TLS, and URLs outside of requests https, unless ``app`` is configured otherwise.
 
     Safe to call twice.
     """
@@ -106,11 +106,11 @@ def _run(
     load_dotenv: bool = True,
     **options: Any,
 ) -> None:
-    """`Flask.run`, over HTTPS. Takes what `Flask.run` takes, and every setting by its name.
+    """`Flask.run` over HTTPS. It takes the arguments of `Flask.run`, and every setting by its name.
 
     Raises:
-        SystemExit: at the end with the server's exit code when it is not 0; before the start, with the code 2, when
-            something given cannot be served.
+        SystemExit: with the server's exit code at the end, unless it is 0; with 2 before the start, if something that
+            was given cannot be served.
     """
     from tlsrun.apps import library_import
 
@@ -121,7 +121,7 @@ def _run(
         say_ignored("app.run()", site)
         return
     if os.environ.get("FLASK_RUN_FROM_CLI") == "true":
-        # As Flask's own: a command of `flask` is not blocked by a server.
+        # Like Flask's own: a server must not block a `flask` command.
         from tlsrun.cli.console import say
 
         say(" * app.run() is ignored: the `flask` command is running. Use `flask tlsrun` to serve.")
@@ -175,7 +175,7 @@ def _job(app: Flask, options: dict[str, Any]) -> Any:
     )
 
 
-#: What `Flask.run` hands to Werkzeug, and what the built-in server calls it.
+#: Options that `Flask.run` passes to Werkzeug -> options of the built-in server.
 _WERKZEUG_OPTIONS = {
     "reloader_interval": "reloader_interval",
     "reloader_type": "reloader_type",
@@ -184,7 +184,7 @@ _WERKZEUG_OPTIONS = {
 
 
 def _ssl_context_keywords(ssl_context: Any) -> dict[str, Any]:
-    """Flask's own way to say it: a pair of files, or ``"adhoc"``."""
+    """Settings for Flask's own argument: a pair of files, or ``"adhoc"``."""
     if ssl_context is None:
         return {}
     if ssl_context == ADHOC:
@@ -205,7 +205,7 @@ def app_layers(app: Flask) -> list[Layer]:
 
 
 def server_name_layers(config: Mapping[str, Any]) -> list[Layer]:
-    """Host and port from ``SERVER_NAME``, which `Flask.run` uses where nothing else is said."""
+    """Host and port from ``SERVER_NAME``, which `Flask.run` uses as defaults."""
     from tlsrun.settings.layers import default_layer
 
     host, _, port = (config.get("SERVER_NAME") or "").partition(":")

@@ -1,4 +1,4 @@
-"""What `flask` finds of this package, whatever it is about to do: names and one line each; the rest when asked for."""
+"""The entry points for `flask`: names with a short help, while the commands themselves are imported on demand."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import click
 
 
 class LazyCommand(click.Command):
-    """A command that is imported when it is run, helped with or completed.
+    """A command that is imported when it is run, or when its help or completion is needed.
 
     Flask loads the commands of every installed package for each `flask run`, `flask shell` and `flask db upgrade`.
 
     Arguments:
-        name: as it is typed.
+        name: the command's name.
         target: the command itself, as ``module:attribute``.
-        short_help: what `flask --help` says of it.
+        short_help: its line in `flask --help`.
     """
 
     def __init__(self, name: str, *, target: str, short_help: str) -> None:
@@ -35,7 +35,7 @@ class LazyCommand(click.Command):
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
     ) -> click.Context:
-        """Of the command itself; its parser reads the arguments, and completion goes on from it."""
+        """A context of the command itself, whose parser reads the arguments; completion needs that, too."""
         return self.command.make_context(info_name, args, parent, **extra)
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -43,11 +43,11 @@ class LazyCommand(click.Command):
         return self.command.invoke(ctx)
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
-        """Those of the command itself."""
+        """The parameters of the command itself."""
         return self.command.get_params(ctx)
 
     def to_info_dict(self, ctx: click.Context) -> MutableMapping[str, Any]:  # type: ignore[override]
-        """What the command itself says of itself, for programs that make documentation."""
+        """The description of the command itself, for documentation tools."""
         return self.command.to_info_dict(ctx)
 
 

@@ -1,4 +1,4 @@
-"""What the environment has for `flask run`, for `flask tlsrun` where nobody says anything else."""
+"""The environment variables of `flask run`, as fallbacks for `flask tlsrun`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tlsrun.settings.layers import Given, Layer
 def run_layer(environ: Mapping[str, str], others: Sequence[Layer]) -> Layer:
     """``FLASK_RUN_HOST``, ``FLASK_RUN_PORT``, ``FLASK_RUN_CERT`` and ``FLASK_RUN_KEY``, below every setting of ours.
 
-    Certificate and key are one: where either is given elsewhere, neither is taken. So are host and port beside
+    Certificate and key belong together: if either is given elsewhere, neither is used; nor are host and port with
     ``bind``.
 
     Arguments:

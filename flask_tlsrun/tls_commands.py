@@ -1,4 +1,4 @@
-"""The commands of `flask tls`, which add themselves to the group."""
+"""The commands of `flask tls`, which register themselves in the group."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def export_command(context: click.Context, info: ScriptInfo, /, target: str, **v
 
 
 def _as_typed_here(command: click.Command) -> click.Command:
-    """The same command, with the examples of its help as they are typed under ``flask tls``."""
+    """A copy of the command with the examples in its help changed to ``flask tls``."""
     here = copy.copy(command)
     here.help = (command.help or "").replace("tlsrun cert", "flask tls cert").replace("tlsrun trust", "flask tls trust")
     if isinstance(here, click.Group):

@@ -8,7 +8,7 @@ import click
 
 
 class _Group(click.Group):
-    """Its commands are imported when one of them is asked for: `flask` loads this group for whatever it is to do."""
+    """A group whose commands are imported on demand, since every `flask` command loads this module."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """As the class below."""

@@ -1,4 +1,4 @@
-"""Who a server runs as: a user and a group, found by name, and become once the ports and keys of root are held."""
+"""The account that a server runs as: found by name, and switched to when ports are bound and keys are read."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ class Account:
     """A user and a group.
 
     Arguments:
-        user: the name, as people say it.
-        uid: of the user.
-        gid: of the group.
+        user: the user's name.
+        uid: the user's number.
+        gid: the group's number.
     """
 
     user: str
@@ -24,17 +24,17 @@ class Account:
     gid: int
 
     def may_read(self, path: Path) -> bool:
-        """Whether this account may read ``path``; False too when that is not there."""
+        """Whether this account may read ``path``; False if it does not exist."""
         try:
             return path.exists() and self.obstacle(path) is None
         except OSError:
             return False
 
     def obstacle(self, path: Path) -> Path | None:
-        """The first thing on the way to ``path``, its links followed, that this account may not enter or read.
+        """The first folder in ``path`` that this account may not enter, or the file that it may not read.
 
         Returns:
-            None when nothing stands there, or it cannot be told.
+            None if there is no obstacle, or it cannot be found out.
         """
         real = Path(os.path.realpath(path))
         for step, right in [*((folder, 0o1) for folder in reversed(real.parents)), (real, 0o4)]:
@@ -46,7 +46,7 @@ class Account:
         return None
 
     def _may(self, found: os.stat_result, right: int) -> bool:
-        """As the kernel decides (path_resolution(7)): the first class that fits counts, and no other."""
+        """The kernel's decision (path_resolution(7)): only the first matching class of permissions counts."""
         if self.uid == 0:
             return True
         if found.st_uid == self.uid:
@@ -69,13 +69,28 @@ def find_account(user: str | None, group: str | None, *, where: str) -> Account 
         where: the settings as the user spelled them, for messages.
 
     Returns:
-        None when neither is given.
+        None if neither is given.
 
     Raises:
-        ConfigurationError: there is no such user or group, this system has none, or it takes root to become one.
+        ConfigurationError: see `look_up`; or only root could switch to it.
     """
     if user is None and group is None:
         return None
+    account = look_up(user, group, where=where)
+    if os.geteuid() != 0 and (account.uid, account.gid) != (os.getuid(), os.getgid()):
+        raise _refused(where, f"only root can become {account.user}", "Start as root, or leave it out")
+    return account
+
+
+def look_up(user: str | None, group: str | None, *, where: str) -> Account:
+    """The account with these names or numbers; by default this process's user, and the user's primary group.
+
+    Arguments:
+        where: the settings as the user spelled them, for messages.
+
+    Raises:
+        ConfigurationError: there is no such user or group, or this system has none at all.
+    """
     try:
         import grp
         import pwd
@@ -84,7 +99,7 @@ def find_account(user: str | None, group: str | None, *, where: str) -> Account 
     wanted = str(os.getuid()) if user is None else user
     try:
         entry = pwd.getpwuid(int(wanted)) if wanted.isdecimal() else pwd.getpwnam(wanted)
-    except KeyError:
+    except (KeyError, OverflowError):
         raise _refused(where, f"there is no user {wanted}", "See `getent passwd` for those there are") from None
     gid = entry.pw_gid
     if group is not None:
@@ -92,20 +107,17 @@ def find_account(user: str | None, group: str | None, *, where: str) -> Account 
             gid = int(group) if group.isdecimal() else grp.getgrnam(group).gr_gid
         except KeyError:
             raise _refused(where, f"there is no group {group}", "See `getent group` for those there are") from None
-    account = Account(user=entry.pw_name, uid=entry.pw_uid, gid=gid)
-    if os.geteuid() != 0 and (account.uid, account.gid) != (os.getuid(), os.getgid()):
-        raise _refused(where, f"only root can become {account.user}", "Start as root, or leave it out")
-    return account
+    return Account(user=entry.pw_name, uid=entry.pw_uid, gid=gid)
 
 
 def become(account: Account) -> None:
-    """Give up root for ``account``: its groups first, the user last, since afterwards there is no right to.
+    """Switch from root to ``account``: the groups first and the user last, since that gives up the right to.
 
     Raises:
-        PermissionError: this process is not root's, and not that account's.
+        PermissionError: this process runs neither as root nor as that account.
     """
     if os.geteuid() != 0 and (os.getuid(), os.getgid()) == (account.uid, account.gid):
-        return  # it has become so before: it was executed anew since
+        return  # it has done so before it was executed again
     os.initgroups(account.user, account.gid)
     os.setgid(account.gid)
     os.setuid(account.uid)

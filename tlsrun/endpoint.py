@@ -1,4 +1,4 @@
-"""Where a server listens: one host and one port; and how the other end of a connection is spelled."""
+"""A TCP address to listen on, and the spelling of a peer's address."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Endpoint:
 
     Arguments:
         host: an address or a name; an IPv6 address without brackets.
-        port: 1 to 65535, or 0 for one that the system chooses.
+        port: 1 to 65535, or 0 to let the system choose.
     """
 
     host: str
@@ -37,18 +37,18 @@ class Endpoint:
 
     @property
     def family(self) -> socket.AddressFamily:
-        """AF_INET6 for an IPv6 literal, else AF_INET."""
+        """AF_INET6 for an IPv6 address, otherwise AF_INET."""
         return socket.AF_INET6 if ":" in self.host else socket.AF_INET
 
     @property
     def authority(self) -> str:
-        """``host:port`` as it stands in a URL (RFC 3986, section 3.2), with brackets for IPv6."""
+        """``host:port`` for a URL (RFC 3986, section 3.2), with brackets for IPv6."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}"
 
     @property
     def url(self) -> str:
-        """The https URL to open in a browser; a wildcard address is shown as this machine's loopback."""
+        """The https URL to open in a browser, with loopback in place of a wildcard address."""
         host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(  # noqa: S104 -- a key
             self.host, f"[{self.host}]" if ":" in self.host else self.host
         )
@@ -56,7 +56,7 @@ class Endpoint:
 
 
 def spell_peer(peer: Any) -> str:
-    """An address as ``host:port``, with brackets for IPv6; a Unix socket's peer has none."""
+    """``host:port`` of a peer, with brackets for IPv6; a fixed text for the peer of a Unix socket."""
     if isinstance(peer, tuple) and len(peer) >= 2:
         host, port = peer[0], peer[1]
         return f"[{host}]:{port}" if ":" in str(host) else f"{host}:{port}"

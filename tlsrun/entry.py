@@ -1,8 +1,8 @@
 """The application for servers that are started by their own command: ``gunicorn tlsrun.entry:application``.
 
-Importing this module imports the application that TLSRUN_APP in the environment names, as `tlsrun run` takes it, and
-puts around it what `tlsrun run` puts around it: the facts of the connection, the word of trusted proxies, HSTS, and
-what mends the server's own ways. Hypercorn is given an ASGI application: ``hypercorn asgi:tlsrun.entry:asgi``.
+Importing this module imports the application named by TLSRUN_APP in the environment, as `tlsrun run` does, and wraps it
+in the same middleware: the facts of the connection, headers of trusted proxies, HSTS, and corrections for the server.
+Hypercorn needs an ASGI application: ``hypercorn asgi:tlsrun.entry:asgi``.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ def _load() -> Callable[..., Any]:
     """The application.
 
     Raises:
-        AppNotFound: TLSRUN_APP names none.
-        ConfigurationError: a setting of the environment or of the application cannot be used; with all of them.
+        AppNotFound: TLSRUN_APP names no application.
+        ConfigurationError: settings in the environment or the application's configuration cannot be used.
     """
     adopt()
     found = apps.resolve()
     facts = with_facts(found.application, front_of([environment_layer(), *app_layers(found)]))
-    return _mended(facts, found.framework)
+    return _corrected(facts, found.framework)
 
 
-def _mended(application: Callable[..., Any], framework: str) -> Callable[..., Any]:
+def _corrected(application: Callable[..., Any], framework: str) -> Callable[..., Any]:
     if (stock := running()) is not None:
         return stock.around(application, framework)
     if "mod_wsgi" in sys.modules:
@@ -60,5 +60,5 @@ def _adapter() -> Callable[[Any, Any, Any], Awaitable[None]]:
 
 
 async def asgi(scope: Any, receive: Any, send: Any) -> None:
-    """`application` as ASGI: Hypercorn's own adapter would answer 500 to every answer without a body."""
+    """`application` as ASGI: Hypercorn's own adapter (0.18) answers 500 for every response without a body."""
     await _adapter()(scope, receive, send)

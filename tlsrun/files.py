@@ -1,4 +1,4 @@
-"""Files that hold secrets or state: private at creation, written whole or not at all."""
+"""Files with secrets or state: private from their creation, written atomically."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _PATIENCE, _TRY_AGAIN = 2.0, 0.02  # seconds
 
 
 def write_atomic(path: Path, data: bytes, *, mode: int = 0o600) -> None:
-    """Write ``data`` to ``path`` so that a reader sees the old file or the new one, never a part.
+    """Write ``data`` to ``path`` so that a reader sees either the old file or the new one.
 
-    The temporary file is made with ``mode`` from the start, synced, then renamed (rename(2)). Windows renames nothing
-    over a file that somebody reads just then: that is waited for, up to 2 seconds.
+    The temporary file has ``mode`` from the start, is synced, and then renamed (rename(2)). Windows cannot replace a
+    file that is open; this waits up to 2 seconds for it.
 
     Raises:
-        OSError: the folder cannot be written; on Windows, somebody keeps the file open.
+        OSError: the folder cannot be written; on Windows, the file stays open.
     """
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     temporary = Path(name)
@@ -55,7 +55,7 @@ def _replace(temporary: Path, path: Path) -> None:
 
 
 def make_private_folder(path: Path, *, mode: int = 0o700) -> Path:
-    """Make ``path`` and its parents; the folder itself is readable by its owner only (0700)."""
+    """Create ``path`` and its parents; the folder itself gets ``mode``."""
     path.mkdir(parents=True, exist_ok=True, mode=mode)
     path.chmod(mode)
     return path
@@ -63,9 +63,9 @@ def make_private_folder(path: Path, *, mode: int = 0o700) -> Path:
 
 @contextlib.contextmanager
 def in_memory_file(data: bytes) -> Iterator[str]:
-    """A path that holds ``data`` while the block runs, for C APIs that only take file names.
+    """A path of a file with ``data`` inside the block, for C APIs that only take file names.
 
-    On Linux the bytes never touch a disk (memfd_create(2)); elsewhere it is a private temporary file.
+    On Linux the bytes stay in memory (memfd_create(2)); on other systems it is a private temporary file.
     """
     if hasattr(os, "memfd_create"):
         descriptor = os.memfd_create("tlsrun", os.MFD_CLOEXEC)
@@ -82,21 +82,21 @@ def in_memory_file(data: bytes) -> Iterator[str]:
 
 
 def runtime_folder() -> Path:
-    """This user's private folder for state that ends with the machine's run (XDG_RUNTIME_DIR; else below /tmp).
+    """This user's private folder for runtime state (in ``$XDG_RUNTIME_DIR``, otherwise in /tmp).
 
     Raises:
-        OSError: it cannot be made, or belongs to somebody else.
+        OSError: it cannot be created, or belongs to another user.
     """
     given = os.environ.get("XDG_RUNTIME_DIR")
-    # Not so for a process that was root at the login and is somebody else now.
+    # It is not writable for a process that logged in as root and has switched to another user.
     if given and os.access(given, os.W_OK):
         return make_private_folder(Path(given) / "tlsrun")
     return _below_tmp("tlsrun-{owner}", 0o700)
 
 
 def passable_folder() -> Path:
-    """This user's folder below /tmp that others may pass through, and not look into (0711): for files that are to be
-    read by a process which is somebody else by then.
+    """This user's folder in /tmp that others may enter but not list (0711), for files that a process must read after it
+    has switched to another user.
 
     Raises:
         OSError: as for `runtime_folder`.
@@ -108,7 +108,7 @@ def _below_tmp(name: str, mode: int) -> Path:
     owner = os.getuid() if hasattr(os, "getuid") else 0
     path = Path(tempfile.gettempdir()) / name.format(owner=owner)
     path.mkdir(mode=mode, exist_ok=True)
-    # Anyone may write into /tmp: a link, or somebody else's folder, may wait under this name.
+    # Anyone may write to /tmp: there may be a link, or another user's folder, under this name.
     found = path.lstat()
     if not stat.S_ISDIR(found.st_mode) or (hasattr(os, "getuid") and found.st_uid != owner):
         raise PermissionError(f"{path} belongs to somebody else")
@@ -117,10 +117,10 @@ def _below_tmp(name: str, mode: int) -> Path:
 
 
 def runtime_folders() -> tuple[Path, ...]:
-    """`runtime_folder`, and for root those of every other user: a server that root starts may become somebody else.
+    """`runtime_folder`, and for root those of all users, since a server that root starts may switch to another user.
 
     Raises:
-        OSError: this user's own cannot be made, or belongs to somebody else.
+        OSError: this user's own cannot be created, or belongs to another user.
     """
     own = runtime_folder()
     if not hasattr(os, "geteuid") or os.geteuid() != 0:
@@ -133,7 +133,7 @@ def runtime_folders() -> tuple[Path, ...]:
 
 
 def _is_folder_of(path: Path, uid: str) -> bool:
-    """Whether ``path`` is a folder, no link, of the user with this number: anyone may write into /tmp."""
+    """Whether ``path`` is a folder, and not a link, of the user with this number: anyone may write to /tmp."""
     try:
         found = path.lstat()
     except OSError:
@@ -142,13 +142,13 @@ def _is_folder_of(path: Path, uid: str) -> bool:
 
 
 def read_foreign(path: Path, *, at_most: int = 1024 * 1024) -> bytes:
-    """The bytes of a regular file in a folder of somebody else, who may have laid a link or a pipe there.
+    """Read a regular file in another user's folder, where it may be a link or a pipe.
 
     Arguments:
-        at_most: bytes.
+        at_most: the largest size, in bytes.
 
     Raises:
-        OSError: it is none, is larger, or cannot be read.
+        OSError: it is not a regular file, is larger, or cannot be read.
     """
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     with os.fdopen(os.open(path, flags), "rb") as file:
@@ -161,7 +161,7 @@ def read_foreign(path: Path, *, at_most: int = 1024 * 1024) -> bytes:
 
 
 def data_folder() -> Path:
-    """The user's folder for application data: ``$XDG_DATA_HOME`` (on macOS too, as mkcert), else the system's.
+    """The user's folder for application data: ``$XDG_DATA_HOME`` (on macOS, too, like mkcert), or the system's default.
 
     Raises:
         RuntimeError: the user has no home folder.

@@ -1,4 +1,4 @@
-"""What a process hands to the program that it executes in its own place, or tries in another process, at a reload."""
+"""What a process passes, at a reload, to the program that it executes in its own place or tries in another process."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from typing import Any
 
 from tlsrun import deferred_signals
 
-#: In the environment: JSON, with the number of the process that wrote it. A process keeps its number over exec(2), and
-#: is the parent of a trial; that tells both from other programs that inherit the variable.
+#: Environment variable with JSON, which includes the number of the process that wrote it. A process keeps its number
+#: over exec(2), and is the parent of a trial; other programs that inherit the variable are recognised by that.
 VARIABLE = "_TLSRUN_HANDOVER"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Old:
-    """A process of the program before, which serves on until it is told to end.
+    """A process of the old program, which serves until it is told to stop.
 
     Arguments:
-        pid: of it.
-        link: the descriptor of the connection to it; it ends, too, when that is closed. None without one.
-        word: what tells it over the connection to end; "" where SIGTERM does.
-        patience: seconds that it has from then on.
+        pid: its number.
+        link: the descriptor of a connection to it; closing that also stops it. None without one.
+        word: what to write to the connection to stop it; "" to send SIGTERM instead.
+        patience: seconds for it to exit after that.
     """
 
     pid: int
@@ -35,20 +35,19 @@ class Old:
 
 @dataclass(frozen=True, kw_only=True)
 class Handover:
-    """What is handed over; for a first start, nothing.
+    """What is handed over; empty at a first start.
 
     Arguments:
-        sockets: descriptors of sockets that are bound already.
-        old: processes that serve on meanwhile.
-        moved: of sockets that systemd, or whoever started the server, has handed over by their numbers: (number, the
-            descriptor that is open now).
-        folders: private ones of the program before, which are of no more use.
-        state: what the server wants to find again, by its own names.
-        lent: the descriptors that are named there.
-        trial: in a trial, the descriptor to write to when all is well; None in earnest.
-        server: the only server that the new program can be; "" for any.
-        main: the number of the process that serves and that was started; 0 for who wrote it.
-        pid: of who wrote it.
+        sockets: descriptors of bound sockets.
+        old: processes that go on serving meanwhile.
+        moved: for sockets that systemd or another parent has passed by number: (that number, the descriptor now).
+        folders: private folders of the old program that are not needed any more.
+        state: data for the server, under names of its own.
+        lent: the descriptors to which ``state`` refers.
+        trial: in a trial, the descriptor to write to on success; None otherwise.
+        server: the only server that the new program may be; "" for any.
+        main: the number of the main process; 0 for the one that wrote this.
+        pid: the number of the process that wrote this.
     """
 
     sockets: tuple[int, ...] = ()
@@ -64,7 +63,7 @@ class Handover:
 
     @property
     def descriptors(self) -> tuple[int, ...]:
-        """What must stay open over exec(2)."""
+        """The descriptors that must stay open over exec(2)."""
         return (*self.sockets, *self.lent, *(one.link for one in self.old if one.link is not None))
 
     def to_text(self) -> str:
@@ -73,10 +72,12 @@ class Handover:
 
 
 def from_text(text: str) -> Handover:
-    """What `Handover.to_text` wrote.
+    """Parse the result of `Handover.to_text`.
 
     Raises:
-        ValueError, TypeError, KeyError: it is something else.
+        ValueError: it is something else.
+        TypeError: the same.
+        KeyError: the same.
     """
     said = json.loads(text)
     return Handover(
@@ -97,27 +98,27 @@ _received: Handover | None = None
 
 
 def received() -> Handover:
-    """What was handed to this program; nothing at a first start."""
+    """The handover to this program; empty at a first start."""
     return _received or Handover()
 
 
 def is_trial() -> bool:
-    """Whether this program runs only to see whether it would serve."""
+    """Whether this program is a trial."""
     return _received is not None and _received.trial is not None
 
 
 def is_anew() -> bool:
-    """Whether it was executed in the place of another one."""
+    """Whether this program was executed in place of an old one."""
     return _received is not None and _received.trial is None
 
 
 def server_pid() -> int:
-    """The number of the process that serves, or for which this is a trial."""
+    """The number of the main process; in a trial, that of the running server."""
     return received().main or os.getppid() if is_trial() else os.getpid()
 
 
 def receive() -> None:
-    """Read the variable and take it out of the environment; at the first import of tlsrun."""
+    """Read the variable and remove it from the environment; called at the first import of tlsrun."""
     global _received
     text = os.environ.pop(VARIABLE, "")
     try:

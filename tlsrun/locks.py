@@ -1,4 +1,4 @@
-"""Locks on open files, which end with the process that holds them: flock(2); on Windows, those of its C runtime."""
+"""Locks on open files that are released when their holder exits: flock(2), on Windows those of the C runtime."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ try:
 except ImportError:
     _msvcrt = importlib.import_module("msvcrt")
 
-#: Where Windows locks one byte: nobody else may read what is locked, so it lies beyond all that is ever written.
+#: The offset of the byte that is locked on Windows. Locked bytes cannot be read, so it is beyond all contents.
 _PLACE = 1 << 30
 _TRY_AGAIN = 0.05  # seconds
 
@@ -24,7 +24,7 @@ def lock(descriptor: int) -> None:
     """Wait for the lock on an open file.
 
     Raises:
-        OSError: the file system knows no locks.
+        OSError: the file system has no locks.
     """
     if _fcntl is not None:
         _fcntl.flock(descriptor, _fcntl.LOCK_EX)
@@ -35,7 +35,7 @@ def lock(descriptor: int) -> None:
 
 
 def try_lock(descriptor: int) -> bool:
-    """Take the lock on an open file, or leave it; returns whether it was free."""
+    """Take the lock on an open file if it is free; returns whether it was."""
     if _fcntl is not None:
         try:
             _fcntl.flock(descriptor, _fcntl.LOCK_EX | _fcntl.LOCK_NB)

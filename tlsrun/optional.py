@@ -1,4 +1,4 @@
-"""Optional packages: imported late, and their absence said with what installs them on this Python and machine."""
+"""Optional packages: imported late; the message for a missing one says how to install it here."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from tlsrun.errors import Problem, ServerUnavailable
 
 @dataclass(frozen=True, kw_only=True)
 class Here:
-    """What decides whether pip can install a package that is not Python alone.
+    """What determines whether pip can install a package with compiled parts.
 
     Arguments:
         python: major and minor version.
-        free_threaded: whether it is built to run without the interpreter's lock.
-        system: as ``sys.platform``.
-        machine: as ``platform.machine()``.
-        builds: whether there are a C compiler and the headers of this Python.
+        free_threaded: whether this Python is built without the GIL.
+        system: ``sys.platform``.
+        machine: ``platform.machine()``.
+        builds: whether there is a C compiler, and the headers of this Python.
     """
 
     python: tuple[int, int]
@@ -48,13 +48,13 @@ class Here:
 
     @property
     def title(self) -> str:
-        """As people say it."""
+        """A description for messages."""
         version = ".".join(map(str, self.python)) + ("t" if self.free_threaded else "")
         return f"Python {version} on {platform_title(self)}"
 
 
 def platform_title(here: Here) -> str:
-    """``Linux on x86_64``."""
+    """System and machine, such as ``Linux (x86_64)``."""
     names = {"linux": "Linux", "darwin": "macOS", "win32": "Windows"}
     return f"{names.get(here.system, here.system)} ({here.machine})"
 
@@ -62,11 +62,11 @@ def platform_title(here: Here) -> str:
 def how_to_install(
     extra: str, here: Here | None = None, *, has_wheel: Callable[[Here], bool] = lambda here: True
 ) -> str:
-    """What to do so that ``extra`` of tlsrun is there: a command that works on this Python and machine.
+    """How to install ``extra`` of tlsrun on this Python and machine.
 
     Arguments:
-        here: what to judge by, instead of this interpreter.
-        has_wheel: whether pip finds all of it built.
+        here: the Python and machine; None for this interpreter.
+        has_wheel: whether PyPI has wheels of all its packages.
     """
     command = f'pip install "tlsrun[{extra}]"'
     here = here or Here.look()
@@ -85,8 +85,8 @@ def is_installed(module: str) -> bool:
 
 
 def version_of(distribution: str) -> str | None:
-    """The installed version of a distribution, or None when it is not installed."""
-    # Here, since it takes as long to import as all of ours, and only a start needs it.
+    """The installed version of a distribution; None if it is not installed."""
+    # Imported here: it takes as long as all our own modules, and only a start needs it.
     from importlib.metadata import PackageNotFoundError, version
 
     try:

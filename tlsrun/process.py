@@ -1,4 +1,4 @@
-"""What of this process servers do not get along with: threads that run before a fork, and other people's threads."""
+"""What in this process is incompatible with servers: threads that run before a fork, and monkey patches."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from typing import Any
 
 from tlsrun.errors import Problem
 
-#: Modules that servers are made of. A patch of others (`time`, a database's driver) does no harm.
+#: Modules that servers use. A patch of others (`time`, a database driver) does no harm.
 _MADE_OF = frozenset(("socket", "ssl", "select", "thread", "threading", "os", "signal", "subprocess"))
 
 
 def other_threads() -> tuple[str, ...]:
-    """The names of all threads but the main one; they are in no process that is forked from this one."""
+    """The names of all threads but the main one; they do not exist in a forked process."""
     main = threading.main_thread()
     return tuple(thread.name for thread in threading.enumerate() if thread is not main)
 
 
 def patch_problem() -> Problem | None:
-    """Whether gevent or eventlet has put its own in the place of Python's threads and sockets, and what to do.
+    """The problem if gevent or eventlet has replaced Python's threads and sockets, and what to do.
 
-    The servers' classes are made of Python's when they are imported, and no longer fit what stands in their place: an
-    SSLContext sets an option by calling itself, a lock is one of another kind. Nothing is imported to see that.
+    The servers' classes are derived from Python's when they are imported, and do not work with the replacements: an
+    SSLContext recurses when it sets an option, a lock is of another kind. Nothing is imported to find out.
     """
     for library, call, names, other in (
         ("gevent", "gevent.monkey.patch_all()", _by_gevent(), "gunicorn -k gevent tlsrun.entry:application"),

@@ -1,7 +1,7 @@
-"""What each running server serves: every process that shakes hands writes it down; its user reads, and root.
+"""The status of running servers: each process that terminates TLS writes a file, which its user and root can read.
 
-One small JSON file for each process, in its user's private runtime folder; a process that is gone is passed over,
-and its file removed by who of that user reads next.
+It is a small JSON file in the user's private runtime folder. Files of processes that are gone are ignored, and removed
+when the same user reads the next time.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ from tlsrun.system import KILL_ASKS
 
 _log = logging.getLogger("tlsrun.status")
 
-#: Tells this server's processes from those of another: inherited over a fork, new for each start.
+#: Identifies the processes of this server: inherited by a fork, new for each start.
 _RUN = uuid.uuid4().hex
 
 
 @dataclass(frozen=True, kw_only=True)
 class ProcessStatus:
-    """What one process serves.
+    """The status of a process.
 
     Arguments:
-        run: the same for all processes of one server.
-        pid: the process.
-        born: when the kernel started it, to tell it from a later one with the same number.
+        run: the same for all processes of a server.
+        pid: the process's number.
+        born: when the kernel started it, to distinguish it from a later process with the same number.
         server: the name of the server.
-        endpoint: where it listens: ``host:port``, or several places with commas between.
-        certificates: what it serves; each the fields of `tlsrun.renewal.reload.Status`, dates in ISO 8601.
+        endpoint: where it listens: ``host:port``, or several addresses separated by commas.
+        certificates: what it serves: the fields of `tlsrun.renewal.reload.Status`, dates in ISO 8601.
     """
 
     run: str
@@ -52,11 +52,11 @@ class ProcessStatus:
 
 
 class StatusFile:
-    """Where this process says what it serves.
+    """The status file of this process.
 
     Arguments:
         server: the name of the server.
-        endpoint: where it listens: ``host:port``, or several places with commas between.
+        endpoint: where it listens: ``host:port``, or several addresses separated by commas.
     """
 
     def __init__(self, *, server: str, endpoint: str) -> None:
@@ -64,7 +64,7 @@ class StatusFile:
         self._endpoint = endpoint
 
     def write(self, certificates: Sequence[Status]) -> None:
-        """Say it; a folder that cannot be written costs the status, never the service."""
+        """Write the file; if that fails, the server goes on without it."""
         status = ProcessStatus(
             run=_RUN,
             pid=os.getpid(),
@@ -83,7 +83,7 @@ class StatusFile:
 
 
 def running() -> list[ProcessStatus]:
-    """What every server of this user serves, and for root everybody's; one entry for each process.
+    """The status of all servers of this user, for root of all users; one entry for each process.
 
     Raises:
         OSError: the runtime folder cannot be read.
@@ -94,7 +94,7 @@ def running() -> list[ProcessStatus]:
 
 
 def current() -> list[ProcessStatus]:
-    """The same for the server that this process belongs to."""
+    """The status of the server to which this process belongs."""
     return [status for status in running() if status.run == _RUN]
 
 
@@ -117,7 +117,7 @@ def _lives(status: ProcessStatus, path: Path) -> bool:
     return _born(status.pid) == status.born if KILL_ASKS else _is_locked(_lock_beside(path))
 
 
-#: Where a process cannot be asked whether it lives: the lock that this one holds as long as it does.
+#: A lock that this process holds while it runs, on systems where a process cannot be tested otherwise.
 _life: int | None = None
 
 
@@ -148,10 +148,12 @@ _LISTS = ("hosts", "names", "files")
 
 
 def _check(status: ProcessStatus) -> None:
-    """Whether it is what `StatusFile` writes: root reads what others wrote.
+    """Check that it is what `StatusFile` writes, since root reads files of other users.
 
     Raises:
-        ValueError, TypeError, KeyError: it is not.
+        ValueError: it is not.
+        TypeError: it is not.
+        KeyError: it is not.
     """
     texts = (status.run, status.born, status.server, status.endpoint)
     if type(status.pid) is not int or not all(isinstance(text, str) for text in texts):
@@ -177,7 +179,7 @@ def _check_moment(text: Any) -> None:
 
 
 def _born(pid: int) -> str:
-    """When ``pid`` was started (proc_pid_stat(5), field 22); "" when it is gone, "?" where it cannot be known."""
+    """When ``pid`` was started (proc_pid_stat(5), field 22); "" if it is gone, "?" if that cannot be found out."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
     except (FileNotFoundError, ProcessLookupError):  # ESRCH: it ended between the opening and the reading

@@ -8,13 +8,10 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from tlsrun.account import Account
+from tlsrun.account import Account, look_up
 from tlsrun.certificates.sources import Source
 from tlsrun.check.finding import Finding, found
-
-if sys.platform != "win32":
-    import grp
-    import pwd
+from tlsrun.errors import ConfigurationError
 
 
 def account(user: str | int, group: str | int | None = None) -> Account | None:
@@ -24,16 +21,10 @@ def account(user: str | int, group: str | int | None = None) -> Account | None:
         user: a name or a number.
         group: a name or a number; None for the user's primary group.
     """
-    if sys.platform == "win32":
-        return None
     try:
-        entry = pwd.getpwuid(int(user)) if str(user).isdigit() else pwd.getpwnam(str(user))
-        gid = entry.pw_gid
-        if group is not None:
-            gid = int(group) if str(group).isdigit() else grp.getgrnam(str(group)).gr_gid
-    except (KeyError, OverflowError):
+        return look_up(str(user), None if group is None else str(group), where="user")
+    except ConfigurationError:
         return None
-    return Account(user=entry.pw_name, uid=entry.pw_uid, gid=gid)
 
 
 def exposed_key(source: Source) -> Finding | None:
