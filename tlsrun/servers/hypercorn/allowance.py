@@ -2,6 +2,17 @@
 
 from __future__ import annotations
 
+import h2.events
+
+_IDLE = (
+    h2.events.PingReceived,
+    h2.events.PingAckReceived,
+    h2.events.PriorityUpdated,
+    h2.events.RemoteSettingsChanged,
+    h2.events.SettingsAcknowledged,
+    h2.events.UnknownFrameReceived,
+)
+
 
 class Allowance:
     """So many at once, and so many more each second.
@@ -30,3 +41,10 @@ class Allowance:
             return False
         self._left -= 1
         return True
+
+
+def asks_for_nothing(event: h2.events.Event) -> bool:
+    """Whether an event of HTTP/2 brings neither a request nor any of its body."""
+    if isinstance(event, h2.events.DataReceived):
+        return not event.data and event.stream_ended is None
+    return isinstance(event, _IDLE)

@@ -24,6 +24,7 @@ from tlsrun.servers.hypercorn.events import Broken
 from tlsrun.servers.hypercorn.http1 import Http1
 from tlsrun.servers.hypercorn.http2 import Http2
 from tlsrun.servers.hypercorn.serving import Serving
+from tlsrun.servers.hypercorn.streams import Dispatcher
 from tlsrun.servers.hypercorn.tasks import Tasks
 
 _READ_AHEAD = 65536  # bytes read of a client before it has to wait
@@ -82,10 +83,8 @@ class TcpConnection(Channel):
         line = Line(tls=tls, peer=self.peer, here=self.here)
         chosen = Http2 if tls.selected_alpn_protocol() == "h2" else Http1
         worker = self._worker
-        self._protocol = chosen(
-            worker.desk, worker.config, worker.hypercorn, self._tasks, {"line": line}, True, self.peer, self.here,
-            self._protocol_send,
-        )  # fmt: skip
+        dispatcher = Dispatcher(config=worker.config, context=worker.hypercorn, tasks=self._tasks, line=line)
+        self._protocol = chosen(dispatcher, self._protocol_send)
         self._tasks.spawn(self._serve)
 
     def refused(self) -> None:
@@ -239,9 +238,8 @@ class TcpConnection(Channel):
             return
         self._state = _State.LEAVING
         self._inbox.clear()
-        if isinstance(self._protocol, Http2) and not self._protocol.closed:
-            self._protocol.connection.close_connection()
-            self.send(self._protocol.connection.data_to_send())
+        if isinstance(self._protocol, Http2) and (goodbye := self._protocol.goodbye()):
+            self.send(goodbye)
         self.hang_up()
         self._set_timer(_LINGER, self._gone)
         self._tasks.spawn(self._let_go)

@@ -1,6 +1,7 @@
-"""Hypercorn's HTTP/1.1, with requests read by `tlsrun.http1`, and with what it leaves undone when an answer ends badly.
+"""HTTP/1.1 and HTTP/1.0 with one client: requests read, and answers framed, by `tlsrun.http1`.
 
-- h11 reads more than RFC 9112 has (bare LF, folded lines): it is shown the framing of good requests, and nothing else.
+In the place of Hypercorn's protocol (0.18), which reads more than RFC 9112 has, as h11 does (bare LF, folded lines):
+
 - A worker that stops answers what its clients have on the way, where Hypercorn refuses it or hangs up; with the answer
   they hear that they have to come anew.
 - An answer that breaks off is made to look so: the connection is cut.
@@ -9,171 +10,179 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import asyncio
+from collections.abc import Awaitable, Callable
 from http.client import responses
-from typing import Any
 
-import h11
-from hypercorn.events import Closed, RawData, Updated
-from hypercorn.protocol.events import Request, Response
-from hypercorn.protocol.h11 import STREAM_ID, H11Protocol
+from hypercorn.events import Closed, Event, RawData, Updated
+from hypercorn.protocol import events
 from hypercorn.protocol.http_stream import HTTPStream
 
-from tlsrun.http1.chunks import Chunked
+from tlsrun.http1.fields import TOKEN
+from tlsrun.http1.framing import HOP_BY_HOP, AnswerFraming
 from tlsrun.http1.head import Head
-from tlsrun.http1.inbox import Inbox
-from tlsrun.http1.refusal import Refused, malformed
+from tlsrun.http1.refusal import Refused
+from tlsrun.http1.requests import Requests
 from tlsrun.servers.hypercorn.events import Broken
 from tlsrun.servers.hypercorn.heads import Headers
+from tlsrun.servers.hypercorn.streams import Dispatcher, TooShort, announced
+
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_FRAMING = frozenset((b"content-length", *(name.encode("ascii") for name in HOP_BY_HOP)))
 
 
-class Http1(H11Protocol):
-    """HTTP/1.1 and HTTP/1.0.
+class Http1:
+    """One connection.
 
     Arguments:
-        arguments: Hypercorn's.
+        dispatcher: where its requests go.
+        send: takes what is for the client, and what happens.
     """
 
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
-        self.connection = self._strict = StrictH11(self.config.h11_max_incomplete_size)
-        self._refused = False
+    def __init__(self, dispatcher: Dispatcher, send: Callable[[Event], Awaitable[None]]) -> None:
+        self._dispatcher = dispatcher
+        self.send = send
+        self._requests = Requests()
+        self._head: Head | None = None  # of the request at hand
+        self._stream: HTTPStream | None = None
+        self._answer: AnswerFraming | None = None
+        self._opening = b""  # an answer's head, which goes with the first part of its body
+        self._whole = False  # the answer is
+        self._served = 0
+        self._turn = asyncio.Event()  # of the next request
+        self._over = False  # nothing more is read or answered
 
     @property
     def idle(self) -> bool:
         """Whether no request is being answered."""
-        return self.stream is None
+        return self._head is None
 
-    async def _check_protocol(self, event: h11.Request) -> None:
-        """Hypercorn looks for an upgrade here."""
+    async def initiate(self) -> None:
+        """Nothing is said before the client has."""
 
-    async def _handle_events(self) -> None:
-        try:
-            await super()._handle_events()
-        except Refused as refused:
-            if self.connection.our_state in (h11.IDLE, h11.SEND_RESPONSE):
-                more = b"".join(b"%b: %b\r\n" % field for field in self.config.response_headers("h11"))
-                self._refused = True
-                await self.send(RawData(data=refused.response(date=more)))
-                await self.send(Closed())
-            else:
-                await self.send(Broken())
+    async def handle(self, event: Event) -> None:
+        """Take what the client sent, b"" when it sends no more; or that the connection is gone."""
+        if isinstance(event, RawData):
+            self._requests.put(event.data)
+            try:
+                await self._read()
+            except Refused as refused:
+                await self._refuse(refused)
+        elif isinstance(event, Closed):
+            await self._close_request()
 
-    async def _create_stream(self, request: h11.Request) -> None:
-        path, headers = _request_of(self._strict.head)
-        self.stream = HTTPStream(
-            self.app, self.config, self.context, self.task_group, self.ssl, self.client, self.server,
-            self.stream_send, STREAM_ID,
-        )  # fmt: skip
-        await self.stream.handle(
-            Request(
-                stream_id=STREAM_ID,
-                headers=headers,
-                http_version=request.http_version.decode(),
-                method=request.method.decode("ascii"),
-                raw_path=path,
-                state=self.connection_state,
-            )
-        )
-        self.keep_alive_requests += 1
-        await self.context.mark_request()
+    async def _read(self) -> None:
+        requests = self._requests
+        while not self._over:
+            if self._head is not None and requests.whole:
+                if not requests.waiting:
+                    return
+                self._turn.clear()
+                await self._turn.wait()
+                continue
+            found = requests.next()
+            if found is None:
+                return
+            if isinstance(found, Head):
+                await self._begin(found)
+            elif found and self._stream is not None:
+                await self._stream.handle(events.Body(stream_id=1, data=found))
+            if requests.whole and self._stream is not None:
+                await self._stream.handle(events.EndBody(stream_id=1))
 
-    async def stream_send(self, event: Any) -> None:
-        """As Hypercorn's; an answer that begins when the worker stops is said to be the last one."""
-        if isinstance(event, Response) and event.status_code >= 200 and self.context.terminated.is_set():
-            event = replace(event, headers=[*event.headers, (b"connection", b"close")])
-        await super().stream_send(event)
+    async def _begin(self, head: Head) -> None:
+        self._head, self._whole = head, False
+        self._served += 1
+        self._stream = stream = self._dispatcher.stream(1, self.stream_send)
+        await self.send(Updated(idle=False))
+        target, headers = _request_of(head)
+        version = "1.0" if head.http10 else "1.1"
+        await self._dispatcher.begin(stream, version=version, method=head.method, target=target, headers=headers)
+        if stream.closed:
+            await self._finish()
+        elif head.expects and not self._requests.waiting:
+            await self.send(RawData(data=_CONTINUE))
 
-    async def _send_h11_event(self, event: Any) -> None:
-        if self._refused:  # the client has its answer
-            return
-        if isinstance(event, (h11.Response, h11.InformationalResponse)):
-            object.__setattr__(event, "reason", responses.get(event.status_code, "").encode())
-        await super()._send_h11_event(event)
-
-    async def _maybe_recycle(self) -> None:
-        if self.connection.our_state in (h11.SEND_RESPONSE, h11.SEND_BODY, h11.ERROR):
-            await self._close_stream()
+    async def _refuse(self, refused: Refused) -> None:
+        """Nothing behind it is read."""
+        self._over = True
+        if self._answer is not None:
             await self.send(Broken())
-            await self.can_read.set()
-        elif (self.connection.our_state, self.connection.their_state) == (h11.DONE, h11.DONE):
-            # Also when the worker stops: the client was not told, and its next request may be on the way.
-            await self._close_stream()
-            self.connection.start_next_cycle()
-            await self.can_read.set()
-            await self.send(Updated(idle=True))
-        else:
-            await super()._maybe_recycle()
+            return
+        common = b"".join(b"%b: %b\r\n" % field for field in self._dispatcher.config.response_headers("h11"))
+        await self.send(RawData(data=refused.response(date=common)))
+        await self.send(Closed())
 
-
-class StrictH11(h11.Connection):
-    """h11's side of a connection, which is shown no more of it than it needs: the framing of good requests.
-
-    Arguments:
-        most: bytes that h11 may keep of an event that is not whole.
-
-    Attributes:
-        head: of the request at hand.
-    """
-
-    head: Head
-
-    def __init__(self, most: int) -> None:
-        super().__init__(h11.SERVER, max_incomplete_event_size=most)
-        self._inbox = Inbox()
-        self._chunks: Chunked | None = None
-        self._left = 0  # bytes of the body that are to come
-        self._over = self._told = False
-
-    def receive_data(self, data: bytes) -> None:
-        """As h11's: keep what came; b"" is the end."""
-        if data:
-            self._inbox.put(data)
-        else:
-            self._over = True
-
-    def next_event(self) -> Any:
-        """As h11's.
+    async def stream_send(self, event: events.Event) -> None:
+        """Take an event of the answer.
 
         Raises:
-            Refused: the client sends no good request; nothing behind it is to be trusted.
-            h11.RemoteProtocolError: it went away in the middle of one.
+            ValueError: there can be no such header.
+            TooShort: it ends before its end.
         """
-        event = super().next_event()
-        while event is h11.NEED_DATA:
-            if self.their_state is h11.DONE and self._inbox.size:
-                return h11.PAUSED
-            data = self._more()
-            if not data:
-                if self._told or not self._over:
-                    break
-                self._told = True
-            super().receive_data(data)
-            event = super().next_event()
-        return event
+        if isinstance(event, events.StreamClosed):
+            await self._finish()
+        elif self._over or self._head is None:  # the client has its answer, or has gone
+            return
+        elif isinstance(event, events.Response):
+            self._open(self._head, event)
+        elif self._answer is None:
+            return
+        elif isinstance(event, events.Body):
+            await self._put(self._answer.frame(event.data))
+        elif isinstance(event, events.EndBody):
+            if self._answer.missing:
+                raise TooShort(self._answer.missing)
+            self._whole = True
+            await self._put(self._answer.end())
 
-    def _more(self) -> bytes:
-        """Something that h11 may see."""
-        if self.their_state is h11.SEND_BODY:
-            return self._body()
-        if self.their_state is not h11.IDLE or (head := self._inbox.next_head()) is None:
-            return b""
-        self.head = head
-        self._chunks = Chunked(malformed) if head.chunked else None
-        self._left = head.length or 0
-        return _framing(head)
+    def _open(self, head: Head, event: events.Response) -> None:
+        dispatcher = self._dispatcher
+        # An answer that begins when the worker stops is the last one, and says so.
+        keeps = (
+            head.keep_alive and not dispatcher.terminated and self._served < dispatcher.config.keep_alive_max_requests
+        )
+        status, lines = event.status_code, []
+        for name, value in (*event.headers, *dispatcher.config.response_headers("h11")):
+            if name in _FRAMING:
+                keeps = keeps and not (name == b"connection" and b"close" in value.lower())
+                continue
+            if TOKEN.fullmatch(name) is None:
+                raise ValueError(f"no HTTP header: {name!r}: {value!r}")
+            lines.append(b"%b: %b\r\n" % (name, value))
+        answer = AnswerFraming(head, status, announced(event.headers), keeps=keeps)
+        line = f"HTTP/1.1 {status} {responses.get(status, '')}\r\n".encode("ascii")
+        self._answer, self._opening = answer, b"".join((line, *lines, answer.lines, b"\r\n"))
 
-    def _body(self) -> bytes:
-        if self._chunks is None:
-            data = self._inbox.take(self._left)
-            self._left -= len(data)
-            return data
-        pieces, rest = self._chunks.feed(self._inbox.take())
-        if rest:
-            self._inbox.put(rest)
-        data = b"".join(pieces)
-        framed = b"%x\r\n%b\r\n" % (len(data), data) if data else b""
-        return framed + b"0\r\n\r\n" if self._chunks.done else framed
+    async def _put(self, data: bytes) -> None:
+        if self._opening:
+            self._opening, data = b"", self._opening + data
+        if data:
+            await self.send(RawData(data=data))
+
+    async def _finish(self) -> None:
+        """Nothing more comes of the answer."""
+        answer, self._answer = self._answer, None
+        await self._close_request()
+        if self._over:
+            return
+        if answer is None or not self._whole:
+            self._over = True
+            await self._put(b"")
+            await self.send(Broken())
+        elif answer.keeps and self._requests.whole:
+            self._head = None
+            self._turn.set()
+            await self.send(Updated(idle=True))
+        else:
+            self._over = True
+            await self.send(Closed())
+        self._turn.set()
+
+    async def _close_request(self) -> None:
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            await stream.handle(events.StreamClosed(stream_id=1))
 
 
 def _request_of(head: Head) -> tuple[bytes, Headers]:
@@ -183,17 +192,3 @@ def _request_of(head: Head) -> tuple[bytes, Headers]:
     if head.scheme and head.host is not None:
         lines = [(b"host", head.host), *(line for line in lines if line[0] != b"host")]
     return path, lines
-
-
-def _framing(head: Head) -> bytes:
-    """A request of the same framing; its lines are told to the application, and not to h11."""
-    lines = [b"%b / HTTP/1.%d" % (head.method, not head.http10), b"Host: h"]
-    if not head.keep_alive:
-        lines.append(b"Connection: close")
-    if head.chunked:
-        lines.append(b"Transfer-Encoding: chunked")
-    elif head.length is not None:
-        lines.append(b"Content-Length: %d" % head.length)
-    if head.expects:
-        lines.append(b"Expect: 100-continue")
-    return b"\r\n".join((*lines, b"", b""))

@@ -1,4 +1,4 @@
-"""Hypercorn's HTTP/3 on one QUIC connection, with what it leaves undone: see `tlsrun.servers.hypercorn.http2`.
+"""HTTP/3 on one QUIC connection, by aioquic's frames: see `tlsrun.servers.hypercorn.http2`.
 
 A second block of headers is trailers, not a request; an answer does not run ahead of its client without bounds.
 """
@@ -7,45 +7,45 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aioquic.h3.connection import ErrorCode
 from aioquic.h3.events import DataReceived, HeadersReceived
 from aioquic.quic.connection import QuicConnection
 from aioquic.quic.events import QuicEvent, StopSendingReceived, StreamReset
-from hypercorn.protocol.events import Body, EndBody, StreamClosed
-from hypercorn.protocol.h3 import H3Protocol
+from hypercorn.protocol import events
 
 from tlsrun.http1.refusal import Refused
 from tlsrun.servers.hypercorn.framing import Framing, size_of
 from tlsrun.servers.hypercorn.heads import judge, response_headers
+from tlsrun.servers.hypercorn.streams import Dispatcher, Multiplexed, target_and_headers
 
 _AHEAD = 1 << 18  # bytes of an answer that may wait for the client
 
 
-class Http3(H3Protocol):
+class Http3:
     """HTTP/3.
 
     Arguments:
+        dispatcher: where its requests go.
         quic: the connection.
+        transmit: has it send what there is.
         patience: seconds in which the client has to take some more of an answer.
-        app, config, context, task_group, state, client, server, send: Hypercorn's.
     """
 
     def __init__(
-        self, app: Any, config: Any, context: Any, task_group: Any, state: Any, client: Any, server: Any,
-        quic: QuicConnection, send: Any, *, patience: float,
-    ) -> None:  # fmt: skip
-        # As Hypercorn's, which is not called: it would open streams for frames without bounds.
-        self.app, self.config, self.context, self.task_group = app, config, context, task_group
-        self.state, self.client, self.server, self.send = state, client, server, send
-        self.streams = {}
-        self.connection = self._framing = Framing(quic, config.h2_max_header_list_size)
+        self, dispatcher: Dispatcher, quic: QuicConnection, transmit: Callable[[], Awaitable[None]], *, patience: float
+    ) -> None:
+        self._dispatcher = dispatcher
+        self.config = dispatcher.config
+        self.send = transmit
+        self._requests: dict[int, Multiplexed] = {}
+        self._framing = Framing(quic, dispatcher.config.h2_max_header_list_size)
         self._quic = quic
         self._patience = patience
         self._seen: set[int] = set()  # streams whose request has begun and may still have trailers
-        self._ended: set[int] = set()  # those whose request has come whole
-        self._whole: set[int] = set()  # those whose answer is sent whole
+        self._unwanted: set[int] = set()  # those whose client has asked for no more of the answer
         self._moved = asyncio.Event()
         self._next = 0  # the first stream whose request was not taken
         self._refuses = False
@@ -53,7 +53,7 @@ class Http3(H3Protocol):
     @property
     def idle(self) -> bool:
         """Whether no request is being answered."""
-        return not self.streams
+        return not self._requests
 
     @property
     def served(self) -> bool:
@@ -70,10 +70,15 @@ class Http3(H3Protocol):
         """The client has sent something, perhaps that it took what was sent."""
         self._moved.set()
 
+    def hear(self, event: QuicEvent) -> None:
+        """Something happened on the connection; `handle` follows when what was before it has been dealt with."""
+        if isinstance(event, StopSendingReceived):  # aioquic has reset its side of the stream
+            self._unwanted.add(event.stream_id)
+
     async def end(self) -> None:
         """The connection is gone."""
-        for stream_id in list(self.streams):
-            await self._forget(stream_id)
+        for number in list(self._requests):
+            await self._forget(number)
         self._moved.set()
 
     async def handle(self, quic_event: QuicEvent) -> None:
@@ -81,30 +86,46 @@ class Http3(H3Protocol):
         if isinstance(quic_event, (StreamReset, StopSendingReceived)):
             await self._forget(quic_event.stream_id)
             self._seen.discard(quic_event.stream_id)
-        for event in self.connection.handle_event(quic_event):
+            self._moved.set()
+        for event in self._framing.handle_event(quic_event):
             if isinstance(event, HeadersReceived):
                 await self._headers_received(event)
-            elif isinstance(event, DataReceived) and (stream := self.streams.get(event.stream_id)) is not None:
-                await stream.handle(Body(stream_id=event.stream_id, data=event.data))
+            elif isinstance(event, DataReceived) and (request := self._requests.get(event.stream_id)) is not None:
+                await request.stream.handle(events.Body(stream_id=event.stream_id, data=event.data))
             if isinstance(event, (HeadersReceived, DataReceived)) and event.stream_ended:
                 await self._request_ended(event.stream_id)
+        if isinstance(quic_event, StopSendingReceived):
+            self._unwanted.discard(quic_event.stream_id)
 
     async def stream_send(self, event: Any) -> None:
-        """As Hypercorn's; waits while the client does not take what was sent."""
-        stream_id = event.stream_id
-        if isinstance(event, StreamClosed):
-            await self._stream_closed(stream_id)
+        """Take an event of an answer; waits while the client does not take what was sent.
+
+        Raises:
+            ValueError, TooShort: it is none.
+        """
+        number = event.stream_id
+        request = self._requests.get(number)
+        if request is None:
             return
-        if stream_id not in self.streams:
-            return
-        if self._is_reset(stream_id):  # the event of that has not been handled yet
-            await self._forget(stream_id)
-            return
-        await super().stream_send(event)
-        if isinstance(event, EndBody):
-            self._whole.add(stream_id)
-        elif isinstance(event, Body):
-            await self._until_taken(stream_id)
+        if isinstance(event, events.StreamClosed):
+            await self._finish(number, request)
+        elif number in self._unwanted:  # the event of that has not been handled yet
+            await self._forget(number)
+        elif isinstance(event, events.Response):  # it goes with what follows
+            headers = request.opening(event, self.config.response_headers("h3"))
+            self._framing.send_headers(number, headers, request.wordless)
+            request.whole = request.wordless
+        elif isinstance(event, events.Body):
+            if not request.whole:
+                self._framing.send_data(number, event.data, request.count(event.data))
+            await self.send()
+            await self._until_taken(number)
+        elif isinstance(event, events.EndBody):
+            request.check()
+            if not request.whole:
+                self._framing.send_data(number, b"", True)
+                request.whole = True
+            await self.send()
 
     async def _headers_received(self, event: HeadersReceived) -> None:
         if event.stream_id in self._seen:  # trailers
@@ -112,6 +133,8 @@ class Http3(H3Protocol):
         self._seen.add(event.stream_id)
         if not self._refuses:
             self._next = max(self._next, event.stream_id + 4)
+        if event.stream_id in self._unwanted:
+            return
         if (code := self._rejection(event)) is not None:
             self._quic.reset_stream(event.stream_id, code)
             await self.send()
@@ -121,7 +144,12 @@ class Http3(H3Protocol):
         except Refused as refused:
             await self._answer(event, refused)
             return
-        await self._create_stream(event)
+        method, target, fields = target_and_headers(event.headers)
+        stream = self._dispatcher.stream(event.stream_id, self.stream_send)
+        self._requests[event.stream_id] = request = Multiplexed(stream, method)
+        await self._dispatcher.begin(stream, version="3", method=method, target=target, headers=fields, consumed=_free)
+        if stream.closed:
+            await self._finish(event.stream_id, request)
 
     def _rejection(self, request: HeadersReceived) -> ErrorCode | None:
         if self._refuses:
@@ -132,55 +160,52 @@ class Http3(H3Protocol):
         """Answer in words, without the application."""
         body = b"" if (b":method", b"HEAD") in request.headers else refused.body
         headers = [*response_headers(refused), *self.config.response_headers("h3")]
-        self.connection.send_headers(request.stream_id, headers)
-        self.connection.send_data(request.stream_id, body, True)
+        self._framing.send_headers(request.stream_id, headers)
+        self._framing.send_data(request.stream_id, body, True)
         if not request.stream_ended:
             self._quic.stop_stream(request.stream_id, ErrorCode.H3_NO_ERROR)
         await self.send()
 
-    async def _request_ended(self, stream_id: int) -> None:
-        if stream_id in self.streams:
-            self._ended.add(stream_id)
-            await self.streams[stream_id].handle(EndBody(stream_id=stream_id))
-        else:
-            self._seen.discard(stream_id)
-
-    async def _stream_closed(self, stream_id: int) -> None:
-        if stream_id not in self.streams:
+    async def _request_ended(self, number: int) -> None:
+        request = self._requests.get(number)
+        if request is None:
+            self._seen.discard(number)
             return
-        whole, ended = stream_id in self._whole, stream_id in self._ended
-        await self._forget(stream_id)
-        if not whole and not self._is_reset(stream_id):
-            self._quic.reset_stream(stream_id, ErrorCode.H3_INTERNAL_ERROR)
-        if not ended:
+        request.ended = True
+        await request.stream.handle(events.EndBody(stream_id=number))
+
+    async def _finish(self, number: int, request: Multiplexed) -> None:
+        """Nothing more comes of the answer."""
+        await self._forget(number)
+        if not request.whole and number not in self._unwanted:
+            self._quic.reset_stream(number, ErrorCode.H3_INTERNAL_ERROR)
+        if not request.ended:
             with contextlib.suppress(ValueError):  # it is over on both sides
-                self._quic.stop_stream(stream_id, ErrorCode.H3_NO_ERROR)
+                self._quic.stop_stream(number, ErrorCode.H3_NO_ERROR)
         await self.send()
 
-    async def _forget(self, stream_id: int) -> None:
-        stream = self.streams.pop(stream_id, None)
-        self._whole.discard(stream_id)
-        if stream_id in self._ended:  # else its trailers may still come
-            self._ended.discard(stream_id)
-            self._seen.discard(stream_id)
-        if stream is not None:
-            await stream.handle(StreamClosed(stream_id=stream_id))
+    async def _forget(self, number: int) -> None:
+        request = self._requests.pop(number, None)
+        if request is None:
+            return
+        if request.ended:  # else its trailers may still come
+            self._seen.discard(number)
+        await request.stream.handle(events.StreamClosed(stream_id=number))
 
-    async def _until_taken(self, stream_id: int) -> None:
-        while stream_id in self.streams and (waiting := self._waiting(stream_id)) > _AHEAD:
+    async def _until_taken(self, number: int) -> None:
+        while (request := self._requests.get(number)) is not None and (waiting := self._waiting(number)) > _AHEAD:
             self._moved.clear()
             try:
                 await asyncio.wait_for(self._moved.wait(), self._patience)
             except asyncio.TimeoutError:
-                if self._waiting(stream_id) >= waiting:
-                    await self._stream_closed(stream_id)
+                if self._waiting(number) >= waiting:
+                    await self._finish(number, request)
 
-    def _is_reset(self, stream_id: int) -> bool:
-        """Whether nothing can be sent any more; aioquic has no public way to ask."""
-        stream = self._quic._streams.get(stream_id)
-        return stream is not None and stream.sender._reset_error_code is not None
-
-    def _waiting(self, stream_id: int) -> int:
+    def _waiting(self, number: int) -> int:
         """Bytes that the client has not acknowledged. aioquic keeps them, and has no public way to ask."""
-        stream = self._quic._streams.get(stream_id)
+        stream = self._quic._streams.get(number)
         return 0 if stream is None else len(stream.sender._buffer)
+
+
+def _free(size: int) -> None:
+    """A client of HTTP/3 is not made to wait: what it sends goes to a file when nobody reads it."""

@@ -29,6 +29,7 @@ from tlsrun.servers.hypercorn.http3 import Http3
 from tlsrun.servers.hypercorn.post import LENGTH, DatagramForwarder, name_in
 from tlsrun.servers.hypercorn.quic_tls import facts_of, listen_for_name
 from tlsrun.servers.hypercorn.serving import Serving
+from tlsrun.servers.hypercorn.streams import Dispatcher
 from tlsrun.servers.hypercorn.tasks import Tasks
 from tlsrun.wsgi.facts import Untold
 
@@ -133,7 +134,6 @@ class Http3Connection(QuicConnectionProtocol):
         self._endpoint = endpoint
         self._worker = worker
         self._tasks = Tasks(worker.loop, worker.desk, self._fail)
-        self._tasks.consumed = _free
         self._h3: Http3 | None = None
         self._peer: tuple[str, int] | None = None
         self._events: deque[QuicEvent] = deque()
@@ -190,6 +190,8 @@ class Http3Connection(QuicConnectionProtocol):
             self._endpoint.clients.discard(self)
             for name in list(self._names):
                 self._drop_name(name)
+        if self._h3 is not None:
+            self._h3.hear(event)
         self._events.append(event)
         if not self._pumping:
             self._pumping = True
@@ -219,10 +221,8 @@ class Http3Connection(QuicConnectionProtocol):
     def _speak(self) -> Http3:
         worker = self._worker
         line = Line(tls=Untold(facts_of(self.quic, self._name)), peer=self._peer or ("", 0), here=worker.udp_address)
-        return Http3(
-            worker.desk, worker.config, worker.hypercorn, self._tasks, {"line": line}, line.peer, line.here,
-            self.quic, self._transmit, patience=worker.patience,
-        )  # fmt: skip
+        dispatcher = Dispatcher(config=worker.config, context=worker.hypercorn, tasks=self._tasks, line=line)
+        return Http3(dispatcher, self.quic, self._transmit, patience=worker.patience)
 
     def _named(self, name: str | None) -> None:
         self._name = name
@@ -242,7 +242,3 @@ class Http3Connection(QuicConnectionProtocol):
 
     def _fail(self) -> None:
         self.close(error_code=0x102, reason_phrase="the server failed")
-
-
-def _free(size: int) -> None:
-    """A client of HTTP/3 is not made to wait: what it sends goes to a file when nobody reads it."""

@@ -1,0 +1,51 @@
+"""How long a body is (RFC 9112, section 6.3), whoever sends it: bytes in, its parts out. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tlsrun.http1.chunks import Chunked
+
+
+class BodyReader:
+    """Takes one body out of what comes, however that is cut.
+
+    Arguments:
+        length: in bytes; None for a body in chunks.
+        malformed: makes the exception to raise from words.
+
+    Attributes:
+        done: the body is whole.
+        left: bytes still to come; None while only the chunks will tell.
+    """
+
+    __slots__ = ("_chunks", "done", "left")
+
+    def __init__(self, length: int | None, malformed: Callable[[str], Exception]) -> None:
+        self._chunks = Chunked(malformed) if length is None else None
+        self.left = length
+        self.done = length == 0
+
+    def feed(self, data: bytes) -> tuple[list[bytes], bytes]:
+        """Take what came.
+
+        Returns:
+            parts of the body, and what lies behind its end (empty until `done`).
+
+        Raises:
+            what ``malformed`` makes: the chunks are broken, nothing after them can be trusted.
+        """
+        chunks, left = self._chunks, self.left
+        if chunks is not None:
+            pieces, rest = chunks.feed(data)
+            if chunks.done:
+                self.done, self.left = True, 0
+            return pieces, rest
+        assert left is not None  # noqa: S101 -- for the type checker: only chunks leave it open
+        if len(data) > left:
+            data, rest = data[:left], data[left:]
+        else:
+            rest = b""
+        self.left = left = left - len(data)
+        self.done = not left
+        return [data] if data else [], rest
