@@ -150,6 +150,16 @@ def _half(environ: dict[str, Any], start_response: Any, argument: str) -> Iterat
     raise RuntimeError("in mid-answer")
 
 
+def _short(environ: dict[str, Any], start_response: Any, argument: str) -> Iterator[bytes]:
+    start_response("200 OK", [("Content-Length", "1000")])
+    yield b"short"
+
+
+def _of_the_connection(environ: dict[str, Any], start_response: Any, argument: str) -> Any:
+    start_response("200 OK", [("Connection", "close"), ("Keep-Alive", "timeout=5"), ("X-Even", "yes")])
+    return [b"body"]
+
+
 def _whole(environ: dict[str, Any], start_response: Any, argument: str) -> Iterator[bytes]:
     """All that was declared comes at once; then the application has something left to do, or to say."""
     start_response("200 OK", [("Content-Length", "5")])
@@ -187,7 +197,8 @@ PAGES: dict[str, Callable[[dict[str, Any], Any, str], Any]] = {
     "environ": _environ, "pid": _pid, "slow": _slow, "held": _held, "mark": _mark, "read": _read, "first": _first,
     "ample": _ample, "lazy": _lazy, "nothing": _nothing, "write": _write, "silent": _silent, "twice": _twice,
     "replaced": _replaced, "status": _status, "header": _header, "not-bytes": _not_bytes, "half": _half,
-    "whole": _whole, "closing": _closing, "once": once, "counted": counted,
+    "short": _short, "connection": _of_the_connection, "whole": _whole, "closing": _closing, "once": once,
+    "counted": counted,
 }  # fmt: skip
 
 

@@ -139,6 +139,9 @@ FACTS = {
     "a fragment": Fact(asked=Asked(target="/seen#x"), status=400, not_under=("granian", "uwsgi-entry")),
     "an asterisk": Fact(asked=Asked(target="*"), status=400),
     "a method": Fact(asked=Asked(method="BREW"), seen={"REQUEST_METHOD": "BREW"}),
+    "a method in small letters": Fact(
+        asked=Asked(method="brew"), seen={"REQUEST_METHOD": "brew"}, not_under=("gunicorn", "hypercorn-entry")
+    ),
     "PROXY": Fact(asked=Asked(method="PROXY"), status=400),
     "CONNECT": Fact(
         asked=Asked(method="CONNECT", target="localhost:443", authority="localhost:443"), status=405,

@@ -11,6 +11,7 @@ import pytest
 
 from tests.servers.site import FORGED, Site, serving
 from tests.support.certs import Paths
+from tests.support.http2 import Http2Client
 from tests.support.process import until_replaced
 from tests.support.servers import need
 
@@ -45,6 +46,24 @@ def test_headers(site: Site) -> None:
     assert answer.headers["Set-Cookie"] is None
     site.server.until_logged("the header X-Odd was left out of an answer")
     assert site.get("/header/tab").headers["X-Odd"] == "a\tb"
+
+
+@pytest.mark.parametrize("path", ["/half", "/short"])
+def test_an_answer_that_ends_before_its_end(site: Site, path: str) -> None:
+    """Over HTTP/2 its stream is reset, and others of the connection go on."""
+    with Http2Client(site.address, site.ca) as client:
+        with pytest.raises(ConnectionError, match="the stream was reset: 2"):
+            client.ask(path)
+        assert client.ask("/write") == b"written, returned"
+    site.server.until_logged("in mid-answer" if path == "/half" else "the answer ended 995 bytes before the end")
+
+
+def test_headers_of_a_connection(site: Site) -> None:
+    """They are heard over HTTP/1.1, and left out over HTTP/2, which has none (RFC 9113, section 8.2.2)."""
+    headers = site.get("/connection").headers
+    assert (headers["Connection"], headers["Keep-Alive"], headers["X-Even"]) == ("close", None, "yes")
+    with Http2Client(site.address, site.ca) as client:
+        assert [client.ask("/connection") for _ in range(2)] == [b"body"] * 2
 
 
 def test_nothing_is_imported_twice(localhost_cert: Paths, ca_file: Path, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ _REQUESTS = 1_000_000  # of one connection: at its end Hypercorn loses those tha
 
 _COMMAND = ("is for Hypercorn's own command only", "Leave it out")
 _ASYNC = ("is for asynchronous applications", "Leave it out")
+_HEAD = ("means nothing here: the head of a request may have 64 KiB", "Leave it out")
 _UNUSED = ("means nothing here: request bodies are streamed, and their readers made to wait", "Leave it out")
 
 #: option -> (why it is refused, what to do)
@@ -39,6 +40,7 @@ _REFUSED: dict[str, tuple[str, str]] = {
     **dict.fromkeys(
         ("startup_timeout", "shutdown_timeout", "websocket_max_message_size", "websocket_ping_interval"), _ASYNC
     ),
+    "h11_max_incomplete_size": _HEAD,
     **dict.fromkeys(("wsgi_max_body_size", "max_app_queue_size", "read_timeout", "h11_pass_raw_headers"), _UNUSED),
     **dict.fromkeys(
         ("statsd_host", "statsd_prefix", "dogstatsd_tags", "logger_class"), ("is not passed on", "Leave it out")
@@ -68,10 +70,9 @@ _ALLOWED: dict[str, Parse] = {
     "backlog": integer(1),
     "errorlog": text,
     "graceful_timeout": seconds,
-    "h11_max_incomplete_size": integer(1024),
     "h2_max_concurrent_streams": integer(1),
     "h2_max_header_list_size": integer(1024),
-    "h2_max_inbound_frame_size": integer(16384),
+    "h2_max_inbound_frame_size": integer(16384, 2**24 - 1),
     "include_date_header": boolean,
     "include_server_header": boolean,
     "keep_alive_max_requests": integer(1),
