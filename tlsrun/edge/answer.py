@@ -6,6 +6,7 @@ import re
 
 from tlsrun.http1.chunks import Chunked
 from tlsrun.http1.fields import TOKEN
+from tlsrun.http1.framing import HOP_BY_HOP
 from tlsrun.http1.head import Head
 
 _STATUS = re.compile(rb"HTTP/1\.[01] ([1-5][0-9][0-9])(?: ([\t\x20-\x7e\x80-\xff]*))?")
@@ -14,12 +15,8 @@ _LARGEST_HEAD = 131072
 
 _PASS, _DROP, _LENGTH, _DATE, _CODING = range(5)
 _READ = {
-    b"connection": _DROP,
-    b"keep-alive": _DROP,
-    b"proxy-connection": _DROP,
+    **dict.fromkeys((name.encode("ascii") for name in HOP_BY_HOP), _DROP),
     b"upgrade": _DROP,
-    b"trailer": _DROP,
-    b"te": _DROP,
     b"content-length": _LENGTH,
     b"date": _DATE,
     b"transfer-encoding": _CODING,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tlsrun import spool
 from tlsrun.edge.limits import EdgeLimits
-from tlsrun.http1.chunks import Chunked
+from tlsrun.http1.body import BodyReader
 from tlsrun.http1.refusal import Refused, malformed
 
 
@@ -37,11 +37,10 @@ class Body:
         done: the body is whole.
     """
 
-    __slots__ = ("_chunks", "_left", "_limits", "done", "spool")
+    __slots__ = ("_limits", "_reader", "done", "spool")
 
     def __init__(self, length: int | None, limits: EdgeLimits) -> None:
-        self._chunks = Chunked(malformed) if length is None else None
-        self._left = length or 0
+        self._reader = BodyReader(length, malformed)
         self._limits = limits
         self.spool = Spool(limits.buffer)
         self.done = False
@@ -55,17 +54,11 @@ class Body:
         Raises:
             Refused: 400, 413 or 507.
         """
-        if self._chunks is None:
-            part, rest = data[: self._left], data[self._left :]
-            self._left -= len(part)
-            self.spool.append(part)
-            self.done = not self._left
-            return rest
-        pieces, rest = self._chunks.feed(data)
+        pieces, rest = self._reader.feed(data)
         for piece in pieces:
             check_body(self.spool.size + len(piece), self._limits)
             self.spool.append(piece)
-        self.done = self._chunks.done
+        self.done = self._reader.done
         return rest
 
 

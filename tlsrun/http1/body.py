@@ -42,10 +42,10 @@ class BodyReader:
                 self.done, self.left = True, 0
             return pieces, rest
         assert left is not None  # noqa: S101 -- for the type checker: only chunks leave it open
-        if len(data) > left:
-            data, rest = data[:left], data[left:]
-        else:
-            rest = b""
-        self.left = left = left - len(data)
-        self.done = not left
-        return [data] if data else [], rest
+        size, rest = len(data), b""
+        if size >= left:
+            self.done = True
+            if size > left:
+                size, rest, data = left, data[left:], data[:left]
+        self.left = left - size
+        return [data] if size else [], rest

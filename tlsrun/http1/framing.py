@@ -8,9 +8,38 @@ from tlsrun.http1.head import Head
 HOP_BY_HOP = frozenset(("connection", "keep-alive", "transfer-encoding", "proxy-connection", "te", "trailer"))
 
 
+_WITHOUT_BODY = frozenset((204, 304))
+
+
+class Unfinished(Exception):
+    """An answer is shorter than it has announced; its client must notice that it is not whole.
+
+    Arguments:
+        length: in bytes, that was announced.
+        size: bytes that came.
+    """
+
+    def __init__(self, length: int, size: int) -> None:
+        super().__init__(f"Content-Length was {length}, and {size} bytes came")
+
+
+def content_length(values: list[bytes]) -> int | None:
+    """The length that the values of an answer's Content-Length say; None without one.
+
+    Raises:
+        ValueError: not one number.
+    """
+    if not values:
+        return None
+    first = values[0]
+    if not first.isdigit() or len(first) > 18 or values.count(first) != len(values):
+        raise ValueError(f"no Content-Length: {b', '.join(values)!r}")
+    return int(first)
+
+
 def has_no_body(method: bytes, status: int) -> bool:
     """Whether no body follows an answer's head, whatever the head says (RFC 9112, section 6.3)."""
-    return status < 200 or status in (204, 304) or method == b"HEAD"
+    return status in _WITHOUT_BODY or status < 200 or method == b"HEAD"
 
 
 class AnswerFraming:
@@ -27,19 +56,21 @@ class AnswerFraming:
         keeps: the connection goes on.
         without_body: nothing follows the head.
         size: bytes of the body that were framed.
-        missing: bytes that were announced, and have not come; 0 where nothing was.
     """
 
-    __slots__ = ("_chunked", "_known", "keeps", "lines", "missing", "size", "without_body")
+    __slots__ = ("_chunked", "_left", "keeps", "lines", "size", "without_body")
 
     def __init__(self, request: Head, status: int, length: int | None, *, keeps: bool) -> None:
-        self.without_body = without = has_no_body(request.method, status)
-        self._known = length is not None
+        self.without_body = without = status in _WITHOUT_BODY or status < 200 or request.method == b"HEAD"
+        self.size = 0
         self._chunked = False
+        self._left = -1  # bytes that were announced, and have not come; fewer than 0 where nothing was
         lines = b""
         if length is not None:
             if status >= 200 and status != 204:  # RFC 9110, section 8.6
                 lines = b"Content-Length: %d\r\n" % length
+            if not without:
+                self._left = length
         elif without:
             pass
         elif request.http10:
@@ -53,8 +84,6 @@ class AnswerFraming:
             lines += b"Connection: keep-alive\r\n"
         self.lines = lines
         self.keeps = keeps
-        self.size = 0
-        self.missing = 0 if without or length is None else length
 
     def frame(self, data: bytes) -> bytes:
         """A part of the body, for the client; of what is more than was announced, nothing.
@@ -63,17 +92,27 @@ class AnswerFraming:
         """
         if self.without_body or not data:
             return b""
+        size = len(data)
         if self._chunked:
-            self.size += len(data)
-            return b"%x\r\n%b\r\n" % (len(data), data)
-        if self._known:
-            if len(data) > self.missing:
-                data = data[: self.missing]
+            self.size += size
+            return b"%x\r\n%b\r\n" % (size, data)
+        left = self._left
+        if left >= 0:
+            if size > left:
+                data, size = data[:left], left
                 self.keeps = False
-            self.missing -= len(data)
-        self.size += len(data)
+            self._left = left - size
+        self.size += size
         return data
 
     def end(self) -> bytes:
-        """What tells the client that the body has ended."""
-        return b"0\r\n\r\n" if self._chunked else b""
+        """What tells the client that the body has ended.
+
+        Raises:
+            Unfinished: it has not.
+        """
+        if self._chunked:
+            return b"0\r\n\r\n"
+        if self._left > 0:
+            raise Unfinished(self.size + self._left, self.size)
+        return b""

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from tlsrun.connections.stages import ConnectionLimits
-from tlsrun.http1.chunks import Chunked
+from tlsrun.http1.body import BodyReader
 from tlsrun.http1.refusal import malformed
 from tlsrun.servers.builtin.pace import Pace
 from tlsrun.servers.builtin.reader import ClientGone, Reader
@@ -64,12 +64,11 @@ class Body(io.RawIOBase):
         ask: Callable[[], None] | None = None,
     ) -> None:
         self._reader = reader
-        self._left = length
+        self._incoming = BodyReader(length, self._malformed)
         self._pace = Pace(seconds)
         self._error = error
         self._ask = ask
         self._pieces: deque[bytes] = deque()
-        self._chunks = Chunked(self._malformed) if length is None else None
         self._over = length == 0
         self._spool: Spool | None = None
         self._ready = b""
@@ -84,7 +83,7 @@ class Body(io.RawIOBase):
     @property
     def left(self) -> int | None:
         """How many bytes have not been read; None when that cannot be known."""
-        return 0 if self._over else self._left
+        return 0 if self._over else self._incoming.left
 
     def readable(self) -> bool:
         """True."""
@@ -109,7 +108,7 @@ class Body(io.RawIOBase):
         Arguments:
             room: for what all connections have collected.
         """
-        if self._over or (self._left or 0) > ConnectionLimits.max_body:
+        if self._over or (self._incoming.left or 0) > ConnectionLimits.max_body:
             return
         self._spool = Spool(_IN_MEMORY, most=ConnectionLimits.max_body, room=room)
         try:
@@ -141,25 +140,17 @@ class Body(io.RawIOBase):
         if self._ask is not None:
             ask, self._ask = self._ask, None
             ask()
-        return self._next_of_known(size) if self._chunks is None else self._next_of_chunks(size, self._chunks)
-
-    def _next_of_known(self, size: int) -> bytes:
-        assert self._left is not None  # noqa: S101 -- for the type checker: only a chunked body has none
-        data = self._take(min(size, self._left))
-        self._left -= len(data)
-        self._over = self._left == 0
-        return data
-
-    def _next_of_chunks(self, size: int, chunks: Chunked) -> bytes:
-        while not self._pieces and not chunks.done:
-            pieces, rest = chunks.feed(self._take(_AT_ONCE))
-            self._pieces.extend(pieces)
+        incoming, pieces = self._incoming, self._pieces
+        while not pieces and not incoming.done:
+            wanted = _AT_ONCE if incoming.left is None else min(size, incoming.left)
+            more, rest = incoming.feed(self._take(wanted))
+            pieces.extend(more)
             if rest:
                 self._reader.put_back(rest)
-        piece = self._pieces.popleft() if self._pieces else b""
+        piece = pieces.popleft() if pieces else b""
         if len(piece) > size:
-            self._pieces.appendleft(piece[size:])
-        self._over = chunks.done and not self._pieces
+            pieces.appendleft(piece[size:])
+        self._over = incoming.done and not pieces
         return piece[:size]
 
     def _take(self, size: int) -> bytes:
@@ -197,7 +188,7 @@ class Body(io.RawIOBase):
         try:
             while not self._over:
                 self._pace = Pace(deadline - time.monotonic())
-                if at_most <= 0 or self._pace.left <= 0 or (self._left or 0) > at_most:
+                if at_most <= 0 or self._pace.left <= 0 or (self._incoming.left or 0) > at_most:
                     self._over = self.broken = True
                     break
                 at_most -= len(self._next(_AT_ONCE))

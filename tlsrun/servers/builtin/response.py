@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import TypeAlias
 
+from tlsrun.http1.framing import HOP_BY_HOP, Unfinished, content_length
 from tlsrun.http1.head import Head
 
 ExcInfo: TypeAlias = tuple[type[BaseException], BaseException, TracebackType]
@@ -16,15 +17,9 @@ _STATUS = re.compile(r"([1-5][0-9][0-9])(?: ([\t -~\x80-\xff]*))?")
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[\t -~\x80-\xff]*")
 
-#: About one connection only (RFC 9110, section 7.6.1): the server's, not the application's (PEP 3333).
-_HOP_BY_HOP = frozenset(("connection", "keep-alive", "transfer-encoding", "proxy-connection", "te", "trailer"))
 _OURS, _LENGTH, _COMMON = "ours", "content-length", ("server", "date")
 
 _JOINED = 65536  # bytes up to which head and body are one write
-
-
-class Unfinished(Exception):
-    """The application did not say what it announced; the client must notice that the answer is not whole."""
 
 
 class Response:
@@ -148,7 +143,7 @@ class Response:
         if self._chunks:
             self._send(b"0\r\n\r\n")
         elif self._announced is not None and self.size < self._announced:
-            raise Unfinished(f"Content-Length was {self._announced}, and {self.size} bytes came")
+            raise Unfinished(self._announced, self.size)
 
     def _frame(self, known: int | None) -> None:
         """Decide where the body ends for the client.
@@ -160,11 +155,11 @@ class Response:
         request, status = self._request, self.status
         empty = status < 200 or status == 204
         lines = self._lines = []
-        lengths = set()
+        lengths = []
         closes = False
         for name, value, own in self._fields:
             if own == _LENGTH:
-                lengths.add(value)
+                lengths.append(value.encode("latin-1"))
                 if empty:
                     continue
             elif own == _OURS:
@@ -176,7 +171,7 @@ class Response:
         if empty:
             pass
         elif lengths:
-            self._announced = _number(lengths)
+            self._announced = content_length(lengths)
         elif status != 304 and known is not None and not (request.method == b"HEAD" and known == 0):
             self._announced = known
             lines.append(f"Content-Length: {known}")
@@ -227,13 +222,6 @@ def _own(name: str) -> str | None:
     if _NAME.fullmatch(name) is None:
         return None
     lower = name.lower()
-    if lower in _HOP_BY_HOP:
+    if lower in HOP_BY_HOP:
         return _OURS
     return lower if lower in (_LENGTH, *_COMMON) else ""
-
-
-def _number(values: set[str]) -> int:
-    value = values.pop()
-    if values or not (value.isascii() and value.isdigit()):
-        raise ValueError(f"no Content-Length: {value!r}")
-    return int(value)

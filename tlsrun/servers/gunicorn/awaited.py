@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from tlsrun.http1.chunks import Chunked
+from tlsrun.http1.body import BodyReader
 
 # Two of them may follow one another: the end of the line is not taken.
 _LENGTH = re.compile(rb"\ncontent-length:[ \t]*([0-9]{1,18})[ \t]*(?=\r\n)")
@@ -24,23 +24,19 @@ class RemainingBody:
         expects: its client waits for ``100 Continue``.
     """
 
-    __slots__ = ("_chunks", "_left", "expects")
+    __slots__ = ("_reader", "expects")
 
     def __init__(self, left: int | None, *, expects: bool) -> None:
-        self._left = left or 0
-        self._chunks = Chunked(ValueError) if left is None else None
+        self._reader = BodyReader(left, ValueError)
         self.expects = expects
 
     def feed(self, data: bytes) -> bool:
         """More has come; whether nothing more is to be waited for."""
-        if self._chunks is None:
-            self._left -= len(data)
-            return self._left <= 0
         try:
-            self._chunks.feed(data)
+            self._reader.feed(data)
         except ValueError:  # gunicorn refuses it
             return True
-        return self._chunks.done
+        return self._reader.done
 
 
 def awaited(data: bytes, most: int) -> RemainingBody | None:

@@ -19,16 +19,16 @@ from hypercorn.protocol import events
 from hypercorn.protocol.http_stream import HTTPStream
 
 from tlsrun.http1.fields import TOKEN
-from tlsrun.http1.framing import HOP_BY_HOP, AnswerFraming
+from tlsrun.http1.framing import HOP_BY_HOP, AnswerFraming, content_length
 from tlsrun.http1.head import Head
 from tlsrun.http1.refusal import Refused
 from tlsrun.http1.requests import Requests
 from tlsrun.servers.hypercorn.events import Broken
 from tlsrun.servers.hypercorn.heads import Headers
-from tlsrun.servers.hypercorn.streams import Dispatcher, TooShort, announced
+from tlsrun.servers.hypercorn.streams import Dispatcher
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-_FRAMING = frozenset((b"content-length", *(name.encode("ascii") for name in HOP_BY_HOP)))
+_OF_A_CONNECTION = frozenset(name.encode("ascii") for name in HOP_BY_HOP)
 
 
 class Http1:
@@ -118,7 +118,7 @@ class Http1:
 
         Raises:
             ValueError: there can be no such header.
-            TooShort: it ends before its end.
+            Unfinished: it ends before its end.
         """
         if isinstance(event, events.StreamClosed):
             await self._finish()
@@ -131,10 +131,9 @@ class Http1:
         elif isinstance(event, events.Body):
             await self._put(self._answer.frame(event.data))
         elif isinstance(event, events.EndBody):
-            if self._answer.missing:
-                raise TooShort(self._answer.missing)
+            end = self._answer.end()
             self._whole = True
-            await self._put(self._answer.end())
+            await self._put(end)
 
     def _open(self, head: Head, event: events.Response) -> None:
         dispatcher = self._dispatcher
@@ -142,15 +141,18 @@ class Http1:
         keeps = (
             head.keep_alive and not dispatcher.terminated and self._served < dispatcher.config.keep_alive_max_requests
         )
-        status, lines = event.status_code, []
+        status, lines, lengths = event.status_code, [], []
         for name, value in (*event.headers, *dispatcher.config.response_headers("h11")):
-            if name in _FRAMING:
+            if name == b"content-length":
+                lengths.append(value)
+                continue
+            if name in _OF_A_CONNECTION:
                 keeps = keeps and not (name == b"connection" and b"close" in value.lower())
                 continue
             if TOKEN.fullmatch(name) is None:
                 raise ValueError(f"no HTTP header: {name!r}: {value!r}")
             lines.append(b"%b: %b\r\n" % (name, value))
-        answer = AnswerFraming(head, status, announced(event.headers), keeps=keeps)
+        answer = AnswerFraming(head, status, content_length(lengths), keeps=keeps)
         line = f"HTTP/1.1 {status} {responses.get(status, '')}\r\n".encode("ascii")
         self._answer, self._opening = answer, b"".join((line, *lines, answer.lines, b"\r\n"))
 

@@ -116,7 +116,7 @@ class Http2:
         """Take an event of an answer; a stream that is over while one of its sides is not is reset.
 
         Raises:
-            ValueError, TooShort: it is none.
+            ValueError, Unfinished: it is none.
         """
         number = event.stream_id
         request = self._requests.get(number)

@@ -101,7 +101,7 @@ class Http3:
         """Take an event of an answer; waits while the client does not take what was sent.
 
         Raises:
-            ValueError, TooShort: it is none.
+            ValueError, Unfinished: it is none.
         """
         number = event.stream_id
         request = self._requests.get(number)

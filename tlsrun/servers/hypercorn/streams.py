@@ -11,7 +11,7 @@ from hypercorn.config import Config
 from hypercorn.protocol.events import Request, Response
 from hypercorn.protocol.http_stream import HTTPStream
 
-from tlsrun.http1.framing import HOP_BY_HOP, has_no_body
+from tlsrun.http1.framing import HOP_BY_HOP, Unfinished, content_length, has_no_body
 from tlsrun.servers.hypercorn.environ import Line
 from tlsrun.servers.hypercorn.heads import Headers
 from tlsrun.servers.hypercorn.tasks import Tasks
@@ -98,12 +98,13 @@ class Multiplexed:
         missing: bytes of the answer that were announced, and have not come; None where nothing was.
     """
 
-    __slots__ = ("_method", "ended", "missing", "stream", "whole", "wordless")
+    __slots__ = ("_length", "_method", "ended", "missing", "stream", "whole", "wordless")
 
     def __init__(self, stream: HTTPStream, method: bytes) -> None:
         self.stream = stream
         self._method = method
         self.ended = self.whole = self.wordless = False
+        self._length: int | None = None
         self.missing: int | None = None
 
     def opening(self, answer: Response, common: Headers) -> Headers:
@@ -116,7 +117,7 @@ class Multiplexed:
         headers += [field for field in answer.headers if field[0] not in _OF_A_CONNECTION]
         self.wordless = has_no_body(self._method, answer.status_code)
         if not self.wordless:
-            self.missing = announced(answer.headers)
+            self._length = self.missing = content_length([value for name, value in answer.headers if name == _LENGTH])
         return headers + common
 
     def count(self, data: bytes) -> bool:
@@ -130,36 +131,10 @@ class Multiplexed:
         """The answer has ended.
 
         Raises:
-            TooShort: before the end that its head has announced.
+            Unfinished: before the end that its head has announced.
         """
-        if self.missing:
-            raise TooShort(self.missing)
-
-
-class TooShort(Exception):
-    """An answer is shorter than its Content-Length; its client is to see that something is missing.
-
-    Arguments:
-        missing: how many bytes are.
-    """
-
-    def __init__(self, missing: int) -> None:
-        super().__init__(f"the answer ended {missing} bytes before the end that its Content-Length announced")
-
-
-def announced(headers: Headers) -> int | None:
-    """The length of a body; None when it is not known.
-
-    Raises:
-        ValueError: what is said of it is not one number.
-    """
-    values = {value for name, value in headers if name == _LENGTH}
-    if not values:
-        return None
-    value = values.pop()
-    if values or not value.isdigit():
-        raise ValueError(f"no Content-Length: {value!r}")
-    return int(value)
+        if self.missing and self._length:
+            raise Unfinished(self._length, self._length - self.missing)
 
 
 def target_and_headers(request: Headers) -> tuple[bytes, bytes, Headers]:
