@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from granian import __version__
@@ -16,6 +15,7 @@ from tlsrun.account import Account, become
 from tlsrun.deciding.plan import Plan
 from tlsrun.endpoint import Endpoint
 from tlsrun.errors import ConfigurationError, Problem
+from tlsrun.forking.main_thread import need_the_main_thread
 from tlsrun.listening.address import spell_all
 from tlsrun.listening.kept import close_others, take_others
 from tlsrun.listening.opening import Listening, open_all, open_redirecting
@@ -25,23 +25,19 @@ from tlsrun.renewal.reload import Certificates
 from tlsrun.servers import duties
 from tlsrun.servers.broken import broken_for
 from tlsrun.servers.certificates import certificates_of
-from tlsrun.servers.forking import need_the_main_thread
 from tlsrun.servers.granian import wsgi
 from tlsrun.servers.granian.alone import Alone
 from tlsrun.servers.granian.certificates import GranianCertificates
 from tlsrun.servers.granian.options import read
 from tlsrun.servers.granian.pem import PemFolder
 from tlsrun.servers.granian.pool import Pool, Runtime
-from tlsrun.servers.granian.supervisor import Supervisor
 from tlsrun.servers.granian.upload import Uploads
-from tlsrun.servers.granian.workforce import GranianWorkerConfig
+from tlsrun.servers.granian.workers import Granian, GranianWorkerConfig
 from tlsrun.servers.slots import Slots
 from tlsrun.servers.wsgi import callback
 from tlsrun.system import SPREADS_CONNECTIONS
 from tlsrun.wsgi.application import Application
 from tlsrun.wsgi.chunked import for_bottle
-
-_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def launch(plan: Plan, application: Callable[..., Any]) -> int:
@@ -64,7 +60,6 @@ def launch(plan: Plan, application: Callable[..., Any]) -> int:
         redirect = duties.redirecting(plan, certificates, redirecting.sockets)
         folder = _folder(plan.account)
         stack.callback(folder.remove)
-        stack.enter_context(_handlers_kept())
         site = GranianWorkerConfig(
             runtimes=_runtimes(plan, application, parameters),
             listeners=sockets,
@@ -83,20 +78,14 @@ def _run(
     # What Granian thinks of a number of threads holds for its own adapter.
     parameters = {**parameters, "port": plan.endpoint.port, "blocking_threads": 1}
     try:
-        supervisor = Supervisor(site, **parameters)
-        supervisor.keeper = GranianCertificates(plan, certificates, folder, supervisor.objection_to)
+        server = Granian(site, **parameters)
+        server.keeper = GranianCertificates(plan, certificates, folder, server.objection_to)
         ends_here()
-        try:
-            supervisor.serve()
-        finally:
-            supervisor.abandon()
+        return server.serve()
     except FatalError as error:
         where = "Granian's parameters (server_options)"
         what = f"Granian refuses them ({type(error).__name__} {error}); its log above says why"
         raise ConfigurationError([Problem(where=where, what=what, remedy="Correct them")]) from error
-    except SystemExit as leaving:
-        return leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
-    return 0
 
 
 def _runtimes(
@@ -185,15 +174,3 @@ def _folder(account: Account | None) -> PemFolder:
         what = f"no private folder can be made for certificate and key: {error}"
         remedy = "Set XDG_RUNTIME_DIR or TMPDIR to a folder that this user may write"
         raise ConfigurationError([Problem(where="granian", what=what, remedy=remedy)]) from error
-
-
-@contextlib.contextmanager
-def _handlers_kept() -> Iterator[None]:
-    """Give the program back the signal handlers that it had."""
-    before = {number: signal.getsignal(number) for number in _SIGNALS}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            if handler is not None:
-                signal.signal(number, handler)

@@ -18,23 +18,22 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from granian.log import logger
 from granian.server.common import WORKERS_METHODS
 from granian.server.mp import IPCSenderHandle, SocketHolder, WorkerSignal, WSGIWorker, _new_cbscheduler
 
+from tlsrun.forking.worker import HELD, LEAVE, READY, REPLACE
 from tlsrun.servers.granian.farewell import Farewell
 from tlsrun.servers.granian.options import room
 from tlsrun.servers.granian.pool import Pool, Runtime
 from tlsrun.servers.granian.wear import LOOK, Wear
 from tlsrun.servers.granian.wsgi import behind_a_front
 
-#: What the supervisor and a worker say to one another.
-READY, RETIRE, REPLACE = b"r", b"d", b"n"
-#: Signals that end a worker; held back from the fork until it has handlers of its own.
-STOPS = (signal.SIGTERM, signal.SIGINT)
+#: Signals that end a worker.
+_STOPS = (signal.SIGTERM, signal.SIGINT)
 #: Seconds for handshakes and first requests that had begun when the worker left the socket.
 _LINGER_RETIRED, _LINGER_STOPPED = 2.0, 0.2
 #: Seconds for answers that had begun by then. Those that take longer are still sent whole, but Granian closes their
@@ -50,7 +49,6 @@ class Task:
     Arguments:
         number: of the worker, from 1.
         listeners: the listening sockets.
-        foreign: those of other workers, to be closed here.
         backlog: connections that may wait at it.
         runtimes: makes our side of one of Granian's runtimes; told what to call when the worker is to be replaced.
         parameters: of Granian's Rust worker.
@@ -58,9 +56,6 @@ class Task:
         others: descriptors of further shared listening sockets, to be left too.
         begin: called in the worker, before it serves.
         end: called in it when it has left the sockets.
-        link: this worker's end of the connection to the supervisor; None for a trial.
-        theirs: the supervisor's ends of all such connections, to be closed here.
-        forget: called in the worker, to let go of what else is none of its business.
         ipc: where Granian's metrics go; None without.
     """
 
@@ -73,10 +68,6 @@ class Task:
     others: tuple[int, ...] = ()
     begin: Callable[[], None] = lambda: None
     end: Callable[[], None] = lambda: None
-    foreign: list[socket.socket] = field(default_factory=list)
-    link: socket.socket | None = None
-    theirs: list[socket.socket] = field(default_factory=list)
-    forget: Callable[[], None] = lambda: None
     ipc: Any = None
 
 
@@ -198,7 +189,7 @@ class MainThreadWaker:
             word = self._link.recv(1)
         except OSError:
             word = b""
-        if word == RETIRE:
+        if word == LEAVE:
             self.retire_asked = True
         else:  # the supervisor is gone
             self.stop_asked = True
@@ -210,22 +201,22 @@ class MainThreadWaker:
             os.write(self._outbox, b"w")
 
 
-def run(task: Task) -> None:
-    """Serve until told to leave, by the supervisor or a signal, or until the supervisor is gone."""
-    assert task.link is not None  # noqa: S101 -- for the type checker: a trial has none, and is not run
-    for other in (*task.theirs, *task.foreign):
-        other.close()
-    task.forget()
-    post = MainThreadWaker(task.link)
-    post.heed(STOPS)
+def run(task: Task, link: socket.socket) -> None:
+    """Serve until told to leave, by the supervisor or a signal, or until the supervisor is gone.
+
+    Arguments:
+        link: to the supervisor.
+    """
+    post = MainThreadWaker(link)
+    post.heed(_STOPS)
     # Not SIG_IGN, which programs that the application starts would inherit.
     signal.signal(signal.SIGHUP, lambda *_: None)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD)
     task.begin()
     wear = Wear(post.wake, room=room())
     end = start(task, post.finish, wear.worn_out)
-    task.link.send(READY)
-    _serve(task, task.link, post, wear, end)
+    link.send(READY)
+    _serve(task, link, post, wear, end)
     for descriptor in (*(listener.fileno() for listener in task.listeners), *task.others):
         leave(descriptor)
     _linger(post, end.farewell)

@@ -8,9 +8,9 @@ from typing import Any
 
 from tlsrun.deciding.behind import PlainPlan
 from tlsrun.deciding.plan import Plan
+from tlsrun.forking.main_thread import need_the_main_thread
 from tlsrun.reloading.trial import ends_here
 from tlsrun.servers.certificates import certificates_of
-from tlsrun.servers.forking import need_the_main_thread
 from tlsrun.servers.gunicorn.options import read
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib.metadata
-import logging
 import os
 import socket
 from collections.abc import Callable
@@ -15,6 +14,8 @@ from hypercorn.config import Config
 
 from tlsrun.deciding.plan import Plan
 from tlsrun.errors import ConfigurationError, Problem
+from tlsrun.forking.main_thread import need_the_main_thread
+from tlsrun.forking.supervisor import Supervisor
 from tlsrun.handover import received
 from tlsrun.listening.address import Listener, url_of
 from tlsrun.listening.kept import close_others, take_datagrams
@@ -24,18 +25,14 @@ from tlsrun.reloading.trial import ends_here
 from tlsrun.servers.broken import broken_for
 from tlsrun.servers.certificates import certificates_of
 from tlsrun.servers.duties import Duties
-from tlsrun.servers.forking import need_the_main_thread
 from tlsrun.servers.hypercorn.announcing import Announcement
 from tlsrun.servers.hypercorn.options import OPTIONS, THREADS, read
 from tlsrun.servers.hypercorn.site import HypercornWorkerConfig
-from tlsrun.servers.hypercorn.supervisor import SEATS, Supervisor
-from tlsrun.servers.hypercorn.worker import HELD, run
+from tlsrun.servers.hypercorn.workers import SEATS, Hypercorn
 from tlsrun.wsgi.chunked import for_bottle
 
 if TYPE_CHECKING:
     from tlsrun.servers.hypercorn.post import DatagramForwarder
-
-_log = logging.getLogger("tlsrun.hypercorn")
 
 
 def launch(plan: Plan, application: Callable[..., Any]) -> int:
@@ -88,19 +85,9 @@ def launch(plan: Plan, application: Callable[..., Any]) -> int:
             account=plan.account,
             uvloop=_wants_uvloop(options),
         )
-        supervisor = Supervisor(
-            lambda number, link: run(site, number, link),
-            workers=plan.workers,
-            grace=options["graceful_timeout"],
-            sockets=(*(listening.sockets if listening else ()), *datagrams, *redirecting.sockets),
-            post=post,
-            reload=certificates.reload,
-            ready=lambda: _log.info("serving on %s", ", ".join(url_of(place) for place in plan.listeners)),
-            # Who comes now is told at once that nobody is here.
-            leave=listening.close if listening else lambda: None,
-            held=HELD,
-        )
-        return supervisor.serve()
+        words = ", ".join(url_of(place) for place in plan.listeners)
+        server = Hypercorn(site, listening=listening, redirect=redirecting.sockets, words=words)
+        return Supervisor(server).serve()
 
 
 def _announcement(plan: Plan, options: dict[str, Any]) -> Announcement:

@@ -22,8 +22,8 @@ from hypercorn.config import Config
 
 from tlsrun.account import become
 from tlsrun.edge.accepted import close_all
+from tlsrun.forking.worker import HELD, LEAVE, READY, REPLACE
 from tlsrun.listening.serving import serve
-from tlsrun.servers.hypercorn.child import ENOUGH, LEAVE, READY
 from tlsrun.servers.hypercorn.connection import TcpConnection
 from tlsrun.servers.hypercorn.desk import Desk
 from tlsrun.servers.hypercorn.site import HypercornWorkerConfig
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 _log = logging.getLogger("tlsrun.hypercorn")
 
 _STOPS = (signal.SIGTERM, signal.SIGINT)
-#: Signals that are held back from the fork until a worker has handlers of its own.
-HELD = (*_STOPS, signal.SIGHUP)
 
 _HEAD_TIMEOUT = 10.0  # seconds for the first request's head, from the handshake
 #: Seconds that a client has to say what it wants, when the worker stops: one that has just come, or one whose
@@ -140,7 +138,7 @@ class Worker:
     def _ask_for_another(self, enough: asyncio.Task[None]) -> None:
         if not enough.cancelled():
             with contextlib.suppress(OSError):  # the supervisor has gone
-                self._link.send(ENOUGH)
+                self._link.send(REPLACE)
 
     def _hear(self) -> None:
         """The supervisor has something to say; or it has gone."""

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tlsrun.deciding.plan import Plan
+from tlsrun.forking.main_thread import need_the_main_thread
 from tlsrun.listening.address import url_of
 from tlsrun.listening.inherited import keep
 from tlsrun.listening.notify import hide, watchdog_interval
@@ -19,7 +20,6 @@ from tlsrun.reloading.program import remember_what_was_added
 from tlsrun.reloading.trial import ends_here
 from tlsrun.servers.certificates import certificates_of
 from tlsrun.servers.duties import Duties
-from tlsrun.servers.forking import need_the_main_thread
 from tlsrun.servers.uwsgi.command import command_line, number
 from tlsrun.servers.uwsgi.options import read
 from tlsrun.servers.uwsgi.place import settle
