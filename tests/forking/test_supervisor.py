@@ -56,6 +56,7 @@ def test_workers_are_replaced_one_by_one(toy: Serve, tmp_path: Path) -> None:
         before = workers(server)
         outdate(tmp_path, before)
         until_replaced(lambda: workers(server), before, 2)
+        server.until_logged("Stopped worker-2")
         log = server.log()
         for name in ("worker-1", "worker-2"):
             assert log.rindex(f"Spawning {name}") < log.index(f"Stopped {name}")
