@@ -157,15 +157,16 @@ class Supervisor:
             log.warning("Killing %s: its requests have not finished", name)
             worker.signal(signal.SIGKILL)
         elif do is Do.BURY:
-            self._bury(worker, name)
+            self._bury(worker)
+            log.info("Stopped %s", name)
         elif do is Do.BURY_DEAD:
             log.error("%s ended unexpectedly (%s); another one is started", name, worker.status)
             server.died()
-            self._bury(worker, name)
+            self._bury(worker)
         elif do is Do.GIVE_UP_REPLACING:
             log.error("The new %s did not start (%s); the one before it goes on", name, worker.status)
             self._replaces_at = time.monotonic() + _RETRY
-            self._bury(worker, name)
+            self._bury(worker)
         elif do is Do.FAIL:
             what = "ended unexpectedly" if worker.ready else "did not start"
             log.error("%s %s%s", name, what, "" if worker.status is None else f" ({worker.status})")
@@ -188,10 +189,9 @@ class Supervisor:
         self._workers[seat] = worker
         self._server.log.info("Spawning %s with PID: %d", name, worker.pid)
 
-    def _bury(self, worker: WorkerProcess, name: str) -> None:
+    def _bury(self, worker: WorkerProcess) -> None:
         del self._workers[worker.seat]
         worker.bury()
-        self._server.log.info("Stopped %s", name)
 
     def _wait(self, seconds: float) -> None:
         """Until a signal comes, a worker says something, or ``seconds`` are over."""
