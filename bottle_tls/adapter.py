@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import bottle
 
 from tlsrun.settings.words import SERVERS
+from tlsrun.started import BOTTLE_CHILD
 
 if TYPE_CHECKING:
     from tlsrun.settings.layers import Layer
@@ -65,7 +66,7 @@ class TLSServer(bottle.ServerAdapter):  # type: ignore[misc] # bottle ships no t
             framework="bottle",
             name=_program(),
             layers=self._layers(getattr(handler, "config", {})),
-            development=Development(reload=True if "BOTTLE_CHILD" in os.environ else None),
+            development=Development(reload=True if BOTTLE_CHILD in os.environ else None),
             quiet=bool(self._quiet_asked),
             warnings=(warning,) if warning else (),
         )

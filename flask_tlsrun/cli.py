@@ -20,6 +20,7 @@ from tlsrun.cli.launching import Job, serve_or_exit
 from tlsrun.cli.options import command_line_layers, setting_options
 from tlsrun.deciding.plan import Development
 from tlsrun.settings.layers import Given, Layer, environment_layer
+from tlsrun.started import WERKZEUG_CHILD
 
 
 def _set_debug(context: click.Context, parameter: click.Parameter, value: bool | None) -> None:
@@ -121,7 +122,7 @@ def _raised_in_the_import(error: click.UsageError) -> ImportError | None:
 
 
 def _not_imported(error: Exception, info: ScriptInfo) -> tuple[None, Callable[..., Any]]:
-    if os.environ.get("WERKZEUG_RUN_MAIN") != "true":
+    if os.environ.get(WERKZEUG_CHILD) != "true":
         fail_import(error, info.app_import_path or "")
     traceback.print_exception(error)
     return None, _raising(error)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeVar
+
+#: What has no place in a line of text: control characters, those that end a line to some, and bytes of file names that
+#: are no text.
+NOT_IN_A_LINE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 _Error = TypeVar("_Error", bound="ConfigurationError")
 

@@ -211,9 +211,9 @@ def test_several_files_of_a_chain(paths: Paths) -> None:
         key=source(KEY, pair.key_pem),
         chain=tuple(source(CHAIN, file) for file in (files[2], der(files[0]), files[1])),
     )
-    identity, warnings = load_identity(given)
+    identity = load_identity(given)
     assert identity.fullchain == pair.fullchain_pem
-    assert [warning.code for warning in warnings] == ["TLS131"]
+    assert [warning.code for warning in identity.warnings] == ["TLS131"]
     files[1].write_bytes(b"")
     files[2].unlink()
     with pytest.raises(CertificateError) as caught:

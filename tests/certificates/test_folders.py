@@ -122,9 +122,9 @@ def test_what_programs_leave_in_a_folder(ca: Authority, tmp_path: Path, program:
     lay(tmp_path, pair)
     found = read_named(str(tmp_path), "--sni", None)
     assert (found.problems, found.warnings) == ((), ())
-    assert [place.path for place in found.places] == [tmp_path / cert]
-    assert [one.certificate for one in found.identities] == [pair.certificate]
-    assert [str(one.chain[0].subject) for one in found.identities] == [str(ca.line[1][0].subject)]
+    assert [sources.cert.path for sources in found.readings] == [tmp_path / cert]
+    assert [one.value.certificate for one in found.readings.values()] == [pair.certificate]
+    assert [str(one.value.chain[0].subject) for one in found.readings.values()] == [str(ca.line[1][0].subject)]
     alone = the_pair(tmp_path / own)
     assert alone is not None
     assert alone.cert == tmp_path / cert

@@ -146,7 +146,7 @@ def test_ml_dsa_is_named(ca: Authority, number: int, password: bytes | None) -> 
 def test_ml_dsa_is_served_as_it_is(tmp_path: Path) -> None:
     """Where OpenSSL knows it, the key is handed on as OpenSSL wrote it, and the pair is proved."""
     cert, key = self_signed(tmp_path, "-algorithm", "ML-DSA-65")
-    identity, _ = load_identity(sources(cert.read_bytes(), key.read_bytes()))
+    identity = load_identity(sources(cert.read_bytes(), key.read_bytes()))
     assert identity.key == key.read_bytes()
     assert identity.key_type == "ML-DSA-65"
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from tests.support.certs import Authority
-from tlsrun.certificates.identity import IdentitySources, Source, load_identity
+from tlsrun.certificates.identity import IdentitySources, Source
 from tlsrun.cli.banner import banner_lines
 from tlsrun.deciding.facts import ServerFacts
 from tlsrun.deciding.plan import Plan
 from tlsrun.endpoint import Endpoint
-from tlsrun.tls.policy import Policy
+from tlsrun.renewal.reload import identity_origin
 
 GUNICORN = ServerFacts(name="gunicorn", title="gunicorn", version="27.0.1", missing=None, mapping={})
 
@@ -30,9 +30,8 @@ def plan(ca: Authority) -> Plan:
         server="gunicorn",
         framework="flask",
         endpoint=Endpoint(host="0.0.0.0", port=443),  # noqa: S104 -- shown, not bound
-        identity=load_identity(sources)[0],
-        sources=sources,
-        policy=Policy(),
+        default=sources,
+        readings={sources: identity_origin(sources).read()},
         workers=2,
         development_ca=Path("/home/jo/rootCA.pem"),
     )

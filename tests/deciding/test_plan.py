@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.certs import DAY, NOW, Authority
 from tlsrun import servers
-from tlsrun.certificates.identity import IdentitySources, Source, load_identity
+from tlsrun.certificates.identity import IdentitySources, Source
 from tlsrun.deciding.default_identity import LoadedIdentity
 from tlsrun.deciding.facts import Facts, ServerFacts
 from tlsrun.deciding.plan import Development, Plan, decide
@@ -20,6 +20,7 @@ from tlsrun.endpoint import Endpoint
 from tlsrun.errors import ConfigurationError, Problem
 from tlsrun.listening.address import Listener, UnixSocket
 from tlsrun.listening.finding import find_listeners
+from tlsrun.renewal.reload import identity_origin
 from tlsrun.settings.layers import flask_layer, resolve
 from tlsrun.settings.mapping import Cell, Ours, Unsupported
 from tlsrun.settings.table import SPECS
@@ -50,8 +51,7 @@ def _load(ca: Authority, **leaf: Any) -> LoadedIdentity:
     sources = IdentitySources(
         cert=Source(given_by="TLS_CERT", text=pair.fullchain_pem), key=Source(given_by="TLS_KEY", text=pair.key_pem)
     )
-    identity, warnings = load_identity(sources)
-    return LoadedIdentity(sources=sources, identity=identity, warnings=warnings)
+    return LoadedIdentity(sources=sources, reading=identity_origin(sources).read())
 
 
 def _decide(
@@ -118,9 +118,9 @@ def test_what_changes_nothing_is_no_contradiction(good: LoadedIdentity) -> None:
 def test_an_expired_certificate_among_others_is_a_warning(ca: Authority, good: LoadedIdentity) -> None:
     """The other names of the server are served all the same; it is said which file is out of date."""
     expired = _load(ca, not_before=NOW - 9 * DAY, not_after=NOW - DAY)
-    assert expired.identity is not None
+    assert expired.reading is not None
     place = Source(given_by="TLS_SNI for a.test", path=Path("a.crt"))
-    named = NamedIdentities(identities=(expired.identity,), places=(place,))
+    named = NamedIdentities(readings={IdentitySources(cert=place): expired.reading})
     (warning,) = _decide({"TLS_HOST": "192.0.2.7"}, good, named=named).warnings
     assert "TLS_SNI for a.test" in str(warning)
     assert "expired" in str(warning)

@@ -18,10 +18,9 @@ import pytest
 from tests.support.clients import free_port
 from tests.support.process import ROOT, Server, run
 from tlsrun import servers
-from tlsrun.deciding.behind import PlainPlan, decide_plain
 from tlsrun.deciding.default_identity import LoadedIdentity
 from tlsrun.deciding.facts import Facts
-from tlsrun.deciding.plan import Development
+from tlsrun.deciding.plan import Development, Plan, decide
 from tlsrun.deciding.platform import find_platform, resolve_behind
 from tlsrun.endpoint import Endpoint
 from tlsrun.errors import ConfigurationError
@@ -41,7 +40,7 @@ class Answer:
 DYNO = {"DYNO": "web.1", "PORT": "8123"}
 
 
-def _decide(*layers: Layer, development: Development | None = None, **facts: Any) -> PlainPlan | None:
+def _decide(*layers: Layer, development: Development | None = None, **facts: Any) -> Plan | None:
     platform = find_platform(DYNO)
     assert platform is not None
     resolution = resolve_behind(platform, layers)
@@ -56,7 +55,7 @@ def _decide(*layers: Layer, development: Development | None = None, **facts: Any
         peers=read_peers(resolution.settings.trusted_proxies, "here"),
         **facts,
     )
-    return decide_plain(resolution, world, platform, framework="flask", development=development)
+    return decide(resolution, world, framework="flask", platform=platform, development=development)
 
 
 @pytest.mark.parametrize("environ", [{}, {"PORT": "80"}, {"DYNO": "web.1"}, {"DYNO": "", "PORT": "80"}])
@@ -122,7 +121,7 @@ def test_what_changes_nothing() -> None:
 @pytest.mark.parametrize("framework", ["flask", "bottle"])
 def test_a_dyno(framework: str, tmp_path: Path) -> None:
     """For real: the banner says what is served and why, the router is heard, plain clients are redirected once."""
-    apps = ROOT / "tests" / "holds" / "proxied.py"
+    apps = ROOT / "tests" / "applications" / "proxied.py"
     port = free_port()
     name = {"flask": "app", "bottle": "web"}[framework]
     command = [sys.executable, "-m", "tlsrun", "run", f"{apps}:{name}"]
@@ -146,7 +145,7 @@ def test_a_dyno(framework: str, tmp_path: Path) -> None:
 
 def test_a_dyno_without_gunicorn(tmp_path: Path) -> None:
     """What is missing is said before anything starts."""
-    apps = ROOT / "tests" / "holds" / "proxied.py"
+    apps = ROOT / "tests" / "applications" / "proxied.py"
     command = [sys.executable, "-m", "tlsrun", "run", f"{apps}:app", "--server", "builtin"]
     ended = run(command, env={"DYNO": "web.1", "PORT": str(free_port())})
     assert ended.returncode == 2

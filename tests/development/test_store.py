@@ -37,7 +37,7 @@ def test_the_first_certificate(home: Path) -> None:
     assert made.created
     assert made.identity.names == ("localhost", "127.0.0.1", "::1")
     assert made.identity.key_type == "ECDSA P-256"
-    assert load_identity(made.sources) == (made.identity, ())
+    assert load_identity(made.sources) == made.identity
     cert, _ = files(made)
     assert openssl("verify", "-x509_strict", "-CAfile", made.ca_path, cert) == f"{cert}: OK\n"
     below = [path for path in own_folder().rglob("*") if path.is_file()]
@@ -91,7 +91,7 @@ def test_it_is_renewed_in_its_last_month() -> None:
     assert renewed.sources == first.sources
     assert not renewed.created
     assert development_identity([], now=end - 29 * DAY).identity == renewed.identity
-    assert load_identity(renewed.sources)[0] == renewed.identity
+    assert load_identity(renewed.sources) == renewed.identity
 
 
 def test_a_certificate_from_the_future_is_renewed() -> None:
@@ -150,7 +150,7 @@ def test_damage_is_mended_in_silence(damage: str) -> None:
     assert second.identity != first.identity
     assert not second.created
     assert "a.test" in second.identity.names
-    assert load_identity(second.sources)[0] == second.identity
+    assert load_identity(second.sources) == second.identity
 
 
 def test_a_folder_that_cannot_be_written_is_said() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tlsrun.certificates.identity import IdentitySources, Source, load_identity
+from tlsrun.certificates.identity import IdentitySources, Source
 from tlsrun.deciding.plan import Plan
 from tlsrun.endpoint import Endpoint
 from tlsrun.tls.policy import Policy
@@ -23,8 +23,7 @@ def make_plan(
     fields = {
         "framework": "wsgi",
         "endpoint": Endpoint(host=host, port=port),
-        "identity": load_identity(sources)[0],
-        "sources": sources,
+        "default": sources,
         "policy": Policy(),
     }
     return Plan(server=server, **{**fields, **more})

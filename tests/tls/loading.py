@@ -45,8 +45,8 @@ def sources(
 
 def load(*places: Path | bytes | None, password: bytes | None = None) -> tuple[Identity, list[str]]:
     """The identity, and its warnings as the user sees them."""
-    identity, warnings = load_identity(sources(*places, password=password))  # type: ignore[arg-type]
-    return identity, [str(warning) for warning in warnings]
+    identity = load_identity(sources(*places, password=password))  # type: ignore[arg-type]
+    return identity, [str(warning) for warning in identity.warnings]
 
 
 def problems(*places: Path | bytes | None, password: bytes | None = None) -> list[Problem]:

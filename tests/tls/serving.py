@@ -38,7 +38,7 @@ def identity(pair: Pair) -> Identity:
     places = IdentitySources(
         cert=Source(given_by="cert", text=pair.fullchain_pem), key=Source(given_by="key", text=pair.key_pem)
     )
-    return load_identity(places)[0]
+    return load_identity(places)
 
 
 def certificates(paths: Paths, policy: Policy = DEFAULT, **more: object) -> Certificates:

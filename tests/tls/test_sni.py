@@ -30,7 +30,7 @@ def test_a_folder_in_both_forms(ca: Authority, tmp_path: Path) -> None:
     assert not found.problems
     assert not found.warnings
     assert served(found) == {"a.test": ["a"], "*.a.test": ["a"], "b.test": [tmp_path.name]}
-    assert [place.path for place in found.places] == [tmp_path / "a/fullchain.pem", tmp_path / "b.crt"]
+    assert [sources.cert.path for sources in found.readings] == [tmp_path / "a/fullchain.pem", tmp_path / "b.crt"]
 
 
 def test_both_types_of_key(ca: Authority, tmp_path: Path) -> None:

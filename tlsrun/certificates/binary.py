@@ -22,7 +22,7 @@ from tlsrun.certificates.passwords import WAYS
 from tlsrun.certificates.pem import Block, Pem
 from tlsrun.certificates.recognise import Form, recognise
 from tlsrun.certificates.sources import Source
-from tlsrun.errors import CertificateError, Problem
+from tlsrun.errors import CertificateError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,8 +90,7 @@ def _open_bundle(source: Source, data: bytes, password: bytes | None) -> Convert
         try:
             bundle = pkcs12.load_pkcs12(data, tried)
         except UnsupportedAlgorithm as error:
-            raise _refusal(
-                source,
+            raise source.error(
                 f"{source.name} is {Form.PKCS12.value} with an encryption that cannot be read ({error})",
                 f"Write it anew: openssl pkcs12 -in {source.argument} -legacy -nodes -out both.pem",
                 "TLS109",
@@ -122,11 +121,7 @@ def _own_key(key: PrivateKeyTypes, certificate: x509.Certificate | None) -> Bloc
 def _closed(source: Source, *, given: bool) -> CertificateError:
     if not given:
         what = f"{source.name} is {Form.PKCS12.value} with a password, and none was given"
-        return _refusal(source, what, f"Give the password: {WAYS}", "TLS112")
+        return source.error(what, f"Give the password: {WAYS}", "TLS112")
     what = f"the password does not open {source.name}, {Form.PKCS12.value}"
     remedy = f"Give the right one ({WAYS}); this asks for it and tries it: openssl pkcs12 -in {source.argument} -noout"
-    return _refusal(source, what, remedy, "TLS113")
-
-
-def _refusal(source: Source, what: str, remedy: str, code: str) -> CertificateError:
-    return CertificateError([Problem(where=source.given_by, what=what, remedy=remedy, code=code)])
+    return source.error(what, remedy, "TLS113")

@@ -174,8 +174,7 @@ def _is_copy(position: int, given: Sequence[GivenCertificate]) -> bool:
 def _duplicate_warnings(copies_given: Sequence[GivenCertificate]) -> Iterator[Problem]:
     for source in dict.fromkeys(one.source for one in copies_given):
         copies = list(dict.fromkeys(one for one in copies_given if one.source == source))
-        yield Problem(
-            where=source.given_by,
+        yield source.problem(
             what=f"{source.name} repeats what was given before ({_show(copies)}); it is sent once",
             remedy="Remove the copy",
             code="TLS135",
@@ -199,8 +198,7 @@ def _order_warnings(line: list[GivenCertificate], as_given: list[GivenCertificat
 def _unrelated_warnings(left_out: list[GivenCertificate], leaf: GivenCertificate) -> Iterator[Problem]:
     for source in dict.fromkeys(one.source for one in left_out):
         strangers = [one for one in left_out if one.source == source]
-        yield Problem(
-            where=source.given_by,
+        yield source.problem(
             what=f"{source.name} holds certificates that did not sign {shown_name(leaf.certificate.subject)} "
             f"nor its issuers ({_show(strangers)}); they are left out",
             remedy="Remove them; if clients then miss an issuer, get the chain from your CA again",
@@ -211,8 +209,7 @@ def _unrelated_warnings(left_out: list[GivenCertificate], leaf: GivenCertificate
 def _expired_warning(expired: GivenCertificate, leaf: GivenCertificate, now: datetime.datetime) -> Problem:
     name, issuer = shown_name(expired.certificate.subject), shown_name(expired.certificate.issuer)
     words = expired_words(expired.certificate.not_valid_after_utc, now)
-    return Problem(
-        where=expired.source.given_by,
+    return expired.source.problem(
         what=f"{expired.source.name} holds {name} as signed by {issuer}, which {words}; it is left out, with what "
         f"stands above it: clients that know {name} accept {shown_name(leaf.certificate.subject)} without it",
         remedy="Remove it; if clients then miss an issuer, get the chain from your CA again",
@@ -221,8 +218,7 @@ def _expired_warning(expired: GivenCertificate, leaf: GivenCertificate, now: dat
 
 
 def _root_warning(root: GivenCertificate) -> Problem:
-    return Problem(
-        where=root.source.given_by,
+    return root.source.problem(
         what=f"{root.source.name} holds the root ({shown_name(root.certificate.subject)}), "
         "which clients must have themselves; it is left out",
         remedy="Remove it",
@@ -235,8 +231,7 @@ def missing_issuer(last: GivenCertificate) -> Problem:
     subject, issuer = shown_name(last.certificate.subject), shown_name(last.certificate.issuer)
     address = issuer_address(last.certificate)
     remedy = "Add the issuer's certificate" + (f" (it is at {address})" if address else "")
-    return Problem(
-        where=last.source.given_by,
+    return last.source.problem(
         what=f"{last.source.name} does not hold {issuer}, the issuer of {subject}, and this machine does not "
         "know it as a root: clients that do not have it cannot verify the certificate",
         remedy=f"{remedy} behind the certificate, or as TLS_CHAIN (--chain); "

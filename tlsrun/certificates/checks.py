@@ -32,31 +32,27 @@ def oddities(certificate: x509.Certificate, source: Source) -> Iterator[Problem]
     """Warnings about a leaf that loads, and that clients may refuse all the same."""
     name = f"the certificate {shown_name(certificate.subject)} in {source.name}"
     if is_ca(certificate):
-        yield Problem(
-            where=source.given_by,
+        yield source.problem(
             what=f"{name} is a CA certificate (CA:TRUE), which some clients refuse from a server",
             remedy="Have one issued that is not; "
             "with openssl req -x509, add: -addext basicConstraints=critical,CA:FALSE",
             code="TLS146",
         )
     if not alternative_names(certificate):
-        yield Problem(
-            where=source.given_by,
+        yield source.problem(
             what=f"{name} has no subjectAltName, and clients look at nothing else: they will refuse it",
             remedy="Have one issued that has; with openssl req, add: -addext subjectAltName=DNS:example.org",
             code="TLS144",
         )
     usage = extension(certificate, x509.ExtendedKeyUsage)
     if usage is not None and not _SERVES & set(usage):
-        yield Problem(
-            where=source.given_by,
+        yield source.problem(
             what=f"{name} is not for servers (its extendedKeyUsage lacks serverAuth): clients will refuse it",
             remedy="Have one issued for server authentication",
             code="TLS148",
         )
     if must_staple(certificate):
-        yield Problem(
-            where=source.given_by,
+        yield source.problem(
             what=f"{name} has OCSP must-staple (RFC 7633), and no server here staples: Firefox refuses it",
             remedy="Have one issued without (certbot: without --must-staple)",
             code="TLS123",
@@ -89,15 +85,13 @@ def prove(pem: bytes, certificate: x509.Certificate, source: Source) -> None:
 def _refused(error: ssl.SSLError, certificate: x509.Certificate, source: Source) -> Problem:
     kind, name = certificate_key_type(certificate), shown_name(certificate.subject)
     if kind.startswith("ML-DSA") and ssl.OPENSSL_VERSION_INFO < (3, 5):
-        return Problem(
-            where=source.given_by,
+        return source.problem(
             what=f"the key of {name} in {source.name} is {kind}, which OpenSSL knows from 3.5 on; Python's ssl here "
             f"has {ssl.OPENSSL_VERSION}",
             remedy="Use a Python with a newer OpenSSL, or have a certificate issued for an ECDSA P-256 key",
             code="TLS125",
         )
-    return Problem(
-        where=source.given_by,
+    return source.problem(
         what=f"OpenSSL does not serve {name} in {source.name} ({kind}): "
         + _REASONS.get(error.reason or "", error.reason or "no reason given"),
         remedy="Have one issued with a current key and signature (ECDSA P-256 or RSA 2048, SHA-256)",

@@ -81,16 +81,11 @@ class Identity:
         return covers(self.certificate, host)
 
 
-def load_identity(
-    sources: IdentitySources, *, now: datetime.datetime | None = None
-) -> tuple[Identity, tuple[Problem, ...]]:
+def load_identity(sources: IdentitySources, *, now: datetime.datetime | None = None) -> Identity:
     """Read, mend and check. Whether clients accept it is another question: see `validity_problem`.
 
     Arguments:
         now: the time, with its zone, at which issuers that have expired are left out; None for this moment.
-
-    Returns:
-        the identity, and warnings about what was mended or looks odd.
 
     Raises:
         CertificateError: with every problem found.
@@ -108,7 +103,7 @@ def load_identity(
     sound(identity.certificate, identity.chain, leaf.source)
     checks.prove(identity.fullchain + identity.key, chain.leaf, leaf.source)
     warnings = (*findings.warnings, *chain.warnings, *checks.oddities(chain.leaf, leaf.source))
-    return replace(identity, warnings=warnings), warnings
+    return replace(identity, warnings=warnings)
 
 
 def load_renewed(sources: IdentitySources) -> Identity:
@@ -118,7 +113,7 @@ def load_renewed(sources: IdentitySources) -> Identity:
         CertificateError: with every problem found.
     """
     try:
-        return load_identity(sources)[0]
+        return load_identity(sources)
     except CertificateError as error:
         place = sources.password_from
         if place is None or not any(one.code in ("TLS112", "TLS113") for one in error.problems):
@@ -126,7 +121,7 @@ def load_renewed(sources: IdentitySources) -> Identity:
         password = place.read()
         if password == sources.password:
             raise
-    return load_identity(replace(sources, password=password))[0]
+    return load_identity(replace(sources, password=password))
 
 
 def encrypted_key(sources: IdentitySources) -> bool:
@@ -199,8 +194,7 @@ def _swap_problem(cert: Source, key: Source) -> Problem:
 
 
 def _no_key_given(source: Source) -> Problem:
-    return Problem(
-        where=source.given_by,
+    return source.problem(
         what=f"{source.name} holds a certificate and no private key, and no key was given",
         remedy="Name the private key that the certificate was made with: TLS_KEY (--key)",
         code="TLS116",

@@ -23,9 +23,8 @@ from tlsrun.certificates import algorithms
 from tlsrun.certificates.findings import Findings
 from tlsrun.certificates.passwords import WAYS
 from tlsrun.certificates.pem import Block, Pem
-from tlsrun.certificates.recognise import refuse_key
+from tlsrun.certificates.recognise import refuse
 from tlsrun.certificates.sources import Source
-from tlsrun.errors import CertificateError, Problem
 
 #: Keys that TLS servers use, and the library can sign with.
 PrivateKey: TypeAlias = (
@@ -153,16 +152,14 @@ def read_key(source: Source, data: bytes, pem: Pem, password: bytes | None, find
     """
     block = _only_key(source, data, pem)
     if block.is_encrypted and not password:
-        raise _problem(
-            source,
+        raise source.error(
             f"the private key in {source.name} is encrypted, and no password was given",
             f"Give the password: {WAYS}",
             "TLS112",
         )
     if password and not block.is_encrypted:
         findings.warnings.append(
-            Problem(
-                where=source.given_by,
+            source.problem(
                 what=f"a password was given, but the private key in {source.name} is not encrypted",
                 remedy="Leave the password out, or encrypt the key: "
                 f"openssl pkey -in {source.argument} -aes256 -out encrypted.pem",
@@ -203,21 +200,16 @@ def _of_openssl_alone(key: object) -> bytes | None:
 def _for_openssl(source: Source, name: str, stored: bytes | None) -> ReadKey:
     if not name.startswith("ML-DSA"):
         what = f"the private key in {source.name} is {name}, which TLS has no use for"
-        raise _problem(source, what, _NEW_KEY, "TLS119")
+        raise source.error(what, _NEW_KEY, "TLS119")
     return ReadKey(kind=name, stored=stored)
-
-
-def _problem(source: Source, what: str, remedy: str, code: str) -> CertificateError:
-    return CertificateError([Problem(where=source.given_by, what=what, remedy=remedy, code=code)])
 
 
 def _only_key(source: Source, data: bytes, pem: Pem) -> Block:
     keys = pem.keys
     if not keys or keys[0].label == "OPENSSH PRIVATE KEY":
-        refuse_key(source, data, pem)
+        refuse(source, data, pem, "private key")
     if len(keys) > 1:
-        raise _problem(
-            source,
+        raise source.error(
             f"{source.name} holds {len(keys)} private keys ({', '.join(key.label for key in keys)})",
             "Keep only the key of the certificate in it",
             "TLS110",
@@ -229,8 +221,7 @@ def _decrypt(source: Source, block: Block, password: bytes | None) -> object:
     try:
         return load_pem_private_key(block.pem, password)
     except UnsupportedAlgorithm as error:
-        raise _problem(
-            source,
+        raise source.error(
             f"the private key in {source.name} cannot be read: unknown kind or encryption ({error})",
             f"Write it anew: openssl pkey -in {source.argument} -aes256 -out privkey.pem; "
             f"if that fails too: {_NEW_KEY}",
@@ -239,16 +230,14 @@ def _decrypt(source: Source, block: Block, password: bytes | None) -> object:
     except (ValueError, TypeError):
         # The library's own words are left out: they may quote what it read.
         if password:
-            raise _problem(
-                source,
+            raise source.error(
                 f"the password does not open the private key in {source.name}",
                 f"Give the right one ({WAYS}); this asks for it and tries it: "
                 f"openssl pkey -in {source.argument} -noout; if it opens it, the key is of a kind that is read here "
                 "unencrypted only (ML-DSA as OpenSSL writes it)",
                 "TLS113",
             ) from None
-        raise _problem(
-            source,
+        raise source.error(
             f"the private key in {source.name} is damaged",
             f"Copy it again, whole; this should say `Key is valid`: openssl pkey -in {source.argument} -noout -check",
             "TLS118",
@@ -259,10 +248,10 @@ def _usable(source: Source, key: object) -> PrivateKey:
     what = f"the private key in {source.name} is {key_type(key)}"
     if isinstance(key, rsa.RSAPrivateKey):
         if key.key_size < _SHORTEST_RSA:
-            raise _problem(source, f"{what}, which is too short (at least {_SHORTEST_RSA} bits)", _NEW_KEY, "TLS120")
+            raise source.error(f"{what}, which is too short (at least {_SHORTEST_RSA} bits)", _NEW_KEY, "TLS120")
         return key
     if isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.name in _CURVES:
         return key
     if isinstance(key, (ed25519.Ed25519PrivateKey, ed448.Ed448PrivateKey)):
         return key
-    raise _problem(source, f"{what}, which TLS clients do not accept (ECDSA P-256 and RSA they do)", _NEW_KEY, "TLS119")
+    raise source.error(f"{what}, which TLS clients do not accept (ECDSA P-256 and RSA they do)", _NEW_KEY, "TLS119")

@@ -9,7 +9,7 @@ from tlsrun.certificates.chain import GivenCertificate
 from tlsrun.certificates.findings import Findings
 from tlsrun.certificates.parsing import parse_certificate
 from tlsrun.certificates.pem import Pem, parse_pem
-from tlsrun.certificates.recognise import Form, refuse_certificate
+from tlsrun.certificates.recognise import Form, refuse
 from tlsrun.certificates.sources import Source, read_source
 from tlsrun.errors import CertificateError, Problem
 
@@ -60,16 +60,19 @@ def read_certificates(material: Material, findings: Findings) -> list[GivenCerti
     """
     source = material.source
     if not material.pem.certificates:
-        refuse_certificate(source, material.data, material.pem)
+        refuse(source, material.data, material.pem, "certificate")
     if material.pem.glued:
         findings.warnings.append(_glued(source))
-    problems = [_cut_off(source)] if "CERTIFICATE" in material.pem.unfinished else []
+    problems = []
+    if "CERTIFICATE" in material.pem.unfinished:
+        problems.append(_broken(source, f"a certificate in {source.name} is cut off: its BEGIN line has no END line"))
     given: list[GivenCertificate] = []
     for number, block in enumerate(material.pem.certificates, start=1):
         try:
             certificate = parse_certificate(block.der)
         except ValueError as error:
-            problems.append(_damaged(source, number, error))
+            reason = " ".join(str(error).split())
+            problems.append(_broken(source, f"certificate number {number} in {source.name} is damaged ({reason})"))
         else:
             given.append(GivenCertificate(certificate=certificate, source=source))
     if problems:
@@ -78,27 +81,12 @@ def read_certificates(material: Material, findings: Findings) -> list[GivenCerti
 
 
 def _glued(source: Source) -> Problem:
-    return Problem(
-        where=source.given_by,
+    return source.problem(
         what=f"in {source.name} a BEGIN line is glued to the END line before it; they are read as two",
         remedy="Put a line break between them; `cat` of a file without one at its end does this",
         code="TLS130",
     )
 
 
-def _cut_off(source: Source) -> Problem:
-    return Problem(
-        where=source.given_by,
-        what=f"a certificate in {source.name} is cut off: its BEGIN line has no END line",
-        remedy="Copy it again, whole, from BEGIN to END",
-        code="TLS118",
-    )
-
-
-def _damaged(source: Source, number: int, error: ValueError) -> Problem:
-    return Problem(
-        where=source.given_by,
-        what=f"certificate number {number} in {source.name} is damaged ({' '.join(str(error).split())})",
-        remedy="Copy it again, whole, from BEGIN to END",
-        code="TLS118",
-    )
+def _broken(source: Source, what: str) -> Problem:
+    return source.problem(what, "Copy it again, whole, from BEGIN to END", "TLS118")

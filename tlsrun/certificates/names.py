@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Sequence
 from typing import TypeVar
 
 from cryptography import x509
@@ -25,6 +26,11 @@ def alternative_names(certificate: x509.Certificate) -> tuple[str, ...]:
     """DNS names and addresses of the SAN extension, in its order (RFC 5280, section 4.2.1.6)."""
     names = extension(certificate, x509.SubjectAlternativeName)
     return tuple(str(name.value) for name in names or () if isinstance(name, (x509.DNSName, x509.IPAddress)))
+
+
+def words_of(names: Sequence[str], most: int | None = None) -> str:
+    """Names in a message, of many the first ``most``: ``a.test, b.test``, or ``no name``."""
+    return ", ".join(names[:most]) or "no name"
 
 
 def shown_name(name: x509.Name) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -13,7 +13,6 @@ from cryptography.hazmat.primitives.serialization import load_der_private_key, l
 from tlsrun.certificates.parsing import parse_certificate
 from tlsrun.certificates.pem import Pem
 from tlsrun.certificates.sources import Source
-from tlsrun.errors import CertificateError, Problem
 
 
 class Form(Enum):
@@ -93,36 +92,20 @@ _CODES = {
     Form.UNFINISHED: "TLS118",
 }
 
-_FALLBACK = "Name a file in PEM, which begins with -----BEGIN {begins}-----"
+#: What is asked for -> the remedies, and what its BEGIN line says.
+_WANTED = {"certificate": (_FOR_CERTIFICATE, "CERTIFICATE"), "private key": (_FOR_KEY, "PRIVATE KEY")}
 
 
-def refuse_certificate(source: Source, data: bytes, pem: Pem) -> NoReturn:
-    """Say that ``data`` holds no certificate.
-
-    Raises:
-        CertificateError: always.
-    """
-    form = recognise(data, pem)
-    remedy = _FOR_CERTIFICATE.get(form, _FALLBACK.format(begins="CERTIFICATE"))
-    _refuse(source, form, "certificate", remedy)
-
-
-def refuse_key(source: Source, data: bytes, pem: Pem) -> NoReturn:
-    """Say that ``data`` holds no private key.
+def refuse(source: Source, data: bytes, pem: Pem, wanted: Literal["certificate", "private key"]) -> NoReturn:
+    """Say that ``data`` does not hold what is ``wanted``, and what it is.
 
     Raises:
         CertificateError: always.
     """
-    form = recognise(data, pem)
-    remedy = _FOR_KEY.get(form, _FALLBACK.format(begins="PRIVATE KEY"))
-    _refuse(source, form, "private key", remedy)
-
-
-def _refuse(source: Source, form: Form, wanted: str, remedy: str) -> NoReturn:
+    form, (remedies, begins) = recognise(data, pem), _WANTED[wanted]
+    remedy = remedies.get(form, f"Name a file in PEM, which begins with -----BEGIN {begins}-----")
     what = f"{source.name} holds no {wanted} in PEM: it is {form.value}"
-    remedy = remedy.replace("{file}", source.argument)
-    code = _CODES.get(form, "TLS107")
-    raise CertificateError([Problem(where=source.given_by, what=what, remedy=remedy, code=code)])
+    raise source.error(what, remedy.replace("{file}", source.argument), _CODES.get(form, "TLS107"))
 
 
 def recognise(data: bytes, pem: Pem) -> Form:

@@ -60,6 +60,14 @@ class Source:
         """What to call it in a message: the absolute path (links kept), or ``the text given``."""
         return "the text given" if self.path is None else os.path.abspath(self.path)
 
+    def problem(self, what: str, remedy: str, code: str | None = None) -> Problem:
+        """A `Problem` with whatever is here; arguments as there."""
+        return Problem(where=self.given_by, what=what, remedy=remedy, code=code)
+
+    def error(self, what: str, remedy: str, code: str | None = None) -> CertificateError:
+        """An error with that one problem."""
+        return CertificateError([self.problem(what, remedy, code)])
+
     @property
     def argument(self) -> str:
         """The file as an argument of a shell command."""
@@ -90,6 +98,11 @@ class IdentitySources:
         given = (self.cert, *(() if self.key is None else (self.key,)), *self.chain)
         return tuple(dict.fromkeys(given))
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Those that are files, each once."""
+        return tuple(dict.fromkeys(source.path for source in self.places if source.path))
+
 
 def read_source(source: Source) -> bytes:
     """The bytes of ``source``.
@@ -100,7 +113,7 @@ def read_source(source: Source) -> bytes:
     data = source.text if source.path is None else _read_file(source, source.path)
     if not (data or b"").strip():
         remedy = "Write the PEM again; a full disk or a failed renewal leaves such files"
-        _refuse(source, f"{source.name} is empty", remedy, "TLS105")
+        raise source.error(f"{source.name} is empty", remedy, "TLS105")
     return data or b""
 
 
@@ -116,33 +129,29 @@ def _read_file(source: Source, path: Path) -> bytes:
         _refuse_unreadable(source, path)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        _refuse(source, f"{source.name!r} cannot be read: {reason}", "Check the path", "TLS104")
+        raise source.error(f"{source.name!r} cannot be read: {reason}", "Check the path", "TLS104") from error
     if len(data) > LARGEST:
-        _refuse(source, f"{source.name} is larger than 8 MiB, so it is no certificate", "Check the path", "TLS104")
+        raise source.error(f"{source.name} is larger than 8 MiB, so it is no certificate", "Check the path", "TLS104")
     return data
-
-
-def _refuse(source: Source, what: str, remedy: str, code: str) -> NoReturn:
-    raise CertificateError([Problem(where=source.given_by, what=what, remedy=remedy, code=code)])
 
 
 def _refuse_folder(source: Source, path: Path) -> NoReturn:
     inside = [name for name in ("fullchain.pem", "privkey.pem") if os.path.exists(path / name)]
     found = f" ({' and '.join(inside)}?)" if inside else ""
-    _refuse(source, f"{source.name} is a folder", f"Name a file in it{found}", "TLS104")
+    raise source.error(f"{source.name} is a folder", f"Name a file in it{found}", "TLS104")
 
 
 def _refuse_missing(source: Source, path: Path) -> NoReturn:
     if path.is_symlink():
         what = f"{source.name} is a link to {os.path.realpath(path)}, which does not exist"
-        _refuse(source, what, "Mend the link, or name the file itself", "TLS101")
+        raise source.error(what, "Mend the link, or name the file itself", "TLS101")
     if scheme := _SCHEME.match(str(path)):
         what = f"{path} is a URI ({scheme[1]}:), and certificates and keys are read from files alone"
-        _refuse(source, what, _URI_REMEDIES.get(scheme[1].lower(), "Name a file in PEM"), "TLS124")
+        raise source.error(what, _URI_REMEDIES.get(scheme[1].lower(), "Name a file in PEM"), "TLS124")
     remedy = "Check the path"
     if not path.is_absolute():
         remedy += f"; a relative path starts at the working directory, which is {os.getcwd()}"
-    _refuse(source, f"the file {source.name} does not exist", remedy, "TLS101")
+    raise source.error(f"the file {source.name} does not exist", remedy, "TLS101")
 
 
 def _refuse_unreadable(source: Source, path: Path) -> NoReturn:
@@ -156,7 +165,7 @@ def _refuse_unreadable(source: Source, path: Path) -> NoReturn:
         what = f"{source.name} cannot be read by {user}"
         shown = shlex.quote(os.path.realpath(path))
         remedy = f"Let a group that the server is in read it: chgrp {group} {shown} && chmod 640 {shown}"
-    _refuse(source, what, f"{remedy}; or start the server as the file's owner", "TLS102")
+    raise source.error(what, f"{remedy}; or start the server as the file's owner", "TLS102")
 
 
 def _reader() -> tuple[str, str]:

@@ -82,8 +82,7 @@ def sound(certificate: x509.Certificate, issuers: Sequence[x509.Certificate], so
 def _weaknesses(certificate: x509.Certificate, source: Source) -> Iterator[Problem]:
     name = f"{shown_name(certificate.subject)} in {source.name}"
     if is_weak_key(certificate):
-        yield Problem(
-            where=source.given_by,
+        yield source.problem(
             what=f"{name} is refused: its key is too short ({certificate_key_type(certificate)})",
             remedy="Have it issued anew, for a current key (ECDSA P-256 or RSA 2048)",
             code="TLS120",
@@ -92,15 +91,13 @@ def _weaknesses(certificate: x509.Certificate, source: Source) -> Iterator[Probl
     if is_signed_by(certificate, certificate):
         return
     if weak := weak_signature(certificate):
-        yield Problem(
-            where=source.given_by,
+        yield source.problem(
             what=f"{name} is refused: it is signed with a hash that is broken (SHA-1 or MD5): {weak}",
             remedy="Have it issued anew; every CA signs with SHA-256 today",
             code="TLS121",
         )
     if unknown := unknown_signature(certificate):
-        yield Problem(
-            where=source.given_by,
+        yield source.problem(
             what=f"{name} is refused: it is signed with {unknown}, which clients do not know in certificates",
             remedy="Have it issued anew; every CA signs with SHA-256 today",
             code="TLS165",

@@ -31,8 +31,7 @@ def refused_strictly(ca: bytes, source: Source) -> Iterator[Problem]:
         with contextlib.suppress(ValueError):
             certificate = parse_certificate(block.der)
             if missing := _missing(certificate):
-                yield Problem(
-                    where=source.given_by,
+                yield source.problem(
                     what=f"the authority {shown_name(certificate.subject)} in {source.name} has no {missing}: "
                     "this server lets its clients in, and who verifies strictly refuses them (Python 3.13 by default)",
                     remedy="Have it issued anew with both key identifiers, and certificates for its clients by it; "

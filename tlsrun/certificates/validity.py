@@ -28,15 +28,13 @@ def dates_problem(certificate: x509.Certificate, now: datetime.datetime, name: s
     begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     clock = f"this machine's clock says {moment(now)}"
     if now > ends:
-        return Problem(
-            where=source.given_by,
+        return source.problem(
             what=f"{name} {expired_words(ends, now)}",
             remedy=f"Renew it (certbot: certbot renew); {clock}",
             code="TLS140",
         )
     if now < begins:
-        return Problem(
-            where=source.given_by,
+        return source.problem(
             what=f"{name} is not valid yet: it is from {moment(begins)} on, in {span(begins - now)}",
             remedy=f"Check the time: {clock}; if that is right, wait, or use another certificate",
             code="TLS141",

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 
 from tlsrun.certificates.identity import Identity
+from tlsrun.certificates.names import words_of
 from tlsrun.check.code import Severity
 from tlsrun.check.finding import Finding, found, from_problem
 from tlsrun.deciding.facts import Facts
@@ -32,9 +33,8 @@ def check_configuration(resolution: Resolution, facts: Facts, *, debug: bool) ->
     for problem in (*resolution.warnings, *oddities(resolution, facts, endpoint)):
         if _is_ours(problem):
             yield from_problem(problem, "bad-value", severity=Severity.WARNING)
-    for identity in (facts.loaded.identity, *facts.named.identities):
-        if identity is not None:
-            yield from _common_ground(resolution, identity)
+    for identity in facts.identities:
+        yield from _common_ground(resolution, identity)
     yield from _debug(resolution, endpoint, debug=debug)
     yield from _advice(resolution, endpoint)
 
@@ -46,7 +46,7 @@ def _is_ours(problem: Problem) -> bool:
 
 def _common_ground(resolution: Resolution, identity: Identity) -> Iterator[Finding]:
     policy, kind = policy_of(resolution.settings), identity.key_type.partition(" ")[0]
-    names = ", ".join(identity.names[:3]) or "no name"
+    names = words_of(identity.names, 3)
     if kind not in ("RSA", "ECDSA"):
         what = f"the certificate for {names} has an {kind} key, which no browser accepts"
         remedy = "Have one issued for an ECDSA P-256 key"

@@ -31,7 +31,7 @@ def check_development(host: str, now: datetime.datetime) -> tuple[LoadedIdentity
         return LoadedIdentity(problems=error.problems), ()
     if there is not None:
         what = f"no certificate is set, and {there.sources.cert.name} is served, signed by {there.ca_path}"
-        loaded = LoadedIdentity(sources=there.sources, identity=there.identity, development_ca=there.ca_path)
+        loaded = LoadedIdentity.of_development(there)
     elif authority is not None:
         what = f"no certificate is set: at the start one would be signed by {authority.path}"
         loaded = LoadedIdentity(development_ca=authority.path)

@@ -117,8 +117,7 @@ class _Examination:
     @property
     def identities(self) -> tuple[Identity, ...]:
         """The identities on the disk that the server may serve."""
-        default = self.facts.loaded.identity
-        return (*([] if default is None else [default]), *self.facts.named.identities)
+        return self.facts.identities
 
     def _configured_target(self) -> ProbeTarget | None:
         """The address of the server that the settings describe; None if it listens at no address."""
@@ -141,7 +140,7 @@ class _Examination:
 
     def _plan(self) -> Plan | None:
         """The plan that the server would be started with if its ports were free; None if the settings prevent that."""
-        facts = replace(self.facts, bind_errnos={}, redirect_errno=None)
+        facts = replace(self.facts, bind_errnos={}, redirect_errnos={})
         try:
             return decide(_without_hook(self.resolution), facts, framework=self.application.framework)
         except ConfigurationError:
@@ -190,6 +189,6 @@ def _less_our_own_ports(facts: Facts, seen: Observation) -> Facts:
     if errno.EADDRINUSE in facts.bind_errnos.values() and seen.unreachable is None and seen.failure is None:
         others = {place: number for place, number in facts.bind_errnos.items() if number != errno.EADDRINUSE}
         facts = replace(facts, bind_errnos=others)
-        if facts.redirect_errno == errno.EADDRINUSE and seen.redirect is not None:
-            facts = replace(facts, redirect_errno=None)
+        if errno.EADDRINUSE in facts.redirect_errnos.values() and seen.redirect is not None:
+            facts = replace(facts, redirect_errnos={})
     return facts

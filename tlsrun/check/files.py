@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -11,9 +10,9 @@ from cryptography import x509
 
 from tlsrun.account import Account
 from tlsrun.certificates.chain import GivenCertificate, is_signed_by, missing_issuer
-from tlsrun.certificates.identity import Identity, IdentitySources, load_identity
+from tlsrun.certificates.identity import Identity, IdentitySources
 from tlsrun.certificates.material import read_material
-from tlsrun.certificates.names import shown_name
+from tlsrun.certificates.names import shown_name, words_of
 from tlsrun.certificates.recognise import Form
 from tlsrun.certificates.sources import Source
 from tlsrun.certificates.strictness import refused_strictly
@@ -27,7 +26,6 @@ from tlsrun.endpoint import Endpoint
 from tlsrun.errors import CertificateError, Problem
 from tlsrun.settings.derived import hosts_of_settings
 from tlsrun.settings.layers import Resolution
-from tlsrun.tls.client import load_client_auth
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,23 +57,21 @@ def check_files(resolution: Resolution, facts: Facts, view: View, trust: Trust) 
         yield from _sources(loaded.sources)
         if loaded.identity is not None:
             yield from _identity(loaded.identity, loaded.sources.cert, view, trust)
-    for identity, sources in _named(facts):
+    for sources in facts.named.served:
         yield from _sources(sources)
-        yield from _identity(identity, sources.cert, view, trust)
+        yield from _identity(facts.named.readings[sources].value, sources.cert, view, trust)
     workers = workers_account(resolution)
     if workers is not None and resolution.settings.reload and not facts.server.renews_as_starter:
         yield from unreadable(facts.places, workers)
     if loaded.identity is not None and loaded.sources is not None:
-        yield from _names(resolution, (loaded.identity, *facts.named.identities), loaded.sources.cert)
+        yield from _names(resolution, facts.identities, loaded.sources.cert)
 
 
 def _strictness(facts: Facts) -> Iterator[Finding]:
     """Whether stricter programs would refuse the clients that this server accepts."""
-    sources = facts.clients.sources
-    if sources is not None and not facts.clients.problems:
-        with contextlib.suppress(CertificateError):
-            problems = refused_strictly(load_client_auth(sources).ca, sources.ca)
-            yield from from_problems(problems, "client-key-identifiers")
+    sources, reading = facts.clients.sources, facts.clients.reading
+    if sources is not None and reading is not None:
+        yield from from_problems(refused_strictly(reading.value.ca, sources.ca), "client-key-identifiers")
 
 
 def _less_what_is_known(findings: list[Finding], identity: Identity | None, trust: Trust) -> Iterator[Finding]:
@@ -84,13 +80,6 @@ def _less_what_is_known(findings: list[Finding], identity: Identity | None, trus
         missing = one.code.slug in ("issuer-missing", "root-unknown")
         if not (missing and identity is not None and trust.signed(identity.certificate)):
             yield one
-
-
-def _named(facts: Facts) -> Iterator[tuple[Identity, IdentitySources]]:
-    """The identities for the setting ``sni``, each with its sources."""
-    for sources in dict.fromkeys(one for several in facts.named.sources.values() for one in several):
-        with contextlib.suppress(CertificateError):
-            yield load_identity(sources)[0], sources
 
 
 def _identity(identity: Identity, source: Source, view: View, trust: Trust) -> Iterator[Finding]:
@@ -146,8 +135,8 @@ def _binary(source: Source, password: bytes | None) -> Iterator[Finding]:
 def workers_account(resolution: Resolution) -> Account | None:
     """The account that the server switches to; None if that is the account running the check."""
     options = resolution.settings.server_options
-    user = getattr(resolution.settings, "user", None) or options.get("user") or options.get("uid")
-    group = getattr(resolution.settings, "group", None) or options.get("group") or options.get("gid")
+    user = resolution.settings.user or options.get("user") or options.get("uid")
+    group = resolution.settings.group or options.get("group") or options.get("gid")
     found_account = account(user, group) if user is not None else None
     if found_account is None or not hasattr(os, "geteuid") or found_account.uid == os.geteuid():
         return None
@@ -171,7 +160,7 @@ def _names(resolution: Resolution, identities: Sequence[Identity], source: Sourc
     for host in hosts.names:
         if any(one.covers(host) for one in identities):
             continue
-        names = ", ".join(identities[0].names) or "no name"
+        names = words_of(identities[0].names)
         loopback = Endpoint(host=host, port=0).is_loopback
         yield found(
             "name-not-covered",

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from tlsrun.certificates.keys import certificate_key_type
 from tlsrun.check.grade_input import GradeInput
+from tlsrun.tls.policy import VERSIONS
 
 #: Seconds of Strict-Transport-Security, and days of a certificate.
 _HSTS, _DAYS = 63072000, 366
@@ -17,7 +18,7 @@ def mozilla_profile(given: GradeInput) -> str:
     spoken = sorted(version for version, is_spoken in given.versions.items() if is_spoken)
     if not spoken:
         return "is not known"
-    if old := [version for version in spoken if version < "TLS 1.2"]:
+    if old := [version for version in spoken if version.removeprefix("TLS ") not in VERSIONS]:
         return f"is none, because {' and '.join(old)} is spoken"
     if "TLS 1.3" not in spoken:
         return "is none, because TLS 1.3 is not spoken"

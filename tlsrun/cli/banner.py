@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from tlsrun import __version__
-from tlsrun.deciding.behind import PlainPlan
 from tlsrun.deciding.choosing import http_words
 from tlsrun.deciding.facts import ServerFacts
 from tlsrun.deciding.plan import Plan
+from tlsrun.deciding.platform import Platform
 from tlsrun.endpoint import Endpoint
 from tlsrun.listening.address import url_of
 from tlsrun.settings.proxies import spell
@@ -26,6 +26,13 @@ def banner_lines(plan: Plan, server: ServerFacts, now: datetime.datetime, app_na
     title = f"{server.title} {server.version}" if server.version else server.title
     serving = f"{app_name} on" if app_name else "on"
     yield f"tlsrun {__version__}: serving {serving} {title}{_processes(plan, server)}"
+    if plan.platform is None:
+        yield from _lines_of_tls(plan, server, now)
+    else:
+        yield from _lines_behind(plan, plan.platform)
+
+
+def _lines_of_tls(plan: Plan, server: ServerFacts, now: datetime.datetime) -> Iterator[str]:
     if plan.chosen_because is not None:
         yield f"{server.title} was chosen (server = auto): {plan.chosen_because}"
     yield f"{_link(plan)} (Ctrl-C stops it)"
@@ -43,14 +50,10 @@ def banner_lines(plan: Plan, server: ServerFacts, now: datetime.datetime, app_na
     yield f"Plain HTTP: {_plain_words(plan, server)}"
 
 
-def plain_banner_lines(plan: PlainPlan, server: ServerFacts, app_name: str) -> Iterator[str]:
-    """The banner's lines behind a platform's edge; arguments as `banner_lines`."""
-    serving = f"{app_name} on" if app_name else "on"
-    workers = "1 worker" if plan.workers == 1 else f"{plan.workers} workers"
-    yield f"tlsrun {__version__}: serving {serving} {server.title} {server.version}, {workers}"
-    title = plan.platform.title
+def _lines_behind(plan: Plan, platform: Platform) -> Iterator[str]:
+    title = platform.title
     yield (
-        f"Plain HTTP on port {plan.endpoint.port}, on purpose: {title}'s edge ends TLS ({plan.platform.sign}), "
+        f"Plain HTTP on port {plan.endpoint.port}, on purpose: {title}'s edge ends TLS ({platform.sign}), "
         "and no certificate is set"
     )
     words = ", ".join(spell(header) for header in sorted(plan.front.headers))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 import traceback
 from collections.abc import Iterable
@@ -11,10 +10,7 @@ from typing import NoReturn
 import click
 
 from tlsrun.apps import ImportSite, import_hint, user_traceback
-from tlsrun.errors import ConfigurationError, Problem, TLSRunError
-
-#: Control characters, those that end a line to some, and bytes of file names that are no text.
-_NOT_IN_A_LINE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+from tlsrun.errors import NOT_IN_A_LINE, ConfigurationError, Problem, TLSRunError
 
 #: The exit code of every mistake in what was given (as click and getopt programs use it).
 USAGE_ERROR = 2
@@ -34,7 +30,7 @@ def warn(problems: Iterable[Problem]) -> None:
 def _with_code(problem: Problem) -> str:
     """The line, and the code that `tlsrun check --explain` takes. A path may hold anything; a line holds no newline."""
     line = f"{problem} [{problem.code}]" if problem.code else str(problem)
-    return _NOT_IN_A_LINE.sub(lambda found: found[0].encode("unicode_escape").decode(), line)
+    return NOT_IN_A_LINE.sub(lambda found: found[0].encode("unicode_escape").decode(), line)
 
 
 def fail(error: TLSRunError) -> NoReturn:

@@ -11,10 +11,9 @@ from typing import Any
 
 import click
 
-from tlsrun import servers
-from tlsrun.cli.banner import banner_lines, plain_banner_lines
+from tlsrun import servers, started
+from tlsrun.cli.banner import banner_lines
 from tlsrun.cli.console import fail, say, warn
-from tlsrun.deciding.behind import decide_plain
 from tlsrun.deciding.choosing import may_use_development_certificate
 from tlsrun.deciding.facts import gather
 from tlsrun.deciding.plan import Development, Plan, decide
@@ -25,9 +24,6 @@ from tlsrun.process import patch_problem
 from tlsrun.reloading.trial import Passed, check_server
 from tlsrun.settings.layers import Layer, Resolution, resolve
 from tlsrun.wsgi import application as with_facts
-
-#: A process that is started again in place (by a reloader, or on SIGHUP) has said its banner already.
-_STARTED_AGAIN = ("WERKZEUG_RUN_MAIN", "UWSGI_RELOADS", "GUNICORN_FD")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,21 +70,21 @@ def _serve(job: Job) -> int:
     if (problem := patch_problem()) is not None:
         # Before anything is read: our own contexts would not work either.
         raise ConfigurationError([problem])
-    platform = find_platform()
-    if platform is not None and (resolution := resolve_behind(platform, job.layers)) is not None:
-        return _serve_plain(job, platform, resolution)
-    resolution = resolve(job.layers)
+    platform, resolution = _resolved(job.layers)
     probes = servers.probe_all()
+    at_hand = sys.stdin is not None and sys.stdin.isatty()
+    named = probes.get(resolution.settings.server)
     facts = gather(
         resolution,
         probes,
-        may_develop=may_use_development_certificate(resolution.settings, probes.get(resolution.settings.server)),
-        ask_password=_ask_password if sys.stdin is not None and sys.stdin.isatty() else None,
+        may_develop=platform is None and may_use_development_certificate(resolution.settings, named),
+        ask_password=_ask_password if platform is None and at_hand else None,
     )
     plan = decide(
         resolution,
         facts,
         framework=job.framework,
+        platform=platform,
         development=job.development,
         quiet=job.quiet,
         warnings=job.warnings,
@@ -96,37 +92,17 @@ def _serve(job: Job) -> int:
     check_server(plan.server)
     show_log(quiet=plan.quiet)
     server = servers.load(plan.server)
-    if not _is_started_again():
+    if not (is_anew() or is_trial() or started.in_place()):
         server.read_options(plan)
         announce(plan, job, facts.now)
     return server.launch(plan, with_facts(job.application, plan.front))
 
 
-def _serve_plain(job: Job, platform: Platform, resolution: Resolution) -> int:
-    """Behind a platform's edge; as `serve`."""
-    facts = gather(resolution, servers.probe_all(), may_develop=False)
-    plan = decide_plain(
-        resolution,
-        facts,
-        platform,
-        framework=job.framework,
-        development=job.development,
-        quiet=job.quiet,
-        warnings=job.warnings,
-    )
-    show_log(quiet=plan.quiet)
-    server = servers.load(plan.server)
-    if not _is_started_again():
-        server.read_options(plan)
-        warn(plan.warnings)
-        if not plan.quiet:
-            for line in plain_banner_lines(plan, facts.servers[plan.server], job.name):
-                say(f" * {line}")
-    return server.launch(plan, with_facts(job.application, plan.front))
-
-
-def _is_started_again() -> bool:
-    return is_anew() or is_trial() or any(name in os.environ for name in _STARTED_AGAIN)
+def _resolved(layers: Sequence[Layer]) -> tuple[Platform | None, Resolution]:
+    """The settings, and the platform whose edge ends TLS; None where it ends here."""
+    platform = find_platform()
+    behind = None if platform is None else resolve_behind(platform, layers)
+    return (None, resolve(layers)) if behind is None else (platform, behind)
 
 
 def announce(plan: Plan, job: Job, now: Any) -> None:

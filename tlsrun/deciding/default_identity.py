@@ -8,6 +8,7 @@ import socket
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tlsrun.certificates.folders import the_pair
 from tlsrun.certificates.identity import Identity, IdentitySources, encrypted_key, load_identity
@@ -15,7 +16,11 @@ from tlsrun.certificates.passwords import PasswordPlace
 from tlsrun.endpoint import Endpoint
 from tlsrun.errors import CertificateError, Problem
 from tlsrun.settings.layers import Resolution
+from tlsrun.tls.origin import Reading, read
 from tlsrun.tls.sni import source_of, sources_of_pair
+
+if TYPE_CHECKING:
+    from tlsrun.development.store import DevelopmentIdentity
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,10 +28,25 @@ class LoadedIdentity:
     """The outcome of reading a certificate and its key."""
 
     sources: IdentitySources | None = None
-    identity: Identity | None = None
+    reading: Reading[Identity] | None = None
     problems: tuple[Problem, ...] = ()
-    warnings: tuple[Problem, ...] = ()
     development_ca: Path | None = None
+
+    @property
+    def identity(self) -> Identity | None:
+        """What was read; None where it cannot be served."""
+        return None if self.reading is None else self.reading.value
+
+    @property
+    def warnings(self) -> tuple[Problem, ...]:
+        """What was mended or looks odd."""
+        return () if self.identity is None else self.identity.warnings
+
+    @classmethod
+    def of_development(cls, made: DevelopmentIdentity) -> LoadedIdentity:
+        """A development certificate, which nobody overwrites while it will do."""
+        reading = read(made.sources.files, lambda: made.identity)
+        return cls(sources=made.sources, reading=reading, development_ca=made.ca_path)
 
 
 def read_password(resolution: Resolution) -> tuple[bytes | None, tuple[Problem, ...]]:
@@ -89,12 +109,12 @@ def read_identity(resolution: Resolution, *, ask_password: Callable[[str], bytes
         password = ask_password((sources.key or sources.cert).given_by)
         sources = dataclasses.replace(sources, password=password)
     try:
-        identity, warnings = load_identity(sources)
+        reading = read(sources.files, lambda: load_identity(sources))
     except CertificateError as error:
         # That a password lacks follows from the file or program that did not give one.
         others = [one for one in error.problems if not (problems and one.code == "TLS112")]
         return LoadedIdentity(sources=sources, problems=(*problems, *others))
-    return LoadedIdentity(sources=sources, identity=identity, problems=problems, warnings=warnings)
+    return LoadedIdentity(sources=sources, reading=reading, problems=problems)
 
 
 def make_development_identity(hosts: Iterable[str], now: datetime.datetime) -> LoadedIdentity:
@@ -106,4 +126,4 @@ def make_development_identity(hosts: Iterable[str], now: datetime.datetime) -> L
         made = development_identity(list(dict.fromkeys(names)), now=now)
     except CertificateError as error:
         return LoadedIdentity(problems=error.problems)
-    return LoadedIdentity(sources=made.sources, identity=made.identity, development_ca=made.ca_path)
+    return LoadedIdentity.of_development(made)

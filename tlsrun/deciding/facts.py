@@ -5,14 +5,15 @@ from __future__ import annotations
 import datetime
 import importlib
 import operator
-import os
 import ssl
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
+from tlsrun import started
 from tlsrun.account import Account, find_account
+from tlsrun.certificates.identity import Identity
 from tlsrun.certificates.sources import Source
 from tlsrun.deciding.choosing import ServerFacts as ServerFacts
 from tlsrun.deciding.choosing import choose
@@ -25,23 +26,18 @@ from tlsrun.deciding.default_identity import (
 )
 from tlsrun.endpoint import Endpoint
 from tlsrun.errors import ConfigurationError, Problem
-from tlsrun.listening.address import Listener, Place, hosts_of
+from tlsrun.listening.address import Listener, Place, hosts_of, redirecting
 from tlsrun.listening.finding import find_listeners
 from tlsrun.listening.kept import is_kept
 from tlsrun.listening.probing import probe
 from tlsrun.proxies.peers import Peers, read_peers
 from tlsrun.settings.layers import Resolution
-from tlsrun.settings.table import Settings
 from tlsrun.tls import cloudflare
 from tlsrun.tls.ciphers import cipher_facts
-from tlsrun.tls.client import ClientSources, faults, lacks, load_client_auth
-from tlsrun.tls.context import set_groups
+from tlsrun.tls.client import ClientSources, client_origin, faults, lacks
+from tlsrun.tls.context import ClientAuth, set_groups
+from tlsrun.tls.origin import Reading
 from tlsrun.tls.sni import NamedIdentities, read_named, source_of
-
-#: A server that is started again in place finds its own socket on the port: Werkzeug's reloader, uWSGI's and
-#: gunicorn's re-execution say so in these variables.
-_PORT_IS_OURS = ("WERKZEUG_SERVER_FD", "UWSGI_RELOADS", "GUNICORN_FD")
-
 
 T = TypeVar("T")
 Other = TypeVar("Other")
@@ -52,10 +48,12 @@ class LoadedClients:
     """The outcome of reading the authorities that sign client certificates, and revocation lists.
 
     Arguments:
+        reading: what was read; None where it cannot be used.
         lacks: what a server cannot do with the lists that wants one of every authority.
     """
 
     sources: ClientSources | None = None
+    reading: Reading[ClientAuth] | None = None
     problems: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
     lacks: tuple[Problem, ...] = ()
@@ -70,22 +68,17 @@ class Facts:
         server: the server asked for.
         servers: all that could be asked for.
         chosen_because: why ``auto`` took the server; None when somebody named it.
+        failures: setting -> why what it asks for cannot be had, where the world says so.
         loaded: the certificate and key.
         named: the certificates that SNI chooses.
         clients: the authorities that sign client certificates.
         hook: the function that adapts contexts; None without one.
-        hook_problems: why it cannot be called.
-        groups_problems: why the key exchange groups cannot be had from this Python.
         webroot_exists: whether `acme_webroot` is a folder.
         listeners: where it is to listen; empty for the settings' host and port.
-        listeners_problems: why that cannot be known.
         bind_errnos: of those places that cannot be bound, why.
-        redirect_errno: the same for the redirect port; None when it can be.
-        redirect_host: on which host it cannot.
+        redirect_errnos: the same of the redirect port.
         peers: the trusted proxies.
-        peers_problems: why they cannot be read.
         account: who the server runs as; None for who started it.
-        account_problems: why it cannot.
         ciphers_usable: whether this OpenSSL has a suite of the cipher list.
         weak_cipher: a suite of the list that is not safe; None when all are.
     """
@@ -95,29 +88,29 @@ class Facts:
     loaded: LoadedIdentity
     servers: Mapping[str, ServerFacts] = field(default_factory=dict)
     chosen_because: str | None = None
+    failures: Mapping[str, tuple[Problem, ...]] = field(default_factory=dict)
     named: NamedIdentities = NamedIdentities()
     clients: LoadedClients = LoadedClients()
     hook: Callable[..., ssl.SSLContext] | None = None
-    hook_problems: tuple[Problem, ...] = ()
-    groups_problems: tuple[Problem, ...] = ()
     webroot_exists: bool = True
     listeners: tuple[Listener, ...] = ()
-    listeners_problems: tuple[Problem, ...] = ()
     bind_errnos: Mapping[Place, int] = field(default_factory=dict)
-    redirect_errno: int | None = None
-    redirect_host: str | None = None
+    redirect_errnos: Mapping[Place, int] = field(default_factory=dict)
     peers: Peers = Peers()
-    peers_problems: tuple[Problem, ...] = ()
     account: Account | None = None
-    account_problems: tuple[Problem, ...] = ()
     ciphers_usable: bool = True
     weak_cipher: str | None = None
 
     @property
+    def identities(self) -> tuple[Identity, ...]:
+        """Every certificate that can be served, the default's first."""
+        default = self.loaded.identity
+        return (*([] if default is None else [default]), *(one.value for one in self.named.readings.values()))
+
+    @property
     def places(self) -> tuple[Source, ...]:
         """Everything that is read again when it changes: certificates, keys, chains, authorities, revocation lists."""
-        named = dict.fromkeys(one for several in self.named.sources.values() for one in several)
-        identities = (*([] if self.loaded.sources is None else [self.loaded.sources]), *named)
+        identities = (*([] if self.loaded.sources is None else [self.loaded.sources]), *self.named.served)
         places = [place for sources in identities for place in sources.places]
         if (clients := self.clients.sources) is not None:
             places += [clients.ca, *([] if clients.crl is None else [clients.crl])]
@@ -142,77 +135,60 @@ def gather(
     """
     settings = resolution.settings
     now = datetime.datetime.now(datetime.timezone.utc)
+    failures: dict[str, tuple[Problem, ...]] = {}
+
+    def attempt(name: str, read: Callable[[str], T], otherwise: Other) -> T | Other:
+        """What ``read``, told how the setting ``name`` is spelled, returns; ``otherwise``, and why, when it raises."""
+        try:
+            return read(resolution.spelling(name))
+        except ConfigurationError as error:
+            failures[name] = error.problems
+            return otherwise
+
     loaded = read_identity(resolution, ask_password=ask_password)
     password = loaded.sources.password if loaded.sources else read_password(resolution)[0]
-    started_again = any(name in os.environ for name in _PORT_IS_OURS)
-    elsewhere = started_again or not starting
-    hook, hook_problems = _or_problems(lambda: _hook(resolution), None)
-    account, account_problems = _or_problems(lambda: _account(resolution), None)
-    peers, peers_problems = _or_problems(lambda: _peers(resolution), Peers())
-    listeners, listeners_problems = _or_problems(lambda: _listeners(resolution, elsewhere=elsewhere), ())
-    _, groups_problems = _or_problems(lambda: _try_groups(resolution), None)
+    again = started.with_sockets()
+    endpoint = Endpoint(host=settings.host, port=settings.port)
+    named_by = "user" if settings.user is not None else "group"
+    account = attempt(named_by, lambda where: find_account(settings.user, settings.group, where=where), None)
+    hook = attempt("context_hook", lambda where: _hook(settings.context_hook, where), None)
+    attempt("groups", lambda where: _try_groups(settings.groups, where), None)
+    peers = attempt("trusted_proxies", lambda where: read_peers(settings.trusted_proxies, where), Peers())
+    elsewhere = again or not starting
+    listeners = attempt(
+        "bind", lambda where: find_listeners(settings.bind, endpoint, where=where, elsewhere=elsewhere), ()
+    )
+    hosts = hosts_of([listener.place for listener in listeners]) or (settings.host,)
     if not settings.names_certificate and may_develop and not resolution.problems:
-        loaded = make_development_identity(_hosts(settings, listeners), now)
+        loaded = make_development_identity(hosts, now)
     choice = choose(resolution, servers)
     return Facts(
         now=now,
         server=choice.server,
         chosen_because=choice.because,
         servers=servers,
+        failures=failures,
         loaded=loaded,
         named=_named(resolution, password),
         clients=_clients(resolution, now),
         peers=peers,
-        peers_problems=peers_problems,
         account=account,
-        account_problems=account_problems,
         hook=hook,
-        hook_problems=hook_problems,
-        groups_problems=tuple(replace(problem, where=resolution.spelling("groups")) for problem in groups_problems),
         webroot_exists=settings.acme_webroot is None or Path(settings.acme_webroot).is_dir(),
         listeners=listeners,
-        listeners_problems=listeners_problems,
-        bind_errnos={} if started_again else _bind_errnos(listeners),
-        **({} if started_again else _redirect_facts(settings, listeners)),
+        bind_errnos={} if again else _errnos(listeners),
+        redirect_errnos={} if again else _errnos(redirecting(settings.redirect_port, hosts)),
         **cipher_facts(settings.ciphers),
     )
 
 
-def _or_problems(read: Callable[[], T], otherwise: Other) -> tuple[T | Other, tuple[Problem, ...]]:
-    """What ``read`` returns; ``otherwise``, and why, when it raises."""
-    try:
-        return read(), ()
-    except ConfigurationError as error:
-        return otherwise, error.problems
-
-
-def _listeners(resolution: Resolution, *, elsewhere: bool) -> tuple[Listener, ...]:
-    settings = resolution.settings
-    endpoint = Endpoint(host=settings.host, port=settings.port)
-    return find_listeners(settings.bind, endpoint, where=resolution.spelling("bind"), elsewhere=elsewhere)
-
-
-def _hosts(settings: Settings, listeners: Iterable[Listener]) -> tuple[str, ...]:
-    """The hosts that are listened at; where there are Unix sockets alone, the settings' host."""
-    return hosts_of([listener.place for listener in listeners]) or (settings.host,)
-
-
-def _bind_errnos(listeners: Iterable[Listener]) -> dict[Place, int]:
+def _errnos(listeners: Iterable[Listener]) -> dict[Place, int]:
+    """Why those of them that are not open yet cannot be bound."""
     listeners = tuple(listeners)
     places = [listener.place for listener in listeners]
     ours = [one.place for one in listeners if one.descriptor is None and not is_kept(one.place)]
     tried = {place: probe(place, places) for place in ours}
     return {place: number for place, number in tried.items() if number is not None}
-
-
-def _redirect_facts(settings: Settings, listeners: Iterable[Listener]) -> dict[str, Any]:
-    if settings.redirect_port is None:
-        return {}
-    places = [Endpoint(host=host, port=settings.redirect_port) for host in _hosts(settings, listeners)]
-    for place in places:
-        if not is_kept(place) and (number := probe(place, places)) is not None:
-            return {"redirect_errno": number, "redirect_host": place.host}
-    return {}
 
 
 def _named(resolution: Resolution, password: bytes | None) -> NamedIdentities:
@@ -230,13 +206,15 @@ def _clients(resolution: Resolution, now: datetime.datetime) -> LoadedClients:
     crl = None if settings.client_crl is None else source_of(settings.client_crl, resolution.spelling("client_crl"))
     ca = _authority(settings.client_ca, resolution.spelling("client_ca"))
     sources = ClientSources(ca=ca, mode=mode, crl=crl)
-    client_auth, problems = _or_problems(lambda: load_client_auth(sources), None)
-    if client_auth is None:
-        return LoadedClients(sources=sources, problems=problems)
+    try:
+        reading = client_origin(sources).read()
+    except ConfigurationError as error:
+        return LoadedClients(sources=sources, problems=error.problems)
     return LoadedClients(
         sources=sources,
-        warnings=tuple(faults(client_auth, sources, now)),
-        lacks=tuple(lacks(client_auth, sources)),
+        reading=reading,
+        warnings=tuple(faults(reading.value, sources, now)),
+        lacks=tuple(lacks(reading.value, sources)),
     )
 
 
@@ -246,21 +224,10 @@ def _authority(value: str, given_by: str) -> Source:
     return source_of(value, given_by)
 
 
-def _account(resolution: Resolution) -> Account | None:
-    settings = resolution.settings
-    where = resolution.spelling("user" if settings.user is not None else "group")
-    return find_account(settings.user, settings.group, where=where)
-
-
-def _peers(resolution: Resolution) -> Peers:
-    return read_peers(resolution.settings.trusted_proxies, resolution.spelling("trusted_proxies"))
-
-
-def _hook(resolution: Resolution) -> Callable[..., ssl.SSLContext] | None:
-    given = resolution.settings.context_hook
+def _hook(given: object, where: str) -> Callable[..., ssl.SSLContext] | None:
     if given is None or callable(given):
-        return cast("Callable[..., ssl.SSLContext] | None", given)
-    module, _, name = given.partition(":")
+        return given
+    module, _, name = str(given).partition(":")
     try:
         found = operator.attrgetter(name)(importlib.import_module(module))
     except (ImportError, AttributeError) as error:
@@ -270,10 +237,12 @@ def _hook(resolution: Resolution) -> Callable[..., ssl.SSLContext] | None:
             return cast("Callable[..., ssl.SSLContext]", found)
         what = f"{given} is no function, but a value of the type {type(found).__name__}"
     remedy = "Expected module:function, importable from where the server starts"
-    where = resolution.spelling("context_hook")
-    raise ConfigurationError([Problem(where=where, what=what, remedy=remedy, code="TLS215")])
+    raise ConfigurationError.of(where=where, what=what, remedy=remedy, code="TLS215")
 
 
-def _try_groups(resolution: Resolution) -> None:
-    if resolution.settings.groups:
-        set_groups(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), resolution.settings.groups)
+def _try_groups(groups: tuple[str, ...], where: str) -> None:
+    if groups:
+        try:
+            set_groups(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), groups)
+        except ConfigurationError as error:
+            raise ConfigurationError([replace(problem, where=where) for problem in error.problems]) from error

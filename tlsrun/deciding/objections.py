@@ -30,14 +30,13 @@ def objections(resolution: Resolution, facts: Facts, endpoint: Endpoint) -> Iter
     yield from _suite_problems(resolution, facts)
     yield from _http3_problems(resolution, facts)
     yield from (*facts.named.problems, *facts.clients.problems)
-    yield from (*facts.account_problems, *facts.hook_problems, *facts.groups_problems)
+    for problems in facts.failures.values():
+        yield from problems
     yield from _client_problems(resolution)
     if facts.server.wants_every_list:
         yield from facts.clients.lacks
-    yield from facts.peers_problems
     yield from _proxy_problems(resolution)
     yield from _underscore_problems(resolution, facts)
-    yield from facts.listeners_problems
     yield from _redirect_problems(resolution, facts, endpoint)
     yield from bind_problems(resolution, facts)
 
@@ -84,14 +83,14 @@ def _policy_problems(resolution: Resolution, facts: Facts) -> Iterator[Problem]:
             remedy="Leave one of them out",
             code="TLS204",
         )
-    elif policy.max_version is not None and policy.max_version < policy.min_version:
+    elif not policy.versions:
         yield Problem(
             where=resolution.spelling("max_version"),
             what=f"{policy.max_version} is older than the oldest version, {policy.min_version}",
             remedy="Raise max_version, or lower min_version",
             code="TLS204",
         )
-    if resolution.is_given("ciphers") and settings.ciphers and policy.min_version == "1.3":
+    if resolution.is_given("ciphers") and settings.ciphers and "1.2" not in policy.versions:
         yield Problem(
             where=resolution.spelling("ciphers"),
             what="names suites of TLS 1.2, and only TLS 1.3 is spoken",
@@ -140,9 +139,8 @@ def _validity(facts: Facts) -> Problem | None:
 
 def _suite_problems(resolution: Resolution, facts: Facts) -> Iterator[Problem]:
     """Where no certificate has a suite, nobody comes in; a renewal asks the same."""
-    identities = (*([facts.loaded.identity] if facts.loaded.identity else []), *facts.named.identities)
     policy = policy_of(resolution.settings)
-    found = [nothing_in_common(one.names, one.key_type, policy) for one in identities]
+    found = [nothing_in_common(one.names, one.key_type, policy) for one in facts.identities]
     if policy.max_version == "1.2" and None not in found:
         for what, remedy in filter(None, found):
             yield Problem(where=resolution.spelling("ciphers"), what=what, remedy=remedy, code="TLS208")
@@ -152,8 +150,7 @@ def _http3_problems(resolution: Resolution, facts: Facts) -> Iterator[Problem]:
     """Keys that HTTP/3 cannot sign with; a renewal asks the same (see `tlsrun.servers.certificates`)."""
     if facts.server.missing or "3" not in spoken(resolution.settings, facts.server):
         return
-    identities = (*([facts.loaded.identity] if facts.loaded.identity else []), *facts.named.identities)
-    for kind in dict.fromkeys(one.key_type for one in identities):
+    for kind in dict.fromkeys(one.key_type for one in facts.identities):
         if (why := unfit_for_quic(kind)) is not None:
             yield Problem(
                 where=resolution.spelling("http"),
@@ -242,8 +239,9 @@ def _redirect_problems(resolution: Resolution, facts: Facts, endpoint: Endpoint)
     if not facts.webroot_exists:
         yield Problem(where=resolution.spelling("acme_webroot"), what=f"{settings.acme_webroot} is not a folder",
                       remedy="Name the folder that certbot gets with --webroot-path", code="TLS214")  # fmt: skip
-    redirect = Endpoint(host=facts.redirect_host or endpoint.host, port=settings.redirect_port)
-    yield from port_problems(resolution, "redirect_port", redirect, facts.redirect_errno)
+    for place, number in facts.redirect_errnos.items():
+        if isinstance(place, Endpoint):
+            yield from port_problems(resolution, "redirect_port", place, number)
 
 
 def _ports(facts: Facts) -> set[int]:
@@ -257,8 +255,7 @@ def _unreadable_later(resolution: Resolution, facts: Facts) -> Iterator[Problem]
         return
     for source in facts.places:
         if source.path is not None and not account.may_read(source.path):
-            yield Problem(
-                where=source.given_by,
+            yield source.problem(
                 what=f"{source.name} is read now, by root; the user {account.user} that the server becomes cannot "
                 "read it, so a renewed one is served only after a restart",
                 remedy="Let a group of that user read it (chgrp, chmod g+r), or hand it over by systemd's "
@@ -273,8 +270,8 @@ def oddities(resolution: Resolution, facts: Facts, endpoint: Endpoint) -> Iterat
     yield from _unreadable_later(resolution, facts)
     if endpoint.is_loopback and (problem := _validity(facts)) is not None:
         yield problem
-    for identity, source in zip(facts.named.identities, facts.named.places, strict=True):
-        if (problem := objection(None, identity, source, now=facts.now)) is not None:
+    for sources, reading in facts.named.readings.items():
+        if (problem := objection(None, reading.value, sources.cert, now=facts.now)) is not None:
             yield problem
     if EVERYBODY in settings.trusted_proxies and not endpoint.is_loopback:
         yield Problem(

@@ -111,7 +111,7 @@ def _kept(
 ) -> Identity | None:
     """The certificate in the files, if it can still be used."""
     try:
-        identity, _ = load_identity(sources)
+        identity = load_identity(sources)
     except CertificateError:
         return None
     return identity if _will_do(identity, ca, wanted, now) else None

@@ -199,10 +199,9 @@ def _tls(plan: Plan, site: Site, sources: IdentitySources) -> Iterator[str]:
     files = f" {caddy(path_of(sources.cert))} {caddy(key_path(sources))}" if site.has_certificate else ""
     yield f"# {guideline(plan)}."
     yield f"tls{files} {{"
-    newest = policy.max_version or "1.3"
     # Both: with one alone, which is the oldest, TLS 1.3 stays the newest.
-    yield f"    protocols tls{policy.min_version} tls{newest}"
-    if policy.min_version == "1.2":
+    yield f"    protocols tls{policy.versions[0]} tls{policy.versions[-1]}"
+    if "1.2" in policy.versions:
         yield f"    ciphers {' '.join(_SUITES[one] for one in policy.ciphers.split(':'))}"
     yield f"    curves {' '.join(_GROUPS[one] for one in policy.groups or GROUPS)}"
     if plan.clients is not None:

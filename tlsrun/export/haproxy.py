@@ -198,7 +198,7 @@ def _policy(plan: Plan, site: Site) -> Iterator[str]:
     words.append(f"ssl-min-ver TLSv{policy.min_version}")
     if policy.max_version:
         words.append(f"ssl-max-ver TLSv{policy.max_version}")
-    if policy.min_version == "1.2":
+    if "1.2" in policy.versions:
         words.append(f"ciphers {policy.ciphers}")
     words.append(f"curves {':'.join(policy.groups) or _GROUPS}")
     words.append("no-tls-tickets")

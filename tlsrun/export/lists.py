@@ -18,7 +18,6 @@ from tlsrun.deciding.plan import Plan
 from tlsrun.errors import Problem
 from tlsrun.export.text import in_a_line
 from tlsrun.tls.authorities import authorities_of
-from tlsrun.tls.client import load_client_auth
 
 #: For programs that require a list from every authority.
 EVERY_LIST = "# It must hold a list of every authority up to the root: whoever is below one without is refused."
@@ -26,9 +25,7 @@ EVERY_LIST = "# It must hold a list of every authority up to the root: whoever i
 
 def unlisted(plan: Plan) -> tuple[str, ...]:
     """The names of trusted authorities without a list, if there are lists from others."""
-    if plan.clients is None or plan.clients.crl is None:
-        return ()
-    authorities = authorities_of(load_client_auth(plan.clients))
+    authorities = authorities_of(None if plan.client_reading is None else plan.client_reading.value)
     if authorities is None:
         return ()
     return tuple(in_a_line(shown_name(one.subject)) for one in authorities.without_list())
@@ -44,8 +41,7 @@ def wanting(plan: Plan, title: str) -> Iterator[Problem]:
     if crl is None:
         return
     for name in unlisted(plan):
-        yield Problem(
-            where=crl.given_by,
+        yield crl.problem(
             what=f"{crl.name} has no list of {name}, and {title} refuses whoever is below an authority without one",
             remedy="Add that list (its authority can issue an empty one), or end TLS in HAProxy, Apache or `tlsrun "
             "run`, which go by the lists that are there",

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from cryptography.x509 import load_pem_x509_certificates
 
-from tlsrun.certificates.identity import Identity, IdentitySources, load_identity
+from tlsrun.certificates.identity import Identity, IdentitySources
 from tlsrun.certificates.sources import Source, read_source
 from tlsrun.deciding.plan import Plan
 from tlsrun.errors import Problem
@@ -30,14 +30,14 @@ def unfit(plan: Plan, title: str, *, mended: bool) -> Iterator[Problem]:
         return
     yield from _unfit(plan.sources, plan.identity, title)
     for sources in dict.fromkeys(one for several in plan.sni.values() for one in several):
-        yield from _unfit(sources, load_identity(sources)[0], title)
+        yield from _unfit(sources, plan.readings[sources].value, title)
     if plan.clients is not None:
         for source in filter(None, (plan.clients.ca, plan.clients.crl)):
             if source.path is None:
                 yield _no_file(source, title)
             elif source.path.is_dir():
                 remedy = f"Put them into one file: cat {source.argument}/*.pem > clients-ca.pem"
-                yield Problem(where=source.given_by, what=f"{title} wants one file, not a folder", remedy=remedy)
+                yield source.problem(what=f"{title} wants one file, not a folder", remedy=remedy)
 
 
 def _unfit(sources: IdentitySources, identity: Identity, title: str) -> Iterator[Problem]:
@@ -48,8 +48,7 @@ def _unfit(sources: IdentitySources, identity: Identity, title: str) -> Iterator
         return
     if not _holds_chain(sources.cert, identity):
         files = " ".join(source.argument for source in (sources.cert, *sources.chain))
-        yield Problem(
-            where=sources.cert.given_by,
+        yield sources.cert.problem(
             what=f"{title} wants PEM with the certificate first and its chain behind it, and {sources.cert.name} "
             "is not that",
             remedy=f"Run: tlsrun cert bundle {files} -o fullchain.pem, and name that",
@@ -57,8 +56,7 @@ def _unfit(sources: IdentitySources, identity: Identity, title: str) -> Iterator
     key = sources.key or sources.cert
     data = read_source(key)
     if b"-----BEGIN " not in data or b"ENCRYPTED" in data:
-        yield Problem(
-            where=key.given_by,
+        yield key.problem(
             what=f"{title} wants the key as unencrypted PEM, and {key.name} is not that",
             remedy=f"Run, with a umask of 077: openssl pkey -in {key.argument} -out privkey.pem, and name that",
         )
@@ -74,8 +72,7 @@ def _holds_chain(cert: Source, identity: Identity) -> bool:
 
 
 def _no_file(source: Source, title: str) -> Problem:
-    what = f"is the text itself, and {title} reads a file"
-    return Problem(where=source.given_by, what=what, remedy="Write it to a file, and name that")
+    return source.problem(f"is the text itself, and {title} reads a file", "Write it to a file, and name that")
 
 
 def path_of(source: Source) -> str:

@@ -32,6 +32,7 @@ from tlsrun.settings.layers import Resolution
 from tlsrun.settings.mapping import Unsupported
 from tlsrun.settings.proxies import PRESETS, dropping, mixed_up
 from tlsrun.settings.words import AUTO, USUAL
+from tlsrun.tls.origin import Reading
 
 #: Forms of a reverse proxy that passes requests on over plain HTTP.
 _OVER_HTTP = ("http", "proxy")
@@ -180,7 +181,7 @@ def _asking(resolution: Resolution, **changed: Any) -> Resolution:
 
 def _elsewhere(facts: Facts) -> Facts:
     """Without the facts that hold for this machine only."""
-    return dataclasses.replace(facts, bind_errnos={}, redirect_errno=None, webroot_exists=True)
+    return dataclasses.replace(facts, bind_errnos={}, redirect_errnos={}, webroot_exists=True)
 
 
 def _no_certificate(target: str, resolution: Resolution) -> Problem:
@@ -205,4 +206,4 @@ def _placeholder(hosts: tuple[str, ...], now: datetime.datetime) -> LoadedIdenti
     except CertificateError as error:
         return LoadedIdentity(problems=error.problems)
     source = Source(given_by="hosts", text=identity.certificate.public_bytes(Encoding.PEM))
-    return LoadedIdentity(identity=identity, sources=IdentitySources(cert=source))
+    return LoadedIdentity(reading=Reading(value=identity), sources=IdentitySources(cert=source))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 import textwrap
 from collections.abc import Iterable
 
 from tlsrun.deciding.plan import Plan
+from tlsrun.errors import NOT_IN_A_LINE
 from tlsrun.export.quoting import shell
 
 #: Mozilla's groups that every OpenSSL since 1.1.0 has. X25519MLKEM768 needs 3.5, and nginx and Apache do not start with
@@ -15,8 +15,6 @@ from tlsrun.export.quoting import shell
 GROUPS = ("X25519", "prime256v1", "secp384r1")
 
 _WIDTH = 100
-#: Control characters, and what some readers take for the end of a line.
-_ENDS_A_LINE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 def comment(*paragraphs: str, mark: str = "#") -> str:
@@ -38,7 +36,7 @@ def comment(*paragraphs: str, mark: str = "#") -> str:
 
 def in_a_line(text: str) -> str:
     """``text`` with a question mark for everything that could end a line."""
-    return _ENDS_A_LINE.sub("?", text)
+    return NOT_IN_A_LINE.sub("?", text)
 
 
 def command(words: Iterable[str], variables: Iterable[str] = ()) -> str:

@@ -210,6 +210,11 @@ def hosts_of(places: Sequence[Place]) -> tuple[str, ...]:
     return tuple(one.host for one in kept)
 
 
+def redirecting(port: int | None, hosts: Iterable[str]) -> tuple[Listener, ...]:
+    """Where plain HTTP is redirected: on that port of each host that is listened at; nowhere without one."""
+    return () if port is None else tuple(Listener(place=Endpoint(host=host, port=port)) for host in hosts)
+
+
 def public_first(places: Iterable[Place]) -> Endpoint | None:
     """The TCP endpoint that speaks for all of them: one that others can reach, else the first; None without any."""
     endpoints = [place for place in places if isinstance(place, Endpoint)]

@@ -14,7 +14,14 @@ from tlsrun.handover import VARIABLE, Handover
 #: Prefix under which systemd's variables are hidden from a server (`tlsrun.listening.inherited`).
 _KEPT = "_TLSRUN_"
 #: Variables that our programs, or a server, have set for themselves.
-_OURS = ("_TLSRUN_", "UWSGI_RELOADS", "UWSGI_ORIGINAL_PROC_NAME", "GUNICORN_FD", "GUNICORN_PID", "GUNICORN_REDIRECT")
+_OURS = (
+    "_TLSRUN_",
+    started.UWSGI_RELOADS,
+    "UWSGI_ORIGINAL_PROC_NAME",
+    started.GUNICORN_SOCKETS,
+    "GUNICORN_PID",
+    "GUNICORN_REDIRECT",
+)
 #: Variables with what the user entered at the terminal, which is not asked again.
 _ASKED = ("TLSRUN_KEY_PASSWORD",)
 #: Variables that a program needs that uWSGI executes again; Python itself adds the last one.
@@ -128,11 +135,11 @@ def remember_what_was_added() -> None:
 def start_clean() -> None:
     """In a program that uWSGI has executed again: execute it once more, without the variables that were added."""
     pid, names = json.loads(os.environ.pop(ADDED))
-    if names and pid == os.getpid() and "UWSGI_RELOADS" in os.environ:
+    if names and pid == os.getpid() and started.UWSGI_RELOADS in os.environ:
         environ = {name: value for name, value in os.environ.items() if name not in names}
         environ[ADDED] = json.dumps([pid, []])
         os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environ)  # noqa: S606 -- itself
-    if pid == os.getpid() and "UWSGI_RELOADS" in os.environ:
+    if pid == os.getpid() and started.UWSGI_RELOADS in os.environ:
         deferred_signals.record()
 
 

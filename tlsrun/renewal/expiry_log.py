@@ -10,6 +10,7 @@ import os
 import tempfile
 from collections.abc import Iterator, Sequence
 
+from tlsrun.certificates.names import words_of
 from tlsrun.certificates.validity import expired_words, expires_words
 from tlsrun.renewal.expiry import Life
 from tlsrun.renewal.status import Status
@@ -96,7 +97,7 @@ class ExpiryLog:
 
 def _words(status: Status, now: datetime.datetime) -> tuple[int, str]:
     """The logging level and the text."""
-    what = f"the certificate for {', '.join(status.names) or 'no name'} ({', '.join(map(str, status.files)) or 'text'})"
+    what = f"the certificate for {words_of(status.names)} ({', '.join(map(str, status.files)) or 'text'})"
     if status.limited_by is not None:
         what = f"the issuer {status.limited_by}, sent with {what},"
     if status.last_error is not None:

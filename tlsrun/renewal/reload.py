@@ -22,8 +22,9 @@ from functools import partial
 from typing import TypeAlias, TypeVar, cast
 
 from tlsrun.certificates.identity import Identity, IdentitySources, Source, load_renewed
+from tlsrun.certificates.names import words_of
 from tlsrun.certificates.roots import known_root
-from tlsrun.certificates.validity import first_to_end
+from tlsrun.certificates.validity import first_to_end, moment
 from tlsrun.connections.server_context import ServerContext
 from tlsrun.connections.sockets import ServerSocket
 from tlsrun.errors import CertificateError, ConfigurationError, Problem
@@ -34,7 +35,7 @@ from tlsrun.tls.authorities import authorities_of
 from tlsrun.tls.context import ClientAuth, apply_client_auth, create_context
 from tlsrun.tls.distrust import takes_trust_away
 from tlsrun.tls.handshake_messages import AuthorityCheck, observe_messages, own_name, remember_hello
-from tlsrun.tls.origin import Slot, Times, WatchedSource, utc_now
+from tlsrun.tls.origin import Reading, Slot, Times, WatchedSource, utc_now
 from tlsrun.tls.policy import Policy
 from tlsrun.tls.table import Table, normal_name
 
@@ -46,14 +47,18 @@ Origins: TypeAlias = Sequence[WatchedSource[Identity]]
 _AnyContext = TypeVar("_AnyContext", bound=ssl.SSLContext)
 
 
-def identity_origin(sources: IdentitySources, *, renewed: datetime.timedelta | None = None) -> WatchedSource[Identity]:
+def identity_origin(
+    sources: IdentitySources,
+    *,
+    renewed: datetime.timedelta | None = None,
+    first: Reading[Identity] | None = None,
+) -> WatchedSource[Identity]:
     """A source that reads ``sources`` again whenever their files change.
 
     Arguments:
-        renewed: how long before its end something renews the certificate automatically; None if nothing does.
+        renewed, first: as those of `WatchedSource`.
     """
-    files = tuple(dict.fromkeys(source.path for source in sources.places if source.path))
-    return WatchedSource(load=lambda: load_renewed(sources), files=files, renewed=renewed)
+    return WatchedSource(load=lambda: load_renewed(sources), files=sources.files, renewed=renewed, first=first)
 
 
 class Certificates:
@@ -270,8 +275,7 @@ def _hosts_by_origin(
 
 
 def _describe(identity: Identity) -> str:
-    names = ", ".join(identity.names) or "no name"
-    return f"certificate for {names} (valid until {identity.not_after:%Y-%m-%d %H:%M} UTC)"
+    return f"certificate for {words_of(identity.names)} (valid until {moment(identity.not_after)})"
 
 
 def _describe_client(client_auth: ClientAuth) -> str:

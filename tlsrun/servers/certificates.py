@@ -15,20 +15,24 @@ from tlsrun.tls.quic_keys import unfit_for_quic
 
 
 def certificates_of(plan: Plan) -> Certificates:
-    """The certificates of ``plan``, read anew: the default, those that SNI chooses, and the clients' authorities.
+    """The certificates of ``plan``: the default, those that SNI chooses, and the clients' authorities.
 
-    Made before a server forks, so that every worker shares the context and its session tickets.
+    What was read and proved when the plan was decided, in this process, is taken over; where the files have changed
+    since, the first look at them says so. Made before a server forks, so that every worker shares the context and its
+    session tickets. (uWSGI's edge is decided anew in its mule: what uWSGI executes begins without our memory.)
 
     Raises:
         CertificateError: one of them cannot be served.
     """
-    origins = {sources: identity_origin(sources) for several in plan.sni.values() for sources in several}
+    # A development certificate is made anew in its last month, by whichever server starts then.
+    renewed = RENEWED_BEFORE if plan.development_ca else None
+    served = dict.fromkeys(sources for several in plan.sni.values() for sources in several)
+    origins = {sources: identity_origin(sources, first=plan.readings.get(sources)) for sources in served}
     certificates = Certificates(
-        # A development certificate is made anew in its last month, by whichever server starts then.
-        [identity_origin(plan.sources, renewed=RENEWED_BEFORE if plan.development_ca else None)],
+        [identity_origin(plan.sources, renewed=renewed, first=plan.readings.get(plan.sources))],
         plan.policy,
         table={host: [origins[sources] for sources in several] for host, several in plan.sni.items()},
-        client=client_origin(plan.clients) if plan.clients else None,
+        client=client_origin(plan.clients, plan.client_reading) if plan.clients else None,
         handshake_timeout=plan.handshake_timeout,
         strict=plan.sni_strict,
         hook=plan.context_hook,

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import tlsrun
-from tlsrun.deciding.behind import PlainPlan
 from tlsrun.deciding.choosing import ServerFacts
 from tlsrun.deciding.plan import Plan
 from tlsrun.errors import ConfigurationError, Problem
@@ -85,7 +84,7 @@ class Server:
         names: frozenset[str] = self._part("options").names()
         return names
 
-    def read_options(self, plan: Plan | PlainPlan) -> Any:
+    def read_options(self, plan: Plan) -> Any:
         """``server_options`` as the start reads them, with what tlsrun sets; the server must be installed.
 
         Raises:
@@ -96,7 +95,7 @@ class Server:
         except ConfigurationError as error:
             raise ConfigurationError([replace(one, code=one.code or "TLS218") for one in error.problems]) from error
 
-    def launch(self, plan: Plan | PlainPlan, application: Callable[..., Any]) -> int:
+    def launch(self, plan: Plan, application: Callable[..., Any]) -> int:
         """Serve ``application`` until the server is told to stop; running requests finish first.
 
         SIGHUP loads everything anew (`tlsrun.reloading`). To be called in the main thread; where the server forks, with

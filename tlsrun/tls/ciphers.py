@@ -6,6 +6,7 @@ import ssl
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tlsrun.certificates.names import words_of
 from tlsrun.tls.policy import Policy
 
 
@@ -53,7 +54,7 @@ def nothing_in_common(names: Sequence[str], kind: str, policy: Policy) -> tuple[
         return None
     who = "clients can connect" if policy.max_version == "1.2" else "clients of TLS 1.2 can connect"
     what = f"no suite of {policy.ciphers!r} works with a key of the kind {kind} "
-    what += f"(the certificate for {', '.join(names[:3]) or 'no name'}): no {who}"
+    what += f"(the certificate for {words_of(names, 3)}): no {who}"
     if wanted is None:
         return what, "Leave TLS_MAX_VERSION (--max-version) out: no suite of TLS 1.2 works with it"
     adding = f"Add suites for it, as ECDHE-{wanted[5:].upper()}-AES128-GCM-SHA256"

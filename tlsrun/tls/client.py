@@ -14,7 +14,7 @@ from tlsrun.certificates.sources import Source, read_source
 from tlsrun.errors import CertificateError, Problem
 from tlsrun.tls.authorities import authorities_of
 from tlsrun.tls.context import ClientAuth, apply_client_auth
-from tlsrun.tls.origin import WatchedSource
+from tlsrun.tls.origin import Reading, WatchedSource
 
 _SUFFIXES = frozenset((".pem", ".crt", ".cer"))
 
@@ -53,7 +53,7 @@ def load_client_auth(sources: ClientSources) -> ClientAuth:
 
     if sources.ca.path is not None and sources.ca.path.is_dir() and not authority_files(sources.ca):
         what = f"the folder {sources.ca.name} holds no certificate"
-        raise CertificateError([_problem(sources.ca, what, "Put the authorities there, as .pem or .crt files")])
+        raise sources.ca.error(what, "Put the authorities there, as .pem or .crt files", "TLS160")
     files = [Source(given_by=sources.ca.given_by, path=path) for path in authority_files(sources.ca)]
     ca = b"\n".join(map(_authorities, files or [sources.ca]))
     client_auth = ClientAuth(ca=ca, mode=sources.mode, crl=None if sources.crl is None else _lists(sources.crl))
@@ -61,7 +61,7 @@ def load_client_auth(sources: ClientSources) -> ClientAuth:
         apply_client_auth(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ClientAuth(ca=ca, mode=sources.mode))
     except CertificateError as error:
         what = f"{sources.ca.name} holds no PEM certificate that OpenSSL can use"
-        raise CertificateError([_problem(sources.ca, what, "Name the file the authority published, in PEM")]) from error
+        raise sources.ca.error(what, "Name the file the authority published, in PEM", "TLS160") from error
     if sources.crl is not None:
         _check_crl(client_auth, sources.crl)
     return client_auth
@@ -74,7 +74,7 @@ def _authorities(source: Source) -> bytes:
     if form is Form.DER_CERTIFICATE:
         what = f"{source.name} holds no certificate in PEM: it is {form.value}"
         remedy = f"Convert it: openssl x509 -inform DER -in {source.argument} -out ca.pem"
-        raise CertificateError([_problem(source, what, remedy)])
+        raise source.error(what, remedy, "TLS160")
     return data
 
 
@@ -89,7 +89,7 @@ def _lists(crl: Source) -> bytes:
 def _no_list(crl: Source) -> Problem:
     what = f"{crl.name} holds no PEM revocation list that OpenSSL can use"
     remedy = f"Convert it, if it is DER: openssl crl -inform DER -in {crl.argument} -out crl.pem"
-    return _problem(crl, what, remedy)
+    return crl.problem(what, remedy, "TLS160")
 
 
 def _check_crl(client_auth: ClientAuth, crl: Source) -> None:
@@ -104,7 +104,7 @@ def _check_crl(client_auth: ClientAuth, crl: Source) -> None:
     except ValueError as error:
         what = f"{crl.name} cannot be gone by, for it or one of the authorities cannot be read: {error}"
         remedy = f"Look at each: openssl crl -noout -text -in {crl.argument}; fetch it anew"
-        raise CertificateError([_problem(crl, what, remedy)]) from error
+        raise crl.error(what, remedy, "TLS160") from error
 
 
 def faults(client_auth: ClientAuth, sources: ClientSources, now: datetime.datetime) -> Iterator[Problem]:
@@ -118,7 +118,7 @@ def faults(client_auth: ClientAuth, sources: ClientSources, now: datetime.dateti
     if authorities is None or sources.crl is None:
         return
     for what, remedy in authorities.faults(now):
-        yield Problem(where=sources.crl.given_by, what=f"{what} ({sources.crl.name})", remedy=remedy, code="TLS149")
+        yield sources.crl.problem(what=f"{what} ({sources.crl.name})", remedy=remedy, code="TLS149")
 
 
 def lacks(client_auth: ClientAuth, sources: ClientSources) -> Iterator[Problem]:
@@ -132,8 +132,7 @@ def lacks(client_auth: ClientAuth, sources: ClientSources) -> Iterator[Problem]:
         return
     for one in authorities.lists:
         if one.version == 1:
-            yield Problem(
-                where=sources.crl.given_by,
+            yield sources.crl.problem(
                 what=f"{one.name} in {sources.crl.name} is of version 1, which this server cannot read",
                 remedy="Have its authority issue version 2 (openssl ca -gencrl -crlexts EXT, with "
                 "`authorityKeyIdentifier = keyid` in the section EXT and a `crlnumber` file), or use another server",
@@ -141,8 +140,7 @@ def lacks(client_auth: ClientAuth, sources: ClientSources) -> Iterator[Problem]:
             )
     for authority in authorities.without_list():
         name = shown_name(authority.subject)
-        yield Problem(
-            where=sources.crl.given_by,
+        yield sources.crl.problem(
             what=f"{sources.crl.name} has no list of {name}, and this server wants one of every authority: "
             "it would refuse all clients below that one",
             remedy=f"Add that list, take {name} out of the trusted authorities, or use another server",
@@ -150,8 +148,12 @@ def lacks(client_auth: ClientAuth, sources: ClientSources) -> Iterator[Problem]:
         )
 
 
-def client_origin(sources: ClientSources) -> WatchedSource[ClientAuth]:
-    """A source that reads ``sources`` again whenever their files change, also when a folder's files come and go."""
+def client_origin(sources: ClientSources, first: Reading[ClientAuth] | None = None) -> WatchedSource[ClientAuth]:
+    """A source that reads ``sources`` again whenever their files change, also when a folder's files come and go.
+
+    Arguments:
+        first: as that of `WatchedSource`.
+    """
 
     def find() -> tuple[Path, ...]:
         crl = () if sources.crl is None or sources.crl.path is None else (sources.crl.path,)
@@ -160,8 +162,4 @@ def client_origin(sources: ClientSources) -> WatchedSource[ClientAuth]:
         except OSError:  # the folder is gone
             return crl
 
-    return WatchedSource(load=lambda: load_client_auth(sources), files=find(), find=find)
-
-
-def _problem(source: Source, what: str, remedy: str) -> Problem:
-    return Problem(where=source.given_by, what=what, remedy=remedy, code="TLS160")
+    return WatchedSource(load=lambda: load_client_auth(sources), files=find(), find=find, first=first)

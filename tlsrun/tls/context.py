@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from tlsrun.certificates.identity import Identity
+from tlsrun.certificates.names import words_of
 from tlsrun.errors import CertificateError, ConfigurationError
 from tlsrun.files import in_memory_file
 from tlsrun.tls.policy import MOZILLA_GROUPS, Policy
@@ -164,7 +165,7 @@ def load_certificate(context: ssl.SSLContext, identity: Identity) -> None:
             context.load_cert_chain(path)
     except ssl.SSLError as error:
         raise CertificateError.of(
-            where=f"certificate for {', '.join(identity.names) or 'no name'}",
+            where=f"certificate for {words_of(identity.names)}",
             what=f"OpenSSL refuses it ({error.reason or error})",
             remedy="Get one with a current key and signature (RSA 2048 or ECDSA P-256, SHA-256)",
         ) from error

@@ -7,7 +7,7 @@ import hashlib
 import logging
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, TypeAlias, TypeVar
 
@@ -23,6 +23,29 @@ RETRY = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
+class Reading(Generic[T]):
+    """A value as it was read, and what its files were just before.
+
+    Arguments:
+        value: read and checked.
+        seen: what the files looked like, to see whether they have changed since.
+        digest: of their contents; None where it was given as text.
+        at: when that was, UTC.
+    """
+
+    value: T
+    seen: _Signature = ()
+    digest: bytes | None = None
+    at: datetime.datetime = field(default_factory=lambda: utc_now())
+
+
+def read(files: tuple[Path, ...], load: Callable[[], T]) -> Reading[T]:
+    """What ``load`` reads of ``files``; a change during that is seen by whoever compares with it later."""
+    seen, digest, at = _signature(files), _digest(files), utc_now()
+    return Reading(value=load(), seen=seen, digest=digest, at=at)
+
+
+@dataclass(frozen=True, kw_only=True)
 class WatchedSource(Generic[T]):
     """Where a value comes from.
 
@@ -31,12 +54,18 @@ class WatchedSource(Generic[T]):
         files: the files to watch; empty if it was given as text.
         find: finds the files to watch each time, if they may be added and removed (in a folder); None for ``files``.
         renewed: how long before its end something renews a certificate automatically; None if nothing does.
+        first: what this process has read of it already; None if nothing.
     """
 
     load: Callable[[], T]
     files: tuple[Path, ...] = ()
     find: Callable[[], tuple[Path, ...]] | None = None
     renewed: datetime.timedelta | None = None
+    first: Reading[T] | None = None
+
+    def read(self) -> Reading[T]:
+        """Read it now."""
+        return read(self.watched, self.load)
 
     @property
     def watched(self) -> tuple[Path, ...]:
@@ -66,7 +95,7 @@ class Slot(Generic[T]):
     """The last good value of a source, and the state of its files. Not safe for use by several threads.
 
     Arguments:
-        origin: the source, which is read at once; its exceptions are passed on.
+        origin: the source, which is read at once if it has no first reading; its exceptions are passed on.
         validate: called with the old and a new value; raises if the new one cannot replace the old one.
         describe: describes the value in service, for a log line.
         times: when to read the value again without a change of its files.
@@ -92,12 +121,10 @@ class Slot(Generic[T]):
         self._times_of = times
         self._validate = validate
         self._describe = describe
-        # Before the load, so that the first `changed` notices a change during it.
-        self._seen = _signature(origin.watched)
-        self._digest = _digest(origin.watched)
-        self.value = origin.load()
+        reading = origin.first or origin.read()
+        self._seen, self._digest, self.value = reading.seen, reading.digest, reading.value
         self._times = times(self.value)
-        self.loaded_at = utc_now()
+        self.loaded_at = reading.at
         self.error: str | None = None
         self.error_at: datetime.datetime | None = None
         self._complained_of: bytes | str | None = None

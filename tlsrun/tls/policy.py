@@ -11,15 +11,16 @@ CLIENT_AUTH_MODES = ("none", "optional", "required")
 #: HTTP version -> its ALPN name (RFC 7301; RFC 9113, section 3.1; RFC 9114, section 3.1), the newest first.
 HTTP_VERSIONS = {"3": "h3", "2": "h2", "1.1": "http/1.1"}
 
-#: TLS 1.2 suites of the intermediate profile (wiki.mozilla.org/Security/Server_Side_TLS, guideline 6.0).
-INTERMEDIATE_CIPHERS = (
-    "ECDHE-ECDSA-AES128-GCM-SHA256",
-    "ECDHE-RSA-AES128-GCM-SHA256",
-    "ECDHE-ECDSA-AES256-GCM-SHA384",
-    "ECDHE-RSA-AES256-GCM-SHA384",
-    "ECDHE-ECDSA-CHACHA20-POLY1305",
-    "ECDHE-RSA-CHACHA20-POLY1305",
-)
+#: TLS 1.2 suites of the intermediate profile (wiki.mozilla.org/Security/Server_Side_TLS, guideline 6.0), with their
+#: numbers (IANA, TLS Cipher Suites).
+INTERMEDIATE_CIPHERS = {
+    "ECDHE-ECDSA-AES128-GCM-SHA256": 0xC02B,
+    "ECDHE-RSA-AES128-GCM-SHA256": 0xC02F,
+    "ECDHE-ECDSA-AES256-GCM-SHA384": 0xC02C,
+    "ECDHE-RSA-AES256-GCM-SHA384": 0xC030,
+    "ECDHE-ECDSA-CHACHA20-POLY1305": 0xCCA9,
+    "ECDHE-RSA-CHACHA20-POLY1305": 0xCCA8,
+}
 
 #: Key exchange groups of both profiles (the same guideline). The first one needs OpenSSL 3.5.
 MOZILLA_GROUPS = ("X25519MLKEM768", "X25519", "prime256v1", "secp384r1")

@@ -16,6 +16,7 @@ An entry counts whatever its own extensions, except the one that removes it from
 from __future__ import annotations
 
 import datetime
+import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -28,6 +29,7 @@ from cryptography.x509.oid import ExtensionOID
 from tlsrun.certificates.chain import is_ca
 from tlsrun.certificates.names import extension, shown_name
 from tlsrun.certificates.pem import parse_pem
+from tlsrun.certificates.validity import moment
 
 _LABEL = "X509 CRL"
 _UNDERSTOOD = frozenset(
@@ -153,9 +155,9 @@ class RevocationList:
         """Why it is not in date at ``now``; None if it is."""
         begins, ends = self.crl.last_update_utc, self.crl.next_update_utc
         if ends is not None and ends < now:
-            return f"expired on {ends:%Y-%m-%d %H:%M} UTC"
+            return f"expired on {moment(ends)}"
         if begins > now:
-            return f"is not valid before {begins:%Y-%m-%d %H:%M} UTC"
+            return f"is not valid before {moment(begins)}"
         return None
 
     def in_force(self, now: datetime.datetime) -> bool:
@@ -179,6 +181,7 @@ class RevocationList:
         return None if signed else f"is not signed by the key of {_called(issuer)}"
 
 
+@functools.lru_cache(maxsize=1)  # a start asks for the same ones thrice, and they may be of megabytes
 def read_lists(pem: bytes) -> tuple[RevocationList, ...]:
     """The lists among the blocks of ``pem``.
 

@@ -12,10 +12,11 @@ from tlsrun.certificates.findings import Findings
 from tlsrun.certificates.folders import Contents, Pair, is_fixed, look_into, shown
 from tlsrun.certificates.identity import Identity, IdentitySources, load_identity
 from tlsrun.certificates.material import read_certificates, read_material
-from tlsrun.certificates.names import alternative_names
+from tlsrun.certificates.names import alternative_names, words_of
 from tlsrun.certificates.passwords import PasswordPlace
 from tlsrun.certificates.sources import Source
 from tlsrun.errors import CertificateError, Problem
+from tlsrun.tls.origin import Reading, read
 from tlsrun.tls.table import normal_name
 
 
@@ -25,17 +26,20 @@ class NamedIdentities:
 
     Arguments:
         sources: host name or wildcard -> the sources of its identities, each with another type of key.
-        identities: all identities.
-        places: where the certificate of each identity was read from, in the same order.
+        readings: all identities as they were read, also those that are not served.
         problems: certificates that cannot be used.
         warnings: oddities.
     """
 
     sources: Mapping[str, tuple[IdentitySources, ...]] = field(default_factory=dict)
-    identities: tuple[Identity, ...] = ()
-    places: tuple[Source, ...] = ()
+    readings: Mapping[IdentitySources, Reading[Identity]] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
+
+    @property
+    def served(self) -> tuple[IdentitySources, ...]:
+        """The sources of those that are served, each once."""
+        return tuple(dict.fromkeys(one for several in self.sources.values() for one in several))
 
 
 def source_of(value: str, given_by: str) -> Source:
@@ -67,11 +71,11 @@ def read_named(
         normal_name(host): tuple(_sources_of(one, f"{given_by} for {host}", opening) for one in several)
         for host, several in value.items()
     }
-    reading = _Reading()
+    collection = _Collection()
     for host, several in named.items():
         for sources in several:
-            reading.read(sources, host)
-    return reading.outcome()
+            collection.read(sources, host)
+    return collection.outcome()
 
 
 def _sources_of(given: Mapping[str, Any], given_by: str, opening: Mapping[str, Any]) -> IdentitySources:
@@ -95,14 +99,14 @@ def _read_folder(folder: Path, given_by: str, opening: Mapping[str, Any]) -> Nam
         remedy = "Put NAME/fullchain.pem and NAME/privkey.pem there, or NAME.crt and NAME.key"
         problem = Problem(where=given_by, what=what, remedy=remedy, code="TLS161")
         return NamedIdentities(problems=(problem,), warnings=notes)
-    reading = _Reading()
+    collection = _Collection()
     for pair in contents.pairs:
         sources = replace(sources_of_pair(pair, given_by), **opening)
         if pair.is_bundle:
-            reading.read_bundle(sources)
+            collection.read_bundle(sources)
         else:
-            reading.read(sources)
-    return reading.outcome(notes)
+            collection.read(sources)
+    return collection.outcome(notes)
 
 
 def sources_of_pair(pair: Pair, given_by: str) -> IdentitySources:
@@ -124,14 +128,13 @@ def _passed_over(folder: Path, contents: Contents, given_by: str) -> Iterator[Pr
         yield Problem(where=given_by, what=what, remedy="If it holds a site, let the server read it", code="TLS164")
 
 
-class _Reading:
+class _Collection:
     """Collects certificates as they are read, and what is wrong with them."""
 
     def __init__(self) -> None:
         self._named: dict[str, dict[str, tuple[Identity, IdentitySources]]] = {}
         self._fingerprints: set[str] = set()
-        self._identities: list[Identity] = []
-        self._places: list[Source] = []
+        self._readings: dict[IdentitySources, Reading[Identity]] = {}
         self._problems: list[Problem] = []
         self._warnings: list[Problem] = []
 
@@ -139,39 +142,39 @@ class _Reading:
         """Read a certificate for ``host``, or for the names in it (from a folder). In a folder, copies count once, and
         a file that cannot be a site is skipped with a warning."""
         try:
-            identity, odd = load_identity(sources)
+            reading = read(sources.files, lambda: load_identity(sources))
         except CertificateError as error:
             if host is None and _is_no_site(sources.cert, error):
                 self._pass_over(error)
             else:
                 self._problems += error.problems
         else:
-            self._take(identity, odd, sources, host)
+            self._take(reading, sources, host)
 
     def read_bundle(self, sources: IdentitySources) -> None:
         """Read a PKCS #12 file in a folder; one that the password does not open is skipped with a warning."""
         try:
-            identity, odd = load_identity(sources)
+            reading = read(sources.files, lambda: load_identity(sources))
         except CertificateError as error:
             self._pass_over(error)
         else:
-            self._take(identity, odd, sources, None)
+            self._take(reading, sources, None)
 
     def _pass_over(self, error: CertificateError) -> None:
         self._warnings += [
             replace(problem, what=f"passed over: {problem.what}", code="TLS164") for problem in error.problems
         ]
 
-    def _take(self, identity: Identity, odd: Sequence[Problem], sources: IdentitySources, host: str | None) -> None:
+    def _take(self, reading: Reading[Identity], sources: IdentitySources, host: str | None) -> None:
+        identity = reading.value
         if host is None and identity.fingerprint in self._fingerprints:
             return
         if host is None and not identity.names:
             self._warnings.append(_nameless(sources.cert))
             return
         self._fingerprints.add(identity.fingerprint)
-        self._identities.append(identity)
-        self._places.append(sources.cert)
-        self._warnings += odd
+        self._readings[sources] = reading
+        self._warnings += identity.warnings
         if host is not None and not _is_for(identity, host):
             self._warnings.append(_not_for(sources.cert, host, identity))
         for name in [host] if host is not None else map(normal_name, identity.names):
@@ -181,8 +184,7 @@ class _Reading:
         """The result, with further warnings."""
         return NamedIdentities(
             sources={host: tuple(sources for _, sources in kinds.values()) for host, kinds in self._named.items()},
-            identities=tuple(self._identities),
-            places=tuple(self._places),
+            readings=self._readings,
             problems=tuple(self._problems),
             warnings=(*notes, *self._warnings),
         )
@@ -200,7 +202,7 @@ def _is_no_site(cert: Source, error: CertificateError) -> bool:
 
 def _nameless(source: Source) -> Problem:
     what = f"passed over: the certificate in {source.name} names no host (an authority's does not)"
-    return Problem(where=source.given_by, what=what, remedy="Nothing, if it is no site", code="TLS164")
+    return source.problem(what=what, remedy="Nothing, if it is no site", code="TLS164")
 
 
 def _enter(
@@ -213,8 +215,7 @@ def _enter(
         by_type[kind] = (identity, sources)
     if there is not None and there[1].cert != sources.cert:
         served, other = (sources, there[1]) if by_type[kind][1] is sources else (there[1], sources)
-        yield Problem(
-            where=other.cert.given_by,
+        yield other.cert.problem(
             what=f"{other.cert.name} is not served for {name}: {served.cert.name} has the same type of key ({kind}), "
             "and is valid as long or longer",
             remedy="Leave one of them out",
@@ -227,6 +228,6 @@ def _is_for(identity: Identity, host: str) -> bool:
 
 
 def _not_for(source: Source, host: str, identity: Identity) -> Problem:
-    what = f"the certificate in {source.name} is not for {host}, but for {', '.join(identity.names) or 'no name'}"
+    what = f"the certificate in {source.name} is not for {host}, but for {words_of(identity.names)}"
     remedy = "Clients will refuse it; name a certificate for this host"
-    return Problem(where=source.given_by, what=what, remedy=remedy, code="TLS162")
+    return source.problem(what=what, remedy=remedy, code="TLS162")

@@ -26,7 +26,7 @@ def identity(localhost_cert: Paths) -> Identity:
     sources = IdentitySources(
         cert=Source(given_by="cert", path=localhost_cert.fullchain), key=Source(given_by="key", path=localhost_cert.key)
     )
-    return load_identity(sources)[0]
+    return load_identity(sources)
 
 
 def test_only_this_user_may_read_it(identity: Identity) -> None:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from cryptography import x509
 
 from tlsrun.certificates.identity import Identity
-from tlsrun.certificates.names import alternative_names, covers, shown_name
+from tlsrun.certificates.names import alternative_names, covers, shown_name, words_of
 from tlsrun.certificates.sources import Source
+from tlsrun.certificates.validity import moment
 from tlsrun.check.certificate import View, judge_issuers, judge_leaf
 from tlsrun.check.code import Severity
 from tlsrun.check.finding import Finding, found
@@ -87,7 +88,7 @@ def _certificates(seen: Observation, expected: Expected) -> Iterator[Finding]:
     yield from _trust(seen, leaf)
     yield from judge_chain(seen, expected.trust, [one for each in expected.identities for one in each.chain])
     if not covers(leaf, seen.target.host):
-        names = ", ".join(alternative_names(leaf)) or "no name"
+        names = words_of(alternative_names(leaf))
         what = f"the certificate {shown_name(leaf.subject)} is for {names}, not for {seen.target.host}"
         yield found("wrong-name", where, what)
     ours = [one.certificate for one in expected.identities]
@@ -128,8 +129,8 @@ def _trust(seen: Observation, leaf: x509.Certificate) -> Iterator[Finding]:
 def _not_on_disk(seen: Observation, leaf: x509.Certificate, identities: Sequence[Identity]) -> Finding:
     disk = next((one for one in identities if one.covers(seen.target.host)), identities[0])
     what = (
-        f"it serves {shown_name(leaf.subject)}, valid until {leaf.not_valid_after_utc:%Y-%m-%d %H:%M} UTC, and on the "
-        f"disk is {shown_name(disk.certificate.subject)}, valid until {disk.not_after:%Y-%m-%d %H:%M} UTC"
+        f"it serves {shown_name(leaf.subject)}, valid until {moment(leaf.not_valid_after_utc)}, and on the "
+        f"disk is {shown_name(disk.certificate.subject)}, valid until {moment(disk.not_after)}"
     )
     if leaf.not_valid_after_utc < disk.not_after:
         what = f"the certificate was renewed, and the old one is served: {what}"

@@ -4,15 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from tlsrun.tls.policy import INTERMEDIATE_CIPHERS
+
 #: The suites of Mozilla's intermediate profile (guideline 6.0).
-GOOD: Mapping[int, str] = {
-    0xC02B: "ECDHE-ECDSA-AES128-GCM-SHA256",
-    0xC02F: "ECDHE-RSA-AES128-GCM-SHA256",
-    0xC02C: "ECDHE-ECDSA-AES256-GCM-SHA384",
-    0xC030: "ECDHE-RSA-AES256-GCM-SHA384",
-    0xCCA9: "ECDHE-ECDSA-CHACHA20-POLY1305",
-    0xCCA8: "ECDHE-RSA-CHACHA20-POLY1305",
-}
+GOOD: Mapping[int, str] = {number: name for name, number in INTERMEDIATE_CIPHERS.items()}
 
 #: Sound, but not in the profile.
 OTHER: Mapping[int, str] = {

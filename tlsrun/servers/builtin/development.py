@@ -19,13 +19,12 @@ from tlsrun.servers.builtin.options import BuiltinOptions
 from tlsrun.servers.builtin.server import BuiltinServer
 from tlsrun.servers.builtin.signals import StopSignals
 from tlsrun.servers.duties import Duties
+from tlsrun.started import WERKZEUG_CHILD, WERKZEUG_SOCKET
 from tlsrun.system import FORKS
 
 _log = logging.getLogger("tlsrun.builtin")
 
 #: Werkzeug's own names, which Flask and its extensions look at.
-_CHILD = "WERKZEUG_RUN_MAIN"
-_SOCKET = "WERKZEUG_SERVER_FD"
 _MORE_SOCKETS = "TLSRUN_MORE_FDS"
 _REDIRECT_SOCKETS = "TLSRUN_REDIRECT_FDS"
 
@@ -34,7 +33,7 @@ _START_AGAIN = 3  # the exit code of a child that saw a change
 
 def is_child() -> bool:
     """Whether this process was started by the reloader, and serves."""
-    return os.environ.get(_CHILD) == "true"
+    return os.environ.get(WERKZEUG_CHILD) == "true"
 
 
 def serves_by_itself() -> bool:
@@ -47,7 +46,7 @@ def inherited() -> tuple[list[socket.socket], list[socket.socket]] | None:
 
     None in a process that it did not start.
     """
-    first = _taken_over(_SOCKET)
+    first = _taken_over(WERKZEUG_SOCKET)
     return (first + _taken_over(_MORE_SOCKETS), _taken_over(_REDIRECT_SOCKETS)) if first else None
 
 
@@ -73,13 +72,13 @@ def run_children(sockets: Sequence[socket.socket], redirect: Sequence[socket.soc
         the exit code of the last child.
     """
     # Werkzeug's variable holds one descriptor.
-    given = {_SOCKET: sockets[:1], _MORE_SOCKETS: sockets[1:], _REDIRECT_SOCKETS: redirect}
-    environ = {**os.environ, _CHILD: "true"} | {
+    given = {WERKZEUG_SOCKET: sockets[:1], _MORE_SOCKETS: sockets[1:], _REDIRECT_SOCKETS: redirect}
+    environ = {**os.environ, WERKZEUG_CHILD: "true"} | {
         name: ",".join(str(sock.fileno()) for sock in socks) for name, socks in given.items()
     }
     descriptors = [sock.fileno() for sock in (*sockets, *redirect)]
     if not FORKS:
-        environ, descriptors = {**os.environ, _CHILD: "true"}, []
+        environ, descriptors = {**os.environ, WERKZEUG_CHILD: "true"}, []
     command = [sys.executable, *sys.orig_argv[1:]]
     children: list[subprocess.Popen[bytes]] = []
 

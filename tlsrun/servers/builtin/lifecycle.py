@@ -19,6 +19,7 @@ from tlsrun.reloading.reload import LOOK, Reload
 from tlsrun.servers.builtin.server import BuiltinServer
 from tlsrun.servers.builtin.signals import RELOAD, HeardSignals
 from tlsrun.servers.duties import Duties
+from tlsrun.started import BOTTLE_CHILD
 
 #: Seconds that running requests get when a reloader starts the program anew: a person is waiting for it.
 RELOAD_GRACE = 1.0
@@ -55,7 +56,7 @@ def serve(
     Raises:
         KeyboardInterrupt: under Bottle's reloader.
     """
-    reloading = "BOTTLE_CHILD" in os.environ
+    reloading = BOTTLE_CHILD in os.environ
     predecessors = predecessors or Predecessors(())
     if predecessors.living:
         predecessors.retire()

@@ -148,15 +148,13 @@ def _same(one: _Seen, other: _Seen) -> bool:
 
 def _problem(plan: Plan, objection: str) -> Problem:
     if "InvalidCrl" in objection and plan.clients is not None and plan.clients.crl is not None:
-        return Problem(
-            where=plan.clients.crl.given_by,
+        return plan.clients.crl.problem(
             what=f"Granian cannot read a revocation list in {plan.clients.crl.name}: {objection}",
             remedy="Look at each (openssl crl -noout -text): it wants version 2, with authorityKeyIdentifier and "
             "crlNumber; or use another server",
             code="TLS222",
         )
-    return Problem(
-        where=plan.sources.cert.given_by,
+    return plan.sources.cert.problem(
         what=f"Granian cannot serve this {plan.identity.key_type} certificate: {objection}",
         remedy="It takes RSA of 2048 to 4096 bits, ECDSA on P-256 and P-384, and Ed25519; or use another server",
         code="TLS203",

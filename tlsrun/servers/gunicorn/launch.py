@@ -6,7 +6,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from tlsrun.deciding.behind import PlainPlan
 from tlsrun.deciding.plan import Plan
 from tlsrun.forking.main_thread import need_the_main_thread
 from tlsrun.reloading.trial import ends_here
@@ -14,7 +13,7 @@ from tlsrun.servers.certificates import certificates_of
 from tlsrun.servers.gunicorn.options import read
 
 
-def launch(plan: Plan | PlainPlan, application: Callable[..., Any]) -> int:
+def launch(plan: Plan, application: Callable[..., Any]) -> int:
     """Serve until gunicorn is told to stop (SIGTERM, SIGINT).
 
     ``gunicorn.conf.py`` and ``GUNICORN_CMD_ARGS`` are not read: ``server_options`` takes their place.
@@ -28,7 +27,7 @@ def launch(plan: Plan | PlainPlan, application: Callable[..., Any]) -> int:
     need_the_main_thread("gunicorn", "gunicorn")
     settings = read(plan)
     # Only now: gunicorn cannot be imported everywhere.
-    if isinstance(plan, PlainPlan):
+    if plan.platform is not None:
         from tlsrun.servers.gunicorn.plain import serve
 
         return serve(plan, application, settings)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tlsrun.deciding.behind import PlainPlan
 from tlsrun.deciding.plan import Plan
 from tlsrun.errors import ConfigurationError, Problem, did_you_mean
 from tlsrun.listening.address import spell
@@ -89,7 +88,7 @@ def names() -> frozenset[str]:
     return frozenset(config.make_settings())
 
 
-def read(plan: Plan | PlainPlan) -> dict[str, Any]:
+def read(plan: Plan) -> dict[str, Any]:
     """gunicorn's settings, without ``ssl_context``; ``worker_class`` is ``sync`` or ``gthread``.
 
     Raises:
@@ -136,7 +135,7 @@ def where(name: str) -> str:
     return f"server_options, gunicorn's {name}"
 
 
-def _problems(plan: Plan | PlainPlan, known: frozenset[str]) -> Iterator[Problem]:
+def _problems(plan: Plan, known: frozenset[str]) -> Iterator[Problem]:
     for name, value in plan.server_options.items():
         if name not in known:
             yield Problem(where=where(name), what="gunicorn has no such setting", remedy=_did_you_mean(name, known))

@@ -9,7 +9,7 @@ from typing import Any
 from gunicorn.app.base import BaseApplication
 
 from tlsrun.connections.presence import has_gone
-from tlsrun.deciding.behind import PlainPlan
+from tlsrun.deciding.plan import Plan
 from tlsrun.errors import ConfigurationError
 from tlsrun.listening.kept import take
 from tlsrun.reloading.trial import ends_here
@@ -71,7 +71,7 @@ class HTTPApplication(BaseApplication):  # type: ignore[misc]  # gunicorn ships 
             raise ConfigurationError.of(where=where, what=str(error), remedy="Correct them") from error
 
 
-def serve(plan: PlainPlan, application: Callable[..., Any], settings: dict[str, Any]) -> int:
+def serve(plan: Plan, application: Callable[..., Any], settings: dict[str, Any]) -> int:
     """As `tlsrun.servers.gunicorn.launch.launch`.
 
     Arguments:

@@ -12,14 +12,14 @@ from tlsrun.listening.address import UnixSocket
 from tlsrun.listening.inherited import keep
 from tlsrun.listening.kept import is_kept
 from tlsrun.listening.opening import open_all
+from tlsrun.started import GUNICORN_SOCKETS
 
 #: Where a program that SIGUSR2 started finds its sockets; the master before it serves on.
-_HANDED_OVER = "GUNICORN_FD"
 
 
 def are_handed_over() -> bool:
     """Whether the sockets are those of the master before SIGUSR2. To be asked before gunicorn takes them."""
-    return _HANDED_OVER in os.environ
+    return GUNICORN_SOCKETS in os.environ
 
 
 def prepare(plan: Plan, bind: Sequence[str], *, backlog: int) -> tuple[Plan, list[str]]:

@@ -27,6 +27,7 @@ from tlsrun.servers.uwsgi.service import Service, hand_over
 from tlsrun.servers.uwsgi.shared_state import SharedState
 from tlsrun.servers.uwsgi.signal_block import record
 from tlsrun.servers.uwsgi.wanted import TakenBack
+from tlsrun.started import UWSGI_RELOADS
 
 _log = logging.getLogger("tlsrun.uwsgi")
 
@@ -62,7 +63,7 @@ def launch(plan: Plan, application: Callable[..., Any]) -> int:
         group=options.get("gid"),
     )
     plan = plan.settled(place.listening)
-    if "UWSGI_RELOADS" not in os.environ:
+    if UWSGI_RELOADS not in os.environ:
         _log.info("listening on %s", ", ".join(url_of(listener) for listener in plan.listeners))
     keep()  # uWSGI takes all sockets of systemd, and speaks the uwsgi protocol there
     hand_over(

@@ -13,6 +13,7 @@ from typing import Any
 from tlsrun.deciding.plan import Plan
 from tlsrun.errors import ConfigurationError, Problem, did_you_mean
 from tlsrun.servers.options import instead
+from tlsrun.started import UWSGI_RELOADS
 
 _HELP_SECONDS = 20
 _TLS = ("tlsrun ends TLS itself, in front of uWSGI", instead("cert", "key"))
@@ -53,7 +54,7 @@ _REFUSED_FAMILIES = {"https": _TLS, "ssl": _TLS, "sni": _TLS, "http": _LISTENS}
 
 #: Variables that uWSGI takes for options, and those by which it talks to itself over a reload.
 _VARIABLES = "UWSGI_"
-_INTERNAL = frozenset(("UWSGI_RELOADS", "UWSGI_ORIGINAL_PROC_NAME"))
+_INTERNAL = frozenset((UWSGI_RELOADS, "UWSGI_ORIGINAL_PROC_NAME"))
 
 #: Flags that a user may set, and not take away.
 _MUST_BE_ON = frozenset(("enable-threads",))

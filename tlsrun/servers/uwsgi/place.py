@@ -20,12 +20,11 @@ from tlsrun.files import make_private_folder
 from tlsrun.listening.address import Listener, UnixSocket
 from tlsrun.listening.kept import take_from
 from tlsrun.listening.opening import Listening, adopt, open_all, prepared
+from tlsrun.started import UWSGI_RELOADS
 
 #: ``<pid>:<descriptor>,<descriptor>:<folder>`` in the environment. A process keeps its number over exec(2), which tells
 #: it from a program that a worker starts: that inherits the variable too.
 _VARIABLE = "_TLSRUN_UWSGI"
-#: uWSGI's own, for the same; any uWSGI that finds it takes itself for a reloaded one.
-_RELOADS = "UWSGI_RELOADS"
 _PREFIX = "tlsrun-uwsgi-"
 _WORKERS = "workers"
 _BLOCK_RELOAD, _BLOCK_STOP, _UNBLOCK = "block-reload", "block-stop", "unblock"
@@ -105,7 +104,7 @@ def settle(
     """
     folder, inherited = _inherited()
     if folder is None:
-        os.environ.pop(_RELOADS, None)
+        os.environ.pop(UWSGI_RELOADS, None)
     home = make_private_folder(folder) if folder else _make_folder(user, group)
     with contextlib.ExitStack() as undo:
         undo.callback(shutil.rmtree, home, ignore_errors=True)
@@ -126,7 +125,7 @@ def _inherited() -> tuple[Path | None, list[socket.socket]]:
     """The folder and the listening sockets of this process before its reload."""
     pid, _, rest = os.environ.get(_VARIABLE, "").partition(":")
     descriptors, _, folder = rest.partition(":")
-    if _RELOADS not in os.environ or pid != str(os.getpid()):
+    if UWSGI_RELOADS not in os.environ or pid != str(os.getpid()):
         return None, []
     found = []
     for descriptor in descriptors.split(","):
