@@ -1,4 +1,4 @@
-"""The built-in server: threads, HTTP/1.1 with keep-alive, lazy handshakes; Werkzeug's ways for Flask."""
+"""The built-in server: threads, HTTP/1.1 with keep-alive, handshakes in the connections' threads."""
 
 from __future__ import annotations
 

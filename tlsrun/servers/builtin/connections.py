@@ -1,4 +1,4 @@
-"""The connections of one server: how many, which of them wait for their client, and their end."""
+"""The connections of a server: their number, their states, and how they end at a stop."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from tlsrun.connections.sockets import ServerSocket
 
 
 class ConnectionState(enum.Enum):
-    """What a connection is about."""
+    """The state of a connection."""
 
-    FRESH = "it was accepted; nothing of a request is there, perhaps not even of the handshake"
-    IDLE = "its client was answered, and may ask again"
-    RECEIVING = "a part of a request's head is there"
-    BUSY = "the application runs, or its answer is on the way"
+    FRESH = "accepted; no part of a request has arrived, perhaps not even of the handshake"
+    IDLE = "the last request was answered; the client may send another"
+    RECEIVING = "a part of a request's head has arrived"
+    BUSY = "the application runs, or its response is being sent"
 
 
-#: Waiting for the client, who has no claim yet; in this order room is made.
+#: States in which a connection may be closed to make room, in this order.
 _UNCLAIMED = (ConnectionState.FRESH, ConnectionState.IDLE)
-_LOOK = 0.5  # seconds between two looks at a stop, at most
+_LOOK = 0.5  # the most seconds between two checks during a stop
 
 
 class _Place:
-    """Where one connection is."""
+    """The state of one connection."""
 
     __slots__ = ("phase", "since")
 
@@ -56,24 +56,24 @@ class Connections:
         return len(self._places)
 
     def count(self, phase: ConnectionState) -> int:
-        """How many are in this phase."""
+        """The number of connections in this state."""
         with self._changed:
             return sum(place.phase is phase for place in self._places.values())
 
     def add(self, sock: ServerSocket) -> None:
-        """A new connection."""
+        """Register a new connection."""
         with self._changed:
             self._places[sock] = _Place()
 
     def move(self, sock: ServerSocket, phase: ConnectionState) -> bool:
-        """A connection goes on to another phase.
+        """Change the state of a connection.
 
         Returns:
-            False when it shall end instead: it would wait for a request, and none is wanted.
+            False if it must be closed instead: it would wait for a request while the server stops.
         """
-        # Without the lock, for which the threads of all connections would queue three times in each request. The order
-        # counts: who stops says so first, and looks at the phases then, so that one of the two sees the other. Where
-        # Python has no interpreter lock, each may see the old value for a moment: `wait_for_end` looks again.
+        # Without the lock, for which all connections' threads would queue three times per request. The order matters:
+        # `stop` sets its flag first and then examines the states, so that one of the two notices the other. In
+        # free-threaded Python both may see an old value for a moment; `wait_for_end` checks again.
         place = self._places[sock]
         place.phase = phase
         place.since = time.monotonic()
@@ -85,16 +85,16 @@ class Connections:
         return phase is not ConnectionState.IDLE or self._last_word > 0
 
     def remove(self, sock: ServerSocket) -> None:
-        """A connection is over."""
+        """Forget a closed connection."""
         with self._changed:
             self._places.pop(sock, None)
             self._changed.notify_all()
 
     def make_room(self, seconds: float) -> bool:
-        """Wait until there is room for one more; whoever waits longest for its client makes it.
+        """Wait until there is room for one more; the connection that has been idle longest is closed for it.
 
         Returns:
-            False when there is none after ``seconds`` (every connection is busy), or the server stops.
+            False if there is none after ``seconds`` (every connection is busy), or the server stops.
         """
         with self._changed:
             if len(self._places) < self._limit:
@@ -104,7 +104,7 @@ class Connections:
             return len(self._places) < self._limit and not self._stopping
 
     def relieve(self, seconds: float) -> None:
-        """Have one connection less, or wait ``seconds``: the process can open no more."""
+        """Close a connection, or wait ``seconds``, since the process can open no more descriptors."""
         with self._changed:
             number = len(self._places)
             self._end_oldest()
@@ -115,13 +115,13 @@ class Connections:
             waiting = [(place.since, sock) for sock, place in self._places.items() if place.phase in phases]
             if waiting:
                 _, oldest = min(waiting, key=lambda one: one[0])
-                # It stays here until its thread has closed it; until then it is not the one to be chosen again.
+                # It stays registered until its thread has closed it, and must not be chosen again until then.
                 self._places[oldest].phase = ConnectionState.BUSY
                 oldest.stop_reading("too many connections")
                 return
 
     def expire(self, seconds: float) -> None:
-        """End those whose clients have not asked again for so long."""
+        """Close connections that have been idle for ``seconds``."""
         latest = time.monotonic() - seconds
         with self._changed:
             for sock, place in self._places.items():
@@ -129,10 +129,10 @@ class Connections:
                     sock.stop_reading()
 
     def stop(self, seconds: float) -> None:
-        """Want no further request: who waits for one is woken up, and closes; after `linger`, when he has had his time.
+        """Accept no further requests: idle connections are closed, after `linger` when their time is up.
 
         Arguments:
-            seconds: for new connections to begin theirs: their clients know of no stop.
+            seconds: time for new connections to send their first request, since their clients do not know of the stop.
         """
         with self._changed:
             self._stopping = True
@@ -144,13 +144,13 @@ class Connections:
             self._wake(ConnectionState.FRESH)
 
     def linger(self, seconds: float) -> None:
-        """Want one further request of each client at most, and tell so with its answer; to be called before `stop`.
+        """Accept at most one further request per connection, answered with ``Connection: close``; called before `stop`.
 
-        A client whose connection is kept may have a request on its way. Who is answered without that word may ask once
-        more; who says nothing has until then.
+        A client on a kept connection may already be sending a request. One that was answered without ``close`` may send
+        another; an idle one has ``seconds`` for it.
 
         Arguments:
-            seconds: for them to ask.
+            seconds: time to send that request.
         """
         with self._changed:
             self._stopping, self._last_word = True, seconds
@@ -164,7 +164,7 @@ class Connections:
                 sock.stop_reading("the server stops")
 
     def _end_idle(self) -> float:
-        """Wake those who have had the time for another request; returns how many seconds the next one still has."""
+        """Close idle connections whose time is up; returns the seconds until the next one's."""
         now, left = time.monotonic(), _LOOK
         for sock, place in self._places.items():
             if place.phase is ConnectionState.IDLE:
@@ -176,7 +176,7 @@ class Connections:
         return left
 
     def wait_for_end(self, seconds: float) -> bool:
-        """Wait until all are over; returns whether they are."""
+        """Wait until all are closed; returns whether they are."""
         end = time.monotonic() + seconds
         with self._changed:
             while self._places and (left := end - time.monotonic()) > 0:
@@ -184,7 +184,7 @@ class Connections:
             return not self._places
 
     def abort(self) -> None:
-        """Break what is left, whatever it does."""
+        """Break the remaining connections."""
         with self._changed:
             for sock in self._places:
                 sock.abort()

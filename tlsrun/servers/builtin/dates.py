@@ -1,4 +1,4 @@
-"""The time as HTTP and access logs spell it: made once for each second, and not for each request."""
+"""The time in the formats of HTTP and access logs, formatted once per second and not for each request."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 
 
 def _each_second(spell: Callable[[int], str]) -> Callable[[], str]:
-    """A function that spells the second that it is; safe to call from any thread."""
+    """A function that returns the current second, formatted; safe to call from any thread."""
     last = (-1, "")
 
     def now() -> str:
@@ -32,5 +32,5 @@ def _in_log(second: int) -> str:
 
 #: ``Date`` of a response (RFC 9110, section 6.6.1).
 http_date = _each_second(lambda second: formatdate(second, usegmt=True))
-#: As in the access logs of the standard library, in local time.
+#: The format of the standard library's access log, in local time.
 log_date = _each_second(_in_log)

@@ -1,4 +1,4 @@
-"""Werkzeug's reloader and debugger, for a person at a keyboard."""
+"""Werkzeug's reloader and debugger, for development."""
 
 from __future__ import annotations
 
@@ -24,27 +24,27 @@ from tlsrun.system import FORKS
 
 _log = logging.getLogger("tlsrun.builtin")
 
-#: Werkzeug's own names, which Flask and its extensions look at.
+#: Werkzeug's variables, which Flask and its extensions check.
 _MORE_SOCKETS = "TLSRUN_MORE_FDS"
 _REDIRECT_SOCKETS = "TLSRUN_REDIRECT_FDS"
 
-_START_AGAIN = 3  # the exit code of a child that saw a change
+_START_AGAIN = 3  # the exit code of a child that noticed a change
 
 
 def is_child() -> bool:
-    """Whether this process was started by the reloader, and serves."""
+    """Whether this process was started by the reloader and serves."""
     return os.environ.get(WERKZEUG_CHILD) == "true"
 
 
 def serves_by_itself() -> bool:
-    """Whether this is such a process, and has to open the sockets because none can be handed to it."""
+    """Whether this is such a process and must open the sockets itself, since it cannot inherit them."""
     return is_child() and not FORKS
 
 
 def inherited() -> tuple[list[socket.socket], list[socket.socket]] | None:
-    """The sockets that the reloader holds open over all restarts: of the server, and of the redirect port.
+    """The sockets that the reloader keeps open over restarts: the server's, and the redirect port's.
 
-    None in a process that it did not start.
+    None in a process that the reloader did not start.
     """
     first = _taken_over(WERKZEUG_SOCKET)
     return (first + _taken_over(_MORE_SOCKETS), _taken_over(_REDIRECT_SOCKETS)) if first else None
@@ -55,18 +55,18 @@ def _taken_over(variable: str) -> list[socket.socket]:
     try:
         found = [socket.socket(fileno=int(number)) for number in numbers.split(",") if number]
     except OSError:
-        # The variables were inherited by a program of the application's, the sockets were not.
+        # A program started by the application: it has inherited the variables, but not the sockets.
         return []
     for sock in found:
-        # What the application starts shall not hold the port.
+        # Programs that the application starts must not hold the port.
         sock.set_inheritable(False)
     return found
 
 
 def run_children(sockets: Sequence[socket.socket], redirect: Sequence[socket.socket]) -> int:
-    """Run this program again as a child that serves, and anew whenever it saw a change; the sockets stay open.
+    """Run this program as a child that serves, and again whenever it notices a change; the sockets stay open.
 
-    Windows gives no child sockets by number: there each opens its own, and these are to be closed before.
+    On Windows children cannot inherit sockets by number; each opens its own, and these must be closed before.
 
     Returns:
         the exit code of the last child.
@@ -83,7 +83,7 @@ def run_children(sockets: Sequence[socket.socket], redirect: Sequence[socket.soc
     children: list[subprocess.Popen[bytes]] = []
 
     def pass_on() -> None:
-        # A terminal's Ctrl-C reaches the child by itself.
+        # Ctrl-C in a terminal reaches the child, too.
         if signals.last == signal.SIGTERM:
             for child in children:
                 child.terminate()
@@ -104,12 +104,12 @@ def _wait(child: subprocess.Popen[bytes]) -> int:
         try:
             return child.wait()
         except KeyboardInterrupt:
-            # The second Ctrl-C: the child got it too.
+            # The second Ctrl-C, which the child got, too.
             continue
 
 
 def serve_watched(server: BuiltinServer, duties: Duties, plan: Plan, options: BuiltinOptions) -> int:
-    """Serve, in a child, until a source file changes or a signal comes.
+    """Serve, in the child, until a source file changes or a signal arrives.
 
     Returns:
         the exit code that tells `run_children` what to do.
@@ -123,7 +123,7 @@ def serve_watched(server: BuiltinServer, duties: Duties, plan: Plan, options: Bu
     reloader.ensure_echo_on()
     grace, code = options.grace, 0
     if not server.work.concurrent:
-        # The main thread is the reloader's.
+        # The main thread runs the reloader.
         threading.Thread(target=server.work.attend, daemon=True).start()
     with StopSignals(_leave):
         try:
@@ -131,7 +131,7 @@ def serve_watched(server: BuiltinServer, duties: Duties, plan: Plan, options: Bu
                 start(server, duties)
                 loop.run()
         except SystemExit as leaving:
-            # The loop's own way to say that a file has changed.
+            # The loop exits so when a file has changed.
             code = leaving.code if isinstance(leaving.code, int) else 1
             grace = min(grace, RELOAD_GRACE)
         except (_Stop, KeyboardInterrupt):
@@ -144,7 +144,7 @@ def serve_watched(server: BuiltinServer, duties: Duties, plan: Plan, options: Bu
 
 
 class _Stop(BaseException):
-    """A signal; BaseException, for the loop may catch Exception."""
+    """A signal; a BaseException, since the loop may catch Exception."""
 
 
 def _leave() -> None:
@@ -157,7 +157,7 @@ def with_debugger(application: Callable[..., Any], plan: Plan, options: BuiltinO
     debugged = debug.DebuggedApplication(application, evalex=options.evalex)
     debugged.trusted_hosts.append(plan.endpoint.host)
     if not is_child() and debugged.pin is not None:
-        # Werkzeug names it in the reloader's child only.
+        # Werkzeug itself logs it in the reloader's child only.
         _log.info("the debugger's PIN is %s", debugged.pin)
     wrapped: Callable[..., Any] = debugged
     return wrapped

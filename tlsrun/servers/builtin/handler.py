@@ -1,4 +1,4 @@
-"""One request after the other of a connection: each is given to the application, answered and finished."""
+"""The requests of a connection, one after the other: each is passed to the application, answered and finished."""
 
 from __future__ import annotations
 
@@ -23,31 +23,31 @@ from tlsrun.servers.builtin.session import Session
 
 _log = logging.getLogger("tlsrun.builtin")
 
-#: Bytes of a body that the application did not read, which are read away to keep the connection.
+#: The most unread bytes of a body that are discarded to keep the connection.
 _DRAINED = 1024 * 1024
 _DRAIN_SECONDS = 5.0
 
 
 class Handler(Session):
-    """Has the application answer the requests of one connection.
+    """Has the application answer the requests of a connection.
 
-    Subclasses say how environ is made, and what to do with errors.
+    Subclasses define how environ is made, and how errors are handled.
     """
 
-    #: Made when a body breaks off, and raised to the application that reads it.
+    #: Makes the exception for an application that reads a body that broke off.
     broken_body: Broken = BrokenBody
-    #: Raised by applications to say that there is nobody to answer.
+    #: Exceptions by which an application says that the client is gone.
     client_gone: tuple[type[Exception], ...] = (ClientGone,)
-    #: Of this connection; made with the first request that waits for its turn.
+    #: Created for the first request that waits for its turn.
     _aside: Aside | None = None
     _head: Head
     _base: dict[str, Any] | None = None
-    #: The header lines of the request before, and their variables: most clients send the same lines again.
+    #: The header lines of the previous request, and their variables: most clients send the same lines again.
     _fields: Fields | None = None
     _variables: dict[str, str]
 
     def make_environ(self) -> dict[str, Any]:
-        """The environ of the request at hand, but for ``wsgi.input``."""
+        """The environ of the current request, without ``wsgi.input``."""
         raise NotImplementedError
 
     def failure(self) -> Callable[..., Iterable[bytes]]:
@@ -60,7 +60,7 @@ class Handler(Session):
 
     def _answer(self, head: Head) -> bool:
         """Run the application for one request; returns whether the connection goes on."""
-        # Until the answer is whole, an end must look like a break.
+        # Until the response is complete, closing the connection must look like a failure.
         self._broken = True
         self._take(head)
         body: Body | NoBody
@@ -68,7 +68,7 @@ class Handler(Session):
             body, self.rfile = NO_BODY, io.BytesIO()
         else:
             body = self._body(head)
-            # Bytes of the body may come in any number of reads; what reads it wants them whole.
+            # The raw body may return fewer bytes than asked for; applications expect all of them.
             self.rfile = io.BufferedReader(body)
         response = self._response(head, body)
         limited = self.site.work.limited
@@ -83,7 +83,7 @@ class Handler(Session):
         return outcome.keeps and ended
 
     def _in_turn(self, head: Head, body: Body | NoBody, response: Response) -> Response | None:
-        """As `_call`, in one of few threads, which wait neither for the body nor for the answer's client."""
+        """As `_call`, in one of few threads, which wait neither for the body nor for the client."""
         body.collect(self.site.bodies)
         if self._aside is None:
             self._aside = Aside(self.sock, seconds=self.site.options.write_timeout, room=self.site.answers)
@@ -100,24 +100,24 @@ class Handler(Session):
             body.discard()
 
     def _call(self, head: Head, body: Body | NoBody, response: Response) -> Response | None:
-        """Make environ, and let the application answer; returns as `_run`."""
+        """Make environ and run the application; returns the same as `_run`."""
         environ = self.make_environ()
         environ["wsgi.input"] = self.rfile
         if head.chunked:
             environ["wsgi.input_terminated"] = True
         if "HTTP_UPGRADE" in environ:
-            # Another protocol takes the socket over (WebSocket), and waits as long as it likes.
+            # Another protocol (WebSocket) takes over the socket, without our time limits.
             self.sock.settimeout(None)
         return self._run(head, body, environ, response)
 
     def _take(self, head: Head) -> None:
-        """Set what the standard library's class and its subclasses look at."""
+        """Set the attributes that the standard library's class and its subclasses read."""
         self._head = head
         self.requestline = head.line.decode("ascii")
         self.command = head.method.decode("ascii")
         self.request_version = "HTTP/1.0" if head.http10 else "HTTP/1.1"
         self.close_connection = not head.keep_alive
-        # As http.server: what begins with two slashes would be a URL without a scheme to an application that redirects.
+        # As http.server: in a redirect, two slashes at the start would be a URL without a scheme.
         target = head.target.decode("ascii")
         self.path = "/" + target.lstrip("/") if target.startswith("//") else target
         self._pace = Pace(self.site.options.write_timeout)
@@ -132,11 +132,11 @@ class Handler(Session):
         )
 
     def base(self) -> dict[str, Any]:
-        """What environ begins as, for every request of this connection."""
+        """The part of environ that is the same for every request of this connection."""
         raise NotImplementedError
 
     def new_environ(self) -> dict[str, Any]:
-        """An environ with what does not depend on the request's target, for subclasses to complete."""
+        """An environ with everything that does not depend on the target, for subclasses to complete."""
         if self._base is None:
             self._base = self.base()
         environ = self._base.copy()
@@ -150,12 +150,12 @@ class Handler(Session):
             self._fields = head.fields
         environ.update(self._variables)
         if head.scheme and head.host is not None:
-            # RFC 9112, section 3.2.2: the host of a target that is a URL goes before Host.
+            # RFC 9112, section 3.2.2: the host of a target that is a URL replaces Host.
             environ["HTTP_HOST"] = head.host.decode("ascii")
         return environ
 
     def target(self) -> tuple[str, str]:
-        """Path, nothing of it decoded, and query of the request's target."""
+        """The path, not decoded, and the query of the target."""
         head = self._head
         path = head.path.decode("ascii")
         return path if not path.startswith("//") else "/" + path.lstrip("/"), (head.query or b"").decode("ascii")
@@ -176,12 +176,12 @@ class Handler(Session):
         return (("Server", self.version_string()), ("Date", self.date_time_string()))
 
     def _run(self, head: Head, body: Body | NoBody, environ: dict[str, Any], response: Response) -> Response | None:
-        """Let the application answer.
+        """Run the application.
 
         Returns:
-            the answer, which may be another one than ``response``; None when it broke off, and must not look whole.
+            the response, which may be another one than ``response``; None if it broke off and must not look complete.
         """
-        # An extension that took the socket over (WebSocket) ends with a ConnectionError.
+        # An extension that took over the socket (WebSocket) ends with a ConnectionError.
         upgraded = (ConnectionError,) if "HTTP_UPGRADE" in environ else ()
         try:
             _serve(self.site.application, environ, response)
@@ -193,7 +193,7 @@ class Handler(Session):
         except (*self.client_gone, *upgraded):
             return None if response.begun else response
         except (Exception, SystemExit) as error:
-            # SystemExit too: sys.exit() in a request ends no server.
+            # SystemExit, too: sys.exit() in a request must not end the server.
             self.report(error)
             if response.begun and not response.done:
                 self.log_request(response.status, response.size)
@@ -204,7 +204,7 @@ class Handler(Session):
         return response
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """As the class below, unless the server is quiet."""
+        """As in the base class, unless the server is quiet."""
         if not self.site.quiet:
             super().log_request(code, size)
 

@@ -1,4 +1,4 @@
-"""From a plan to a server that listens: sockets, certificates, the application in its wrappers."""
+"""From a plan to a running server: sockets, certificates, the wrapped application."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ _log = logging.getLogger("tlsrun.builtin")
 def launch(plan: Plan, application: Callable[..., Any]) -> int:
     """Serve until SIGTERM or Ctrl-C; running requests finish first.
 
-    Flask's applications run as under Werkzeug's server (environ, log lines, debugger, reloader), all others as under
-    the standard library's. With the reloader this process only watches over a child that runs the program again.
+    Flask applications run as under Werkzeug's server (environ, log lines, debugger, reloader), others as under the
+    standard library's. With the reloader this process only supervises a child that runs the program again.
 
     Returns:
-        0; 130 after a second Ctrl-C; under the reloader the exit code of the child.
+        0; 130 after a second Ctrl-C; with the reloader the exit code of the child.
 
     Raises:
         ConfigurationError: see `tlsrun.servers.server.BuiltinServer.launch`.
-        KeyboardInterrupt: Bottle's reloader asked for it (it interrupts the main thread, and waits for that).
+        KeyboardInterrupt: from Bottle's reloader, which interrupts the main thread and waits for that.
     """
     options = read(plan)
     ends_here(lambda: certificates_of(plan))
-    # Bottle's reloader is its own: this process is its child already.
+    # Bottle has its own reloader, of which this process is already the child.
     watched = plan.development.reloads and plan.framework != "bottle"
     with contextlib.ExitStack() as stack:
         inherited = development.inherited()
@@ -56,7 +56,7 @@ def launch(plan: Plan, application: Callable[..., Any]) -> int:
             if FORKS or not watches:
                 _log.info("listening on %s", ", ".join(url_of(listener) for listener in plan.listeners))
             if watches:
-                if not FORKS:  # they were tried; each child opens them anew
+                if not FORKS:  # they could be opened; each child opens its own
                     stack.pop_all().close()
                 return development.run_children(listening.sockets, redirecting.sockets)
         else:

@@ -1,7 +1,8 @@
-"""From start to stop: signals, the main thread's part, and the end that lets running requests finish.
+"""From start to stop: signals, the main thread, and a graceful end of running requests.
 
-At a reload (SIGHUP) this one process has to end what it does before it can be executed anew. Until then it accepts, and
-tells who is answered to come anew; then who comes waits in the sockets, which stay open, for the time of an import.
+At a reload (SIGHUP) this single process must finish before it can be executed again. Until then it accepts connections,
+and closes each after its response; afterwards new connections wait in the backlog of the sockets, which stay open,
+while the new program is imported.
 """
 
 from __future__ import annotations
@@ -21,17 +22,17 @@ from tlsrun.servers.builtin.signals import RELOAD, HeardSignals
 from tlsrun.servers.duties import Duties
 from tlsrun.started import BOTTLE_CHILD
 
-#: Seconds that running requests get when a reloader starts the program anew: a person is waiting for it.
+#: Seconds for running requests when a reloader restarts the program, since a developer is waiting.
 RELOAD_GRACE = 1.0
 
-#: Seconds that clients of kept connections get at a reload to send what they have on its way.
+#: Seconds at a reload for clients on kept connections to send a request that is already on its way.
 _LINGER = 1.0
-#: Seconds that new clients get at a reload to say what they want: they are promised an answer.
+#: Seconds at a reload for new clients to send their request: accepted connections must be answered.
 _ARRIVING = 2.0
 
-_HEARING = 0.05  # seconds in which the thread that listens for signals hears of one
+_HEARING = 0.05  # seconds within which the signal thread notices a signal
 
-_INTERRUPTED = 130  # as shells have it: 128 and the number of SIGINT
+_INTERRUPTED = 130  # as in shells: 128 plus the number of SIGINT
 
 
 def serve(
@@ -43,15 +44,14 @@ def serve(
     """Serve until SIGTERM or Ctrl-C, then let running requests finish; a second Ctrl-C does not wait for them.
 
     Arguments:
-        sockets: what the program that a reload executes anew is to have.
-        predecessors: the processes of another server, in whose place this one serves; None for none.
+        sockets: the sockets to hand over at a reload.
+        predecessors: the old processes that this one replaces; None for none.
 
-    Bottle's reloader interrupts the main thread as Ctrl-C does, when a file has changed: then the program is
-    wanted anew at once, and KeyboardInterrupt is passed on when all is closed.
+    Bottle's reloader interrupts the main thread like Ctrl-C when a file has changed: then the program must restart at
+    once, and KeyboardInterrupt is passed on when everything is closed.
 
     Returns:
-        0, as the servers do in whose place this one stands: being told to stop is no failure; 130, as shells have it,
-        after a second Ctrl-C, which breaks requests off.
+        0 after a requested stop; 130 after a second Ctrl-C, which breaks requests off.
 
     Raises:
         KeyboardInterrupt: under Bottle's reloader.
@@ -68,7 +68,7 @@ def serve(
         try:
             start(server, duties)
             server.work.attend()
-            signals.spare()  # within: it may be interrupted before
+            signals.spare()  # inside the try block: the interrupt may come before it
         except KeyboardInterrupt:
             signals.spare()
             interrupted = True
@@ -77,7 +77,7 @@ def serve(
             predecessors.kill()
             return _INTERRUPTED
         if end.anew:
-            # As at every end of a program; exec(2) does none of it.
+            # As at the end of every program; exec(2) would skip it.
             atexit._run_exitfuncs()
             end.reload.execute(old=predecessors.living)
             return 0 if end.last is not None else 1
@@ -87,19 +87,19 @@ def serve(
 
 
 class _End:
-    """The end of a server, in threads of its own: the main thread may be in a request.
+    """The stop or reload of a server, in threads of its own, since the main thread may be busy with a request.
 
     Arguments:
-        sockets: for the program that a reload executes anew.
-        after_interrupt: seconds that running requests get when SIGINT came first, at most; None for no such limit.
-        predecessors: who end with this server.
+        sockets: the sockets to hand over at a reload.
+        after_interrupt: the most seconds for running requests if SIGINT came first; None for no such limit.
+        predecessors: old processes, which stop with this server.
 
     Attributes:
-        last: the signal that came last; None before one came.
-        hurried: whether somebody pressed Ctrl-C twice.
-        over: whether running requests have had their time.
-        anew: whether the program is to be executed anew, by the main thread.
-        reload: what does it.
+        last: the last signal; None before the first.
+        hurried: whether Ctrl-C was pressed twice.
+        over: whether the time for running requests is up.
+        anew: whether the main thread is to execute the program again.
+        reload: the reload.
     """
 
     def __init__(
@@ -122,7 +122,7 @@ class _End:
         self._reloading: threading.Thread | None = None
 
     def listen(self) -> None:
-        """Begin the end at the first signal; hurry at a second SIGINT."""
+        """Stop at the first signal, and at once at a second SIGINT."""
         while (number := self._signals.next()) is not None:
             if number == RELOAD:
                 self._ask_for_reload()
@@ -136,7 +136,7 @@ class _End:
                 self._signals.forget()
 
     def _is_asked_to_stop(self) -> bool:
-        # Signals are held back now; what came just before has still to be heard by the other thread.
+        # Signals are blocked now; the other thread may still have to notice one that came just before.
         threading.Event().wait(_HEARING)
         return self.last is not None
 
@@ -182,26 +182,26 @@ class _End:
                 self._leave()
 
     def _leave(self) -> None:
-        # An application that catches everything goes on after an interrupt: then the main thread finds the end.
+        # An application that catches everything continues after an interrupt; the main thread notices the end later.
         self._server.work.wake()
         self._signals.interrupt()
 
 
 def start(server: BuiltinServer, duties: Duties) -> None:
-    """Begin to accept, and what else a serving process does."""
+    """Start accepting, and the other duties of a serving process."""
     server.start()
     duties.start()
     serves()
 
 
 def stop(server: BuiltinServer, duties: Duties, grace: float) -> bool:
-    """End both: first what lets new clients in.
+    """Stop both; new connections first.
 
     Arguments:
         grace: seconds for running requests to finish.
 
     Returns:
-        whether they did.
+        whether all have finished.
     """
     notify(STOPPING)
     server.close()

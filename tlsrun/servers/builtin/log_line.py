@@ -1,7 +1,7 @@
-"""A line for a log as `logging` would write it, without a record, where nobody could tell the difference.
+"""Writes a log line like `logging` would, but without a LogRecord, if nobody can tell the difference.
 
-To make a record, to find out who calls, and to format it takes several times as long as all else that is done for a log
-line; with one plain handler nothing of it is seen in the end.
+Creating a record, finding the caller and formatting take several times as long as everything else about a log line;
+with a single plain handler the output is the same.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-#: What a handler must not do in a way of its own.
+#: Methods that a handler must not override.
 _METHODS = ("handle", "filter", "acquire", "release", "emit", "format", "flush", "handleError")
 
 
@@ -17,8 +17,8 @@ def write(logger: logging.Logger, line: str) -> bool:
     """Write ``line`` at level INFO.
 
     Returns:
-        False, and nothing is written, when that is not for us: it is not wanted, or somebody would look at a record (a
-        filter, a formatter, a second handler, a handler of another kind).
+        False, without having written it, if the level is disabled or a record is needed (for a filter, a formatter, a
+        second handler, or another kind of handler).
     """
     if logger.filters or not logger.isEnabledFor(logging.INFO):
         return False
@@ -31,7 +31,7 @@ def write(logger: logging.Logger, line: str) -> bool:
     try:
         handler.stream.write(line + handler.terminator)
         handler.flush()
-    except Exception:  # noqa: BLE001 -- the handler meets it again, and does with it what it does
+    except Exception:  # noqa: BLE001 -- logging itself will meet and handle it
         return False
     finally:
         handler.release()
@@ -39,7 +39,7 @@ def write(logger: logging.Logger, line: str) -> bool:
 
 
 def _only_handler(logger: logging.Logger) -> logging.StreamHandler[Any] | None:
-    """The handler that gets this logger's records, if it is the only one and a plain one."""
+    """The handler of this logger's records, if there is only one and it is plain."""
     found: logging.Handler | None = None
     at: logging.Logger | None = logger
     while at is not None:
@@ -51,7 +51,7 @@ def _only_handler(logger: logging.Logger) -> logging.StreamHandler[Any] | None:
     return found if isinstance(found, logging.StreamHandler) and _is_plain(found) else None
 
 
-#: handler class -> whether its methods are `logging.StreamHandler`'s
+#: Handler class -> whether its methods are those of `logging.StreamHandler`.
 _kinds: dict[Any, bool] = {}
 
 

@@ -12,19 +12,19 @@ from tlsrun.errors import ConfigurationError, Problem, did_you_mean
 
 @dataclass(frozen=True, kw_only=True)
 class BuiltinOptions:
-    """Bounds and habits. Times are seconds.
+    """The options; times are in seconds.
 
     Arguments:
-        keep_alive: to wait for the next request of a connection, and for the first.
-        head_timeout: for a whole request head, from its first byte.
-        body_timeout: to wait for more of a request's body.
-        write_timeout: to wait for a client to take more of an answer.
-        grace: for running requests to finish after SIGTERM or Ctrl-C.
-        max_connections: at a time; for one more, the one that has waited longest is closed.
-        backlog: connections that the system accepts ahead (listen(2)).
-        reloader_interval: between two looks at the source files.
-        reloader_type: Werkzeug's: ``auto``, ``stat`` or ``watchdog``.
-        evalex: whether Werkzeug's debugger runs Python that is typed into the page.
+        keep_alive: time to wait for the first or next request of a connection.
+        head_timeout: time for a whole request head, from its first byte.
+        body_timeout: time to wait for more of a request's body.
+        write_timeout: time to wait for a client to take more of a response.
+        grace: time for running requests to finish after SIGTERM or Ctrl-C.
+        max_connections: the most connections; for one more, the one that has been idle longest is closed.
+        backlog: the most connections that wait to be accepted (listen(2)).
+        reloader_interval: time between two checks of the source files.
+        reloader_type: Werkzeug's type of reloader: ``auto``, ``stat`` or ``watchdog``.
+        evalex: whether Werkzeug's debugger executes Python from its page.
     """
 
     keep_alive: float = 15.0
@@ -45,20 +45,20 @@ _FALSE = ("false", "no", "off", "0")
 
 
 def names() -> frozenset[str]:
-    """Those that there are."""
+    """The names of all options."""
     return frozenset(field.name for field in fields(BuiltinOptions))
 
 
 def read(plan: Plan) -> BuiltinOptions:
-    """The options of a plan; as `read_options`."""
+    """The options of a plan; see `read_options`."""
     return read_options(plan.server_options)
 
 
 def read_options(given: Mapping[str, Any]) -> BuiltinOptions:
-    """The options that ``given`` sets, the others at their defaults; numbers and booleans may be text.
+    """The options from ``given``, the others with their defaults; numbers and booleans may be text.
 
     Raises:
-        ConfigurationError: with every unknown name and every value that will not do.
+        ConfigurationError: names are unknown, or values invalid; lists them all.
     """
     kinds = {field.name: type(field.default) for field in fields(BuiltinOptions)}
     problems, values = [], {}

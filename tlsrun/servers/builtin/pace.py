@@ -1,16 +1,16 @@
-"""How long a client may keep us waiting, whatever it sends or takes meanwhile."""
+"""A limit for slow clients that cannot be extended by sending or taking single bytes."""
 
 from __future__ import annotations
 
-#: Bytes each second that a client must send, or take, in the long run.
+#: The lowest rate at which a client must send or receive in the long run, in bytes per second.
 MIN_RATE = 500
 
 
 class Pace:
-    """Counts the time that was spent on a client against the bytes that came of it.
+    """Balances the time spent waiting for a client against the bytes transferred.
 
     Arguments:
-        seconds: it may be late by so much.
+        seconds: how long the client may fall behind `MIN_RATE`.
     """
 
     __slots__ = ("_seconds", "left")
@@ -20,6 +20,6 @@ class Pace:
         self.left = seconds
 
     def count(self, size: int, seconds: float) -> bool:
-        """``size`` bytes took ``seconds``; returns whether the client is still in time."""
+        """Record that ``size`` bytes took ``seconds``; returns whether the client is still fast enough."""
         self.left = min(self._seconds, self.left + size / MIN_RATE - seconds)
         return self.left > 0

@@ -1,4 +1,4 @@
-"""A connection's socket that waits by itself: time-outs without system calls, and fewer turns at the interpreter."""
+"""A connection's socket with time-outs of its own: fewer system calls, and fewer switches between threads."""
 
 from __future__ import annotations
 
@@ -17,17 +17,16 @@ if TYPE_CHECKING:
 
 
 class PatientSocket(ServerSocket):
-    """A `ServerSocket` that after its handshake never blocks to the operating system, and waits only when it must.
+    """A `ServerSocket` that is non-blocking for the operating system after its handshake, and waits only if it must.
 
-    To its owner it is as any other: `settimeout` and the rest mean what they always mean. But the ssl module asks the
-    system whether there is room before each write with a time-out, and sets the socket's mode whenever the time-out
-    changes. Each of those calls lets another thread have the interpreter; with several busy connections the turns
-    cost more than the requests.
+    Its interface is that of any socket: `settimeout` and the others have their usual meaning. The ssl module, however,
+    polls before each write with a time-out, and changes the socket's mode whenever the time-out changes. Each of these
+    calls releases the GIL; with several busy connections the switches between threads cost more than the requests.
     """
 
-    #: The address that the client came to.
+    #: The local address to which the client connected.
     here: tuple[str, int] = ("", 0)
-    #: Held for each read when another thread may write meanwhile: before Python 3.13 they must not at the same time.
+    #: Held for each read if another thread may write: before Python 3.13 they must not run at the same time.
     guard: AbstractContextManager[Any] | None = None
     _patient = False
     _reading = False
@@ -79,7 +78,7 @@ class PatientSocket(ServerSocket):
         return self._stopped
 
     def read_at_once(self, size: int) -> bytes | None:
-        """What has come, without waiting; None when nothing has, or `stop_reading` was called."""
+        """The bytes that have arrived, without waiting; None if there are none, or `stop_reading` was called."""
         if self._stopped or not self._patient:
             return None
         try:
@@ -89,13 +88,14 @@ class PatientSocket(ServerSocket):
         return data
 
     def _read_once(self, size: int, buffer: Buffer | None = None) -> Any:
-        """As `ServerSocket.read`, and OpenSSL never meets the end that `stop_reading` makes: see `wait_for_bytes`.
+        """As `ServerSocket.read`, but OpenSSL never sees the end of file caused by `stop_reading`: see
+        `wait_for_bytes`.
 
-        Who stops says so first, and looks then whether a thread is in here; who reads says that first. So one of the
-        two sees the other, and shuts the socket down when OpenSSL is done with it.
+        `stop_reading` sets its flag first and then checks whether a thread is reading; a reader sets its own flag
+        first. So one of the two notices the other, and shuts the socket down when OpenSSL has finished.
 
         Raises:
-            ConnectionResetError: `stop_reading` was called, and nothing had come before.
+            ConnectionResetError: `stop_reading` was called, and nothing had arrived before.
         """
         self._reading = True
         try:
@@ -133,12 +133,13 @@ class PatientSocket(ServerSocket):
         """As `send`, without waiting.
 
         Raises:
-            ssl.SSLWantReadError, ssl.SSLWantWriteError: the client has to do something first.
+            ssl.SSLWantReadError: OpenSSL has to read first.
+            ssl.SSLWantWriteError: the client has to take data first.
         """
         return super().send(data)
 
     def linger(self, seconds: float = LINGER) -> None:
-        """As `ServerSocket.linger`, which reads past TLS and leaves the waiting to the system."""
+        """As `ServerSocket.linger`, which bypasses TLS and needs a blocking socket."""
         self._patient = False
         super().linger(seconds)
 
@@ -152,7 +153,8 @@ class PatientSocket(ServerSocket):
             when it began.
 
         Raises:
-            ssl.SSLWantReadError, ssl.SSLWantWriteError: there is no time to wait.
+            ssl.SSLWantReadError: the time-out is 0.
+            ssl.SSLWantWriteError: the time-out is 0.
             TimeoutError: it took too long.
         """
         if self._timeout == 0:
@@ -161,7 +163,7 @@ class PatientSocket(ServerSocket):
         events = system.READABLE if isinstance(want, ssl.SSLWantReadError) else system.WRITABLE
         left = None if self._timeout is None else max(0.0, began + self._timeout - time.monotonic())
         if not self.wait_until(events, left):
-            if self._stopped and events == system.READABLE:  # what shutdown(2) makes of it elsewhere
+            if self._stopped and events == system.READABLE:  # as shutdown(2) causes on other systems
                 raise ConnectionResetError(errno.ECONNRESET, "nothing more is read")
             raise TimeoutError(errno.ETIMEDOUT, "timed out")
         return began

@@ -1,4 +1,4 @@
-"""Bytes from one client, each wait bounded: for the next request, for a whole head, for more of a body."""
+"""Reads from a client with a time limit each for the next request, a whole head, and more of a body."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ _AT_ONCE = 65536
 
 
 class ClientGone(ConnectionError):
-    """The client closed, reset, or kept us waiting for too long: there is nobody to answer."""
+    """The client closed or reset the connection, or was too slow: there is nobody to answer."""
 
 
 class Reader:
-    """Reads a connection; what was read too much stays for the next request.
+    """Reads a connection; bytes that were read too early are kept for the next request.
 
     Arguments:
         sock: the connection, after its handshake.
@@ -31,14 +31,14 @@ class Reader:
 
     @property
     def has_more(self) -> bool:
-        """Whether something was read that nobody has taken."""
+        """Whether bytes were read that nobody has taken."""
         return self._inbox.size > 0
 
     def wait(self, seconds: float) -> bool:
         """Wait for the first byte of a request.
 
         Returns:
-            False when the client closed, or said nothing for ``seconds``.
+            False if the client closed, or sent nothing for ``seconds``.
         """
         inbox = self._inbox
         if not inbox.size:
@@ -57,10 +57,10 @@ class Reader:
         """Take out a whole request head.
 
         Arguments:
-            seconds: for all of it, however slowly it comes.
+            seconds: time for the whole head.
 
         Raises:
-            Refused: it is too slow (408), too long, or no good one.
+            Refused: it is too slow (408), too long, or malformed.
             ClientGone: the client closed in the middle of it.
         """
         deadline = 0.0
@@ -85,12 +85,12 @@ class Reader:
             ClientGone: nothing came for ``seconds``, or the connection broke.
         """
         if not self._inbox.size:
-            # Straight through: nothing is read too much.
+            # Read directly: nothing is read too early.
             return self._receive(seconds, size)
         return self._inbox.take(size)
 
     def put_back(self, data: bytes) -> None:
-        """Give back what belongs to the next request."""
+        """Give back bytes that belong to the next request."""
         self._inbox.put_back(data)
 
     def _receive(self, seconds: float, size: int = _AT_ONCE) -> bytes:
@@ -104,4 +104,4 @@ class Reader:
 
 
 class SilentClient(ClientGone, TimeoutError):
-    """The client is there and says nothing."""
+    """The client is connected and sends nothing."""

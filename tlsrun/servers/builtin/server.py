@@ -1,4 +1,4 @@
-"""The server: accepts connections, hands them to its threads, and lets what runs finish when it stops."""
+"""The server: accepts connections, passes them to its threads, and lets requests finish when it stops."""
 
 from __future__ import annotations
 
@@ -25,27 +25,27 @@ from tlsrun.spool import Room
 
 _log = logging.getLogger("tlsrun.builtin")
 
-_LOOK = 0.5  # seconds between two looks for room
-_FRESH = 0.5  # seconds that connections get at a stop to begin their first request
-_DESCRIPTORS = 100  # that the application and the rest of the process may need
+_LOOK = 0.5  # seconds between two attempts to make room
+_FRESH = 0.5  # seconds at a stop for new connections to begin their first request
+_DESCRIPTORS = 100  # left for the application and the rest of the process
 _FULL = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
 class BuiltinServer:
-    """Serves one application.
+    """Serves an application.
 
     Arguments:
-        socks: they listen.
-        context: wraps what is accepted.
-        application: WSGI.
-        handler: makes of (connection, address, server) what serves a connection.
-        options: bounds.
-        work: where requests run.
-        quiet: no access log.
+        socks: the listening sockets.
+        context: the context for accepted connections.
+        application: the WSGI application.
+        handler: makes the object that serves a connection from (connection, address, server).
+        options: the server's options.
+        work: runs requests.
+        quiet: whether there is no access log.
         leave: called at a stop, before the sockets are closed.
     """
 
-    #: What Werkzeug's handler asks for.
+    #: Read by Werkzeug's handler.
     multiprocess = False
 
     def __init__(
@@ -80,7 +80,7 @@ class BuiltinServer:
         self._accepting = threading.Thread(target=self._accept, name="tlsrun-accept", daemon=True)
 
     def start(self) -> None:
-        """Begin to accept, in a thread."""
+        """Start the threads, and accept connections."""
         for listener in self._listeners:
             listener.setblocking(False)
         self.work.start()
@@ -88,7 +88,7 @@ class BuiltinServer:
         self._accepting.start()
 
     def close(self) -> None:
-        """Accept no more."""
+        """Stop accepting, and close the listening sockets."""
         self._leave()
         self.leave_waiting()
         for listener in self._listeners:
@@ -96,16 +96,16 @@ class BuiltinServer:
         self._waker.close()
 
     def make_way(self, seconds: float) -> None:
-        """For a program that is executed in place of this one: have clients come anew, then accept no more.
+        """Before this program is executed again: have clients reconnect, then stop accepting.
 
         Arguments:
-            seconds: that those have who are kept, to ask once more.
+            seconds: time for clients on kept connections to send one more request.
         """
         self.connections.linger(seconds)
         self.leave_waiting()
 
     def leave_waiting(self) -> None:
-        """Accept no more; who comes now waits for whoever has the sockets next."""
+        """Stop accepting; new connections wait for the next owner of the sockets."""
         self._waker.wake()  # nothing when this is the second call, after a second Ctrl-C
         if self._accepting.ident is not None:  # it was started
             self._accepting.join()
@@ -114,11 +114,11 @@ class BuiltinServer:
         """Let running requests finish; connections that wait for a request are closed at once.
 
         Arguments:
-            grace: seconds they may take; what runs then is broken off.
-            fresh: seconds that new connections have to begin their first request.
+            grace: seconds for them; what still runs then is broken off.
+            fresh: seconds for new connections to begin their first request.
 
         Returns:
-            whether all was finished.
+            whether all have finished.
         """
         deadline = time.monotonic() + grace
         self.connections.stop(min(fresh, grace))
@@ -159,7 +159,7 @@ class BuiltinServer:
         try:
             sock = self.ssl_context.wrap_socket(plain, server_side=True, do_handshake_on_connect=False)
         except (OSError, ValueError):
-            # Gone again before it was looked at.
+            # The client is already gone.
             plain.close()
             return
         assert isinstance(sock, PatientSocket)  # noqa: S101 -- for the type checker: this context makes no other
@@ -177,7 +177,7 @@ class BuiltinServer:
 
 
 def _server_address(sock: socket.socket) -> tuple[str, int]:
-    """SERVER_NAME and SERVER_PORT; of a Unix socket, those of the front that clients come to."""
+    """SERVER_NAME and SERVER_PORT; for a Unix socket, those of a proxy in front."""
     if system.is_unix(sock):
         return "localhost", 443
     host, port = sock.getsockname()[:2]
@@ -185,7 +185,7 @@ def _server_address(sock: socket.socket) -> tuple[str, int]:
 
 
 def _descriptors() -> int:
-    """How many connections can be watched, and the limit of open files leaves room for."""
+    """How many connections the limit of open files, or of watched sockets, allows."""
     try:
         import resource
     except ImportError:  # Windows has no such limit

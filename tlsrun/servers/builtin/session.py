@@ -1,4 +1,4 @@
-"""One connection from its handshake to its goodbye; what is between, request after request, is a subclass's."""
+"""A connection from its handshake to its end; a subclass answers the requests."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ _log = logging.getLogger("tlsrun.builtin")
 
 
 class Session(BaseHTTPRequestHandler):
-    """Serves one connection; the standard library's class gives the log lines."""
+    """Serves a connection; the standard library's class provides the log lines."""
 
     #: The server, and the connection.
     site: BuiltinServer
     sock: PatientSocket
-    #: Where the answer goes while one of few threads makes it.
+    #: Takes the response while one of few threads runs the request.
     aside: Aside | None = None
 
     def _answer(self, head: Head) -> bool:
@@ -46,11 +46,11 @@ class Session(BaseHTTPRequestHandler):
         raise NotImplementedError
 
     def __init__(self, request: PatientSocket, client_address: Any, server: BuiltinServer) -> None:
-        # Not the class below: it would serve the whole connection now, and here.
+        # Without the base class's __init__, which would serve the whole connection at once.
         self.request = self.connection = self.sock = request
         self.server: Any = server
         self.site = server
-        # The client of a Unix socket has no address.
+        # Clients on a Unix socket have no address.
         host, port = client_address[:2] if client_address else ("", 0)
         self.client_address = (unmapped(host), port)
         self._reader = Reader(request)
@@ -62,27 +62,27 @@ class Session(BaseHTTPRequestHandler):
     # -- for its thread (`tlsrun.servers.builtin.threads`) ----------------------------------------------------
 
     def fileno(self) -> int:
-        """The connection's descriptor."""
+        """The connection's file descriptor."""
         return self.sock.fileno()
 
     def begin(self) -> bool:
-        """Shake hands."""
+        """Do the handshake; returns whether it succeeded."""
         return self._safely(self._shake_hands)
 
     def serve(self) -> bool:
-        """Wait for a request, and answer it; returns whether another may come."""
+        """Wait for a request and answer it; returns whether another may follow."""
         return self._safely(self._one_request) and self.site.connections.move(self.sock, ConnectionState.IDLE)
 
     def stopped(self) -> bool:
-        """Whether nothing more is to be read."""
+        """Whether nothing more is read, since the connection is to be closed."""
         return self.sock.stopped
 
     def at_hand(self) -> bool:
-        """Whether something of the next request was read already."""
+        """Whether a part of the next request was already read."""
         return self._reader.has_more or self.sock.pending() > 0
 
     def end(self) -> None:
-        """Say goodbye, and close."""
+        """Close the connection gracefully."""
         self._safely(self._say_goodbye)
         with contextlib.suppress(OSError):
             self.sock.close()
@@ -94,8 +94,8 @@ class Session(BaseHTTPRequestHandler):
         except (HandshakeFailed, ClientGone):
             return False
         except BaseException:
-            # A bug of ours must not end in a thread that nobody hears of, nor what a view raises that is no Exception
-            # leave its client waiting: this is never the main thread.
+            # A bug of ours must not end the thread silently, and a BaseException from a view must not leave its client
+            # waiting; this is never the main thread.
             _log.exception("serving a connection failed")
             return False
 
@@ -106,7 +106,7 @@ class Session(BaseHTTPRequestHandler):
         return True
 
     def _say_goodbye(self) -> bool:
-        """So that what was sent last arrives; or see that an answer that broke off looks so."""
+        """Make sure that the last bytes arrive, or that a broken response looks broken."""
         if self._broken:
             self.sock.abort()
             return False
@@ -135,16 +135,16 @@ class Session(BaseHTTPRequestHandler):
     # -- a client whose request waits (`tlsrun.servers.builtin.work`) -------------------------------------------------
 
     def result_of(self, done: Future[Result]) -> Result:
-        """What comes of its request; meanwhile its answer is sent."""
+        """The result of its request; meanwhile the response is sent."""
         assert self.aside is not None  # noqa: S101 -- for the type checker: it was made before
         return self.aside.result_of(done)
 
     def seems_here(self) -> bool:
-        """Whether nothing speaks against it."""
+        """Whether the client seems to be connected."""
         return presence_of(self.sock) is Presence.HERE
 
     def make_sure(self) -> None:
-        """Ask whether it is still there.
+        """Find out whether the client is still connected.
 
         Raises:
             ClientGone: it is not.
@@ -182,9 +182,9 @@ class Session(BaseHTTPRequestHandler):
             raise TimeoutError("the client took the answer too slowly")
 
     def date_time_string(self, timestamp: float | None = None) -> str:
-        """As the class below; of now, it is made once a second."""
+        """As in the base class; the current time is formatted once per second."""
         return http_date() if timestamp is None else super().date_time_string(timestamp)
 
     def log_date_time_string(self) -> str:
-        """As the class below, made once a second."""
+        """As in the base class, formatted once per second."""
         return log_date()

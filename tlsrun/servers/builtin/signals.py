@@ -1,4 +1,4 @@
-"""SIGTERM, SIGINT and SIGHUP, heard at once whatever the main thread is at."""
+"""SIGTERM, SIGINT and SIGHUP, noticed at once whatever the main thread does."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from typing import Any
 
 from tlsrun import deferred_signals
 
-#: Ctrl-Break is what a program on Windows can send another one at its console.
+#: On Windows a program can send Ctrl-Break to another one on its console.
 _STOPS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGBREAK") if hasattr(signal, name))
-#: What asks for a reload; None on Windows.
+#: The signal for a reload; None on Windows.
 RELOAD: int | None = getattr(signal, "SIGHUP", None)
-_CREDENTIALS: int | None = getattr(socket, "SO_PASSCRED", None)  # Linux tells who wrote
+_CREDENTIALS: int | None = getattr(socket, "SO_PASSCRED", None)  # Linux tells the sender
 _UCRED = struct.Struct("3i")
-_WOKEN, _GIVE_UP = 0.5, 3.0  # seconds for a main thread that was woken; and until it is given up, where it cannot be
-_REPEAT = 0.1  # seconds after which a main thread that did not hear is called again
-_SWALLOWED = 1.0  # seconds after which one that heard, and goes on, is called once more, when it is wanted again
+_WOKEN, _GIVE_UP = 0.5, 3.0  # seconds for a main thread to react, and until the process is ended if it cannot
+_REPEAT = 0.1  # seconds after which a main thread that did not react is signalled again
+_SWALLOWED = 1.0  # seconds after which one that reacted, and continues, is signalled once more
 
 
 class StopSignals:
-    """SIGTERM and SIGINT, as long as the block runs, tell ``stop``; a second SIGINT is a KeyboardInterrupt.
+    """Inside the block, SIGTERM and SIGINT call ``stop``; a second SIGINT raises KeyboardInterrupt.
 
-    Outside the main thread, where Python takes no signals, nothing is done.
+    Outside the main thread, where Python handles no signals, it does nothing.
 
     Arguments:
-        stop: called by the handler, between any two instructions of the main thread: it may take no lock.
+        stop: called in the signal handler, between any two instructions of the main thread, so it must take no lock.
 
     Attributes:
-        last: the signal that came last; None before one came.
+        last: the last signal; None before the first.
     """
 
     def __init__(self, stop: Callable[[], None]) -> None:
@@ -63,20 +63,20 @@ class StopSignals:
 
 
 class HeardSignals:
-    """SIGTERM, SIGINT and SIGHUP, as long as the block runs, for a thread that waits for them.
+    """SIGTERM, SIGINT and SIGHUP inside the block, for a thread that waits for them.
 
-    SIGHUP asks for a reload; but where the terminal has gone that this program was started at, it means the end, as it
-    does for every program that is started there.
+    SIGHUP requests a reload; but if the terminal on which this program was started is gone, it means stop, as for every
+    program started there.
 
-    CPython runs handlers in the main thread, between two of its instructions. A signal that comes just before that
-    thread goes to sleep, or in the C code of a library, would wait until the application is done with what it does.
-    What the interpreter's own handler writes at the moment of the signal is heard at once (signal.set_wakeup_fd).
-    A process that the application forks has neither: its signals are not the server's.
+    CPython runs handlers in the main thread, between two of its instructions. A signal that arrives just before that
+    thread blocks, or in the C code of a library, would wait for the application. The interpreter's own handler,
+    however, writes to a descriptor at once (signal.set_wakeup_fd). A process that the application forks has neither,
+    since its signals are not for the server.
 
-    Outside the main thread, where Python takes no signals, none comes.
+    Outside the main thread, where Python handles no signals, it does nothing.
 
     Arguments:
-        reload: whether SIGHUP is listened for.
+        reload: whether to handle SIGHUP.
     """
 
     def __init__(self, *, reload: bool = True) -> None:
@@ -110,11 +110,11 @@ class HeardSignals:
         if self._before:
             _present = None
             self.give_back(self._former)
-        # Whoever waits for the next one reads the end.
+        # The thread in `next` reads the end of file.
         self._writing.close()
 
     def next(self) -> int | None:
-        """The next signal's number; waits for it. None when the block is over."""
+        """Wait for the next signal and return its number; None at the end of the block."""
         while data := self._read():
             if data[0] == RELOAD and self._had_terminal and not _has_terminal():
                 return signal.SIGTERM
@@ -128,14 +128,14 @@ class HeardSignals:
             return self._reading.recv(1)
         while True:
             data, ancillary, _, _ = self._reading.recvmsg(1, socket.CMSG_SPACE(_UCRED.size))
-            # A signal that comes to a process between its fork and `_forked` is written here too (unix(7)).
+            # A signal that a child gets between its fork and `_forked` is also written here (unix(7)).
             if all(_UCRED.unpack(sent)[0] == os.getpid() for _, _, sent in ancillary):
                 return data
 
     def interrupt(self) -> None:
-        """Raise KeyboardInterrupt in the main thread, unless it was spared. Called by another thread."""
+        """Raise KeyboardInterrupt in the main thread, unless `spare` was called. Called by another thread."""
         if self._heard and self._over.wait(_SWALLOWED):
-            return  # it is about to say so
+            return  # the main thread is about to finish
         self._wanted = bool(self._before)
         if not hasattr(signal, "pthread_kill"):
             self._interrupt_or_end()
@@ -144,7 +144,7 @@ class HeardSignals:
             self._over.wait(_REPEAT)
 
     def _interrupt_or_end(self) -> None:
-        """On Windows: nothing but time.sleep() of what a main thread waits in is ended there; then the process is."""
+        """On Windows only time.sleep() can be interrupted; if the main thread waits otherwise, end the process."""
         deadline = time.monotonic() + _GIVE_UP
         while not self._over.wait(_WOKEN) and self._wanted:
             if time.monotonic() >= deadline:
@@ -153,7 +153,7 @@ class HeardSignals:
             self._call()
 
     def _call(self) -> bool:
-        """Signal the main thread, if it is wanted, and not spared."""
+        """Signal the main thread, if it is to be interrupted and `spare` was not called."""
         with self._calling:
             if not self._wanted or self._spared:
                 return False
@@ -164,20 +164,20 @@ class HeardSignals:
             return True
 
     def forget(self) -> None:
-        """What `interrupt` sent was heard too: it is not to come from `next`. Called by the thread that calls that."""
+        """Drop the signals that `interrupt` sent, for `next`; called by the same thread as that."""
         self._reading.setblocking(False)
         with contextlib.suppress(BlockingIOError):
             self._reading.recv(4096)
         self._reading.setblocking(True)
 
     def spare(self) -> None:
-        """Interrupt the main thread, which calls this, no more: none of our signals comes after it."""
-        self._spared = True  # first: from here on the handler raises nothing, whatever has come
+        """Do not interrupt the main thread any more; it calls this itself."""
+        self._spared = True  # first: from here on the handler raises nothing
         with self._calling:
             self._over.set()
 
     def give_back(self, wakeup: int) -> None:
-        """The handlers that were there before, and this descriptor to wake by."""
+        """Restore the previous handlers, and set the wake-up descriptor."""
         signal.set_wakeup_fd(wakeup)
         for number, handler in self._before.items():
             signal.signal(number, handler)
@@ -186,7 +186,7 @@ class HeardSignals:
         if self._wanted and not self._spared:
             self._wanted, self._heard = False, True
             raise KeyboardInterrupt
-        # An event loop in the application's code may have taken the place (asyncio's add_signal_handler does).
+        # An event loop in the application may have replaced the descriptor (asyncio's add_signal_handler does).
         present = signal.set_wakeup_fd(-1)
         signal.set_wakeup_fd(present, warn_on_full_buffer=False)
         if present != self._writing.fileno():
@@ -194,12 +194,12 @@ class HeardSignals:
                 self._writing.send(bytes([number]))
 
 
-#: What hears this process's signals.
+#: The instance that handles this process's signals.
 _present: HeardSignals | None = None
 
 
 def _forked() -> None:
-    """In a forked process: SIGTERM ends it, and does not tell the server that it came from."""
+    """In a forked process: let SIGTERM end it, without telling the server."""
     if _present is not None:
         _present.give_back(-1)
 
@@ -209,7 +209,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def _handled_by(handler: Callable[[int, FrameType | None], None], numbers: Iterable[int] = _STOPS) -> dict[int, Any]:
-    """Install it, in the main thread; returns what was there."""
+    """Install the handler, in the main thread only; returns the previous ones."""
     if threading.current_thread() is not threading.main_thread():
         return {}
     return {number: signal.signal(number, handler) for number in numbers}

@@ -1,4 +1,4 @@
-"""The built-in server's threads: one answers kept connections as they ask, each new one has its own."""
+"""The built-in server's threads: one leads and answers kept connections, each new connection has its own."""
 
 from __future__ import annotations
 
@@ -16,36 +16,36 @@ from tlsrun.threads.leader import LeaderFollowers
 _log = logging.getLogger("tlsrun.builtin")
 
 _TICK = 0.5  # seconds between two calls of `tick`
-_IDLE = 5.0  # seconds after which a thread without work ends
+_IDLE = 5.0  # seconds after which an idle thread ends
 
 
 class Served(Protocol):
-    """One connection."""
+    """A connection."""
 
     def fileno(self) -> int:
-        """Its descriptor; negative once it is closed."""
+        """Its file descriptor; negative after it was closed."""
 
     def begin(self) -> bool:
-        """Shake hands; returns whether requests may come."""
+        """Do the handshake; returns whether requests may follow."""
 
     def serve(self) -> bool:
-        """Wait for a request and answer it; returns whether another may come."""
+        """Wait for a request and answer it; returns whether another may follow."""
 
     def stopped(self) -> bool:
-        """Whether it is to end; asked where shutdown(2) makes no descriptor readable."""
+        """Whether it is to be closed; used where shutdown(2) does not make a descriptor readable."""
 
     def at_hand(self) -> bool:
-        """Whether a part of the next request was read already, so that the descriptor may stay silent."""
+        """Whether a part of the next request was already read, so that the descriptor may not become readable."""
 
     def end(self) -> None:
-        """Say goodbye and close."""
+        """Close it gracefully."""
 
 
 class ConnectionThreads:
     """Serves connections.
 
-    Those that are kept are watched together, and the leader answers who asks. While requests mostly block, each
-    connection keeps its thread between them.
+    Kept connections are watched together, and the leader answers those that send a request. While most requests block,
+    each connection keeps its thread between requests.
 
     Arguments:
         tick: called about twice a second.
@@ -66,11 +66,11 @@ class ConnectionThreads:
         )
 
     def start(self) -> None:
-        """Begin to wait for those that are kept."""
+        """Start watching kept connections."""
         self._threads.start(self._wait, self._waker.wake)
 
     def stop(self) -> None:
-        """Let all threads end that serve nobody; connections that are kept must have been ended before."""
+        """Stop all idle threads; kept connections must have been closed before."""
         self._threads.shutdown()
         self._poller.close()
         self._waker.close()
@@ -79,7 +79,7 @@ class ConnectionThreads:
         """Serve a new connection.
 
         Raises:
-            RuntimeError: there can be no more threads.
+            RuntimeError: no thread can be started.
         """
         self._threads.employ(partial(self._begin, connection))
 
@@ -90,7 +90,7 @@ class ConnectionThreads:
             connection.end()
 
     def _serve(self, connection: Served) -> None:
-        """Serve it as long as its next request is there, or requests mostly block."""
+        """Serve it while its next request is already there, or most requests block."""
         while connection.serve():
             if not connection.at_hand() and not self._threads.workload.blocking():
                 self._keep(connection)
@@ -102,7 +102,7 @@ class ConnectionThreads:
             self._poller.watch(connection.fileno(), READ, connection)
             if not self._poller.live:
                 self._waker.wake()
-        except (OSError, ValueError):  # the application has closed it, or the system watches no more
+        except (OSError, ValueError):  # the application has closed it, or no more can be watched
             connection.end()
 
     # -- for the leader -----------------------------------------------------------------------------------------------
@@ -123,19 +123,19 @@ class ConnectionThreads:
                         self._threads.put(one)
 
     def _serve_inline(self, connection: Served) -> None:
-        # The poller goes on watching it, which saves two system calls for each request.
+        # The poller keeps watching it, which saves two system calls per request.
         goes_on = connection.serve()
         while goes_on and connection.at_hand():
             goes_on = connection.serve()
         watched = self._threads.release(connection)
         if not goes_on:
             if watched:
-                self._forget(connection)  # before it is closed: the next connection may have its number then
+                self._forget(connection)  # before it is closed: a new connection may get its number
             connection.end()
         elif not watched:
             self._keep(connection)
 
     def _forget(self, connection: Served) -> None:
-        # The application may have closed it itself (WebSocket), which the system has noticed.
+        # If the application has closed it itself (WebSocket), the system has removed it.
         if connection.fileno() >= 0:
             self._poller.forget(connection.fileno())

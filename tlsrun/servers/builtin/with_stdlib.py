@@ -1,4 +1,4 @@
-"""Requests as the standard library's server has them: for Bottle and every other WSGI application."""
+"""Requests with the standard library's environ, for Bottle and every other WSGI application."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from tlsrun.servers.builtin.handler import Handler
 
 
 class StandardHandler(Handler):
-    """PEP 3333's environ, and nothing of the process environment in it."""
+    """The environ of PEP 3333, without the process environment."""
 
     def version_string(self) -> str:
-        """The Server header."""
+        """The value of the Server header."""
         return "tlsrun"
 
     def base(self) -> dict[str, Any]:
@@ -40,7 +40,7 @@ class StandardHandler(Handler):
         }
 
     def make_environ(self) -> dict[str, Any]:
-        """The environ of the request at hand."""
+        """The environ of the current request."""
         path, query = self.target()
         environ = self.new_environ()
         environ["PATH_INFO"] = unquote_to_bytes(path).decode("latin-1") if "%" in path else path
@@ -48,11 +48,11 @@ class StandardHandler(Handler):
         return environ
 
     def failure(self) -> Callable[..., Iterable[bytes]]:
-        """500 in a few words."""
+        """A plain 500."""
         return internal_error
 
 
 def internal_error(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-    """A WSGI application that answers 500 and says no more than that."""
+    """A WSGI application that answers 500 without details."""
     start_response("500 Internal Server Error", [("Content-Type", "text/plain; charset=utf-8")], sys.exc_info())
     return [b"The application failed. Its log says why.\n"]

@@ -1,4 +1,4 @@
-"""Requests as Werkzeug's server has them: its environ, its log lines, its words for errors. For Flask."""
+"""Requests with Werkzeug's environ, log lines and error pages, for Flask."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from tlsrun.servers.builtin.reader import ClientGone
 
 _log = logging.getLogger("werkzeug")
 
-#: A path, with a query perhaps, in which nothing is to be decoded, and which a log shows as it is.
+#: A path, with or without a query, that needs neither decoding nor escaping in a log.
 _PLAIN = re.compile(r"/(?:[A-Za-z0-9._~-][A-Za-z0-9._~/-]*)?(?:\?[A-Za-z0-9._~/=&-]+)?")
 
 
 class WerkzeugHandler(Handler, WSGIRequestHandler):
-    """Werkzeug's handler, with our connections below it."""
+    """Werkzeug's handler on our connections."""
 
     broken_body = broken_for("flask")
-    #: As Werkzeug: an extension that took the socket over (WebSocket) ends with a ConnectionError.
+    #: As in Werkzeug: an extension that took over the socket (WebSocket) ends with a ConnectionError.
     client_gone = (ClientGone, ConnectionError)
     _plain = False
     server_version = f"Werkzeug/{importlib.metadata.version('werkzeug')}"
@@ -56,7 +56,7 @@ class WerkzeugHandler(Handler, WSGIRequestHandler):
         return base
 
     def make_environ(self) -> dict[str, Any]:
-        """Werkzeug's environ; all of it text, as PEP 3333 wants it."""
+        """Werkzeug's environ, all values as text (PEP 3333)."""
         environ = self.new_environ()
         self._plain = _PLAIN.fullmatch(self.path) is not None
         path, query = self.target()
@@ -67,22 +67,22 @@ class WerkzeugHandler(Handler, WSGIRequestHandler):
         return environ
 
     def failure(self) -> Callable[..., Iterable[bytes]]:
-        """Werkzeug's page."""
+        """Werkzeug's error page."""
         return InternalServerError()
 
     def report(self, error: BaseException) -> None:
-        """In Werkzeug's words."""
-        # Late: what belongs to its debugger would be a tenth of all that a start imports.
+        """Log the error like Werkzeug."""
+        # Imported late: with its debugger it would be a tenth of all imports at a start.
         from werkzeug.debug.tbtools import DebugTraceback
 
         self.log_error("Error on request:\n%s", DebugTraceback(error).render_traceback_text())
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """The line as Werkzeug's server writes it, which names no size."""
+        """Log a request like Werkzeug's server, without the size."""
         if self.site.quiet:
             return
         if code == 200 and self._plain:
-            # There is nothing to decode, to escape or to colour, and to find that out takes longer than all the rest.
+            # Nothing needs decoding, escaping or colour; finding that out would take longer than everything else.
             what = f'"{self.command} {self.path} {self.request_version}" 200 -'
             if not write(_log, f"{self.address_string()} - - [{self.log_date_time_string()}] {what}"):
                 self.log("info", '"%s" %s %s', f"{self.command} {self.path} {self.request_version}", "200", "-")
@@ -91,5 +91,5 @@ class WerkzeugHandler(Handler, WSGIRequestHandler):
 
 
 def _as_octets(text: str) -> str:
-    """Text as PEP 3333 has it: its octets in UTF-8, each a character."""
+    """Text in the form of PEP 3333: its UTF-8 octets, each a character."""
     return text.encode("utf-8").decode("latin-1")

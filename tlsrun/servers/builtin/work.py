@@ -1,4 +1,4 @@
-"""Which thread runs the application: each connection's own, one of a few, or the main thread alone."""
+"""The thread that runs the application: the connection's own, one of a few, or only the main thread."""
 
 from __future__ import annotations
 
@@ -17,33 +17,33 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 _Item: TypeAlias = "tuple[Callable[[], Any], Future[Any]]"
 
-_LOOK = 0.5  # seconds after which a signal that ended no wait is noticed
+_LOOK = 0.5  # seconds after which a signal is noticed that did not interrupt a wait
 
 
 class _NotHere(Exception):
-    """The client of a request does not seem to be there any more, now that its turn has come."""
+    """The client seems to be gone when its request's turn comes."""
 
 
 class WaitingClient(Protocol):
-    """Of a request that waits for its turn."""
+    """The client of a request that waits for its turn."""
 
     def result_of(self, done: Future[Result]) -> Result:
-        """Wait until it is done; returns, or raises, what came of it."""
+        """Wait until ``done`` is done; returns its result, or raises its exception."""
 
     def seems_here(self) -> bool:
-        """Whether nothing speaks against it; never waits."""
+        """Whether it seems to be connected; never waits."""
 
     def make_sure(self) -> None:
-        """It does not seem so: ask. Raises ClientGone if it has gone."""
+        """Find out whether it is connected; raises ClientGone if it is not."""
 
 
 class Work:
     """Runs requests.
 
     Arguments:
-        threads: how many requests at a time; None for no limit, each in its connection's thread. With 1 they run in
-            the thread that calls `attend`, which is the main one: objects that are bound to the thread in which they
-            were made (sqlite3's connections) can be used in them.
+        threads: how many requests run at a time; None for no limit, each in its connection's thread. With 1 they run in
+            the thread that calls `attend`, the main thread, so that they can use objects that are bound to the thread
+            in which they were created (sqlite3's connections).
     """
 
     def __init__(self, threads: int | None) -> None:
@@ -53,7 +53,7 @@ class Work:
 
     @property
     def limited(self) -> bool:
-        """Whether requests have to wait for their turn."""
+        """Whether requests wait for their turn."""
         return self._threads is not None
 
     @property
@@ -68,20 +68,20 @@ class Work:
                 threading.Thread(target=self._serve, name=f"tlsrun-work-{number}", daemon=True).start()
 
     def run(self, task: Callable[[], Result], client: WaitingClient) -> Result:
-        """Call ``task`` in its turn, and wait for it; where the threads are `limited`.
+        """Call ``task`` when its turn comes, and wait for it; only if `limited`.
 
         Raises:
-            ClientGone: the client has gone while its request waited for its turn; nothing was called.
+            ClientGone: the client has gone while its request waited; ``task`` was not called.
         """
         try:
             return self._queue(task, client, sure=False)
         except _NotHere:
-            # In the connection's own thread: nobody waits for the answer.
+            # In the connection's own thread, so that no other request waits for this.
             client.make_sure()
         return self._queue(task, client, sure=True)
 
     def _queue(self, task: Callable[[], Result], client: WaitingClient, *, sure: bool) -> Result:
-        from concurrent.futures import Future  # late: mostly each connection's thread runs its requests
+        from concurrent.futures import Future  # late: usually each connection's thread runs its requests
 
         since = time.monotonic()
 
@@ -95,10 +95,10 @@ class Work:
         return client.result_of(done)
 
     def attend(self) -> None:
-        """Do what is the calling thread's, until `wake` is called."""
+        """Run the requests of the calling thread until `wake` is called."""
         while True:
             try:
-                # Not for ever: _thread.interrupt_main(), by which Bottle's reloader calls, ends no wait.
+                # With a time-out: _thread.interrupt_main(), which Bottle's reloader calls, does not end a wait.
                 item = self._main.get(timeout=_LOOK)
             except queue.Empty:
                 continue
@@ -107,7 +107,7 @@ class Work:
             _do(*item)
 
     def wake(self) -> None:
-        """Let `attend` return, after what it was given before."""
+        """Let `attend` return after the requests that are queued."""
         self._main.put(None)
 
     def _serve(self) -> None:
@@ -118,10 +118,10 @@ class Work:
 def _do(task: Callable[[], Any], done: Future[Any]) -> None:
     try:
         result = task()
-    except Exception as error:  # noqa: BLE001 -- it belongs to the connection's thread, which waits for it
+    except Exception as error:  # noqa: BLE001 -- passed on to the connection's thread
         done.set_exception(error)
     except BaseException:
-        # A second Ctrl-C, in the main thread: it ends this thread's work, and the connection as a lost one.
+        # A second Ctrl-C in the main thread ends its work, and this connection.
         done.set_exception(ClientGone("the server was interrupted"))
         raise
     else:
