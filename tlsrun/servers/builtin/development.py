@@ -24,7 +24,7 @@ from tlsrun.system import FORKS
 
 _log = logging.getLogger("tlsrun.builtin")
 
-#: Werkzeug's variables, which Flask and its extensions check.
+#: The descriptors that Werkzeug's own variable (`WERKZEUG_SOCKET`) does not name.
 _MORE_SOCKETS = "TLSRUN_MORE_FDS"
 _REDIRECT_SOCKETS = "TLSRUN_REDIRECT_FDS"
 

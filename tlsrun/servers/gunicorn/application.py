@@ -30,11 +30,11 @@ _ENDS_A_WORKER = (signal.SIGTERM, signal.SIGQUIT, signal.SIGINT)
 
 
 class TLSConfig(Config):  # type: ignore[misc]  # gunicorn ships no types
-    """gunicorn's settings; TLS is on without files of gunicorn's own to read."""
+    """gunicorn's settings, with TLS on although it is given no certificate files to read."""
 
     @property
     def is_ssl(self) -> bool:
-        """Always."""
+        """Always true: the TLS context is ours, and gunicorn sees no certificate files."""
         return True
 
     @property
@@ -45,7 +45,7 @@ class TLSConfig(Config):  # type: ignore[misc]  # gunicorn ships no types
 
 
 class TLS6Socket(TCP6Socket):  # type: ignore[misc]  # gunicorn ships no types
-    """A listening socket for IPv6 that calls itself https."""
+    """An IPv6 listening socket that is logged as https."""
 
     def __str__(self) -> str:
         host, port, *_ = self.sock.getsockname()
@@ -90,11 +90,11 @@ class TLSArbiter(ReloadingArbiter):
         super().reexec()
 
     def stop(self, graceful: bool = True) -> None:
-        """As gunicorn's, which would remove every Unix socket, also one that is systemd's."""
+        """As gunicorn's, which would also remove Unix sockets that belong to systemd."""
         # The master before SIGUSR2 may be gone, and this one has not looked yet (`maybe_promote_master`).
         is_last = not self.reexec_pid and not (self.master_pid and self.master_pid == os.getppid())
         if is_last:
-            # While somebody listens there: later it may be another server's.
+            # While we still listen there: later the file may be another server's.
             remove_files(self.app.plan)
         self.systemd = True  # asked there for this alone
         super().stop(graceful)
@@ -138,13 +138,13 @@ class HTTPSApplication(BaseApplication):  # type: ignore[misc]  # gunicorn ships
         self.cfg = TLSConfig(self.usage, prog=self.prog)
 
     def load_config(self) -> None:
-        """Ours and the user's."""
+        """Apply our settings and the user's."""
         for name, value in self.settings.items():
             self.cfg.set(name, value)
         self.cfg.set("ssl_context", lambda _config, _default: self.certificates.context)
 
     def load(self) -> Callable[..., Any]:
-        """The live object; nothing is imported."""
+        """The live application object; nothing is imported."""
         return self.application
 
     def wsgi(self) -> Callable[..., Any]:

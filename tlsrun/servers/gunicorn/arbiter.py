@@ -18,8 +18,8 @@ from tlsrun.listening.notify import STOPPING, Watchdog, hide, notify, serves, sh
 from tlsrun.reloading.predecessors import Predecessors
 from tlsrun.reloading.reload import LOOK, Reload
 
-_START = 30.0  # seconds that new workers have before the old ones are told to end in any case
-_MERCY = 5.0  # seconds that an old worker has beyond its requests' grace
+_START = 30.0  # seconds for new workers to start; after that the old ones are told to stop in any case
+_MERCY = 5.0  # seconds for an old worker beyond the grace period of its requests
 
 
 class Readiness:
@@ -32,19 +32,19 @@ class Readiness:
         self._ready = 0
 
     def say(self) -> None:
-        """In a worker: it serves."""
+        """Report, from a worker, that it serves."""
         with contextlib.suppress(OSError):
             os.write(self._writing, b"r")
 
     def count(self) -> int:
-        """In the master: how many have said so yet."""
+        """How many workers have reported so far; for the master."""
         with contextlib.suppress(BlockingIOError):
             self._ready += len(os.read(self._reading, 4096))
         return self._ready
 
 
 class ReloadingArbiter(Arbiter):  # type: ignore[misc]  # gunicorn ships no types
-    """The master, with a reload that loads the code anew, and signs of life for systemd."""
+    """The master, with a reload that loads the code again, and systemd's notifications and watchdog."""
 
     def __init__(self, app: Any) -> None:
         super().__init__(app)
@@ -91,13 +91,13 @@ class ReloadingArbiter(Arbiter):  # type: ignore[misc]  # gunicorn ships no type
     def murder_workers(self) -> None:
         """As gunicorn's; called when signals have been handled."""
         super().murder_workers()
-        # One after the other: while workers of the program before serve, a further reload waits.
+        # One at a time: another reload waits while workers of the previous program still serve.
         if not self._predecessors.serve and self._reload.step():
             self.cfg.on_reload(self)
             self._reload.execute(old=self._old())
 
     def stop(self, graceful: bool = True) -> None:
-        """As gunicorn's, for the workers of the program before too."""
+        """As gunicorn's, and for the workers of the previous program too."""
         if not self.reexec_pid:
             notify(STOPPING)
         self._reload.stop()

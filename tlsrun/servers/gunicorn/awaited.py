@@ -17,7 +17,7 @@ _EXPECTS = re.compile(rb"\nexpect:[ \t]*100-continue[ \t]*\r\n")
 
 
 class RemainingBody:
-    """The rest of a body.
+    """What is still missing of a body.
 
     Arguments:
         left: its bytes; None for one in chunks.
@@ -31,7 +31,7 @@ class RemainingBody:
         self.expects = expects
 
     def feed(self, data: bytes) -> bool:
-        """More has come; whether nothing more is to be waited for."""
+        """Take more data; returns whether there is nothing left to wait for."""
         try:
             self._reader.feed(data)
         except ValueError:  # gunicorn refuses it
@@ -40,7 +40,7 @@ class RemainingBody:
 
 
 def awaited(data: bytes, most: int) -> RemainingBody | None:
-    """What is to be waited for.
+    """Determine what to wait for.
 
     Arguments:
         data: a whole head, and what has come behind it.

@@ -54,7 +54,7 @@ class _Whole:
         self._broken = broken
 
     def read(self, size: int) -> bytes:
-        """As gunicorn's; raises when the client went away before it had sent so much."""
+        """As gunicorn's; raises if the client left before it had sent the whole length."""
         left = self._reader.length
         data: bytes = self._reader.read(size)
         if len(data) < min(size, left):
@@ -63,7 +63,7 @@ class _Whole:
 
 
 class _Chunked:
-    """In chunks. What gunicorn raises makes it close, or answer 400; a framework has to be told in its own terms."""
+    """A chunked body. gunicorn's own exceptions make it close or answer 400; frameworks need one that they know."""
 
     def __init__(self, reader: Any, broken: Broken) -> None:
         self._reader = reader
@@ -77,7 +77,7 @@ class _Chunked:
             raise self._broken("the client went away before it had sent all of its request") from error
         except _MALFORMED as error:
             if self._broken is BrokenBody:
-                # What is no ParseException (before 27) would close the connection, with a traceback in the log.
+                # Before 27 these are no ParseExceptions: gunicorn would close the connection and log a traceback.
                 if isinstance(error, ParseException):
                     raise
                 raise InvalidHeader(str(error)) from error

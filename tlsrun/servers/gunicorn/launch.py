@@ -26,7 +26,7 @@ def launch(plan: Plan, application: Callable[..., Any]) -> int:
     """
     need_the_main_thread("gunicorn", "gunicorn")
     settings = read(plan)
-    # Only now: gunicorn cannot be imported everywhere.
+    # Imported here, because gunicorn cannot be imported everywhere.
     if plan.platform is not None:
         from tlsrun.servers.gunicorn.plain import serve
 
@@ -42,7 +42,7 @@ def launch(plan: Plan, application: Callable[..., Any]) -> int:
     try:
         return embedded.exit_code(embedded.HTTPSApplication(plan, application, settings))
     except Exception:
-        # It did not start: in the workers nothing but SystemExit comes here.
+        # The master did not start: workers leave by SystemExit only.
         if not taken_over:
             sockets.remove_files(plan)
         raise

@@ -18,18 +18,18 @@ from gunicorn.http.errors import InvalidChunkSize, InvalidHeader, NoMoreData
 
 from tlsrun.connections.request_socket import RequestSocket
 
-#: Bytes of a chunk's line; of all trailers.
+#: Most bytes in a chunk's line, and in all trailers together.
 _LINE, _TRAILERS = 4096, 65536
 _SINGLE = ("HOST", "CONTENT-TYPE")
 
-#: Whether the installed gunicorn is such a one.
+#: Whether the installed gunicorn is older than 27.
 IS_OLDER: bool = gunicorn.version_info[0] < 27
 #: gunicorn 25.0 has none of its own for this.
 InvalidChunkExtension: type[Exception] = getattr(errors, "InvalidChunkExtension", InvalidChunkSize)
 
 
 class BoundedChunks(ChunkedReader):  # type: ignore[misc]  # gunicorn ships no types
-    """A body in chunks, whose lines have an end."""
+    """A chunked body, with limits on the length of its chunk lines and trailers."""
 
     def parse_chunk_size(self, unreader: Any, data: bytes | None = None) -> Any:
         """As gunicorn's; reads the line itself before that looks at it."""
@@ -43,7 +43,7 @@ class BoundedChunks(ChunkedReader):  # type: ignore[misc]  # gunicorn ships no t
         return super().parse_chunk_size(unreader, bytes(line))
 
     def get_data(self, unreader: Any, buf: Any) -> None:
-        """As gunicorn's; of trailers."""
+        """As gunicorn's, with a limit on the trailers."""
         if buf.tell() > _TRAILERS:
             raise InvalidHeader(f"trailers of more than {_TRAILERS} bytes")
         buf.write(self._more(unreader))
@@ -56,14 +56,14 @@ class BoundedChunks(ChunkedReader):  # type: ignore[misc]  # gunicorn ships no t
 
 
 def make_stricter() -> None:
-    """Have the installed gunicorn read bodies so; in this process, before it serves."""
+    """Make the installed gunicorn read bodies this way; call it in this process before it serves."""
     if IS_OLDER:
         message.ChunkedReader = BoundedChunks
         RequestSocket.refuses_bare_lf = False
 
 
 def refuse_doubled(request: Any) -> None:
-    """Refuse a field that stands there twice and may stand there once.
+    """Refuse a field that is repeated but may occur only once.
 
     Raises:
         InvalidHeader: gunicorn answers 400.

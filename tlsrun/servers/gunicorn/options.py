@@ -11,7 +11,7 @@ from tlsrun.listening.address import spell
 from tlsrun.optional import require
 from tlsrun.servers.options import instead
 
-#: Worker classes that we have, under the names that gunicorn gives them.
+#: The worker classes we provide, by gunicorn's names.
 WORKER_CLASSES = {
     "sync": "sync",
     "gthread": "gthread",
@@ -22,7 +22,7 @@ WORKER_CLASSES = {
 _THREADS = 4
 
 
-#: What has a setting of ours.
+#: Options for which there is a setting of ours.
 _OURS = {
     "bind": instead("bind"),
     "workers": instead("workers"),
@@ -41,7 +41,7 @@ _OURS = {
     "suppress_ragged_eofs": "Leave it out",
 }
 
-#: What means nothing for a live application object behind our own TLS: option -> (why, what to do).
+#: Options that make no sense with a live application object behind our TLS: option -> (why, what to do).
 _MEANINGLESS = {
     "config": ("is read by gunicorn's own command only", "Put its contents into server_options"),
     "wsgi_app": ("names an application, and one is running already", "Leave it out"),
@@ -65,7 +65,7 @@ _MEANINGLESS = {
     "http2_cleartext": ("is HTTP/2 without TLS", "Leave it out"),
 }
 
-#: Options of which only some values fight with us: option -> (values that do not, why, what to do).
+#: Options of which only some values conflict with ours: option -> (values that do not, why, what to do).
 _PARTLY = {
     "protocol": (("http",), "only HTTP is spoken over TLS", "Leave it out"),
     "preload_app": (
@@ -104,7 +104,7 @@ def read(plan: Plan) -> dict[str, Any]:
         "workers": plan.workers,
         "threads": 1 if worker == "sync" else plan.threads or _THREADS,
         "worker_class": worker,
-        # Ours alone says what the scheme was; gunicorn would believe loopback, and refuse what contradicts itself.
+        # Our code alone sets the scheme; gunicorn would trust loopback, and refuse headers that contradict each other.
         "forwarded_allow_ips": "",
         "secure_scheme_headers": {},
         # Its thread would run in the master, which forks.
@@ -119,7 +119,7 @@ def read(plan: Plan) -> dict[str, Any]:
 
 
 def _refused(given: Mapping[str, Any]) -> Iterator[Problem]:
-    """What gunicorn itself says of each value."""
+    """Check each value with gunicorn's own validator."""
     from gunicorn.config import Config
 
     config = Config()

@@ -19,12 +19,12 @@ from tlsrun.servers.gunicorn.body import with_bodies
 
 
 def for_those_who_wait(application: Callable[..., Any]) -> Callable[..., Any]:
-    """``application``, which is not called for clients that went while their requests waited for a thread."""
+    """``application``, not called for clients that left while their requests waited for a thread."""
 
     def wanted(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
         sock = environ["gunicorn.socket"]
         if has_gone(sock, sock.sendall if environ["SERVER_PROTOCOL"] == "HTTP/1.1" else None):
-            # What every server knows as a client that went away, and logs quietly.
+            # Every server takes this for a client that went away, and logs it quietly.
             raise ConnectionResetError(errno.ECONNRESET, "the client went before its request's turn")
         return application(environ, start_response)
 
@@ -49,16 +49,16 @@ class HTTPApplication(BaseApplication):  # type: ignore[misc]  # gunicorn ships 
         super().__init__()
 
     def load_config(self) -> None:
-        """Ours and the user's."""
+        """Apply our settings and the user's."""
         for name, value in self.settings.items():
             self.cfg.set(name, value)
 
     def load(self) -> Callable[..., Any]:
-        """The object itself; nothing is imported."""
+        """The live application object; nothing is imported."""
         return self.application
 
     def wsgi(self) -> Callable[..., Any]:
-        """What a worker serves, from now on."""
+        """What a worker serves; called once its signal handlers are in place."""
         self.readiness.say()
         return super().wsgi()  # type: ignore[no-any-return]
 

@@ -18,7 +18,7 @@ from tlsrun.started import GUNICORN_SOCKETS
 
 
 def are_handed_over() -> bool:
-    """Whether the sockets are those of the master before SIGUSR2. To be asked before gunicorn takes them."""
+    """Whether the sockets came from the master that received SIGUSR2. Call it before gunicorn takes them."""
     return GUNICORN_SOCKETS in os.environ
 
 

@@ -29,15 +29,15 @@ _log = logging.getLogger("gunicorn.error")
 _STOP_LINGER = 2.0
 #: Seconds for the rest of a body that the application did not read, before its connection is given up.
 _DRAIN = 0.2
-#: Seconds between two signs of life to the master, whose patience is gunicorn's ``timeout``, a second at least.
+#: Seconds between two heartbeats to the master, which kills a worker after gunicorn's ``timeout`` (at least 1).
 _NOTIFY = 0.5
-#: Seconds between two looks whether a stopping worker is done.
+#: Seconds between two checks whether a stopping worker is done.
 _STOP_LOOK = 0.02
 #: Descriptors that a worker needs for other things than connections.
 _OTHER_FILES = 64
 #: gunicorn's own bounds of the number and size of header fields, where its settings name none.
 _MAX_FIELDS, _FIELD_SIZE = 32768, 8190
-#: No head is waited for beyond so many bytes, whatever the settings allow: a thread reads the rest.
+#: Most bytes of a head that are waited for, whatever the settings allow: a thread reads the rest.
 _MAX_HEAD = 1 << 22
 
 
@@ -62,15 +62,15 @@ class TLSThreadWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no 
         )
 
     def _inline(self, connection: Connection) -> bool:
-        """Whether the leader loses nothing by answering it itself.
+        """Whether the thread that runs the reactor may answer the request itself at no loss.
 
-        The interpreter is the same for all threads, but handshakes are not made by it: when there are more processors
-        than workers, those that come next are better begun meanwhile.
+        The threads share one interpreter, but handshakes run without its lock: when there are more processors than
+        workers, it is better to start the next ones meanwhile.
         """
         return self._no_processor_idles or connection.tag is not None
 
     def run(self) -> None:
-        """Serve until told to stop, then let what has begun end."""
+        """Serve until told to stop, then finish the requests in progress."""
         self._no_processor_idles = self.cfg.workers >= _processors()
         self.reactor = reactor = Reactor(
             self.sockets,
@@ -81,7 +81,7 @@ class TLSThreadWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no 
             max_waiting=_room(self.cfg),
             share=self.app.shares.of(self.age) if self.cfg.workers > 1 else None,
         )
-        # First what reads certificates that were renewed since the master read them: the pool accepts at once.
+        # First pick up certificates renewed since the master read them: the pool accepts connections at once.
         self.app.duties.start()
         self.tpool.start(reactor.step, reactor.wake)
         self.app.readiness.say()
@@ -110,7 +110,7 @@ class TLSThreadWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no 
             self.tpool.supervise(_STOP_LOOK)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """SIGTERM."""
+        """Stop gracefully (SIGTERM)."""
         self.alive = False
         if self.tpool is not None:
             self.tpool.ring()
@@ -121,11 +121,11 @@ class TLSThreadWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no 
         return conn.sock.answer(super().handle_request, req, conn)
 
     def _keepalive_after(self, conn: Any, keepalive: bool) -> bool:
-        """Whether what the application did not read of a body is there to be thrown away; gunicorn waits 5 seconds."""
+        """Whether the unread rest of a body has arrived and can be discarded; gunicorn would wait 5 seconds for it."""
         return keepalive and bool(conn.parser.finish_body(deadline=time.monotonic() + _DRAIN))
 
     def _answer(self, connection: Connection) -> None:
-        """Answer one request; in a thread of the pool."""
+        """Answer one request, in a thread of the pool."""
         reactor = self.reactor
         assert reactor is not None  # noqa: S101 -- it delivered the connection
         try:
@@ -174,12 +174,12 @@ class TLSSyncWorker(SyncWorker):  # type: ignore[misc]  # gunicorn ships no type
         super().init_process()
 
     def run(self) -> None:
-        """Serve until told to stop, then answer what has begun."""
+        """Serve until told to stop, then finish the requests in progress."""
         plain = self.sockets
         listener = TLSListener(
             plain,
             self.app.certificates.context,
-            # gunicorn kills a sync worker that was silent for `timeout`: a slow client must be gone before.
+            # gunicorn kills a sync worker that was silent for `timeout`: slow clients must be dropped before that.
             limits=_limits(self, patience=self.cfg.timeout / 2),
             max_waiting=_room(self.cfg),
             patience=_NOTIFY,
@@ -195,14 +195,14 @@ class TLSSyncWorker(SyncWorker):  # type: ignore[misc]  # gunicorn ships no type
             one.close()
 
     def accept(self, listener: Any) -> None:
-        """As gunicorn's, unless the master is gone: it looks only when there is nothing to do."""
+        """As gunicorn's, but stop if the master is gone, which gunicorn checks only when idle."""
         if self.is_parent_alive():
             super().accept(listener)
         else:
             self.alive = False
 
     def wait(self, timeout: float) -> None:
-        """Called by gunicorn when `TLSListener.accept` had none to give: it has waited already."""
+        """Called by gunicorn when `TLSListener.accept` returned no connection: the waiting is already done."""
 
     def handle_request(self, listener: Any, req: Any, client: Any, addr: Any) -> None:
         """As gunicorn's; a failure in mid-answer is told to the socket."""
@@ -222,12 +222,12 @@ class TLSSyncWorker(SyncWorker):  # type: ignore[misc]  # gunicorn ships no type
 
 
 def _processors() -> int:
-    """How many this process may use."""
+    """The number of descriptors this process may open."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _leave_roots_group(account: Account | None) -> None:
-    """gunicorn takes the user's groups and the user, and stays in root's group (gunicorn.util.set_owner_process)."""
+    """Set the group: gunicorn sets user and groups, and stays in root's group (gunicorn.util.set_owner_process)."""
     if account is not None:
         os.setgid(account.gid)
 
@@ -235,13 +235,16 @@ def _leave_roots_group(account: Account | None) -> None:
 def _limits(worker: Any, *, patience: float) -> ConnectionLimits:
     seconds = worker.app.plan.handshake_timeout
     return ConnectionLimits(
-        handshake_timeout=seconds, head_timeout=seconds, patience=patience or None, max_head=_max_head(worker.cfg),
+        handshake_timeout=seconds,
+        head_timeout=seconds,
+        patience=patience or None,
+        max_head=_max_head(worker.cfg),
         awaited=functools.partial(awaited, most=ConnectionLimits.max_body),
-    )  # fmt: skip
+    )
 
 
 def _max_head(cfg: Any) -> int:
-    """Bytes of a head that gunicorn would read to its end; it refuses a longer one at sight (its http.message)."""
+    """Most bytes of a head that gunicorn reads; it refuses a longer one at once (its http.message)."""
     fields = cfg.limit_request_fields if 0 < cfg.limit_request_fields <= _MAX_FIELDS else _MAX_FIELDS
     size = cfg.limit_request_field_size if cfg.limit_request_field_size > 0 else _FIELD_SIZE
     head: int = max(0, cfg.limit_request_line) + fields * (size + 2) + 4
@@ -249,7 +252,7 @@ def _max_head(cfg: Any) -> int:
 
 
 def _room(cfg: Any) -> int:
-    """How many connections may wait: ``worker_connections``, as far as there are descriptors."""
+    """How many connections may wait: ``worker_connections``, or fewer if descriptors are short."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted: int = cfg.worker_connections
     if soft != resource.RLIM_INFINITY:

@@ -24,18 +24,18 @@ _SOMAXCONN = Path("/proc/sys/net/core/somaxconn")
 
 
 def _backlog() -> int:
-    """Connections that may wait; uWSGI does not start with more than the system allows (listen(2))."""
+    """The listen backlog; uWSGI does not start with more than the system allows (listen(2))."""
     try:
         return min(1024, int(_SOMAXCONN.read_text()))
     except (OSError, ValueError):
         return 100
 
 
-#: What a user's option of the same name replaces.
+#: Defaults that a user's option of the same name replaces.
 _DEFAULTS: Options = {
-    "buffer-size": 65535,  # the most that the protocol has (uwsgi-docs, "The uwsgi Protocol")
-    "max-vars": 256,  # an edge takes 100 headers, and adds facts
-    "socket-timeout": 70,  # of a worker that waits for a body; the edge's own deadline ends first
+    "buffer-size": 65535,  # the protocol's maximum (uwsgi-docs, "The uwsgi Protocol")
+    "max-vars": 256,  # an edge accepts 100 headers, and adds variables of its own
+    "socket-timeout": 70,  # for a worker waiting for a body; the edge's own deadline is shorter
     "worker-reload-mercy": 30,
     "mule-reload-mercy": 60,
     "disable-logging": True,
@@ -56,7 +56,7 @@ def command_line(plan: Plan, place: Place, options: Options, *, edges: int) -> l
         edges: how many mules shake hands.
     """
     users = {name: value for name, value in options.items() if name != "enable-threads"}
-    # uWSGI's own would end workers and edges at the same moment; this goes the way of SIGHUP.
+    # uWSGI's own touch-reload would end workers and edges at the same moment; this reloads as SIGHUP does.
     reload = f"callint:uwsgi_route_signal {int(service.RELOAD)}"
     touched = [f"{path} {reload}" for path in items(users.pop("touch-reload", None))]
     if _LOGS_REQUESTS & users.keys():
@@ -71,7 +71,7 @@ def command_line(plan: Plan, place: Place, options: Options, *, edges: int) -> l
 
 
 def number(options: Options, name: str) -> int:
-    """A whole number of the user's, or what we put in its place.
+    """The user's whole number, or our default for it.
 
     Raises:
         ConfigurationError: it is something else.
@@ -108,9 +108,9 @@ def _ours(plan: Plan, place: Place, edges: int) -> Options:
             *(f"unix_signal:{int(one)} uwsgi_route_signal" for one in (*service.STOP, service.RELOAD)),
             f"unix_signal:{int(service.STOP_NOW)} kill_them_all",
             f"unix_signal:{int(service.RELOAD_NOW)} grace_them_all",
-            # Wakes it when a child ends; else it looks once in a second.
+            # Wakes it when a child ends; it would otherwise look once a second.
             f"unix_signal:{int(signal.SIGCHLD)} worker_wakeup",
-            # Now they are heard.
+            # From here on they are delivered.
             *_each("uwsgi_unblock_signal", *service.STOP, service.RELOAD),
         ),
         # A terminal and a service manager send these to all processes; a worker ends when the control mule says so.

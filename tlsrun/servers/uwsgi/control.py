@@ -31,17 +31,17 @@ from tlsrun.servers.uwsgi.signal_block import SignalBlock, unblock
 
 _log = logging.getLogger("tlsrun.uwsgi")
 
-_LETTING_GO = 0.5  # seconds in which draining edges stop to accept
-_ECHO = 1.0  # seconds in which the same signal comes twice
-_ANSWER = 5.0  # seconds that the master has to begin a reload
-_LONG = 60.0  # seconds between two looks when nothing is to be done
-_PASSING_ON = 0.1  # seconds in which a signal that the master has heard reaches the control mule
+_LETTING_GO = 0.5  # seconds for draining edges to stop accepting
+_ECHO = 1.0  # seconds within which a repeated signal is taken for the same one
+_ANSWER = 5.0  # seconds for the master to begin a reload
+_LONG = 60.0  # seconds between two rounds when there is nothing to do
+_PASSING_ON = 0.1  # seconds for a signal that the master received to reach the control mule
 
 _noted: list[tuple[int, float]] = []
 
 
 def note(number: int, *_: Any) -> None:
-    """A handler: a signal came, directly or through the master. What to do about it is decided elsewhere."""
+    """Handle a signal, sent directly or through the master, by recording it; what to do is decided elsewhere."""
     _noted.append((number, time.monotonic()))
 
 
@@ -66,12 +66,12 @@ class ControlMule:
         self._reload = Reload(lambda: sockets, server="uwsgi", main=master, watchdog=service.watchdog)
 
     def run(self) -> None:
-        """Until the server stops."""
+        """Run until the server stops."""
         self._shared_state.command = EdgeCommand.SERVE
         for number in STOP:
             signal.signal(number, note)
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
-        # Until then the signals by which it is told what to do have another meaning.
+        # Until then the signals that give it orders have another meaning.
         while not wait(lambda: self._signal_block.is_over, _ANSWER):
             self._signal_block.unblock_all()  # a control mule before this one was killed in mid-reload
         unblock()
@@ -90,7 +90,7 @@ class ControlMule:
         self.stop()
 
     def _live(self) -> float:
-        """Tell systemd what it asks for; returns how many seconds it may take until the next word."""
+        """Notify systemd of readiness and feed its watchdog; returns the seconds until the next call is due."""
         if not self._ready:
             self._ready = self._shared_state.all_serve() and (serves(self._service.watchdog) or True)
         if self._watchdog is not None:
@@ -124,7 +124,7 @@ class ControlMule:
         self._service.place.remove()
 
     def reload(self) -> None:
-        """Let the master execute everything anew: a trial has shown that it would serve."""
+        """Let the master execute itself again, after a trial has shown that the new program would serve."""
         import uwsgi
 
         master = uwsgi.masterpid()
@@ -138,7 +138,7 @@ class ControlMule:
                 _doze(left)
         if not _is_asked(*STOP):
             if _is_asked(RELOAD) or self._reload.asked:
-                # Who asked since the trial began may have changed something; it waits over exec(2).
+                # A reload requested since the trial began may be for a later change; it stays pending over exec(2).
                 os.kill(master, RELOAD)
             os.kill(master, RELOAD_NOW)
             # It answers with SIGHUP, which ends this process; if it does not, the server goes on.
@@ -152,7 +152,7 @@ class ControlMule:
         self._shared_state.command = EdgeCommand.DRAIN
         while not enough():
             busy = {edge.pid for edge in self._shared_state.edges() if edge.phase is not EdgePhase.DRAINED}
-            # A master that ends already starts none in the place of one that has gone.
+            # A master that is already stopping does not replace an edge that has gone.
             if not any(map(_is_alive, busy)):
                 return
             _signal(busy - self._told, signal.SIGTERM)
@@ -162,11 +162,11 @@ class ControlMule:
             _doze(TICK)
 
     def _refuse_new(self) -> None:
-        """End the listening itself, which the master keeps open: who comes now is refused, not left to wait."""
+        """Shut down the listening sockets, which the master keeps open, so that new clients are refused at once."""
         self._service.place.remove_files()
         listening = self._service.place.listening
         for listener, sock in zip(listening.listeners, listening.sockets, strict=True):
-            # At a socket of systemd's who comes now waits for the next start.
+            # At systemd's sockets new clients wait for the next start.
             if listener.descriptor is None:
                 with contextlib.suppress(OSError):
                     sock.shutdown(socket.SHUT_RDWR)
@@ -188,7 +188,7 @@ def _doze(seconds: float) -> None:
     signal.setitimer(signal.ITIMER_REAL, seconds, seconds)
     try:
         uwsgi.signal_wait()
-    except SystemError:  # a Unix signal came, and none of uWSGI's
+    except SystemError:  # interrupted by a Unix signal, not one of uWSGI's
         pass
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
@@ -201,7 +201,7 @@ def _workers() -> set[int]:
 
 
 def _is_alive(pid: int) -> bool:
-    """Whether the process runs; one that has ended counts no more, though the master has not waited for it yet."""
+    """Whether the process runs; a zombie that the master has not waited for yet does not count."""
     try:
         os.kill(pid, 0)
     except OSError:

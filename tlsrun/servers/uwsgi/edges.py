@@ -13,11 +13,11 @@ from tlsrun.servers.uwsgi.shared_state import EdgeCommand, EdgePhase, SharedStat
 from tlsrun.servers.uwsgi.signal_block import unblock
 from tlsrun.wsgi.facts import connection_facts
 
-_WITNESS = 1.0  # seconds that an edge which was told to end waits for the control mule to say why
+_WITNESS = 1.0  # seconds that an edge told to end waits for the control mule to say why
 
 
 def run(service: Service, number: int) -> None:
-    """Serve, drain when told to, then wait for what comes.
+    """Serve, drain when told to, then wait for the end.
 
     The master ends this process; were it to end by itself, the master would start another one at once. It returns
     when there is nothing to wait for: then another one is wanted, or none any more.

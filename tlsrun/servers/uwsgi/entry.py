@@ -52,14 +52,14 @@ def edge() -> None:
 def _after_fork() -> None:
     import uwsgi
 
-    if not uwsgi.mule_id():  # which has no handlers yet
+    if not uwsgi.mule_id():  # a worker, which has no handlers yet
         unblock(*STOP)
     # The master has a handler for it, so that it notices at once when a child ends.
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
 
 def _run_mule(what: str, run: Callable[[], None]) -> None:
-    """Run until its end; uWSGI starts a mule again that ends, unless it stops itself."""
+    """Run until ``run`` returns; uWSGI restarts a mule that ends, unless uWSGI itself is stopping."""
     status = 0
     try:
         run()

@@ -1,4 +1,4 @@
-"""One start of uWSGI, in this process: it ends the process when it ends."""
+"""One start of uWSGI, in this process, which ends with it."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ def _serve() -> None:
 
 
 def _plan() -> Plan:
-    """What the environment asks for; that this uWSGI has the port already is as it should be."""
+    """The settings from the environment; that this uWSGI already listens on the port is no error."""
     adopt()
     resolution = resolve([environment_layer()])
     facts = gather(resolution, probe_all(), may_develop=False)

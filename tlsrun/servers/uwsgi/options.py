@@ -49,14 +49,14 @@ _REFUSED: dict[str, tuple[str, str]] = {
     "set": ("sets another option", "Give that option itself"),
 }
 
-#: What begins with one of these, unless it stands above.
+#: Prefixes of refused options that are not listed above.
 _REFUSED_FAMILIES = {"https": _TLS, "ssl": _TLS, "sni": _TLS, "http": _LISTENS}
 
-#: Variables that uWSGI takes for options, and those by which it talks to itself over a reload.
+#: Variables that uWSGI takes for options, and those that carry its own state over a reload.
 _VARIABLES = "UWSGI_"
 _INTERNAL = frozenset((UWSGI_RELOADS, "UWSGI_ORIGINAL_PROC_NAME"))
 
-#: Flags that a user may set, and not take away.
+#: Flags that a user may set but not clear.
 _MUST_BE_ON = frozenset(("enable-threads",))
 
 
@@ -94,7 +94,7 @@ def where(name: str) -> str:
 
 
 def read(plan: Plan) -> dict[str, Any]:
-    """uWSGI's options from a plan: who it runs as, and the user's own; as `user_options`."""
+    """uWSGI's options from a plan: user and group, and the user's own; as `user_options`."""
     ours = {"uid": str(plan.account.uid), "gid": str(plan.account.gid)} if plan.account is not None else {}
     return ours | user_options(plan.server_options, names())
 
@@ -127,7 +127,7 @@ def user_options(
 
 
 def items(value: Any) -> tuple[Any, ...]:
-    """A value as the words that it is repeated for; none for None and False."""
+    """The words of an option's value, one for each repetition; none for None and False."""
     if value is None or value is False:
         return ()
     return tuple(value) if isinstance(value, (list, tuple)) else (value,)

@@ -34,7 +34,7 @@ _LONGEST = 60
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """Where one server lives.
+    """The folder and sockets of one server.
 
     Arguments:
         listening: takes HTTPS connections.
@@ -68,18 +68,18 @@ class Place:
 
     @property
     def descriptors(self) -> list[int]:
-        """What must stay open when the interpreter is executed anew."""
+        """The descriptors that must stay open when the interpreter is executed again."""
         return [sock.fileno() for sock in (*self.listening.sockets, *self.redirecting.sockets)]
 
     def remove_files(self) -> None:
-        """Remove the files of Unix sockets, while somebody listens there: later they may be another server's."""
+        """Remove the files of Unix sockets while we still listen there: later they may be another server's."""
         for listener in self.listening.listeners:
             if isinstance(listener.place, UnixSocket) and listener.descriptor is None:
                 with contextlib.suppress(OSError):
                     os.unlink(listener.place.path)
 
     def remove(self) -> None:
-        """Remove the folder, after the last process that needs it."""
+        """Remove the folder, once no process needs it."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -115,7 +115,7 @@ def settle(
         )
         _touch(home)
         undo.pop_all()
-    for sock in inherited:  # what the settings no longer ask for
+    for sock in inherited:  # sockets that the settings no longer ask for
         sock.close()
     os.environ[_VARIABLE] = f"{os.getpid()}:{','.join(map(str, place.descriptors))}:{place.folder}"
     return place
@@ -137,7 +137,7 @@ def _inherited() -> tuple[Path | None, list[socket.socket]]:
 def _listening(
     listeners: Sequence[Listener], inherited: list[socket.socket], backlog: int, where: str, undo: contextlib.ExitStack
 ) -> Listening:
-    """Open what is not there yet; what is, is taken out of ``inherited``."""
+    """Open the sockets that are missing; those that are there are taken out of ``inherited``."""
     taken = [_taken(inherited, listener) for listener in listeners]
     missing = [listener for listener, sock in zip(listeners, taken, strict=True) if sock is None]
     opened = iter(undo.enter_context(open_all(missing, backlog=backlog, where=where)).sockets)
@@ -175,7 +175,7 @@ def _make_folder(user: Any, group: Any) -> Path:
 
 
 def _touch(folder: Path) -> list[Path]:
-    """The files that the control mule touches, whoever it is by then."""
+    """Create the files that the control mule touches, and return their paths."""
     paths = [folder / name for name in (_BLOCK_RELOAD, _BLOCK_STOP, _UNBLOCK)]
     for path in paths:
         path.touch(mode=0o600)
@@ -183,7 +183,7 @@ def _touch(folder: Path) -> list[Path]:
 
 
 def _sweep(parent: Path) -> None:
-    """Remove what servers left that were killed: folders of this user with a socket on which nobody listens."""
+    """Remove what killed servers left: folders of this user with a socket on which nobody listens."""
     for folder in parent.glob(f"{_PREFIX}*"):
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as probe:
             if folder.stat().st_uid == os.getuid():

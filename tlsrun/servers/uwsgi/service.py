@@ -14,7 +14,7 @@ from tlsrun.servers.uwsgi.place import Place
 from tlsrun.servers.uwsgi.shared_state import SharedState
 from tlsrun.servers.uwsgi.wanted import TakenBack
 
-#: Signals to the master that it passes on to the control mule.
+#: Signals that the master passes on to the control mule.
 STOP = (signal.SIGTERM, signal.SIGINT)
 RELOAD = signal.SIGHUP
 #: Signals by which the control mule makes the master act, once the edges have drained.
@@ -61,7 +61,7 @@ _service: Service | None = None
 
 
 def hand_over(service: Service) -> None:
-    """Put ``service`` where its processes find it. One in a process: uWSGI itself runs but once."""
+    """Put ``service`` where its processes find it. One per process, as uWSGI itself runs only once in it."""
     global _service
     _service = service
 

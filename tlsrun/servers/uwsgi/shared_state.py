@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-TICK = 0.02  # seconds between two looks at it
+TICK = 0.02  # seconds between two reads of it
 _SLOT = struct.Struct("=II")
 
 
@@ -32,7 +32,7 @@ class EdgeCommand(enum.IntEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class EdgeState:
-    """One edge, by its last report.
+    """One edge, as it last reported.
 
     Arguments:
         pid: its process; 0 before the first.
@@ -59,7 +59,7 @@ class SharedState:
 
     @property
     def command(self) -> EdgeCommand:
-        """What the edges are to do."""
+        """What the edges are told to do."""
         return EdgeCommand(_SLOT.unpack_from(self._memory, 0)[0])
 
     @command.setter
@@ -67,7 +67,7 @@ class SharedState:
         _SLOT.pack_into(self._memory, 0, command, 0)
 
     def report(self, edge: int, pid: int, phase: EdgePhase) -> None:
-        """Say where an edge is.
+        """Report the state of an edge.
 
         Arguments:
             edge: its number, from 1.
@@ -79,7 +79,7 @@ class SharedState:
         return [edge.phase for edge in self.edges()] == [EdgePhase.SERVING] * self._edges
 
     def edges(self) -> Iterator[EdgeState]:
-        """Every edge that has ever said something."""
+        """Every edge that has ever reported."""
         for number in range(1, self._edges + 1):
             pid, phase = _SLOT.unpack_from(self._memory, _SLOT.size * number)
             if pid:

@@ -35,7 +35,7 @@ def make_shell(folder: Path, wanted: Sequence[str] = ()) -> str:
     """
     real = next((path for path in wanted if os.access(path, os.X_OK)), _REAL)
     path = folder / "sh"
-    path.unlink(missing_ok=True)  # at a reload it may be root's, and this process somebody else's
+    path.unlink(missing_ok=True)  # after a reload the file may be root's while this process is not
     path.write_text(_SCRIPT.format(python=shlex.quote(sys.executable), real=shlex.quote(real)), encoding="utf-8")
     path.chmod(0o755)
     return str(path)

@@ -35,7 +35,7 @@ from tlsrun.servers.uwsgi.place import Place
 from tlsrun.servers.uwsgi.service import RELOAD, STOP
 from tlsrun.servers.uwsgi.shared_state import wait
 
-_ANSWER = 3.0  # seconds in which the master looks at its files; it does so once in a second
+_ANSWER = 3.0  # seconds for the master to notice a touched file; it looks once a second
 _SIGNALS = (RELOAD, *STOP)
 _BLOCKED = re.compile(r"^SigBlk:\t(\w+)$", re.MULTILINE)
 
@@ -106,7 +106,7 @@ class SignalBlock:
         return self._touch(self._place.block_reload_file, RELOAD, blocked=True)
 
     def block_stop(self) -> bool:
-        """Block what stops the server too, as nobody is left to act on it. Returns whether it is blocked."""
+        """Also block the signals that stop the server, as nobody is left to act on them; returns whether they are."""
         return self._touch(self._place.block_stop_file, *STOP, blocked=True)
 
     def unblock_all(self) -> bool:
@@ -124,7 +124,7 @@ class SignalBlock:
         os.utime(path, (later, later))
 
         def has_heard() -> bool:
-            # Wakes it; else it looks once in a second.
+            # Wakes the master, which would otherwise look once a second.
             os.kill(self._master, signal.SIGCHLD)
             return is_so()
 

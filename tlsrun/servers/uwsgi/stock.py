@@ -6,7 +6,7 @@ from tlsrun.servers.stock import ENTRY, Application, StockCommand, for_framework
 
 
 def over_uwsgi(environment: str, socket: str, workers: int, threads: int) -> list[str]:
-    """Heard of over its own protocol; arguments as `tlsrun.servers.stock.Command`."""
+    """The command of uWSGI behind a front that speaks its protocol; arguments as `tlsrun.servers.stock.Command`."""
     # Without binary-path a reload would look for the interpreter outside of the virtual environment. Without
     # post-buffering the connection is reset, and a front answers 502, when an application leaves a body unread.
     return [

@@ -15,7 +15,7 @@ from tlsrun.settings.table import SPECS, environment_variable
 
 
 def adopt() -> None:
-    """Put them into ``os.environ``; nothing happens outside of uWSGI."""
+    """Put the variables into ``os.environ``; does nothing outside of uWSGI."""
     if "uwsgi" not in sys.modules:
         return
     getenv = ctypes.CDLL(None).getenv

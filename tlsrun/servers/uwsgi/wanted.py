@@ -25,15 +25,15 @@ class TakenBack:
     """
 
     def __init__(self) -> None:
-        # Reading it costs a tenth of looking.
+        # Reading it costs a tenth of a poll(2).
         self._until = memoryview(mmap.mmap(-1, 8)).cast("d")
 
     def note(self) -> None:
-        """One is about to be given up."""
+        """Note that a request is about to be given up."""
         self._until[0] = time.monotonic() + _LONGEST
 
     def excepted(self, application: Callable[..., Any]) -> Callable[..., Any]:
-        """``application``, called for requests that somebody waits for; to be called within uWSGI."""
+        """``application``, called only for requests that somebody still waits for; for use within uWSGI."""
         gone, until = _looking(), self._until
 
         def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -67,7 +67,7 @@ def _looking() -> Callable[[], bool]:
     import uwsgi
 
     connection: Callable[[], int] = uwsgi.connection_fd
-    # Not select.poll: it would let other threads have the interpreter, for a question that takes a microsecond.
+    # Not select.poll, which releases the interpreter lock for a call that takes a microsecond.
     poll = ctypes.PyDLL(None).poll
 
     def gone() -> bool:
