@@ -23,10 +23,10 @@ def now() -> datetime.datetime:
     return datetime.datetime.now(datetime.timezone.utc)
 
 
-def short_lived(ca: Authority) -> Pair:
-    """In the sixth of its lifetime since a while; the twentieth begins 18 seconds from now, the end comes in 30."""
+def short_lived(ca: Authority, seconds: int) -> Pair:
+    """It ends in so many seconds; it is in the last sixth of its lifetime since a while, and soon in the twentieth."""
     this = now().replace(microsecond=0)
-    return ca.leaf(not_before=this - 210 * SECOND, not_after=this + 30 * SECOND)
+    return ca.leaf(not_before=this - 7 * seconds * SECOND, not_after=this + seconds * SECOND)
 
 
 def lines(site: Site, words: str) -> list[str]:
@@ -57,15 +57,22 @@ def test_it_is_said_once_for_each_stage(ca: Authority, ca_file: Path, localhost_
 
 def check(serve: Serve, ca: Authority, tmp_path: Path) -> None:
     """Under one of them, two workers where there are any; its files and what it says of itself are in ``tmp_path``."""
-    tmp_path.mkdir(mode=0o700)
-    live = short_lived(ca).write(tmp_path / "live")
+    # A machine that is busy with other things may take half a minute for the start.
+    assert any(was_soon_enough(serve, ca, tmp_path / str(seconds), seconds) for seconds in (30, 60, 120))
+
+
+def was_soon_enough(serve: Serve, ca: Authority, tmp_path: Path, seconds: int) -> bool:
+    """Whether it was started before its certificate had expired; then it did all that it should."""
+    tmp_path.mkdir(mode=0o700, parents=True)
+    live = short_lived(ca, seconds).write(tmp_path / "live")
     end = live.pair.certificate.not_valid_after_utc
     with serve(cert=live, XDG_RUNTIME_DIR=str(tmp_path)) as site:
         site.server.wait_for(lambda: lines(site, "the certificate for localhost"), what="a first word")
-        assert now() < end, "this machine took too long for the start"
+        if now() > end - seconds / 2 * SECOND:
+            return False
         code, told = status(tmp_path)
         assert (code, "EXPIRES SOON expires in " in told) == (1, True) or now() > end, told
-        eventually(lambda: lines(site, "expired on"), 45, what="that it has expired")
+        eventually(lambda: lines(site, "expired on"), seconds + 15, what="that it has expired")
         assert now() - end < 10 * SECOND
         code, told = status(tmp_path)
         assert code == 2, told
@@ -82,3 +89,4 @@ def check(serve: Serve, ca: Authority, tmp_path: Path) -> None:
     assert len(expired) == 1, log
     assert f"the certificate for localhost, 127.0.0.1, ::1 ({live.fullchain}, {live.key}) expired on" in expired[0]
     assert "Traceback" not in log
+    return True

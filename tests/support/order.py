@@ -10,15 +10,15 @@ import pytest
 def longest_first(items: list[pytest.Item]) -> None:
     """Sort tests by their files, and leave those of a file as they stand.
 
-    First the files with a soak among their tests; then those with few tests, since these start servers and wait, and
-    thousands of cases of a function take no time.
+    First the files with several soaks; then those with few tests, since these start servers and wait, and thousands of
+    cases of a function take no time.
 
     Arguments:
         items: tests as collected; sorted in place.
     """
     sizes = Counter(map(_file, items))
     soaks = Counter(_file(item) for item in items if item.get_closest_marker("soak"))
-    items.sort(key=lambda item: (-soaks[_file(item)], sizes[_file(item)], _file(item)))
+    items.sort(key=lambda item: (soaks[_file(item)] < 2, sizes[_file(item)], _file(item)))
 
 
 def _file(item: pytest.Item) -> str:

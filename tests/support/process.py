@@ -218,6 +218,10 @@ class Server:
         mark = self.mark.encode()
         return [int(entry.name) for entry in Path("/proc").glob("[0-9]*") if _belongs(entry, self.pid, mark)]
 
+    def until_gone(self, deadline: float = 10) -> None:
+        """Wait until none of its processes runs; one that was killed is there for a moment yet."""
+        eventually(self._gone, deadline, what="the end of all its processes")
+
     def _end(self) -> list[int]:
         """End everything it started; return those that SIGTERM did not end."""
         if self.process.poll() is None:

@@ -50,6 +50,6 @@ def test_a_daemon_ends_with_the_server(localhost_cert: Paths, ca_file: Path, tmp
         eventually(lambda: said.read_text().count("\n") == 2)
         site.server.signal(signal.SIGTERM)
         assert site.server.wait() == 0
-        assert not site.server.members()
+        site.server.until_gone()
         assert said.read_text() == "0000000000000000\n" * 2
         assert "did not die in time" not in site.server.log()

@@ -30,7 +30,7 @@ def test_a_request_in_flight_is_answered(
             site.server.signal(number)
         assert result() == 200
         assert site.server.wait() == 0
-        assert not site.server.members()
+        site.server.until_gone()
 
 
 def test_who_comes_late_is_refused(localhost_cert: Paths, ca_file: Path, tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_a_keeper_that_is_killed_in_mid_reload(localhost_cert: Paths, ca_file: P
         assert site.get()["pid"] in site.children()
         site.server.signal(signal.SIGTERM)
         assert site.server.wait() == 0
-        assert not site.server.members()
+        site.server.until_gone()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["TERM", "INT"])
@@ -112,7 +112,7 @@ def test_a_stop_while_the_program_is_executed_anew(
         site.server.until_logged("...gracefully killing workers...")
         site.server.signal(number)
         assert site.server.wait() == 0
-        assert not site.server.members()
+        site.server.until_gone()
 
 
 #: What the log says when the new program comes to each of its stages, and what is sent then. SIGTERM only when uWSGI
@@ -150,4 +150,4 @@ def test_a_stop_soon_after_the_old_program_has_gone(
         else:
             site.server.signal(number)
         assert site.server.wait() == 0
-        assert not site.server.members()
+        site.server.until_gone()
