@@ -139,6 +139,11 @@ def _header(environ: dict[str, Any], start_response: Any, argument: str) -> Any:
     return [b"body"]
 
 
+def _odd_name(environ: dict[str, Any], start_response: Any, argument: str) -> Any:
+    start_response("200 OK", [("X Odd", "a")])
+    return [b"body"]
+
+
 def _not_bytes(environ: dict[str, Any], start_response: Any, argument: str) -> Any:
     start_response("200 OK", [("Content-Length", "10")])
     return iter([b"bytes", "text"])
@@ -196,9 +201,9 @@ def _closing(environ: dict[str, Any], start_response: Any, argument: str) -> Any
 PAGES: dict[str, Callable[[dict[str, Any], Any, str], Any]] = {
     "environ": _environ, "pid": _pid, "slow": _slow, "held": _held, "mark": _mark, "read": _read, "first": _first,
     "ample": _ample, "lazy": _lazy, "nothing": _nothing, "write": _write, "silent": _silent, "twice": _twice,
-    "replaced": _replaced, "status": _status, "header": _header, "not-bytes": _not_bytes, "half": _half,
-    "short": _short, "connection": _of_the_connection, "whole": _whole, "closing": _closing, "once": once,
-    "counted": counted,
+    "replaced": _replaced, "status": _status, "header": _header, "odd-name": _odd_name, "not-bytes": _not_bytes,
+    "half": _half, "short": _short, "connection": _of_the_connection, "whole": _whole, "closing": _closing,
+    "once": once, "counted": counted,
 }  # fmt: skip
 
 

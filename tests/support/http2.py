@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
@@ -108,6 +109,13 @@ class Http2Client:
                         raise NotTaken
                     raise ConnectionError(f"the stream was reset: {event.error_code}")
         return self._bodies.pop(stream)
+
+    def until_over(self) -> None:
+        """Wait for the end of the connection."""
+        with contextlib.suppress(ConnectionError):
+            while True:
+                for _ in self._events():
+                    pass
 
     def ask(self, path: str) -> bytes:
         """One request, and its answer.

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.site import FORGED, Site, serving
+from tests.servers.site import FORGED, Serve, Site, serving
 from tests.support.certs import Paths
 from tests.support.http2 import Http2Client
 from tests.support.process import until_replaced
@@ -64,6 +64,27 @@ def test_headers_of_a_connection(site: Site) -> None:
     assert (headers["Connection"], headers["Keep-Alive"], headers["X-Even"]) == ("close", None, "yes")
     with Http2Client(site.address, site.ca) as client:
         assert [client.ask("/connection") for _ in range(2)] == [b"body"] * 2
+
+
+def test_a_header_that_there_cannot_be(site: Site) -> None:
+    """It is a 500 and a line in the log, over each version of HTTP."""
+    assert site.get("/odd-name").status == 500
+    with Http2Client(site.address, site.ca) as client:
+        stream = client.begin("/odd-name")
+        client.answer(stream)
+        assert client.statuses[stream] == [500]
+    site.server.until_logged("no name of an HTTP header: b'x odd'")
+
+
+def test_a_host_that_is_not_served(hypercorn: Serve) -> None:
+    """It is a 404, by Hypercorn's own option; the connection ends like others that nobody uses."""
+    options = ("--server-options", "server_names=other.example", "--server-options", "keep_alive_timeout=1")
+    with hypercorn(*options, workers=1) as site:
+        assert site.get("/pid").status == 404
+        with Http2Client(site.address, site.ca) as client:
+            streams = [client.begin("/pid"), client.begin("/pid")]
+            assert [client.status(stream) for stream in streams] == [404, 404]
+            client.until_over()
 
 
 def test_nothing_is_imported_twice(localhost_cert: Paths, ca_file: Path, tmp_path: Path) -> None:

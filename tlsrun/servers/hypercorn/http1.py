@@ -18,14 +18,13 @@ from hypercorn.events import Closed, Event, RawData, Updated
 from hypercorn.protocol import events
 from hypercorn.protocol.http_stream import HTTPStream
 
-from tlsrun.http1.fields import TOKEN
 from tlsrun.http1.framing import HOP_BY_HOP, AnswerFraming, content_length
 from tlsrun.http1.head import Head
 from tlsrun.http1.refusal import Refused
 from tlsrun.http1.requests import Requests
 from tlsrun.servers.hypercorn.events import Broken
 from tlsrun.servers.hypercorn.heads import Headers
-from tlsrun.servers.hypercorn.streams import Dispatcher
+from tlsrun.servers.hypercorn.streams import Dispatcher, check_name
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _OF_A_CONNECTION = frozenset(name.encode("ascii") for name in HOP_BY_HOP)
@@ -149,9 +148,7 @@ class Http1:
             if name in _OF_A_CONNECTION:
                 keeps = keeps and not (name == b"connection" and b"close" in value.lower())
                 continue
-            if TOKEN.fullmatch(name) is None:
-                raise ValueError(f"no HTTP header: {name!r}: {value!r}")
-            lines.append(b"%b: %b\r\n" % (name, value))
+            lines.append(b"%b: %b\r\n" % (check_name(name), value))
         answer = AnswerFraming(head, status, content_length(lengths), keeps=keeps)
         line = f"HTTP/1.1 {status} {responses.get(status, '')}\r\n".encode("ascii")
         self._answer, self._opening = answer, b"".join((line, *lines, answer.lines, b"\r\n"))

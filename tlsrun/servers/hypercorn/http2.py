@@ -232,6 +232,7 @@ class Http2:
         method, target, fields = target_and_headers(headers)
         stream = self._dispatcher.stream(number, self.stream_send)
         self._requests[number] = request = Multiplexed(stream, method)
+        await self.send(Updated(idle=False))
         await self._dispatcher.begin(
             stream, version="2", method=method, target=target, headers=fields, consumed=partial(self._consumed, number)
         )
@@ -239,7 +240,6 @@ class Http2:
             await self._finish(number, request)
         elif event.stream_ended is None and _awaits_leave(headers):
             self._h2.send_headers(number, [(b":status", b"100")])
-        await self.send(Updated(idle=False))
 
     async def _request_ended(self, number: int) -> None:
         request = self._requests.get(number)

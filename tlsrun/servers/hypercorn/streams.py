@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ from hypercorn.config import Config
 from hypercorn.protocol.events import Request, Response
 from hypercorn.protocol.http_stream import HTTPStream
 
+from tlsrun.http1.fields import TOKEN
 from tlsrun.http1.framing import HOP_BY_HOP, Unfinished, content_length, has_no_body
 from tlsrun.servers.hypercorn.environ import Line
 from tlsrun.servers.hypercorn.heads import Headers
@@ -112,9 +114,14 @@ class Multiplexed:
 
         Arguments:
             common: those of the server.
+
+        Raises:
+            ValueError: there can be no such header.
         """
         headers = [(b":status", b"%d" % answer.status_code)]
-        headers += [field for field in answer.headers if field[0] not in _OF_A_CONNECTION]
+        for name, value in answer.headers:
+            if name not in _OF_A_CONNECTION:
+                headers.append((check_name(name), value))
         self.wordless = has_no_body(self._method, answer.status_code)
         if not self.wordless:
             self._length = self.missing = content_length([value for name, value in answer.headers if name == _LENGTH])
@@ -135,6 +142,18 @@ class Multiplexed:
         """
         if self.missing and self._length:
             raise Unfinished(self._length, self._length - self.missing)
+
+
+@functools.lru_cache(maxsize=512)
+def check_name(name: bytes) -> bytes:
+    """The name of an answer's header.
+
+    Raises:
+        ValueError: there can be none of this name.
+    """
+    if TOKEN.fullmatch(name) is None:
+        raise ValueError(f"no name of an HTTP header: {name!r}")
+    return name
 
 
 def target_and_headers(request: Headers) -> tuple[bytes, bytes, Headers]:
