@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from tlsrun.edge.deadline_channel import READER
 from tlsrun.edge.delivery import Delivery
-from tlsrun.edge.exchange import Exchange
+from tlsrun.edge.exchange import UpstreamExchange
 from tlsrun.edge.shared import Shared
 from tlsrun.edge.spool import Body
 from tlsrun.http1.head import Head
@@ -39,7 +39,7 @@ class ClosableConnection(Delivery):
         self.state = WAITING
         self.served = 0
         self.inbox = Inbox(edge.limits.heads)
-        self.exchange: Exchange | None = None
+        self.exchange: UpstreamExchange | None = None
         self._request: Head | None = None
         self._began = 0.0
         self._body: Body | None = None

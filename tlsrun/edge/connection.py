@@ -10,7 +10,7 @@ from tlsrun.edge.answer import Answer
 from tlsrun.edge.closing import ANSWERING, COLLECTING, LAST_REQUEST, LEAVING, WAITING
 from tlsrun.edge.deadline_channel import READER, SENDER, WORKER
 from tlsrun.edge.disconnect import DisconnectAware
-from tlsrun.edge.exchange import Exchange
+from tlsrun.edge.exchange import UpstreamExchange
 from tlsrun.edge.packing import Packing
 from tlsrun.edge.shared import Shared
 from tlsrun.edge.spool import Body, Spool, check_body
@@ -177,7 +177,7 @@ class EdgeConnection(DisconnectAware):
             data += first
         self.state = ANSWERING
         self.awaited = WORKER
-        self.exchange = exchange = Exchange(self, request, data, spool)
+        self.exchange = exchange = UpstreamExchange(self, request, data, spool)
         if self._left:
             self.pause_reading()
         if not self.edge.queue.enter(exchange):

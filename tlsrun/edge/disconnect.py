@@ -6,7 +6,7 @@ import asyncio
 
 from tlsrun.connections.presence import QUESTION, WAITED
 from tlsrun.edge.closing import ClosableConnection
-from tlsrun.edge.exchange import Exchange
+from tlsrun.edge.exchange import UpstreamExchange
 from tlsrun.edge.shared import Shared
 
 
@@ -45,7 +45,7 @@ class DisconnectAware(ClosableConnection):
         if self.exchange is not None and not self.exchange.request.http10:
             asyncio.get_running_loop().call_later(WAITED, self._inquire, self.exchange)
 
-    def _inquire(self, exchange: Exchange) -> None:
+    def _inquire(self, exchange: UpstreamExchange) -> None:
         if self.exchange is exchange and not exchange.answer.status:
             self.send(QUESTION)
             self._watch()  # nothing more is read of who has ended its side

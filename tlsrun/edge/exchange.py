@@ -43,7 +43,7 @@ class Asker(Protocol):
         """Close at once."""
 
 
-class Exchange(Upstream):
+class UpstreamExchange(Upstream):
     """A request on its way.
 
     Arguments:
