@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from tlsrun.edge.limits import EdgeLimits
-from tlsrun.edge.spool import Body, Spool, check_body
+from tlsrun.edge.spool import RequestSpool, SpooledBody, check_body
 from tlsrun.http1.refusal import Refused
 
 
-def drained(spool: Spool, size: int = 7) -> bytes:
+def drained(spool: RequestSpool, size: int = 7) -> bytes:
     """All of it, in small parts."""
     parts = []
     while part := spool.take(size):
@@ -30,7 +30,7 @@ def open_files() -> int:
 def test_kept(memory: int) -> None:
     """What is put in comes out, from memory or from a file, and nothing stays open."""
     before = open_files()
-    spool = Spool(memory)
+    spool = RequestSpool(memory)
     pieces = [b"%d," % number for number in range(200)]
     for piece in pieces:
         spool.append(piece)
@@ -43,7 +43,7 @@ def test_kept(memory: int) -> None:
 def test_file_has_no_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The file is nowhere to be seen, and goes with the process."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    spool = Spool(0)
+    spool = RequestSpool(0)
     spool.append(b"hello")
     assert list(tmp_path.iterdir()) == []
     assert drained(spool) == b"hello"
@@ -52,7 +52,7 @@ def test_file_has_no_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 def test_no_room(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A disk without room refuses the request with 507."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
-    spool = Spool(0)
+    spool = RequestSpool(0)
     with pytest.raises(Refused) as refusal:
         spool.append(b"hello")
     assert refusal.value.status == 507
@@ -61,7 +61,7 @@ def test_no_room(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 def test_body_of_known_length() -> None:
     """Content-Length bytes are the body; the rest is the next request."""
-    body = Body(5, EdgeLimits())
+    body = SpooledBody(5, EdgeLimits())
     assert body.feed(b"he") == b""
     assert not body.done
     assert body.feed(b"lloGET") == b"GET"
@@ -71,7 +71,7 @@ def test_body_of_known_length() -> None:
 
 def test_chunked_body_over_the_limit() -> None:
     """A chunked body is refused at the byte that is too many."""
-    body = Body(None, EdgeLimits(body=5))
+    body = SpooledBody(None, EdgeLimits(body=5))
     body.feed(b"5\r\nhello\r\n")
     with pytest.raises(Refused) as refusal:
         body.feed(b"1\r\n!")

@@ -10,7 +10,7 @@ import pytest
 from tests.http1.malformed import MALFORMED
 from tests.http1.mutating import SEEDS, mutate
 from tlsrun.edge.limits import EdgeLimits
-from tlsrun.edge.spool import Body
+from tlsrun.edge.spool import SpooledBody
 from tlsrun.http1.head import Head
 from tlsrun.http1.inbox import Inbox
 from tlsrun.http1.refusal import Refused
@@ -42,7 +42,7 @@ def requests(data: bytes, *cuts: int) -> tuple[list[tuple[Head, bytes]], int]:
                 if request is None:
                     break
                 if request.chunked or request.length:
-                    body = Body(request.length, LIMITS)
+                    body = SpooledBody(request.length, LIMITS)
                 else:
                     found.append((request, b""))
     except Refused as refused:

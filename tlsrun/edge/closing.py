@@ -9,7 +9,7 @@ from tlsrun.edge.deadline_channel import READER
 from tlsrun.edge.delivery import Delivery
 from tlsrun.edge.exchange import UpstreamExchange
 from tlsrun.edge.shared import Shared
-from tlsrun.edge.spool import Body
+from tlsrun.edge.spool import SpooledBody
 from tlsrun.http1.head import Head
 from tlsrun.http1.inbox import Inbox
 from tlsrun.http1.refusal import Refused
@@ -42,7 +42,7 @@ class ClosableConnection(Delivery):
         self.exchange: UpstreamExchange | None = None
         self._request: Head | None = None
         self._began = 0.0
-        self._body: Body | None = None
+        self._body: SpooledBody | None = None
         self._left = 0  # bytes of a streamed body still to come
 
     @property

@@ -13,7 +13,7 @@ from tlsrun.edge.disconnect import DisconnectAware
 from tlsrun.edge.exchange import UpstreamExchange
 from tlsrun.edge.packing import Packing
 from tlsrun.edge.shared import Shared
-from tlsrun.edge.spool import Body, Spool, check_body
+from tlsrun.edge.spool import RequestSpool, SpooledBody, check_body
 from tlsrun.edge.variables import packet
 from tlsrun.http1.head import Head
 from tlsrun.http1.refusal import Refused
@@ -136,7 +136,7 @@ class EdgeConnection(DisconnectAware):
         if not request.chunked and not 0 < (request.length or 0) <= limits.spooled:
             self._ask(request, None)
             return True
-        self._body = Body(request.length, limits)
+        self._body = SpooledBody(request.length, limits)
         self.state = COLLECTING
         self.watch(SENDER, limits.body_timeout)
         if request.expects and not self.inbox.size:
@@ -167,7 +167,7 @@ class EdgeConnection(DisconnectAware):
         self.progressed()
         return rest
 
-    def _ask(self, request: Head, spool: Spool | None) -> None:
+    def _ask(self, request: Head, spool: RequestSpool | None) -> None:
         """Have a worker answer."""
         length = request.length if spool is None else spool.size
         data = packet(self._fixed, self._packing.variables(request), length, self.edge.limits.variables)

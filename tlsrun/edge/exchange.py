@@ -7,7 +7,7 @@ from typing import Protocol
 
 from tlsrun.edge.answer import Answer, BadAnswer
 from tlsrun.edge.shared import Shared
-from tlsrun.edge.spool import Spool
+from tlsrun.edge.spool import RequestSpool
 from tlsrun.edge.upstream import Upstream
 from tlsrun.http1.head import Head
 from tlsrun.http1.refusal import Refused
@@ -59,7 +59,7 @@ class UpstreamExchange(Upstream):
 
     __slots__ = ("_body", "_client", "_packet", "answer", "connected", "request")
 
-    def __init__(self, client: Asker, request: Head, packet: bytes, body: Spool | None) -> None:
+    def __init__(self, client: Asker, request: Head, packet: bytes, body: RequestSpool | None) -> None:
         super().__init__(client.edge.poller, client.edge.upstream)
         self._client = client
         self._packet = packet

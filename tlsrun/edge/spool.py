@@ -8,8 +8,8 @@ from tlsrun.http1.body import BodyReader
 from tlsrun.http1.refusal import Refused, malformed
 
 
-class Spool(spool.Spool):
-    """A `tlsrun.spool.Spool` of a request, which is refused when there is no room for it."""
+class RequestSpool(spool.Spool):
+    """A `tlsrun.spool.RequestSpool` of a request, which is refused when there is no room for it."""
 
     __slots__ = ()
 
@@ -25,7 +25,7 @@ class Spool(spool.Spool):
             raise Refused(507, "The server has no room for a body of this size.") from error
 
 
-class Body:
+class SpooledBody:
     """A body on its way into a spool.
 
     Arguments:
@@ -42,7 +42,7 @@ class Body:
     def __init__(self, length: int | None, limits: EdgeLimits) -> None:
         self._reader = BodyReader(length, malformed)
         self._limits = limits
-        self.spool = Spool(limits.buffer)
+        self.spool = RequestSpool(limits.buffer)
         self.done = False
 
     def feed(self, data: bytes) -> bytes:

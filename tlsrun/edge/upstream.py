@@ -6,7 +6,7 @@ import errno
 import logging
 import socket
 
-from tlsrun.edge.spool import Spool
+from tlsrun.edge.spool import RequestSpool
 from tlsrun.polling.poller import READ, WRITE, Poller
 from tlsrun.spool import PART
 
@@ -38,7 +38,7 @@ class Upstream:
         self._path = path
         self._socket: socket.socket | None = None
         self._outbox: list[bytes | memoryview] = []
-        self._spool: Spool | None = None
+        self._spool: RequestSpool | None = None
         self._mask = 0  # what the poller tells
         self._reading = True
         self.sending = False
@@ -83,7 +83,7 @@ class Upstream:
         self._socket = sock
         return True
 
-    def send(self, data: bytes, spool: Spool | None = None) -> None:
+    def send(self, data: bytes, spool: RequestSpool | None = None) -> None:
         """Send a part of the request: at first the packet, later more of the body.
 
         Arguments:
