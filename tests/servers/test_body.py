@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tlsrun.servers.body import Body
+from tlsrun.servers.body import InputStream
 
 TEXT = b"one\ntwo\n\nfour" + b"x" * 20000 + b"\nlast"
 
@@ -24,8 +24,8 @@ class _Source:
         return self._data.read(size)
 
 
-def _body(data: bytes = TEXT, length: int | None = None) -> Body:
-    return Body(_Source(data), len(data) if length is None else length, contextlib.nullcontext())
+def _body(data: bytes = TEXT, length: int | None = None) -> InputStream:
+    return InputStream(_Source(data), len(data) if length is None else length, contextlib.nullcontext())
 
 
 def test_it_reads_like_a_file() -> None:
@@ -48,8 +48,8 @@ def test_iteration() -> None:
     assert list(_body(b"")) == []
 
 
-@pytest.mark.parametrize("read", [Body.read, list, lambda body: [body.read(9), body.read(9)]])
-def test_a_body_that_breaks_off(read: Callable[[Body], object]) -> None:
+@pytest.mark.parametrize("read", [InputStream.read, list, lambda body: [body.read(9), body.read(9)]])
+def test_a_body_that_breaks_off(read: Callable[[InputStream], object]) -> None:
     """Fewer bytes than were announced are an error, not the end."""
     body = _body(b"half", length=10)
     with pytest.raises(ConnectionResetError, match="6 bytes of its request unsent"):
@@ -58,4 +58,4 @@ def test_a_body_that_breaks_off(read: Callable[[Body], object]) -> None:
 
 def test_without_a_length_the_end_is_the_end() -> None:
     """A body whose length nobody said ends where it ends."""
-    assert Body(_Source(b"all"), None, contextlib.nullcontext()).read() == b"all"
+    assert InputStream(_Source(b"all"), None, contextlib.nullcontext()).read() == b"all"

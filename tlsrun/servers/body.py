@@ -12,7 +12,7 @@ _AT_ONCE = 65536
 _LINE = 8192
 
 
-class Body:
+class InputStream:
     """A request's body as PEP 3333 wants it.
 
     Granian's own ``read()`` forgets what a ``read(size)`` has buffered, its lines have no ends, and a body that breaks

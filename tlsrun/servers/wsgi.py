@@ -12,7 +12,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
-from tlsrun.servers.body import Body
+from tlsrun.servers.body import InputStream
 from tlsrun.servers.broken import Broken, BrokenBody
 from tlsrun.servers.slots import Outside, Slots
 
@@ -188,7 +188,7 @@ def callback(
         raw = environ["wsgi.input"]
         if source is not None:
             raw = source(raw, known, environ["SERVER_PROTOCOL"])
-        environ["wsgi.input"] = Body(raw, known, waiting, broken)
+        environ["wsgi.input"] = InputStream(raw, known, waiting, broken)
         response = Response(unsendable)
         try:
             with slots:
