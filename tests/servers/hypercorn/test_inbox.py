@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from tlsrun.servers.hypercorn.inbox import Inbox
+from tlsrun.servers.hypercorn.inbox import BodyQueue
 from tlsrun.servers.store import SharedQuota
 
 
-def _inbox(patience: float = 60) -> tuple[Inbox, list[int]]:
+def _inbox(patience: float = 60) -> tuple[BodyQueue, list[int]]:
     taken: list[int] = []
-    return Inbox(patience, taken.append, SharedQuota(1 << 20, 1 << 28)), taken
+    return BodyQueue(patience, taken.append, SharedQuota(1 << 20, 1 << 28)), taken
 
 
 def test_bytes_in_order() -> None:

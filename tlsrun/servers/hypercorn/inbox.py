@@ -10,7 +10,7 @@ from tlsrun.http1.refusal import Refused
 from tlsrun.servers.store import SharedQuota, SpillBuffer
 
 
-class Inbox:
+class BodyQueue:
     """Bytes in order, from one thread to another.
 
     Arguments:
