@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from tests.support.process import eventually
-from tlsrun.connections.outbox import Outbox, Outlet
+from tlsrun.connections.outbox import OutputBuffer, OutputSink
 from tlsrun.spool import Room
 
 KIB = 1024
@@ -27,7 +27,7 @@ class Line:
 
     ours: socket.socket
     theirs: socket.socket
-    outbox: Outbox
+    outbox: OutputBuffer
     room: Room
     flows: list[bool] = field(default_factory=list)
 
@@ -52,8 +52,8 @@ def line(*, most: int = 64 * KIB, room: int = KIB * KIB, patience: float | None 
     ours.setblocking(False)
     theirs.settimeout(20)
     shared, flows = Room(room), []
-    outlet = Outlet(flow=flows.append, leave=lambda: True, most=most, room=shared)
-    return Line(ours=ours, theirs=theirs, outbox=Outbox(ours.send, outlet, patience), room=shared, flows=flows)
+    outlet = OutputSink(flow=flows.append, leave=lambda: True, most=most, room=shared)
+    return Line(ours=ours, theirs=theirs, outbox=OutputBuffer(ours.send, outlet, patience), room=shared, flows=flows)
 
 
 @pytest.fixture
@@ -116,7 +116,7 @@ def test_nothing_is_no_reason_to_begin(lines: list[Line]) -> None:
 def test_others_have_their_turn(lines: list[Line]) -> None:
     """A client that takes all there is gets so many pieces, and no more, at once."""
     lines.append(one := line(most=8 * KIB * KIB))
-    one.outbox = Outbox(lambda part: min(len(part), 1000), Outlet(
+    one.outbox = OutputBuffer(lambda part: min(len(part), 1000), OutputSink(
         flow=one.flows.append, leave=lambda: True, most=8 * KIB * KIB, room=one.room), 20.0)  # fmt: skip
     one.outbox.add(memoryview(bytes(100_000)))
     assert not one.outbox.pour()

@@ -10,7 +10,7 @@ from typing import Any, cast
 from tlsrun.connections.handshake import FAILURES
 from tlsrun.connections.lingering import LingeringSocket
 from tlsrun.connections.opening import SIGHT, Opening, OpeningStep, Then
-from tlsrun.connections.outbox import Outlet
+from tlsrun.connections.outbox import OutputSink
 from tlsrun.connections.request_socket import RequestSocket
 from tlsrun.connections.server_context import ServerContext
 from tlsrun.connections.stages import ConnectionLimits, Loop, Next, PendingBody, State
@@ -62,7 +62,7 @@ class Arrival:
         """TLS is there: a request may come."""
         raise NotImplementedError
 
-    def _outlet(self) -> Outlet | None:
+    def _outlet(self) -> OutputSink | None:
         """How answers leave by the loop."""
         raise NotImplementedError
 

@@ -18,7 +18,7 @@ from collections.abc import Callable
 
 from tlsrun.connections.arrival import AT_ONCE, Arrival
 from tlsrun.connections.lingering import LingeringSocket
-from tlsrun.connections.outbox import Outlet
+from tlsrun.connections.outbox import OutputSink
 from tlsrun.connections.presence import Presence, has_waited, presence_of, seconds_to_answer, understands_the_question
 from tlsrun.connections.read_ahead import MIN_RATE
 from tlsrun.connections.request_socket import RequestSocket
@@ -191,11 +191,11 @@ class Connection(Arrival):
         """The client has ``patience`` seconds from now."""
         self.deadline = time.monotonic() + (self._limits.patience or math.inf)
 
-    def _outlet(self) -> Outlet | None:
+    def _outlet(self) -> OutputSink | None:
         loop = self._loop
         if loop is None:
             return None
-        return Outlet(
+        return OutputSink(
             flow=functools.partial(loop.flow, self), leave=functools.partial(loop.leave, self),
             most=self._limits.max_answer, room=loop.answers,
         )  # fmt: skip

@@ -14,11 +14,11 @@ _AT_ONCE = 64  # records that are sent to one client before others have their tu
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outlet:
+class OutputSink:
     """How a connection's answers leave by the loop.
 
     Arguments:
-        flow: the loop begins, or ceases, to send what is in the `Outbox`.
+        flow: the loop begins, or ceases, to send what is in the `OutputBuffer`.
         leave: the loop sees the client off once the outbox is empty; False when it is empty now.
         most: bytes of one answer that may wait; beyond, its thread does.
         room: for what waits, shared by all connections.
@@ -30,7 +30,7 @@ class Outlet:
     room: Room
 
 
-class Outbox:
+class OutputBuffer:
     """Safe to use from the request's thread and from the loop's.
 
     Arguments:
@@ -51,7 +51,7 @@ class Outbox:
     def __init__(
         self,
         send: Callable[[memoryview], int],
-        outlet: Outlet,
+        outlet: OutputSink,
         patience: float | None,
         *,
         changed: threading.Condition | None = None,

@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from tlsrun import system
-from tlsrun.connections.outbox import Outbox
+from tlsrun.connections.outbox import OutputBuffer
 from tlsrun.connections.sockets import ServerSocket
 from tlsrun.spool import PART, Spool
 
@@ -34,7 +34,7 @@ class ReadAhead(ServerSocket):
 
     refuses_bare_lf = True
     patience: float | None = None
-    outbox: Outbox | None = None
+    outbox: OutputBuffer | None = None
     _body: Spool | None = None
     _timeout: float | None = 0.0
     _ahead: bytearray | None = None

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from tlsrun.connections.outbox import Outbox, Outlet
+from tlsrun.connections.outbox import OutputBuffer, OutputSink
 from tlsrun.connections.read_ahead import RECORD, ReadAhead
 from tlsrun.connections.sockets import ServerSocket
 
@@ -50,13 +50,15 @@ class RequestSocket(ReadAhead):
     """
 
     retire: Callable[[int], None] | None = None
-    _outlet: Outlet | None = None
+    _outlet: OutputSink | None = None
     _grace = _GRACE
     _continued = _owes_goodbye = False
     _held = b""
     _answering = _begun = _broken = False
 
-    def begin(self, patience: float | None, retire: Callable[[int], None] | None, outlet: Outlet | None = None) -> None:
+    def begin(
+        self, patience: float | None, retire: Callable[[int], None] | None, outlet: OutputSink | None = None
+    ) -> None:
         """To be called once, before the handshake; without an ``outlet`` threads wait for the clients of answers."""
         self.patience = patience
         self.retire = retire
@@ -114,7 +116,7 @@ class RequestSocket(ReadAhead):
             if self.outbox is None:
                 assert self._outlet is not None  # noqa: S101 -- else all was sent
                 send = functools.partial(ssl.SSLSocket.send, self)
-                self.outbox = Outbox(send, self._outlet, self.patience)
+                self.outbox = OutputBuffer(send, self._outlet, self.patience)
             self.outbox.add(data)
 
     def _send_at_once(self, data: Buffer, flags: int) -> int:

@@ -17,7 +17,7 @@ from tests.support.certs import Paths
 from tests.support.clients import Address
 from tests.support.process import PATIENCE, eventually
 from tests.support.talk import Talk
-from tlsrun.connections.outbox import Outbox
+from tlsrun.connections.outbox import OutputBuffer
 from tlsrun.connections.stages import ConnectionLimits
 from tlsrun.servers.builtin import aside
 from tlsrun.servers.builtin.server import BuiltinServer
@@ -149,12 +149,12 @@ def test_what_is_made_for_an_answer(
     """Nothing, where the client takes it at once; and what one that does not has needed serves its next answers too."""
     made: list[str] = []
 
-    class Counted(Outbox):
+    class Counted(OutputBuffer):
         def __init__(self, *arguments: Any, **more: Any) -> None:
             made.append("outbox")
             super().__init__(*arguments, **more)
 
-    monkeypatch.setattr(aside, "Outbox", Counted)
+    monkeypatch.setattr(aside, "OutputBuffer", Counted)
     with Talk(site[0], ca_file) as talk:
         for _ in range(5):
             assert talk.get("/").answer()[2] == b"hello"

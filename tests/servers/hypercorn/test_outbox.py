@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tlsrun.servers.hypercorn.deadlines import Deadlines
-from tlsrun.servers.hypercorn.outbox import ClientGone, Outbox
+from tlsrun.servers.hypercorn.outbox import ClientGone, ResponseQueue
 from tlsrun.servers.store import SharedQuota
 
 _PIECE = 65536
@@ -45,7 +45,7 @@ class Client:
         await asyncio.wait_for(look(), 20)
 
 
-Case = Callable[[Client, Outbox], Awaitable[None]]
+Case = Callable[[Client, ResponseQueue], Awaitable[None]]
 
 
 def _run(case: Case, *, patience: float = 60, memory: int = 1 << 25) -> Client:
@@ -54,7 +54,7 @@ def _run(case: Case, *, patience: float = 60, memory: int = 1 << 25) -> Client:
         loop = asyncio.get_running_loop()
         stock = SharedQuota(memory, 1 << 28)
         scope = {"method": "GET", "path": "/page"}
-        outbox = Outbox(loop, client.send, scope, stock=stock, deadlines=Deadlines(patience))
+        outbox = ResponseQueue(loop, client.send, scope, stock=stock, deadlines=Deadlines(patience))
         outbox.begin(_HEAD)
         await case(client, outbox)
         assert (stock.memory._left, stock.total._left) == (memory, 1 << 28)
@@ -63,7 +63,7 @@ def _run(case: Case, *, patience: float = 60, memory: int = 1 << 25) -> Client:
     return asyncio.run(main())
 
 
-def _make(outbox: Outbox, mebibytes: int) -> None:
+def _make(outbox: ResponseQueue, mebibytes: int) -> None:
     for number in range(mebibytes * _MIB // _PIECE):
         outbox.put(bytes([number % 251]) * _PIECE, more=True)
     outbox.put(b"", more=False)
@@ -77,7 +77,7 @@ def _made(mebibytes: int) -> bytes:
 def test_the_thread_waits_for_nobody(memory: int) -> None:
     """It is over before the client has taken anything, whose answer is whole in the end."""
 
-    async def case(client: Client, outbox: Outbox) -> None:
+    async def case(client: Client, outbox: ResponseQueue) -> None:
         await asyncio.to_thread(_make, outbox, 8)
         assert client.seen == []
         client.takes.set()
@@ -93,7 +93,7 @@ def test_the_thread_waits_for_nobody(memory: int) -> None:
 def test_too_much_waits_for_the_client(memory: int) -> None:
     """After 16 MiB the thread does; and goes on when there is room again."""
 
-    async def case(client: Client, outbox: Outbox) -> None:
+    async def case(client: Client, outbox: ResponseQueue) -> None:
         making = asyncio.create_task(asyncio.to_thread(_make, outbox, 40))
         await client.until(lambda: outbox._store is not None and outbox._store.held >= 16 * _MIB)
         done, _ = await asyncio.wait([making], timeout=0.3)
@@ -110,7 +110,7 @@ def test_too_much_waits_for_the_client(memory: int) -> None:
 def test_each_part_at_once() -> None:
     """An event stream is not held back until there is more of it."""
 
-    async def case(client: Client, outbox: Outbox) -> None:
+    async def case(client: Client, outbox: ResponseQueue) -> None:
         client.takes.set()
         for number in range(5):
             await asyncio.to_thread(outbox.put, b"event", more=True)
@@ -124,7 +124,7 @@ def test_each_part_at_once() -> None:
 def test_what_breaks_off_is_seen_to() -> None:
     """The client gets what there was, and then not the end."""
 
-    async def case(client: Client, outbox: Outbox) -> None:
+    async def case(client: Client, outbox: ResponseQueue) -> None:
         outbox.put(b"half", more=True)
         outbox.put(b"of it", more=True)
         outbox.cut()
@@ -140,7 +140,7 @@ def test_what_breaks_off_is_seen_to() -> None:
 def test_a_client_that_takes_nothing() -> None:
     """Its time ends; the thread that waits for it hears that it has gone, and what waited is let go of."""
 
-    async def case(client: Client, outbox: Outbox) -> None:
+    async def case(client: Client, outbox: ResponseQueue) -> None:
         making = asyncio.create_task(asyncio.to_thread(_make, outbox, 40))
         with pytest.raises(ClientGone):
             await asyncio.wait_for(making, 20)
@@ -154,7 +154,7 @@ def test_a_client_that_takes_nothing() -> None:
 def test_a_client_that_goes() -> None:
     """A thread that waits for it is told at once."""
 
-    async def case(client: Client, outbox: Outbox) -> None:
+    async def case(client: Client, outbox: ResponseQueue) -> None:
         making = asyncio.create_task(asyncio.to_thread(_make, outbox, 40))
         await client.until(lambda: outbox._store is not None and outbox._store.held >= 16 * _MIB)
         outbox.close()
@@ -168,7 +168,7 @@ def test_a_client_that_goes() -> None:
 def test_what_cannot_be_sent(caplog: pytest.LogCaptureFixture) -> None:
     """It is logged, and the answer ends."""
 
-    async def case(client: Client, outbox: Outbox) -> None:
+    async def case(client: Client, outbox: ResponseQueue) -> None:
         async def refuse(event: Any) -> None:
             client.seen.append(event)
             if event is not None:

@@ -13,7 +13,7 @@ import time
 from typing import TYPE_CHECKING, TypeVar
 
 from tlsrun import system
-from tlsrun.connections.outbox import Outbox, Outlet
+from tlsrun.connections.outbox import OutputBuffer, OutputSink
 from tlsrun.connections.stages import ConnectionLimits
 from tlsrun.servers.builtin.pace import Pace
 from tlsrun.servers.builtin.patient import PatientSocket
@@ -48,7 +48,7 @@ class Aside:
         self._seconds = seconds
         self._room = room
         self._changed = threading.Condition()
-        self._outbox: Outbox | None = None
+        self._outbox: OutputBuffer | None = None
 
     # -- by the connection's thread -----------------------------------------------------------------------------------
 
@@ -80,9 +80,9 @@ class Aside:
                 outbox = self._outbox = self._new_outbox()
             outbox.add(left)
 
-    def _new_outbox(self) -> Outbox:
-        outlet = Outlet(flow=self._flow, leave=lambda: False, most=ConnectionLimits.max_answer, room=self._room)
-        return Outbox(self._sock.send_at_once, outlet, self._seconds, changed=self._changed)
+    def _new_outbox(self) -> OutputBuffer:
+        outlet = OutputSink(flow=self._flow, leave=lambda: False, most=ConnectionLimits.max_answer, room=self._room)
+        return OutputBuffer(self._sock.send_at_once, outlet, self._seconds, changed=self._changed)
 
     def _wait_a_moment(self, want: ssl.SSLError) -> bool:
         began = time.monotonic()
@@ -135,7 +135,7 @@ class Aside:
             except (OSError, ValueError) as error:
                 outbox.fail(error)
 
-    def _wait(self, outbox: Outbox, want: ssl.SSLError, began: float, moved: int) -> None:
+    def _wait(self, outbox: OutputBuffer, want: ssl.SSLError, began: float, moved: int) -> None:
         try:
             self._sock.wait_until(_wanted(want), self._pace.left)
             if not self._pace.count(outbox.moved - moved, time.monotonic() - began):

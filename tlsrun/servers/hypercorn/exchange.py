@@ -17,7 +17,7 @@ from typing import Any
 from tlsrun.http1.refusal import Refused
 from tlsrun.servers.hypercorn.deadlines import Deadlines
 from tlsrun.servers.hypercorn.inbox import BodyQueue
-from tlsrun.servers.hypercorn.outbox import PIECE, ClientGone, Outbox
+from tlsrun.servers.hypercorn.outbox import PIECE, ClientGone, ResponseQueue
 from tlsrun.servers.store import SharedQuota
 from tlsrun.servers.wsgi import Headers, Parts, declared_length
 
@@ -83,7 +83,7 @@ class Exchange:
         self._consumed = consumed or self._make_room
         self._owed = 0  # bytes that were taken, and of which the client was not told yet
         self._ahead = 0  # bytes of which it was told, and that the application has not taken yet
-        self._outbox = Outbox(loop, send, scope, stock=answers, deadlines=deadlines)
+        self._outbox = ResponseQueue(loop, send, scope, stock=answers, deadlines=deadlines)
         self.inbox = BodyQueue(deadlines.patience, self._taken, bodies)
         self.gone = False
         self._begun = self._whole = False

@@ -30,7 +30,7 @@ class ClientGone(ConnectionError):
     """There is nobody to answer any more."""
 
 
-class Outbox:
+class ResponseQueue:
     """One answer.
 
     Arguments:
