@@ -12,10 +12,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("tlsrun", "flask_tlsrun", "bottle_tls")
 
 #: Public names that several classes have, and how many; none may come to them.
-NAMESAKES = {
-    2: "Exchange Inbox Response Spool Supervisor",
-    3: "Body ClientGone Outbox",
-}
+NAMESAKES = {2: "Response Supervisor"}
 
 #: Folders of tests that mirror no room, and why.
 NO_ROOM = {

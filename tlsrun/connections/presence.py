@@ -30,6 +30,10 @@ _RTT = struct.Struct("=68xI")  # tcpi_rtt, in microseconds, of linux/tcp.h's str
 _SLACK, _LONGEST = 0.05, 1.0  # seconds
 
 
+class ClientGone(ConnectionError):
+    """The client closed, reset, or kept us waiting for too long: there is nobody to answer."""
+
+
 class Presence(enum.Enum):
     """What is known of a client."""
 

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import time
 
+from tlsrun.connections.presence import ClientGone as ClientGone
 from tlsrun.http1.head import Head
 from tlsrun.http1.inbox import Inbox
 from tlsrun.http1.refusal import Refused
 from tlsrun.servers.builtin.patient import PatientSocket
 
 _AT_ONCE = 65536
-
-
-class ClientGone(ConnectionError):
-    """The client closed or reset the connection, or was too slow: there is nobody to answer."""
 
 
 class Reader:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 
+from tlsrun.connections.presence import ClientGone as ClientGone
 from tlsrun.servers.store import SharedQuota, SpillBuffer
 
 #: Bytes of an answer that are handed over at once.
@@ -18,10 +19,6 @@ PATIENCE = 60.0  # seconds in which a client has to take some of them then
 #: With so many bytes that wait, the application gives a quick client a moment to take them: so many seconds per answer,
 #: and of them so many in which the client takes nothing. It costs less than to hold them.
 _AHEAD, _GRACE, _STALL = 1 << 20, 0.1, 0.02
-
-
-class ClientGone(ConnectionError):
-    """There is nobody to answer any more."""
 
 
 class Outbox:

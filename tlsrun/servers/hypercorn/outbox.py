@@ -13,6 +13,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from tlsrun.connections.presence import ClientGone as ClientGone
 from tlsrun.servers.hypercorn.deadlines import Deadlines
 from tlsrun.servers.store import SharedQuota, SpillBuffer
 
@@ -24,10 +25,6 @@ _MOST = 1 << 24  # bytes that wait before the thread does
 #: With so many bytes that wait, the thread gives a quick client a moment to take them: so many seconds per answer, and
 #: of them so many in which the client takes nothing. It costs less than to hold them, and both want the interpreter.
 _AHEAD, _GRACE, _STALL = 1 << 20, 0.1, 0.02
-
-
-class ClientGone(ConnectionError):
-    """There is nobody to answer any more."""
 
 
 class ResponseQueue:
