@@ -10,7 +10,7 @@ from typing import Any, cast
 from tlsrun.connections.handshake import FAILURES
 from tlsrun.connections.lingering import LingeringSocket
 from tlsrun.connections.opening import SIGHT, Opening, OpeningStep, Then
-from tlsrun.connections.outbox import OutputSink
+from tlsrun.connections.output_buffer import OutputSink
 from tlsrun.connections.request_socket import RequestSocket
 from tlsrun.connections.server_context import ServerContext
 from tlsrun.connections.stages import ConnectionLimits, Loop, Next, PendingBody, State
@@ -62,7 +62,7 @@ class Arrival:
         """TLS is there: a request may come."""
         raise NotImplementedError
 
-    def _outlet(self) -> OutputSink | None:
+    def _sink(self) -> OutputSink | None:
         """How answers leave by the loop."""
         raise NotImplementedError
 
@@ -80,7 +80,7 @@ class Arrival:
         if step.then is not Then.SHAKE:
             return self._part(step)
         sock = cast(RequestSocket, context.wrap_accepted(self.sock))
-        sock.begin(self._limits.patience, None if self._loop is None else self._loop.see_off, self._outlet())
+        sock.begin(self._limits.patience, None if self._loop is None else self._loop.see_off, self._sink())
         self.sock = sock
         self.state = State.HANDSHAKE
         sock.do_handshake()

@@ -18,7 +18,7 @@ from collections.abc import Callable
 
 from tlsrun.connections.arrival import AT_ONCE, Arrival
 from tlsrun.connections.lingering import LingeringSocket
-from tlsrun.connections.outbox import OutputSink
+from tlsrun.connections.output_buffer import OutputSink
 from tlsrun.connections.presence import Presence, has_waited, presence_of, seconds_to_answer, understands_the_question
 from tlsrun.connections.read_ahead import MIN_RATE
 from tlsrun.connections.request_socket import RequestSocket
@@ -173,14 +173,14 @@ class Connection(Arrival):
     def _flush(self) -> Next:
         """Send what waits of an answer."""
         sock: RequestSocket = self.sock
-        outbox = sock.outbox
-        assert outbox is not None  # noqa: S101 -- what waits is in there
-        before = outbox.moved
+        output_buffer = sock.output_buffer
+        assert output_buffer is not None  # noqa: S101 -- what waits is in there
+        before = output_buffer.moved
         try:
-            if not outbox.pour():
+            if not output_buffer.pour():
                 return Next.WRITE
         finally:
-            if outbox.moved > before:
+            if output_buffer.moved > before:
                 self._allow()
         if self._keep is not None:
             return self.reuse(self._keep)
@@ -191,7 +191,7 @@ class Connection(Arrival):
         """The client has ``patience`` seconds from now."""
         self.deadline = time.monotonic() + (self._limits.patience or math.inf)
 
-    def _outlet(self) -> OutputSink | None:
+    def _sink(self) -> OutputSink | None:
         loop = self._loop
         if loop is None:
             return None

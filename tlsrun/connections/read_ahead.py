@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from tlsrun import system
-from tlsrun.connections.outbox import OutputBuffer
+from tlsrun.connections.output_buffer import OutputBuffer
 from tlsrun.connections.sockets import ServerSocket
 from tlsrun.spool import PART, Spool
 
@@ -34,7 +34,7 @@ class ReadAhead(ServerSocket):
 
     refuses_bare_lf = True
     patience: float | None = None
-    outbox: OutputBuffer | None = None
+    output_buffer: OutputBuffer | None = None
     _body: Spool | None = None
     _timeout: float | None = 0.0
     _ahead: bytearray | None = None
@@ -236,7 +236,7 @@ class ReadAhead(ServerSocket):
         return data
 
     def _read_at_once(self, size: int, buffer: Buffer | None) -> Any:
-        if self.outbox is None:
+        if self.output_buffer is None:
             return super().read(size, buffer)
-        with self.outbox.changed:
+        with self.output_buffer.changed:
             return super().read(size, buffer)

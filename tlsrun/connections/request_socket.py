@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from tlsrun.connections.outbox import OutputBuffer, OutputSink
+from tlsrun.connections.output_buffer import OutputBuffer, OutputSink
 from tlsrun.connections.read_ahead import RECORD, ReadAhead
 from tlsrun.connections.sockets import ServerSocket
 
@@ -44,25 +44,25 @@ class RequestSocket(ReadAhead):
         patience: seconds one read or write may wait, and seconds that all reads of a request may wait together
             beyond what 500 bytes each second take; None for ever. A slower client is one that went away
             (ConnectionResetError).
-        outbox: the part of the answers that is left to the loop; None as long as nothing was.
+        output_buffer: the part of the answers that is left to the loop; None as long as nothing was.
         retire: takes the connection's descriptor over from `close` once it was shut down, to see the client off
             without keeping a thread; None to close at once.
     """
 
     retire: Callable[[int], None] | None = None
-    _outlet: OutputSink | None = None
+    _sink: OutputSink | None = None
     _grace = _GRACE
     _continued = _owes_goodbye = False
     _held = b""
     _answering = _begun = _broken = False
 
     def begin(
-        self, patience: float | None, retire: Callable[[int], None] | None, outlet: OutputSink | None = None
+        self, patience: float | None, retire: Callable[[int], None] | None, sink: OutputSink | None = None
     ) -> None:
-        """To be called once, before the handshake; without an ``outlet`` threads wait for the clients of answers."""
+        """To be called once, before the handshake; without an ``sink`` threads wait for the clients of answers."""
         self.patience = patience
         self.retire = retire
-        self._outlet = outlet
+        self._sink = sink
         ServerSocket.settimeout(self, 0)  # to the operating system; ours remembers only
 
     # -- by who waits for the request -------------------------------------------------------------------------
@@ -100,30 +100,30 @@ class RequestSocket(ReadAhead):
 
     def _send_all(self, data: memoryview, flags: int) -> None:
         """Send, and leave what the client does not take soon to the loop."""
-        outbox = self.outbox
-        if outbox is None or not outbox.held:
+        output_buffer = self.output_buffer
+        if output_buffer is None or not output_buffer.held:
             while data:
                 try:
                     # OpenSSL wants to be given all of it again when it cannot send it: the outbox does.
                     data = data[self._send_at_once(data[:_AT_ONCE], flags) :]
                 except (ssl.SSLWantReadError, ssl.SSLWantWriteError) as want:
-                    if self._outlet is None or self._timeout == 0:
+                    if self._sink is None or self._timeout == 0:
                         data = data[self.send(data, flags) :]
                     elif not self._wait_a_moment(want):
                         break
         if data:
             self.let_go()
-            if self.outbox is None:
-                assert self._outlet is not None  # noqa: S101 -- else all was sent
+            if self.output_buffer is None:
+                assert self._sink is not None  # noqa: S101 -- else all was sent
                 send = functools.partial(ssl.SSLSocket.send, self)
-                self.outbox = OutputBuffer(send, self._outlet, self.patience)
-            self.outbox.add(data)
+                self.output_buffer = OutputBuffer(send, self._sink, self.patience)
+            self.output_buffer.add(data)
 
     def _send_at_once(self, data: Buffer, flags: int) -> int:
-        if self.outbox is None:
+        if self.output_buffer is None:
             sent = super().send(data, flags)
         else:
-            with self.outbox.changed:
+            with self.output_buffer.changed:
                 sent = super().send(data, flags)
         if self._gathers:
             self.let_go()
@@ -156,9 +156,9 @@ class RequestSocket(ReadAhead):
             self._continued = False
             return len(_CONTINUE)
         self.flush()
-        if self.outbox is not None and self.outbox.held:
+        if self.output_buffer is not None and self.output_buffer.held:
             whole = memoryview(data).cast("B")
-            self.outbox.add(whole)
+            self.output_buffer.add(whole)
             return len(whole)
         began: float | None = None
         while True:
@@ -198,7 +198,7 @@ class RequestSocket(ReadAhead):
 
     def close(self) -> None:
         """As socket.close, or hand the connection to the loop, or to ``retire`` after a shutdown."""
-        if not self._broken and self._is_held() and self._outlet is not None and self._outlet.leave():
+        if not self._broken and self._is_held() and self._sink is not None and self._sink.leave():
             return  # it says goodbye
         if self._owes_goodbye:
             self._owes_goodbye = False
@@ -215,13 +215,13 @@ class RequestSocket(ReadAhead):
     def abort(self) -> None:
         """As `ServerSocket.abort`; nothing that waits is sent any more."""
         self._broken = True
-        if self.outbox is not None:
-            self.outbox.discard()
+        if self.output_buffer is not None:
+            self.output_buffer.discard()
         super().abort()
 
     def _is_held(self) -> bool:
         """Whether a part of an answer waits for the client."""
-        return self.outbox is not None and self.outbox.held > 0
+        return self.output_buffer is not None and self.output_buffer.held > 0
 
     def farewell(self) -> None:
         """Say goodbye and close: nothing more is sent, and nothing of the client's is lost to a reset."""

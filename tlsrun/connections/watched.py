@@ -81,11 +81,11 @@ class Watched:
         return self._flushes(connection, None)
 
     def _flushes(self, connection: Connection, keep: float | None) -> bool:
-        outbox = connection.sock.outbox
-        if outbox is None or not outbox.held:
+        output_buffer = connection.sock.output_buffer
+        if output_buffer is None or not output_buffer.held:
             return False
-        with outbox.changed:
-            if not outbox.held:
+        with output_buffer.changed:
+            if not output_buffer.held:
                 return False
             with self._lock:
                 if self._closed:
@@ -96,12 +96,12 @@ class Watched:
         return True
 
     def _pour(self, connection: Connection) -> None:
-        outbox = connection.sock.outbox
-        with outbox.changed:
+        output_buffer = connection.sock.output_buffer
+        with output_buffer.changed:
             if connection not in self._flowing:
                 return
             try:
-                if outbox.pour():
+                if output_buffer.pour():
                     self.flow(connection, False)
                 else:
                     self._watch(connection, WRITE)
@@ -110,7 +110,7 @@ class Watched:
             except ssl.SSLWantWriteError:
                 self._watch(connection, WRITE)
             except (OSError, ValueError) as error:
-                outbox.fail(error)
+                output_buffer.fail(error)
 
     # -- for the loop -----------------------------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ from tests.support.certs import Paths
 from tests.support.clients import Address
 from tests.support.process import PATIENCE, eventually
 from tests.support.talk import Talk
-from tlsrun.connections.outbox import OutputBuffer
+from tlsrun.connections.output_buffer import OutputBuffer
 from tlsrun.connections.stages import ConnectionLimits
 from tlsrun.servers.builtin import aside
 from tlsrun.servers.builtin.server import BuiltinServer

@@ -13,7 +13,7 @@ import time
 from typing import TYPE_CHECKING, TypeVar
 
 from tlsrun import system
-from tlsrun.connections.outbox import OutputBuffer, OutputSink
+from tlsrun.connections.output_buffer import OutputBuffer, OutputSink
 from tlsrun.connections.stages import ConnectionLimits
 from tlsrun.servers.builtin.pace import Pace
 from tlsrun.servers.builtin.patient import PatientSocket

@@ -19,7 +19,7 @@ class OutputSink:
 
     Arguments:
         flow: the loop begins, or ceases, to send what is in the `OutputBuffer`.
-        leave: the loop sees the client off once the outbox is empty; False when it is empty now.
+        leave: the loop sees the client off once the buffer is empty; False when it is empty now.
         most: bytes of one answer that may wait; beyond, its thread does.
         room: for what waits, shared by all connections.
     """
@@ -35,7 +35,7 @@ class OutputBuffer:
 
     Arguments:
         send: sends some bytes without waiting, as ssl.SSLSocket.send.
-        outlet: where they leave.
+        sink: where they leave.
         patience: seconds in which the client must take something while a thread waits for it; None for ever.
         changed: where there is one before this is made.
 
@@ -46,20 +46,20 @@ class OutputBuffer:
         moved: bytes that have left.
     """
 
-    __slots__ = ("_error", "_outlet", "_part", "_patience", "_send", "_spool", "changed", "held", "moved")
+    __slots__ = ("_error", "_sink", "_part", "_patience", "_send", "_spool", "changed", "held", "moved")
 
     def __init__(
         self,
         send: Callable[[memoryview], int],
-        outlet: OutputSink,
+        sink: OutputSink,
         patience: float | None,
         *,
         changed: threading.Condition | None = None,
     ) -> None:
         self._send = send
-        self._outlet = outlet
+        self._sink = sink
         self._patience = patience
-        self._spool = Spool(_MEMORY, most=outlet.most, room=outlet.room)
+        self._spool = Spool(_MEMORY, most=sink.most, room=sink.room)
         self._part = memoryview(b"")  # OpenSSL wants to be given again what it could not send
         self._error: Exception | None = None
         self.changed = changed or threading.Condition()
@@ -76,7 +76,7 @@ class OutputBuffer:
             self._spool.keep(bytes(data))
             self.held += len(data)
             if 0 < self.held == len(data):
-                self._outlet.flow(True)
+                self._sink.flow(True)
             while self._spool.full and self.held:
                 moved = self.moved
                 if not self.changed.wait(self._patience) and moved == self.moved and self.held:
@@ -123,7 +123,7 @@ class OutputBuffer:
             self._part = memoryview(b"")
             if self.held:
                 self.held = 0
-                self._outlet.flow(False)
+                self._sink.flow(False)
             self.changed.notify_all()
 
     def check(self) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from tests.support.process import eventually
-from tlsrun.connections.outbox import OutputBuffer, OutputSink
+from tlsrun.connections.output_buffer import OutputBuffer, OutputSink
 from tlsrun.spool import Room
 
 KIB = 1024
@@ -19,7 +19,7 @@ KIB = 1024
 
 @dataclass
 class Line:
-    """A client that reads when it is told to, and the outbox for it.
+    """A client that reads when it is told to, and the output buffer for it.
 
     Arguments:
         flows: what the loop was told: to send, or to cease.
@@ -27,7 +27,7 @@ class Line:
 
     ours: socket.socket
     theirs: socket.socket
-    outbox: OutputBuffer
+    output_buffer: OutputBuffer
     room: Room
     flows: list[bool] = field(default_factory=list)
 
@@ -42,7 +42,7 @@ class Line:
     def pour(self) -> bool:
         """As the loop does; False while the client has to read first."""
         try:
-            return self.outbox.pour()
+            return self.output_buffer.pour()
         except BlockingIOError:
             return False
 
@@ -52,8 +52,10 @@ def line(*, most: int = 64 * KIB, room: int = KIB * KIB, patience: float | None 
     ours.setblocking(False)
     theirs.settimeout(20)
     shared, flows = Room(room), []
-    outlet = OutputSink(flow=flows.append, leave=lambda: True, most=most, room=shared)
-    return Line(ours=ours, theirs=theirs, outbox=OutputBuffer(ours.send, outlet, patience), room=shared, flows=flows)
+    sink = OutputSink(flow=flows.append, leave=lambda: True, most=most, room=shared)
+    return Line(
+        ours=ours, theirs=theirs, output_buffer=OutputBuffer(ours.send, sink, patience), room=shared, flows=flows
+    )
 
 
 @pytest.fixture
@@ -62,7 +64,7 @@ def lines() -> Iterator[list[Line]]:
     made: list[Line] = []
     yield made
     for one in made:
-        one.outbox.discard()
+        one.output_buffer.discard()
         one.ours.close()
         one.theirs.close()
 
@@ -73,7 +75,7 @@ def adding(one: Line, data: bytes) -> tuple[threading.Thread, list[BaseException
 
     def add() -> None:
         try:
-            one.outbox.add(memoryview(data))
+            one.output_buffer.add(memoryview(data))
         except BaseException as error:  # noqa: BLE001 -- handed to the test
             errors.append(error)
 
@@ -84,7 +86,7 @@ def adding(one: Line, data: bytes) -> tuple[threading.Thread, list[BaseException
 
 def waits(one: Line, thread: threading.Thread, held: int) -> None:
     """Wait until all is in, and see that its thread goes on waiting."""
-    eventually(lambda: one.outbox.held == held, what="what was put in")
+    eventually(lambda: one.output_buffer.held == held, what="what was put in")
     thread.join(0.05)
     assert thread.is_alive()
 
@@ -94,21 +96,21 @@ def test_in_order_and_counted(lines: list[Line]) -> None:
     lines.append(one := line(most=8 * KIB * KIB))
     data = os.urandom(700 * KIB)
     for at in range(0, len(data), 7000):
-        one.outbox.add(memoryview(data[at : at + 7000]))
-    assert one.outbox.held == len(data)
+        one.output_buffer.add(memoryview(data[at : at + 7000]))
+    assert one.output_buffer.held == len(data)
     assert one.flows == [True]
     assert one.read(len(data)) == data
-    assert (one.outbox.held, one.outbox.moved) == (0, len(data))
+    assert (one.output_buffer.held, one.output_buffer.moved) == (0, len(data))
     assert one.pour()
     assert one.flows == [True]
-    one.outbox.add(memoryview(b"again"))
+    one.output_buffer.add(memoryview(b"again"))
     assert one.flows == [True, True]
 
 
 def test_nothing_is_no_reason_to_begin(lines: list[Line]) -> None:
     """Some applications write empty pieces."""
     lines.append(one := line())
-    one.outbox.add(memoryview(b""))
+    one.output_buffer.add(memoryview(b""))
     assert one.flows == []
     assert one.pour()
 
@@ -116,12 +118,12 @@ def test_nothing_is_no_reason_to_begin(lines: list[Line]) -> None:
 def test_others_have_their_turn(lines: list[Line]) -> None:
     """A client that takes all there is gets so many pieces, and no more, at once."""
     lines.append(one := line(most=8 * KIB * KIB))
-    one.outbox = OutputBuffer(lambda part: min(len(part), 1000), OutputSink(
+    one.output_buffer = OutputBuffer(lambda part: min(len(part), 1000), OutputSink(
         flow=one.flows.append, leave=lambda: True, most=8 * KIB * KIB, room=one.room), 20.0)  # fmt: skip
-    one.outbox.add(memoryview(bytes(100_000)))
-    assert not one.outbox.pour()
-    assert one.outbox.held == 100_000 - 64 * 1000
-    assert one.outbox.pour()
+    one.output_buffer.add(memoryview(bytes(100_000)))
+    assert not one.output_buffer.pour()
+    assert one.output_buffer.held == 100_000 - 64 * 1000
+    assert one.output_buffer.pour()
 
 
 def test_the_thread_waits_beyond_the_bound_until_all_is_taken(lines: list[Line]) -> None:
@@ -150,7 +152,7 @@ def test_a_client_that_takes_nothing(lines: list[Line]) -> None:
     """The thread waits for its patience, and no longer; the answer has failed."""
     lines.append(one := line(most=KIB, patience=0.1))
     with pytest.raises(ConnectionResetError, match=r"read too little in 0\.1 s"):
-        one.outbox.add(memoryview(bytes(600 * KIB)))
+        one.output_buffer.add(memoryview(bytes(600 * KIB)))
 
 
 def test_one_that_takes_a_little_is_waited_for(lines: list[Line]) -> None:
@@ -175,15 +177,15 @@ def test_a_client_that_has_gone(lines: list[Line], patience: float | None) -> No
     lines.append(one := line(most=KIB, patience=patience))
     thread, errors = adding(one, bytes(600 * KIB))
     waits(one, thread, 600 * KIB)
-    one.outbox.fail(BrokenPipeError("gone"))
+    one.output_buffer.fail(BrokenPipeError("gone"))
     thread.join(10)
     (error,) = errors
     assert isinstance(error, ConnectionResetError)
     assert isinstance(error.__cause__, BrokenPipeError)
-    assert one.outbox.held == 0
+    assert one.output_buffer.held == 0
     assert one.flows == [True, False]
     with pytest.raises(ConnectionResetError, match="the client has gone"):
-        one.outbox.add(memoryview(b"more"))
+        one.output_buffer.add(memoryview(b"more"))
     assert one.pour()
 
 
@@ -191,9 +193,9 @@ def test_what_is_let_go_of_is_given_back(lines: list[Line]) -> None:
     """To all who share the room, and the file is closed."""
     before = len(os.listdir("/proc/self/fd"))
     lines.append(one := line(most=8 * KIB * KIB, room=300 * KIB))
-    one.outbox.add(memoryview(bytes(200 * KIB)))
-    one.outbox.discard()
-    one.outbox.discard()
+    one.output_buffer.add(memoryview(bytes(200 * KIB)))
+    one.output_buffer.discard()
+    one.output_buffer.discard()
     assert one.flows == [True, False]
     assert not one.room.exhausted
     one.room.take(300 * KIB - 1)
@@ -219,7 +221,7 @@ def test_two_threads(lines: list[Line]) -> None:
 
     def put() -> None:
         for at in range(0, len(data), 3001):
-            one.outbox.add(memoryview(data[at : at + 3001]))
+            one.output_buffer.add(memoryview(data[at : at + 3001]))
 
     thread = threading.Thread(target=put)
     thread.start()
@@ -237,4 +239,4 @@ def test_two_threads(lines: list[Line]) -> None:
     thread.join(10)
     reader.join(10)
     assert bytes(got) == data
-    assert one.outbox.held == 0
+    assert one.output_buffer.held == 0
