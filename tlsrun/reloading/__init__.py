@@ -23,6 +23,6 @@ def begin() -> None:
 
 
 def _end() -> None:
-    from tlsrun.reloading.caretaker import take_care
+    from tlsrun.reloading.fallback import fall_back_to_old_workers
 
-    take_care()
+    fall_back_to_old_workers()

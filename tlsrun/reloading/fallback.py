@@ -23,7 +23,7 @@ _log = logging.getLogger("tlsrun.reload")
 _TICK = 1.0  # seconds between two checks of the workers
 
 
-def take_care() -> None:
+def fall_back_to_old_workers() -> None:
     """Run at the exit of a program that got workers and did not take care of them; returns when they are gone, or at a
     signal. In the main thread."""
     handover = received()
