@@ -104,7 +104,7 @@ class RequestSocket(ReadAhead):
         if output_buffer is None or not output_buffer.held:
             while data:
                 try:
-                    # OpenSSL wants to be given all of it again when it cannot send it: the outbox does.
+                    # OpenSSL wants to be given all of it again when it cannot send it: the buffer does.
                     data = data[self._send_at_once(data[:_AT_ONCE], flags) :]
                 except (ssl.SSLWantReadError, ssl.SSLWantWriteError) as want:
                     if self._sink is None or self._timeout == 0:

@@ -60,7 +60,7 @@ class Watched:
     # -- answers whose clients are slow ------------------------------------------------------------------------
 
     def flow(self, connection: Connection, flows: bool) -> None:
-        """Begin, or cease, to send what waits of an answer while its request runs; under the outbox's lock."""
+        """Begin, or cease, to send what waits of an answer while its request runs; under the buffer's lock."""
         with self._lock:
             if flows and not self._closed:
                 self._flowing[connection] = None

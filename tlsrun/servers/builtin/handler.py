@@ -14,7 +14,7 @@ from tlsrun.http1.head import Head
 from tlsrun.http1.refusal import Refused
 from tlsrun.http1.variables import variables
 from tlsrun.servers.broken import Broken, BrokenBody
-from tlsrun.servers.builtin.aside import Aside
+from tlsrun.servers.builtin.background_sender import BackgroundSender
 from tlsrun.servers.builtin.body import NO_BODY, Body, NoBody
 from tlsrun.servers.builtin.pace import Pace
 from tlsrun.servers.builtin.reader import ClientGone
@@ -39,7 +39,7 @@ class Handler(Session):
     #: Exceptions by which an application says that the client is gone.
     client_gone: tuple[type[Exception], ...] = (ClientGone,)
     #: Created for the first request that waits for its turn.
-    _aside: Aside | None = None
+    _aside: BackgroundSender | None = None
     _head: Head
     _base: dict[str, Any] | None = None
     #: The header lines of the previous request, and their variables: most clients send the same lines again.
@@ -86,7 +86,7 @@ class Handler(Session):
         """As `_call`, in one of few threads, which wait neither for the body nor for the client."""
         body.collect(self.site.bodies)
         if self._aside is None:
-            self._aside = Aside(self.sock, seconds=self.site.options.write_timeout, room=self.site.answers)
+            self._aside = BackgroundSender(self.sock, seconds=self.site.options.write_timeout, room=self.site.answers)
         aside = self.aside = self._aside
         aside.begin()
         try:

@@ -15,7 +15,7 @@ from tlsrun.connections.presence import Presence, has_gone, presence_of
 from tlsrun.http1.head import Head
 from tlsrun.http1.refusal import Refused
 from tlsrun.proxies.peers import unmapped
-from tlsrun.servers.builtin.aside import Aside
+from tlsrun.servers.builtin.background_sender import BackgroundSender
 from tlsrun.servers.builtin.connections import ConnectionState
 from tlsrun.servers.builtin.dates import http_date, log_date
 from tlsrun.servers.builtin.pace import Pace
@@ -39,7 +39,7 @@ class Session(BaseHTTPRequestHandler):
     site: BuiltinServer
     sock: PatientSocket
     #: Takes the response while one of few threads runs the request.
-    aside: Aside | None = None
+    aside: BackgroundSender | None = None
 
     def _answer(self, head: Head) -> bool:
         """Answer one request; returns whether the connection goes on."""

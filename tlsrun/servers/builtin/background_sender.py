@@ -31,7 +31,7 @@ _GRACE = 0.1
 _AT_ONCE = 65536  # bytes that OpenSSL is given at once; less than a part of a spool
 
 
-class Aside:
+class BackgroundSender:
     """The way of a connection's answers, one after the other.
 
     To each of them belongs a ``begin()`` and an ``end()``. What is needed for the rest of one is made when there is a
@@ -48,7 +48,7 @@ class Aside:
         self._seconds = seconds
         self._room = room
         self._changed = threading.Condition()
-        self._outbox: OutputBuffer | None = None
+        self._buffer: OutputBuffer | None = None
 
     # -- by the connection's thread -----------------------------------------------------------------------------------
 
@@ -67,8 +67,8 @@ class Aside:
         Raises:
             OSError: the client has gone, or takes too little.
         """
-        left, outbox = memoryview(data), self._outbox
-        while left and not (outbox and outbox.held):
+        left, buffer = memoryview(data), self._buffer
+        while left and not (buffer and buffer.held):
             try:
                 with self._changed:
                     left = left[self._sock.send_at_once(left[:_AT_ONCE]) :]
@@ -76,13 +76,13 @@ class Aside:
                 if not self._wait_a_moment(want):
                     break
         if left:
-            if outbox is None:
-                outbox = self._outbox = self._new_outbox()
-            outbox.add(left)
+            if buffer is None:
+                buffer = self._buffer = self._new_buffer()
+            buffer.add(left)
 
-    def _new_outbox(self) -> OutputBuffer:
-        outlet = OutputSink(flow=self._flow, leave=lambda: False, most=ConnectionLimits.max_answer, room=self._room)
-        return OutputBuffer(self._sock.send_at_once, outlet, self._seconds, changed=self._changed)
+    def _new_buffer(self) -> OutputBuffer:
+        sink = OutputSink(flow=self._flow, leave=lambda: False, most=ConnectionLimits.max_answer, room=self._room)
+        return OutputBuffer(self._sock.send_at_once, sink, self._seconds, changed=self._changed)
 
     def _wait_a_moment(self, want: ssl.SSLError) -> bool:
         began = time.monotonic()
@@ -113,35 +113,35 @@ class Aside:
         """
         self._pour()
         try:
-            if self._outbox is not None:
-                self._outbox.check()
+            if self._buffer is not None:
+                self._buffer.check()
         except OSError as error:
             raise ClientGone(str(error)) from error
 
     def end(self) -> None:
         """The answer is over: let go of what is left of it."""
-        if self._outbox is not None:
-            self._outbox.discard()
+        if self._buffer is not None:
+            self._buffer.discard()
         self._sock.guard = None
 
     def _pour(self) -> None:
-        outbox = self._outbox
-        while outbox is not None and outbox.held:
-            began, moved = time.monotonic(), outbox.moved
+        buffer = self._buffer
+        while buffer is not None and buffer.held:
+            began, moved = time.monotonic(), buffer.moved
             try:
-                outbox.pour()
+                buffer.pour()
             except (ssl.SSLWantReadError, ssl.SSLWantWriteError) as want:
-                self._wait(outbox, want, began, moved)
+                self._wait(buffer, want, began, moved)
             except (OSError, ValueError) as error:
-                outbox.fail(error)
+                buffer.fail(error)
 
-    def _wait(self, outbox: OutputBuffer, want: ssl.SSLError, began: float, moved: int) -> None:
+    def _wait(self, buffer: OutputBuffer, want: ssl.SSLError, began: float, moved: int) -> None:
         try:
             self._sock.wait_until(_wanted(want), self._pace.left)
-            if not self._pace.count(outbox.moved - moved, time.monotonic() - began):
+            if not self._pace.count(buffer.moved - moved, time.monotonic() - began):
                 raise TimeoutError("the client took the answer too slowly")
         except OSError as error:
-            outbox.fail(error)
+            buffer.fail(error)
 
 
 def _wanted(want: ssl.SSLError) -> int:

@@ -19,7 +19,7 @@ from tests.support.process import PATIENCE, eventually
 from tests.support.talk import Talk
 from tlsrun.connections.output_buffer import OutputBuffer
 from tlsrun.connections.stages import ConnectionLimits
-from tlsrun.servers.builtin import aside
+from tlsrun.servers.builtin import background_sender
 from tlsrun.servers.builtin.server import BuiltinServer
 from tlsrun.servers.builtin.with_stdlib import StandardHandler
 
@@ -154,7 +154,7 @@ def test_what_is_made_for_an_answer(
             made.append("outbox")
             super().__init__(*arguments, **more)
 
-    monkeypatch.setattr(aside, "OutputBuffer", Counted)
+    monkeypatch.setattr(background_sender, "OutputBuffer", Counted)
     with Talk(site[0], ca_file) as talk:
         for _ in range(5):
             assert talk.get("/").answer()[2] == b"hello"
