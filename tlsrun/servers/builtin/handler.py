@@ -85,18 +85,18 @@ class Handler(Session):
     def _in_turn(self, head: Head, body: Body | NoBody, response: Response) -> Response | None:
         """As `_call`, in one of few threads, which wait neither for the body nor for the client."""
         body.collect(self.site.bodies)
-        if self._aside is None:
-            self._aside = BackgroundSender(self.sock, seconds=self.site.options.write_timeout, room=self.site.answers)
-        aside = self.aside = self._aside
-        aside.begin()
+        if self._sender is None:
+            self._sender = BackgroundSender(self.sock, seconds=self.site.options.write_timeout, room=self.site.answers)
+        sender = self.sender = self._sender
+        sender.begin()
         try:
             outcome = self.site.work.run(functools.partial(self._call, head, body, response), self)
             if outcome is not None:
-                aside.finish()
+                sender.finish()
             return outcome
         finally:
-            self.aside = None
-            aside.end()
+            self.sender = None
+            sender.end()
             body.discard()
 
     def _call(self, head: Head, body: Body | NoBody, response: Response) -> Response | None:

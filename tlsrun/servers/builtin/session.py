@@ -161,8 +161,8 @@ class Session(BaseHTTPRequestHandler):
     def _send(self, data: bytes) -> None:
         sock = self.sock
         try:
-            if self.aside is not None:
-                self.aside.send(data)
+            if self.sender is not None:
+                self.sender.send(data)
                 return
             sock.settimeout(self.site.options.write_timeout)
             began = time.monotonic()
