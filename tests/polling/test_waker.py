@@ -19,9 +19,9 @@ def test_it_rings_until_it_was_heard() -> None:
         for _ in range(3):
             waker.wake()
         assert _rings(waker)
-        waker.rest()
+        waker.clear()
         assert not _rings(waker)
-        waker.rest()
+        waker.clear()
 
 
 def test_nobody_waits_to_wake() -> None:
@@ -30,7 +30,7 @@ def test_nobody_waits_to_wake() -> None:
         for _ in range(100_000):
             waker.wake()
         assert _rings(waker)
-        waker.rest()
+        waker.clear()
         assert not _rings(waker)
 
 
@@ -39,4 +39,4 @@ def test_after_the_end() -> None:
     waker = Waker()
     waker.close()
     waker.wake()
-    waker.rest()
+    waker.clear()

@@ -66,7 +66,7 @@ class Reactor(Watched):
         self._share = share
         self._deferred = False
         self._swept = self._resting = 0.0
-        self.attend(self._waker.fileno(), self._waker.rest)
+        self.attend(self._waker.fileno(), self._waker.clear)
         context.sslsocket_class = RequestSocket
         for listener in self._listeners:
             listener.setblocking(False)

@@ -1,6 +1,6 @@
-"""What a service is to tell systemd (sd_notify(3)): that it serves, that it ends, and that it still lives.
+"""Notifications to systemd (sd_notify(3)): ready, stopping, and alive (the watchdog).
 
-By hand: it is one datagram, and the library for it (python-systemd) has to be compiled.
+Written by hand: it is one datagram, and python-systemd has to be compiled.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ ALIVE = "WATCHDOG=1"
 
 
 def reloading(microseconds: int) -> str:
-    """The word that a reload begins, which READY ends (sd_notify(3)).
+    """The notification that a reload has begun; READY ends it (sd_notify(3)).
 
     Arguments:
-        microseconds: of CLOCK_MONOTONIC, now.
+        microseconds: the current time of CLOCK_MONOTONIC.
     """
     return f"RELOADING=1\nMONOTONIC_USEC={microseconds}"
 
 
 def notify(state: str, environ: Mapping[str, str] = os.environ) -> bool:
-    """Tell the service manager; without one, or when it does not listen, nothing happens.
+    """Notify the service manager; does nothing without one, or if it does not listen.
 
     Returns:
-        whether it was told.
+        whether the notification was sent.
     """
     name = environ.get(_SOCKET, "")
     if not name.startswith(("/", "@")):
@@ -45,22 +45,22 @@ def notify(state: str, environ: Mapping[str, str] = os.environ) -> bool:
 
 
 def serves(interval: float | None = None) -> bool:
-    """Say that it serves; after a reload, that systemd may be as impatient again as it was before `needs`.
+    """Notify that the service is ready; resets the watchdog timeout that `needs` extended.
 
     Arguments:
-        interval: seconds between two signs of life that it asks for; None to find out.
+        interval: seconds between two watchdog notifications; None to read it from the environment.
 
     Returns:
-        whether it was told.
+        whether the notification was sent.
     """
     interval = watchdog_interval() if interval is None else interval
     return notify(READY if interval is None else f"{READY}\nWATCHDOG_USEC={round(interval * 2e6)}")
 
 
 def needs(seconds: float, interval: float | None = None) -> None:
-    """Say that for so many seconds from now there may be no sign of life: a program is imported.
+    """Extend the watchdog timeout by ``seconds``, during which no notification may come: a program is imported.
 
-    ``WATCHDOG_USEC=`` (sd_notify(3)), which lasts until `serves` is said.
+    Uses ``WATCHDOG_USEC=`` (sd_notify(3)), which holds until `serves` resets it.
 
     Arguments:
         interval: as in `serves`.
@@ -71,7 +71,7 @@ def needs(seconds: float, interval: float | None = None) -> None:
 
 
 def hide() -> str | None:
-    """Take systemd's socket out of the environment, before a server tells of itself that it is ready, and is not yet.
+    """Take NOTIFY_SOCKET out of the environment, so that a server does not report itself ready too early.
 
     Returns:
         what `show` puts back.
@@ -80,16 +80,16 @@ def hide() -> str | None:
 
 
 def show(hidden: str | None) -> None:
-    """Put back what `hide` has taken out."""
+    """Put back what `hide` took out."""
     if hidden is not None:
         os.environ[_SOCKET] = hidden
 
 
 class Watchdog:
-    """Signs of life, if systemd asks for them.
+    """Sends watchdog notifications, if systemd asks for them.
 
     Attributes:
-        interval: seconds between two of them; None when none are asked for.
+        interval: seconds between two of them; None if none are asked for.
     """
 
     def __init__(self, interval: float | None = None) -> None:
@@ -97,27 +97,27 @@ class Watchdog:
         self._fed = 0.0
 
     def feed(self) -> None:
-        """Give one, if it is time. To be called at least once in each interval, by what must not stand still."""
+        """Send one if it is due. Call it at least once per interval, from the loop that must not hang."""
         if self.interval is not None and (now := time.monotonic()) - self._fed >= self.interval / 2:
             self._fed = now
             notify(ALIVE)
 
     @property
     def pause(self) -> float | None:
-        """How long what only waits may wait; None for ever."""
+        """How long a loop with nothing else to do may wait; None for no limit."""
         return None if self.interval is None else self.interval / 2
 
     def within(self, seconds: float) -> float:
-        """How long something may wait before it is to be fed again: ``seconds`` at most.
+        """How long a loop may wait before the next `feed`: ``seconds`` at most.
 
-        Half of the interval, so that what comes between does not stretch it.
+        Half of the interval, so that other work in the loop does not stretch it beyond the interval.
         """
         return seconds if self.interval is None else min(seconds, self.interval / 2)
 
 
 def watchdog_interval(environ: Mapping[str, str] = os.environ) -> float | None:
-    """Seconds between two signs of life that systemd asks this process for: half of its patience, as
-    sd_watchdog_enabled(3) advises; None when it asks for none."""
+    """Seconds between two watchdog notifications that systemd asks this process for: half of its timeout, as
+    sd_watchdog_enabled(3) advises; None if it asks for none."""
     if environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
         return None
     try:

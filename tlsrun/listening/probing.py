@@ -1,4 +1,4 @@
-"""Whether a place can be listened at, found out without staying there."""
+"""Whether an address can be bound, tried without keeping it."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from tlsrun.system import has_unix_sockets
 
 
 def probe(place: Place, others: Sequence[Place] = ()) -> int | None:
-    """Try to bind ``place`` and let go at once.
+    """Bind ``place`` and release it at once.
 
     Arguments:
-        others: the places that are listened at besides.
+        others: the other places that will be listened on.
 
     Returns:
-        None when it can be bound, else the errno (EADDRINUSE, EACCES, EADDRNOTAVAIL, also for a name that does not
-        resolve; of a Unix socket ENOENT for its folder, EEXIST for a file that is no socket).
+        None if it can be bound, else the errno: EADDRINUSE, EACCES, EADDRNOTAVAIL (also for a name that does not
+        resolve); for a Unix socket also ENOENT (no such folder) and EEXIST (a file that is not a socket).
     """
     return _probe_unix(place) if isinstance(place, UnixSocket) else _probe_tcp(place, others)
 
@@ -29,7 +29,7 @@ def probe(place: Place, others: Sequence[Place] = ()) -> int | None:
 def _probe_tcp(endpoint: Endpoint, others: Sequence[Place]) -> int | None:
     try:
         with socket.socket(endpoint.family, socket.SOCK_STREAM) as sock:
-            if has_unix_sockets():  # Winsock would give a port that is in use to a second program, too
+            if has_unix_sockets():  # with it, Winsock gives a port in use to a second program
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if endpoint.family == socket.AF_INET6:
                 both = takes_both_families(endpoint, others) and socket.has_dualstack_ipv6()
@@ -58,7 +58,7 @@ def _probe_unix(place: UnixSocket) -> int | None:
 
 
 def is_alive(path: str) -> bool:
-    """Whether somebody listens on the Unix socket at ``path``."""
+    """Whether a process listens on the Unix socket at ``path``."""
     with socket.socket(socket.AF_UNIX) as sock:
         sock.setblocking(False)
         try:

@@ -1,4 +1,4 @@
-"""A socket that listens already, served by an event loop."""
+"""Serving an already listening socket from an event loop."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-#: Since Python 3.13 a loop removes a Unix socket's file when it ends to serve there (asyncio's and uvloop's
-#: ``create_unix_server``). But whose file it is decides: a successor may serve there, and systemd's outlives all.
+#: Since Python 3.13 a loop removes a Unix socket's file when it stops serving (``create_unix_server`` of asyncio and
+#: uvloop). We decide that elsewhere: a successor may already serve there, and systemd's sockets outlive every server.
 _KEEP_FILE: dict[str, Any] = {"cleanup_socket": False} if sys.version_info >= (3, 13) else {}
 
 
 async def serve(
     loop: asyncio.AbstractEventLoop, protocol: Callable[[], asyncio.BaseProtocol], sock: socket.socket, *, backlog: int
 ) -> asyncio.Server:
-    """Accept clients at ``sock``, each with a protocol of its own.
+    """Accept clients on ``sock``, each with its own protocol.
 
     Arguments:
-        protocol: makes one.
-        sock: TCP or Unix; its file stays when the server is closed.
-        backlog: how many the kernel may keep waiting, and how many are accepted in one turn of the loop.
+        protocol: the protocol factory.
+        sock: TCP or Unix; a Unix socket's file is not removed when the server is closed.
+        backlog: of listen(2), and how many connections are accepted in one iteration of the loop.
     """
     if sock.family == socket.AF_UNIX:
         return await loop.create_unix_server(protocol, sock=sock, backlog=backlog, **_KEEP_FILE)

@@ -1,8 +1,8 @@
-"""Which descriptors are ready: what the selectors module does, by less than half of its work for each connection.
+"""Readiness of descriptors, as in the selectors module, at less than half of its cost per connection.
 
-A connection is watched, and watched no more, for each request. `selectors.EpollSelector` makes a key with four parts
-each time, and looks descriptors up in several tables. An event loop's own readers cost three times as much as a poller
-that is itself, by its `fileno`, one of them.
+A connection is registered and unregistered for each request. `selectors.EpollSelector` builds a four-part key each time
+and looks descriptors up in several tables. An event loop's own readers cost three times as much as a poller that is
+itself, by its `fileno`, one of them.
 """
 
 from __future__ import annotations
@@ -12,51 +12,51 @@ import select
 import selectors
 from typing import Any, Protocol
 
-#: So many at a time: who waits shall not wait for a crowd.
+#: How many events are taken at a time, so that a burst does not hold up whoever comes next.
 _MOST = 64
 
 READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 
 
 class Poller(Protocol):
-    """By descriptor."""
+    """Watches descriptors; each has some ``data`` that `wait` returns."""
 
     live: bool
     """Whether it notices what another thread changes while it waits (epoll(7), kqueue(2))."""
 
     def fileno(self) -> int:
-        """Its own descriptor, readable when something is ready: of epoll(7), kqueue(2) and /dev/poll."""
+        """The poller's own descriptor, readable when something is ready: with epoll(7), kqueue(2) and /dev/poll."""
 
     def watch(self, descriptor: int, events: int, data: Any) -> None:
-        """Watch for `READ` or `WRITE`; for neither (0), only that the connection breaks, which epoll alone can tell."""
+        """Watch for `READ` or `WRITE`; 0 reports only a broken connection, which epoll alone can tell."""
 
     def change(self, descriptor: int, events: int, data: Any) -> None:
-        """Watch one that is watched already for something else."""
+        """Change what a watched descriptor is watched for."""
 
     def forget(self, descriptor: int) -> None:
-        """Watch it no more."""
+        """Stop watching it."""
 
     def forget_closing(self, descriptor: int) -> None:
-        """Watch it no more, as it is closed right after: epoll needs no system call for that."""
+        """Stop watching a descriptor that is about to be closed: epoll needs no system call for that."""
 
     def wait(self, seconds: float | None) -> list[Any]:
-        """What was given as ``data`` of those that are ready, within so many seconds; None waits for ever.
+        """Wait up to ``seconds`` (None: forever); returns the ``data`` of the descriptors that are ready.
 
-        Who is given several has to see whether one of them has ended another.
+        The caller must allow for handling one of them having ended another.
         """
 
     def data_of(self, descriptor: int) -> Any:
-        """What was given as ``data`` of one; None of one that is not watched."""
+        """The ``data`` of a descriptor; None if it is not watched."""
 
     def watched(self) -> list[Any]:
-        """What was given as ``data`` of all that are watched."""
+        """The ``data`` of all watched descriptors."""
 
     def close(self) -> None:
-        """Watch nothing any more."""
+        """Release the poller's own resources."""
 
 
 def new_poller() -> Poller:
-    """The best of this system."""
+    """The fastest poller that this system has."""
     return _Epoll() if hasattr(select, "epoll") else _Selector()
 
 
@@ -118,7 +118,7 @@ class _Selector:
         self._selector.modify(descriptor, events, data)
 
     def forget(self, descriptor: int) -> None:
-        with contextlib.suppress(KeyError):  # watched for neither
+        with contextlib.suppress(KeyError):  # it was watched for neither event
             self._selector.unregister(descriptor)
 
     forget_closing = forget

@@ -1,4 +1,4 @@
-"""How another thread, or a signal handler, wakes one that waits for descriptors: by one more that becomes readable."""
+"""Wakes a thread that waits for descriptors, from another thread or a signal handler: the self-pipe trick."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ import socket
 
 
 class Waker:
-    """To be watched for reading by the thread that waits."""
+    """The waiting thread watches it for reading."""
 
     def __init__(self) -> None:
-        self._bell, self._ear = socket.socketpair()
-        self._bell.setblocking(False)
-        self._ear.setblocking(False)
+        self._writer, self._reader = socket.socketpair()
+        self._writer.setblocking(False)
+        self._reader.setblocking(False)
 
     def fileno(self) -> int:
-        """The descriptor that is readable after `wake`, until `rest`."""
-        return self._ear.fileno()
+        """The descriptor: readable after `wake`, until `clear`."""
+        return self._reader.fileno()
 
     def wake(self) -> None:
-        """Never waits, and does nothing after `close`."""
-        with contextlib.suppress(OSError):  # nobody listens any more, or is about to listen anyway
-            self._bell.send(b"\0")
+        """Make it readable. Never blocks; does nothing after `close`."""
+        with contextlib.suppress(OSError):  # closed, or full: then the thread is about to wake anyway
+            self._writer.send(b"\0")
 
-    def rest(self) -> None:
-        """What has rung was heard."""
+    def clear(self) -> None:
+        """Make it unreadable again."""
         with contextlib.suppress(OSError):
-            while self._ear.recv(4096):
+            while self._reader.recv(4096):
                 pass
 
     def close(self) -> None:
-        """Let go of both ends."""
-        self._bell.close()
-        self._ear.close()
+        """Close both ends."""
+        self._writer.close()
+        self._reader.close()

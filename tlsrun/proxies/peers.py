@@ -1,4 +1,4 @@
-"""Which peers are trusted: addresses, networks and Unix sockets, in words and as a set that can be asked."""
+"""Trusted peers: addresses, networks and Unix sockets, parsed from the setting into a set."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from tlsrun.errors import ConfigurationError, Problem
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-#: The word for a peer that came over a Unix socket, and how its address reads once there.
+#: The word for peers on a Unix socket; REMOTE_ADDR of such a peer may read so too.
 UNIX = "unix"
 #: The word for everybody.
 EVERYBODY = "*"
 
-#: What the setting takes, as the end of the sentence "expected …".
+#: What the setting accepts, as the end of a sentence "expected …".
 EXPECTED = "an address, a network (10.0.0.0/8), `unix`, `*`, or `@` and the path of a file with one of them a line"
 
 
 def address(text: str) -> Address | None:
-    """An address in its plain form: an IPv4 address that IPv6 shows mapped is one; None for what is none."""
-    if "%" in text:  # a zone (RFC 4007), which is of one machine only
+    """Parse an address; IPv4-mapped IPv6 becomes IPv4. None if it is not an address."""
+    if "%" in text:  # a zone (RFC 4007), which means something on one machine only
         text = text.partition("%")[0]
     try:
         found = ipaddress.ip_address(text)
@@ -35,7 +35,7 @@ def address(text: str) -> Address | None:
 
 
 def unmapped(host: str) -> str:
-    """An IPv4 address as such when an IPv6 socket shows it mapped (RFC 4291, section 2.5.5.2)."""
+    """Turn an IPv4-mapped IPv6 address into plain IPv4 (RFC 4291, section 2.5.5.2)."""
     return host[7:] if host.startswith("::ffff:") and "." in host else host
 
 
@@ -44,8 +44,8 @@ class Peers:
     """A set of peers.
 
     Arguments:
-        networks: whoever comes from one of them.
-        unix: whoever comes over a Unix socket, whose address is empty.
+        networks: peers with an address in one of them.
+        unix: peers on a Unix socket, whose address is empty.
     """
 
     networks: tuple[Network, ...] = ()
@@ -53,7 +53,7 @@ class Peers:
 
     @property
     def everybody(self) -> bool:
-        """Whether there is nobody who is not trusted."""
+        """Whether every address is in the set."""
         return any(network.prefixlen == 0 for network in self.networks)
 
     def __bool__(self) -> bool:
@@ -76,10 +76,10 @@ def _contains(peers: Peers, peer: str) -> bool:
 
 
 def parse_peer(word: str) -> tuple[Network, ...] | str:
-    """What one word of the setting is: networks, `UNIX`, or ``@path``.
+    """Parse one word of the setting: networks, `UNIX`, or ``@path``.
 
     Raises:
-        ValueError: it is none of them.
+        ValueError: it is none of these.
     """
     if word == UNIX or (word.startswith("@") and len(word) > 1):
         return word
@@ -88,25 +88,25 @@ def parse_peer(word: str) -> tuple[Network, ...] | str:
     return (_unmapped(ipaddress.ip_network(word, strict=False)),)
 
 
-#: IPv4 in IPv6 (RFC 4291, section 2.5.5.2), as sockets for both families show it, and logs of theirs.
+#: IPv4-mapped IPv6 (RFC 4291, section 2.5.5.2), which dual-stack sockets and their logs show.
 _MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")
 
 
 def _unmapped(network: Network) -> Network:
-    """An IPv4 network as such when it is written mapped: peers are looked up by their plain addresses."""
+    """Turn an IPv4-mapped network into IPv4, as peers are looked up by their unmapped addresses."""
     if not (isinstance(network, ipaddress.IPv6Network) and network.subnet_of(_MAPPED)):
         return network
     return ipaddress.IPv4Network((int(network.network_address) & 0xFFFFFFFF, network.prefixlen - 96))
 
 
 def read_peers(words: Iterable[str], given_by: str) -> Peers:
-    """The set that ``words`` name; files are read.
+    """Parse the words of the setting into a set, reading the files among them.
 
     Arguments:
-        given_by: who gave them, for messages.
+        given_by: where the words come from, for messages.
 
     Raises:
-        ConfigurationError: a file cannot be read, or has a line that is none of them.
+        ConfigurationError: a file cannot be read, or a line of it is neither an address nor a network.
     """
     networks: list[Network] = []
     problems: list[Problem] = []

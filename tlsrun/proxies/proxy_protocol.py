@@ -1,8 +1,9 @@
-"""The PROXY protocol, versions 1 and 2: the first bytes of a connection in, who the client is out; pure.
+"""The PROXY protocol, versions 1 and 2: the first bytes of a connection in, the client's address out. Pure.
 
-HAProxy's doc/proxy-protocol.txt. The header comes before the first byte of TLS, and in one piece; what is not whole yet
-is read on, what can become no header is refused at its first wrong byte. Of version 2's further fields (TLVs) none is
-used: what they say of TLS is about another connection than the one that we end. By hand: no library for it is kept.
+HAProxy's doc/proxy-protocol.txt. The header comes before the first byte of TLS. An incomplete one is read on; bytes
+that cannot become a header are refused at the first wrong one. Version 2's extra fields (TLVs) are ignored: what they
+say about TLS concerns another connection than the one that we terminate. Written by hand, as no library for it is
+maintained.
 """
 
 from __future__ import annotations
@@ -17,27 +18,27 @@ from tlsrun.proxies.peers import address
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 _V1 = b"PROXY "
 _V1_MOST = 107  # bytes, section 2.1
-#: Bytes behind the first 16 of version 2: addresses, and what a proxy adds about TLS, a client certificate at most.
+#: Bytes after the first 16 of version 2: addresses, and TLVs up to a client certificate.
 _V2_MOST = 16384
 
-# Compiled when the first header comes: most servers see none.
+# Compiled when the first header comes, as most servers see none.
 _V1_LINE = rb"PROXY (?:UNKNOWN(?: [!-~ ]*)?|(TCP[46]) ([0-9A-Fa-f.:]+) ([0-9A-Fa-f.:]+) ([0-9]{1,5}) ([0-9]{1,5}))"
 
-#: Family and transport -> how source, destination and their ports are packed; the stream ones alone (section 2.2).
+#: Family and transport -> layout of addresses and ports; stream sockets only (section 2.2).
 _ADDRESSES = {0x11: struct.Struct("!4s4sHH"), 0x21: struct.Struct("!16s16sHH"), 0x31: struct.Struct("!108s108s")}
 
 
 class Malformed(ValueError):
-    """The bytes are no PROXY header; the text says so for a log."""
+    """The bytes are not a PROXY header; the text says so for the log."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ProxyHeader:
-    """A header.
+    """A parsed header.
 
     Arguments:
-        size: bytes of it; what follows belongs to the connection.
-        source: the client's address and port; None when the proxy speaks for itself (a health check), or does not say.
+        size: its length in bytes; the connection proper begins after it.
+        source: the client's address and port; None if the proxy speaks for itself (a health check) or gives none.
     """
 
     size: int
@@ -45,13 +46,13 @@ class ProxyHeader:
 
 
 def parse(data: bytes) -> ProxyHeader | None:
-    """Read the beginning of a connection.
+    """Parse the beginning of a connection.
 
     Returns:
-        None as long as the header is not whole: all that is there belongs to it.
+        None as long as the header is incomplete: all the bytes belong to it.
 
     Raises:
-        Malformed: it is none, and can become none.
+        Malformed: the bytes are not a header and cannot become one.
     """
     if data.startswith(SIGNATURE):
         return _parse_v2(data)

@@ -1,11 +1,11 @@
-"""Threads of which one, the leader, waits for requests and answers them itself; the others answer those that block.
+"""Leader/Followers: one thread waits for requests and answers short ones itself; others answer those that block.
 
 The pattern is Leader/Followers (Schmidt et al., Pattern-Oriented Software Architecture 2). There, a leader promotes its
-successor before it works. In Python that costs several switches between threads that want the interpreter, which is
-more than a small request does; so a leader goes on leading while requests are short. When one stalls it, the monitor
-has another thread take the lead; while requests mostly block, the leader leaves all of them to the others.
+successor before it works. In Python that costs several switches between threads that compete for the interpreter, more
+than a small request costs; so the leader keeps leading while requests are short. When one stalls it, the monitor has
+another thread take over; while most requests block, the leader hands all of them to other threads.
 
-Everything that two threads decide by is read and changed under a lock; nothing relies on the interpreter's.
+All shared state is read and changed under a lock of its own; nothing relies on the interpreter's lock.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from tlsrun.threads.workload import Workload, usage
 
 Item = TypeVar("Item")
 
-_PATIENCE = 0.004  # seconds that an item may stall the leader; up to as many more until that is noticed
-_WAIT = 0.5  # seconds that the leader waits for something to do, at most
+_PATIENCE = 0.004  # seconds that an item may stall the leader; it may take as long again until that is noticed
+_WAIT = 0.5  # seconds that the leader waits for work, at most
 
 
 class _Idle:
-    """A thread without work; it waits until the lock is free."""
+    """An idle thread, blocked on its lock until it is given a job."""
 
     __slots__ = ("job", "lock")
 
@@ -38,25 +38,25 @@ class _Idle:
         self.lock.acquire()
 
     def give(self, job: Callable[[], None] | None) -> None:
-        """Have it work on ``job``; None to end it."""
+        """Wake it to run ``job``; None ends it."""
         self.job = job
         self.lock.release()
 
 
 class LeaderFollowers(Generic[Item]):
-    """The threads of one server: started when they are needed; who became idle last works next, its memory is warm.
+    """The threads of one server, started on demand; the one that became idle last works next, as its caches are warm.
 
-    They are daemons: a process that has waited long enough for requests ends, whatever they still do.
+    They are daemon threads: a process that has waited long enough for its requests exits, whatever they still do.
 
     Arguments:
         work: called with an item, by the leader.
-        work_aside: the same, by another thread; ``work`` when it is not given.
-        detach: called by the leader with an item that another thread works on: `start`'s ``wait`` is not to find it.
-        inline: whether an item is better worked on by the leader, if it is short.
-        limit: how many items are worked on at once; None for any number.
-        idle_timeout: seconds after which a thread without work ends; -1 for never.
-        name: of the threads, with a number behind it.
-        log: told of what an item's work has raised.
+        work_aside: the same, called by another thread; default: ``work``.
+        detach: called by the leader with an item that goes to another thread, so that ``wait`` no longer reports it.
+        inline: whether the leader may work on an item itself.
+        limit: how many items are worked on at once; None for no limit.
+        idle_timeout: seconds after which an idle thread ends; -1 for never.
+        name: prefix of the threads' names.
+        log: gets the exceptions raised by an item's work.
     """
 
     def __init__(
@@ -94,22 +94,22 @@ class LeaderFollowers(Generic[Item]):
         self._bell.acquire()
 
     def start(self, wait: Callable[[float], None], wake: Callable[[], None]) -> None:
-        """Begin to wait. Threads take over the signal mask of the one that starts them.
+        """Start leading. New threads inherit the signal mask of the thread that starts them.
 
         Arguments:
-            wait: called by the leader, with seconds: waits so long at most, and calls `put`.
-            wake: makes it return; may be called by any thread.
+            wait: called by the leader with a timeout in seconds; waits for items and calls `put` with each.
+            wake: makes ``wait`` return; may be called by any thread.
         """
         self._wait, self._wake = wait, wake
         self._monitor.start()
         self.employ(self._lead)
 
     def put(self, item: Item) -> None:
-        """Have an item worked on; to be called by ``wait``, or while an item is worked on."""
-        self._items.append(item)  # atomic; who looks at it holds the lock
+        """Queue an item; called by ``wait``, or while an item is worked on."""
+        self._items.append(item)  # atomic; readers hold the lock
 
     def release(self, item: Item) -> bool:
-        """Be done with an item, in ``work``; returns False when the thread does not lead any more: it was detached."""
+        """Finish an item, in ``work``; returns False if it was detached meanwhile, as this thread no longer leads."""
         with self._lock:
             held = self._held is item
             if held:
@@ -125,25 +125,25 @@ class LeaderFollowers(Generic[Item]):
         self._hire().give(job)
 
     def ring(self) -> None:
-        """Make `supervise` return; may be called by a signal handler."""
+        """Make `supervise` return; safe in a signal handler."""
         with contextlib.suppress(RuntimeError):  # it was rung already
             self._bell.release()
 
     def supervise(self, seconds: float) -> None:
-        """Wait so long, or until somebody rings.
+        """Wait for ``seconds``, or until `ring` is called.
 
         Raises:
-            BaseException: what ``wait`` has raised; nobody leads any more.
+            BaseException: what ``wait`` raised in the leader, which has ended by it.
         """
         self._bell.acquire(timeout=seconds)
         if self._failure is not None:
             raise self._failure
 
     def shutdown(self, wait: bool = True) -> None:
-        """Let the threads end when they have done what they are at.
+        """End the threads once they have finished their current items.
 
         Arguments:
-            wait: until ``wait`` runs no more; without it, for a signal handler, this takes no lock.
+            wait: until the leader has left ``wait``. False takes no lock, for a signal handler.
         """
         self._stopping = True
         if not wait:
@@ -178,7 +178,7 @@ class LeaderFollowers(Generic[Item]):
                 return
 
     def _become_idle(self, thread: _Idle) -> bool:
-        """Work on items that were over the limit, then wait for a job; returns whether to go on."""
+        """Work on items queued beyond the limit, then wait for a job; returns whether to go on."""
         while self._limit is not None and not self._stopping and (item := self._take()) is not None:
             self._do(self._work_aside, item)
         with self._lock:
@@ -190,11 +190,11 @@ class LeaderFollowers(Generic[Item]):
                 if thread in self._idle:
                     self._idle.remove(thread)
                     return False
-            thread.lock.acquire()  # a job comes at the last moment
+            thread.lock.acquire()  # a job was given at the last moment
         return True
 
     def _take(self) -> Item | None:
-        """The next item, if it may be worked on now; `_do` is to follow."""
+        """The next item, if the limit allows one more; the caller must then call `_do`."""
         with self._lock:
             if not self._items or (self._limit is not None and self._working >= self._limit):
                 return None
@@ -205,7 +205,7 @@ class LeaderFollowers(Generic[Item]):
         try:
             work(item)
         except BaseException:
-            # Also sys.exit() in a view: it ends its request, not a thread that nobody would miss.
+            # Including SystemExit: sys.exit() in a view ends its request, not this thread.
             self._log.exception("Exception in a request's thread")
         with self._lock:
             self._working -= 1
@@ -213,7 +213,7 @@ class LeaderFollowers(Generic[Item]):
     # -- the leader ---------------------------------------------------------------------------------------------------
 
     def _lead(self) -> None:
-        """Wait and work in turns, until another thread has the lead."""
+        """Wait and work by turns until another thread has taken the lead."""
         try:
             while not self._stopping:
                 item = self._next()
@@ -229,7 +229,7 @@ class LeaderFollowers(Generic[Item]):
             self.ring()
 
     def _next(self) -> Item | None:
-        """The next item for the leader itself; those before it go to other threads."""
+        """The next item for the leader itself; those before it are handed to other threads."""
         blocking = self.workload.blocking()
         while (item := self._take()) is not None:
             if not blocking and self._inline(item):
@@ -243,7 +243,7 @@ class LeaderFollowers(Generic[Item]):
         return item
 
     def _do_inline(self, item: Item) -> bool:
-        """Returns whether this thread still leads."""
+        """Work on an item as the leader; returns whether this thread still leads."""
         self._held = item  # first: from here on another thread may take the lead
         turn = self._monitor.begin()
         began = usage()

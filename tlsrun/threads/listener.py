@@ -1,8 +1,8 @@
 """A listening socket whose connections are ready to answer: a `Reactor` behind accept().
 
-The thread that calls `TLSListener.accept` moves the connections on while it waits for one that is ready: two threads
-that take turns at the interpreter cost more than what is done for a small request. While that thread answers a
-request that takes long, the monitor's thread moves the others on.
+The thread that calls `TLSListener.accept` drives the reactor while it waits for a connection that is ready: handing
+the interpreter back and forth between two threads costs more than a small request does. While that thread answers a
+long request, the monitor's thread drives the reactor.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ from tlsrun.connections.server_context import ServerContext
 from tlsrun.connections.stages import ConnectionLimits
 from tlsrun.threads.monitor import Monitor
 
-_PATIENCE = 0.05  # seconds that a request may keep the others waiting; up to as many more until that is noticed
-_STEP = 0.5  # seconds that one step of the monitor waits at most
+_PATIENCE = 0.05  # seconds that a request may keep the others waiting; it may take as long again until it is noticed
+_STEP = 0.5  # seconds that one step of the reactor in the monitor's thread waits at most
 _POLL = 0.05
 
 
 class TLSListener:
-    """Poses as a listening socket, for a server that answers one request at a time.
+    """Acts as a listening socket, for a server that answers one request at a time.
 
-    What `accept` gives has shaken hands and has a whole request head to read. A call of `accept` says that the
-    request before is over; until then no new connection is taken, so that other processes answer them.
+    A connection that `accept` returns has finished its handshake and has a whole request head to read. Calling `accept`
+    means that the previous request is over; until then no new connection is accepted, so that other processes take it.
 
     Arguments:
-        listeners: the real ones; stay the caller's to close.
-        context: for every connection.
-        limits: how long things may take.
-        max_waiting: connections that wait at once; the oldest makes room for a new one.
+        listeners: the real listening sockets; the caller closes them.
+        context: makes the TLS side of every connection.
+        limits: timeouts and sizes.
+        max_waiting: how many connections may wait at once; beyond it the oldest is closed for a new one.
         patience: seconds that `accept` waits.
-        alarm: a non-blocking descriptor that, when it is readable, is read and ends the waiting of `accept`.
+        alarm: a non-blocking descriptor; when it becomes readable it is drained, and `accept` returns.
     """
 
     def __init__(
@@ -58,10 +58,10 @@ class TLSListener:
         self._ready: collections.deque[Connection] = collections.deque()
         self._alarm = alarm
         self._rung = False
-        self._turn = 0  # of the request that `accept` gave last; 0 when it is over
-        self._stepping = threading.Lock()  # held by the thread that moves connections on
+        self._turn = 0  # of the request that `accept` returned last; 0 when it is over
+        self._stepping = threading.Lock()  # held by the thread that drives the reactor
         self._stepped = 0.0
-        self._asked = self._ending = False  # the monitor is to let `accept` move them on again; all is to end
+        self._asked = self._ending = False  # the monitor's thread must give the reactor back to `accept`; must end
         self._monitor = Monitor(self._step_meanwhile, patience=_PATIENCE)
         self._reactor = Reactor(
             listeners,
@@ -75,7 +75,7 @@ class TLSListener:
             self._reactor.attend(alarm, self._hear)
 
     def start(self) -> None:
-        """Begin; to be called in the process that serves, never in one that will fork."""
+        """Start the monitor: in the process that serves, never in one that will fork."""
         self._monitor.start()
 
     # -- as a listening socket --------------------------------------------------------------------------------
@@ -84,8 +84,8 @@ class TLSListener:
         """The next connection and its client's address.
 
         Raises:
-            BlockingIOError: none is ready; the ``patience`` is over, or the alarm was given.
-            RuntimeError: moving connections on has failed meanwhile.
+            BlockingIOError: none became ready within ``patience``, or the alarm went off.
+            RuntimeError: the reactor failed in the monitor's thread.
         """
         connection = self._next(self._patience)
         if connection is None:
@@ -93,18 +93,18 @@ class TLSListener:
         return connection.sock, connection.address
 
     def getsockname(self) -> Any:
-        """As that of the real one where the last connection came in."""
+        """As getsockname of the real listener that accepted the last connection."""
         return self._current.getsockname()
 
     def setblocking(self, flag: bool) -> None:
-        """It waits as it was told; for servers that set it otherwise."""
+        """Does nothing: ``patience`` says how long `accept` waits. For servers that set this on their listeners."""
 
     def _next(self, seconds: float) -> Connection | None:
         self._take_back()
         now = time.monotonic()
         deadline = now + seconds
         if self._ready and now - self._stepped > _PATIENCE:
-            # While several are ready nobody waits, and the others want to move on too.
+            # While several are ready, nobody waits in the reactor, and the other connections would starve.
             self._step(0.0)
         while (connection := self._wanted()) is None:
             left = deadline - time.monotonic()
@@ -117,7 +117,7 @@ class TLSListener:
         return connection
 
     def _wanted(self) -> Connection | None:
-        """The first that is ready, and whose client has not gone meanwhile."""
+        """The first ready connection whose client has not gone meanwhile."""
         while self._ready:
             connection = self._ready.popleft()
             if not self._reactor.takes_back(connection):
@@ -130,7 +130,7 @@ class TLSListener:
             self._stepped = time.monotonic()
 
     def _take_back(self) -> None:
-        """The request before is over."""
+        """The previous request is over: take the reactor back from the monitor's thread."""
         if self._monitor.error is not None:
             raise RuntimeError("the thread that moves TLS connections on has died") from self._monitor.error
         if not self._turn:
@@ -145,7 +145,7 @@ class TLSListener:
         self._turn = 0
 
     def _step_meanwhile(self, turn: int) -> bool:
-        """In the monitor's thread: move connections on until the request of that turn is over."""
+        """In the monitor's thread: drive the reactor until the request of that turn is over."""
         if not self._stepping.acquire(blocking=False):
             return False
         try:
@@ -158,7 +158,7 @@ class TLSListener:
         return True
 
     def _hear(self) -> None:
-        assert self._alarm is not None  # noqa: S101 -- it is what was heard
+        assert self._alarm is not None  # noqa: S101 -- the reactor watches it only where there is one
         with contextlib.suppress(BlockingIOError):
             os.read(self._alarm, 4096)
         self._rung = True
@@ -166,14 +166,14 @@ class TLSListener:
     # -- the end ----------------------------------------------------------------------------------------------
 
     def stop_accept(self) -> None:
-        """Take no new connection from the operating system."""
+        """Stop accepting connections."""
         self._reactor.stop_accepting()
 
     def drain(self, seconds: float, alive: Callable[[], None] = lambda: None) -> Iterator[tuple[RequestSocket, Any]]:
-        """After `stop_accept`: what had begun, as it becomes ready, for ``seconds`` at most.
+        """After `stop_accept`: yield requests that had begun, as they become ready, for ``seconds`` at most.
 
         Arguments:
-            alive: called again and again meanwhile.
+            alive: called repeatedly meanwhile, for a watchdog.
         """
         self._take_back()
         with self._stepping:
@@ -187,11 +187,11 @@ class TLSListener:
         self._take_back()
 
     def close(self, seconds: float = 0.0, alive: Callable[[], None] = lambda: None, *, flushing: float = 0.0) -> None:
-        """Close, after up to ``seconds`` for clients to read their last answers; wait for the monitor's end.
+        """Close, after waiting up to ``seconds`` for clients to read their last answers; joins the monitor's thread.
 
         Arguments:
-            alive: called again and again meanwhile.
-            flushing: seconds for clients to take answers that are not sent yet; ``seconds`` begin then.
+            alive: called repeatedly meanwhile, for a watchdog.
+            flushing: seconds for clients to take answers that are not sent yet; ``seconds`` start after that.
         """
         latest = time.monotonic() + flushing
         while self._reactor.flushing and time.monotonic() < latest and self._monitor.error is None:

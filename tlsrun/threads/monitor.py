@@ -1,6 +1,6 @@
-"""Notices when the leader is stalled by what it works on, so that another thread can lead meanwhile.
+"""Notices when an item stalls the leader, so that another thread can take the lead.
 
-Go's runtime has one for the same reason: its sysmon takes the processor from a goroutine that is in a system call.
+Go's runtime does the same: sysmon takes the processor away from a goroutine that is stuck in a system call.
 """
 
 from __future__ import annotations
@@ -9,18 +9,18 @@ import contextlib
 import threading
 from collections.abc import Callable
 
-_IDLE = 0.2  # seconds without a turn after which the monitor sleeps until the next one begins
+_IDLE = 0.2  # seconds without a turn after which the monitor sleeps until the next turn
 
 
 class Monitor:
-    """A thread that looks at the leader's turns; a turn is one thing that the leader works on.
+    """A thread that watches the leader's turns; a turn is one item that the leader works on.
 
-    Turns are numbered: odd while one is on, even between two; a number is never reused. Under the lock, one of two
-    threads ends a turn: the leader, which is done, or another one that takes the lead. Whoever does leads from then on.
+    Turns are numbered: odd during a turn, even between two; numbers are never reused. A turn is ended once, under the
+    lock: by the leader, which is done, or by another thread that takes the lead. Whoever ends it leads from then on.
 
     Arguments:
-        stalled: called in the monitor's thread with a turn that has lasted for ``patience`` seconds, or up to twice as
-            long; returns whether it has seen to it, else it is called again as long as the turn is on.
+        stalled: called in the monitor's thread with a turn that has lasted between one and two ``patience``; returns
+            whether it has dealt with it. If not, it is called again as long as the turn lasts.
         patience: seconds.
     """
 
@@ -31,18 +31,18 @@ class Monitor:
         self._turn = 0
         self._awake = False
         self._stopping = False
-        self._alarm = threading.Lock()  # free when the monitor is to look, or to stop
+        self._alarm = threading.Lock()  # free when the monitor has to look, or to stop
         self._alarm.acquire()
-        #: What ``stalled`` has raised, which ends the thread.
+        #: What ``stalled`` raised; it ends the thread.
         self.error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="tlsrun-monitor", daemon=True)
 
     def start(self) -> None:
-        """Start the thread; in the process that serves, never in one that will fork."""
+        """Start the thread: in the process that serves, never in one that will fork."""
         self._thread.start()
 
     def begin(self) -> int:
-        """The leader begins a turn; returns its number."""
+        """Begin a turn of the leader; returns its number."""
         with self._lock:
             self._turn += 1
             turn = self._turn
@@ -52,7 +52,7 @@ class Monitor:
         return turn
 
     def end(self, turn: int) -> bool:
-        """The turn is over, or another thread takes the lead; True for the one that was first, which leads now."""
+        """End a turn, or take over the lead; True for whichever thread came first: it leads from now on."""
         with self._lock:
             if self._turn != turn:
                 return False
@@ -60,7 +60,7 @@ class Monitor:
             return True
 
     def stop(self, *, wait: bool = False) -> None:
-        """Look no more.
+        """Stop the thread.
 
         Arguments:
             wait: until the thread has ended.

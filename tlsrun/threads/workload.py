@@ -1,7 +1,7 @@
-"""Whether the requests of a server mostly block or mostly compute, by what the last ones were like.
+"""Whether the requests of a server mostly block or mostly compute, judged by the recent ones.
 
-A request that computes gains nothing by a second one beside it, as both need the interpreter. One that blocks, on a
-database or on its client, should keep no other waiting.
+Requests that compute gain nothing from running in parallel, as they all need the interpreter. One that blocks, on a
+database or on its client, should not keep others waiting.
 """
 
 from __future__ import annotations
@@ -17,33 +17,33 @@ except ImportError:  # Windows has none
 else:
     _THREAD = getattr(resource, "RUSAGE_THREAD", None)  # Linux's
 
-#: The clock, the processor time of this thread (both in seconds), and how often it has given the processor up.
+#: Wall clock and processor time of this thread, both in seconds, and its number of voluntary context switches.
 Usage: TypeAlias = tuple[float, float, int]
 
-#: Seconds beyond which a request counts as blocked, if it was longer than it computed.
+#: Seconds of waiting above which a request counts as blocked, if it also waited longer than it computed.
 _BLOCKED = 0.0005
-#: So many more blocked requests than others, and the workload counts as one that blocks.
+#: With so many more blocked requests than others, the workload counts as blocking.
 _MANY = 4
-#: Seconds for which it does, at first and at most: then the leader tries again.
+#: Seconds for which it does, at first and at most; then the leader tries again.
 _FIRST, _LONGEST = 1.0, 30.0
-#: So many others in a row, and it begins with the first again.
+#: After so many others in a row, the span starts at the first value again.
 _FORGOTTEN = 100
 
 
 def usage() -> Usage:
-    """What this thread has used so far, for `Workload.record`."""
+    """The usage of this thread so far, for `Workload.record`."""
     if _THREAD is None:
         now = time.monotonic()
-        return now, time.thread_time(), int(now * 1e6)  # where it is not counted, each counts as a wait
+        return now, time.thread_time(), int(now * 1e6)  # switches are not counted here: assume one each
     used = resource.getrusage(_THREAD)
     return time.monotonic(), used.ru_utime + used.ru_stime, used.ru_nvcsw
 
 
 class Workload:
-    """The requests of one server; recorded by the leader alone, asked by any thread.
+    """Statistics about a server's requests; recorded by the leader alone, read by any thread.
 
     Arguments:
-        clock: seconds that never go back.
+        clock: monotonic seconds.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -58,10 +58,10 @@ class Workload:
         return self._until != 0.0 and self._clock() < self._until
 
     def record(self, before: Usage, after: Usage) -> None:
-        """The calling thread has answered a request between the two."""
+        """Record a request that the calling thread answered between the two measurements."""
         computed = after[1] - before[1]
         blocked = after[0] - before[0] - computed
-        # A thread that the system has interrupted for another process has not blocked.
+        # A thread that was preempted has not blocked.
         if after[2] > before[2] and blocked > _BLOCKED and blocked > computed:
             self.record_stall()
             return
@@ -71,7 +71,7 @@ class Workload:
             self._span = _FIRST
 
     def record_stall(self) -> None:
-        """A request blocks, or takes too long."""
+        """Record a request that blocked, or took too long."""
         self._others = 0
         self._blocked += 1
         if self._blocked >= _MANY:

@@ -110,7 +110,7 @@ class ConnectionThreads:
     def _wait(self, seconds: float) -> None:
         for found in self._poller.wait(seconds):
             if found is self:
-                self._waker.rest()
+                self._waker.clear()
             else:
                 self._threads.put(found)
         now = time.monotonic()
