@@ -1,4 +1,4 @@
-"""The begin of a connection, up to TLS, and its end: `tlsrun.connections.opening` on a socket that never blocks."""
+"""A connection's opening and its close, on a non-blocking socket: drives `tlsrun.connections.opening`."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from tlsrun.connections.server_context import ServerContext
 from tlsrun.connections.stages import ConnectionLimits, Loop, Next, PendingBody, State
 from tlsrun.spool import Spool
 
-#: What a client may still send after the end, in bytes, before it is cut off: an upload that nobody reads, and whose
-#: client reads no answer before it has sent all. A reset would take the answer away.
+#: Bytes that are discarded during the lingering close before the client is cut off: an upload that nobody reads, from a
+#: client that reads no answer before it has sent all. A reset would destroy the answer.
 _LAST_WORDS = 1 << 24
-AT_ONCE = 16  #: reads of them, or of a body, before others have their turn
+AT_ONCE = 16  #: reads in a row, of these or of a body, before other connections get a turn
 
 
 class Arrival:
-    """One client, before its first request; see `tlsrun.connections.connection.Connection`."""
+    """A connection before its first request; see `tlsrun.connections.connection.Connection`."""
 
     __slots__ = (
         "_awaited", "_body", "_context", "_keep", "_limits", "_loop", "_opening", "_ready_since", "_rest", "address",
@@ -56,14 +56,14 @@ class Arrival:
         self._ready_since = 0.0
         self._rest = _LAST_WORDS
 
-    # -- what follows, by the subclass ------------------------------------------------------------------------
+    # -- for the subclass to define ----------------------------------------------------------------------------
 
     def _expect_head(self) -> Next:
-        """TLS is there: a request may come."""
+        """The handshake is done: expect a request."""
         raise NotImplementedError
 
     def _sink(self) -> OutputSink | None:
-        """How answers leave by the loop."""
+        """Where the loop takes over sending answers; None without a loop."""
         raise NotImplementedError
 
     # -- moves ------------------------------------------------------------------------------------------------
@@ -87,7 +87,7 @@ class Arrival:
         return self._expect_head()
 
     def _handshake(self) -> Next:
-        # The client's last flight: mostly its request comes with it, and session tickets share the answer's packet.
+        # With the client's last flight usually comes its request; cork, so that tickets share a packet with the answer.
         sock: RequestSocket = self.sock
         sock.gather()
         try:
@@ -98,7 +98,7 @@ class Arrival:
             raise
 
     def _leave(self) -> Next:
-        """Say that nothing more comes, and wait for the client to have read it (RFC 9112, section 9.6)."""
+        """Shut down our sending side and wait for the client to close: lingering close (RFC 9112, section 9.6)."""
         if isinstance(self.sock, RequestSocket):
             family, kind, proto = self.sock.family, self.sock.type, self.sock.proto
             self.sock = socket.socket(family, kind, proto, fileno=self.sock.detach())
@@ -120,12 +120,12 @@ class Arrival:
     # -- what goes wrong --------------------------------------------------------------------------------------
 
     def expire(self) -> None:
-        """The deadline has passed: say so, if it was the opening's."""
+        """The deadline has passed: log it, if it was the opening's."""
         if self._opening is not None:
             self._log(self._opening.fail(TimeoutError()))
 
     def give_way(self) -> None:
-        """A newer connection gets its place: say so, if it had no use yet."""
+        """A newer connection takes its place: log it, if this one was still opening."""
         if self._opening is not None:
             self._log(self._opening.give_way())
 
@@ -136,7 +136,7 @@ class Arrival:
         """There will be no TLS."""
         self._log(step)
         if step.send:
-            self.sock.send(step.send)  # it is small, and the first that is sent: it has room
+            self.sock.send(step.send)  # it is small and the first thing sent, so it fits the send buffer
         return self._leave() if step.then is Then.LINGER else Next.END
 
     def _log(self, step: OpeningStep) -> None:

@@ -1,11 +1,11 @@
-"""One client on its way through TLS to a whole request head: what it did, and what it waits for next; never blocks.
+"""A connection as a state machine, from the handshake to a whole request head and back; it never blocks.
 
     OPENING ──► HANDSHAKE ──► HEAD ──► (BODY ──►) RUNNING (the server's) ──► (FLUSHING ──►) IDLE ──► HEAD …
        └────────────┴──► CLOSING                                                └──► CLOSING
 
-OPENING (see `tlsrun.connections.opening`) and HANDSHAKE share one deadline, counted from the connection's begin; HEAD
-has its own, counted from the handshake's end or, later, from the first byte of a request. A client that drips bytes
-stretches neither. In BODY and FLUSHING a client has ``patience`` seconds to send, or to take, some more.
+OPENING (see `tlsrun.connections.opening`) and HANDSHAKE share one deadline, counted from accept(); HEAD
+has its own, counted from the handshake's end or, later, from the first byte of a request. Sending byte by byte
+extends neither. In BODY and FLUSHING a client has ``patience`` seconds to send, or to take, some more.
 """
 
 from __future__ import annotations
@@ -25,36 +25,36 @@ from tlsrun.connections.request_socket import RequestSocket
 from tlsrun.connections.stages import ConnectionLimits, Next, State
 from tlsrun.spool import Spool
 
-_IN_MEMORY = 131072  # bytes of a body that was read ahead; more of them are in a file
+_IN_MEMORY = 131072  # bytes of a body read ahead that are held in memory; the rest goes to a file
 
 
 class Connection(Arrival):
-    """One client.
+    """A client's connection.
 
     Arguments:
-        sock: as it was accepted; a `RequestSocket` once TLS has begun.
-        address: the client's; a proxy's until it has said whose it is.
-        listener: where it came in.
+        sock: the accepted socket; replaced by a `RequestSocket` once TLS begins.
+        address: the client's; the proxy's until its PROXY header names the client.
+        listener: the listening socket that accepted it.
         context: makes the `RequestSocket`.
-        loop: takes the descriptor over when the server has closed the socket, to see the client off, and sends answers.
+        loop: does the lingering close after the server has closed the socket, and sends answers to slow clients.
 
     Attributes:
         deadline: on the monotonic clock.
-        tag: for the server to keep what it likes.
+        tag: for the server's own use.
     """
 
     __slots__ = ()
 
     @classmethod
     def closing(cls, descriptor: int, limits: ConnectionLimits) -> Connection:
-        """A connection that was shut down: only its client's close is waited for; the descriptor never blocks."""
+        """A connection that was shut down and only waits for its client to close; ``descriptor`` is non-blocking."""
         connection = cls(LingeringSocket(descriptor), None, None, None, limits, None)
         connection.state = State.CLOSING
         connection.deadline = time.monotonic() + limits.linger
         return connection
 
     def advance(self) -> Next:
-        """Do what can be done without waiting."""
+        """Make progress without blocking; returns what to wait for."""
         try:
             return _MOVES[self.state](self)
         except (ssl.SSLWantReadError, BlockingIOError):
@@ -65,7 +65,7 @@ class Connection(Arrival):
             return self._fail(error)
 
     def reuse(self, seconds: float) -> Next:
-        """The request is answered, and another may begin within ``seconds``."""
+        """The request is answered: wait up to ``seconds`` for the next one (keep-alive)."""
         sock: RequestSocket = self.sock
         sock.setblocking(False)
         if sock.has_head(self._limits.max_head):
@@ -77,11 +77,11 @@ class Connection(Arrival):
         return Next.READ
 
     def still_wanted(self) -> Next:
-        """The turn of a request has come that was handed over: whether its client still waits for the answer.
+        """Check, when a queued request's turn has come, whether its client still waits for the answer.
 
         Returns:
-            NOTHING to be waited for when it does, as far as is known; READ when it was asked, and `deadline` is when to
-            go on; END when it has gone.
+            NOTHING if it does, as far as is known; READ if it was sent a probe, whose result is due at `deadline`; END
+            if it has gone.
         """
         asked, self.state = self.state is State.ASKED, State.RUNNING
         if not asked and not has_waited(self._ready_since):
@@ -102,10 +102,10 @@ class Connection(Arrival):
         return Next.READ
 
     def flush(self, keep: float | None) -> None:
-        """The request is answered, but its client has not taken all of it.
+        """The request is answered, but its client has not taken all of the answer yet.
 
         Arguments:
-            keep: seconds in which another request may begin then; None to say goodbye instead.
+            keep: seconds to wait for the next request afterwards; None to close instead.
         """
         self.state = State.FLUSHING
         self._keep = keep
@@ -113,14 +113,14 @@ class Connection(Arrival):
         self.sock.setblocking(False)
 
     def hurry(self, seconds: float) -> None:
-        """It has ``seconds`` at most, unless it takes an answer."""
+        """Limit the deadline to ``seconds`` from now, unless the client is taking an answer."""
         if self.state is State.FLUSHING:
             self._keep = None if self._keep is None else min(self._keep, seconds)
         else:
             self.deadline = min(self.deadline, time.monotonic() + seconds)
 
     def drop(self) -> None:
-        """Close; nobody shall take for whole what is not."""
+        """Close; a half-sent answer is aborted, so that the client cannot take it for complete."""
         if self.state is State.FLUSHING:
             self.sock.abort()
         self.sock.close()
@@ -158,7 +158,7 @@ class Connection(Arrival):
             data = self.sock.collect(self._body)
             now = time.monotonic()
             self.deadline = min(now + (self._limits.patience or math.inf), self.deadline + len(data) / MIN_RATE)
-            # At the end of the stream it is the server's to say that the body broke off.
+            # At the end of the stream the server will report that the body broke off.
             if not data or self._awaited.feed(data) or self._body.full:
                 self._awaited = self._body = None
                 return self._ready()
@@ -171,7 +171,7 @@ class Connection(Arrival):
         return Next.NOTHING
 
     def _flush(self) -> Next:
-        """Send what waits of an answer."""
+        """Send the buffered rest of an answer."""
         sock: RequestSocket = self.sock
         output_buffer = sock.output_buffer
         assert output_buffer is not None  # noqa: S101 -- what waits is in there
@@ -188,7 +188,7 @@ class Connection(Arrival):
         return self._leave()
 
     def _allow(self) -> None:
-        """The client has ``patience`` seconds from now."""
+        """Set the deadline to ``patience`` seconds from now."""
         self.deadline = time.monotonic() + (self._limits.patience or math.inf)
 
     def _sink(self) -> OutputSink | None:

@@ -1,4 +1,4 @@
-"""Failed handshakes in words: an error and the first bytes in, a reason out; and the log that cannot be flooded."""
+"""Why a handshake failed, in words, from the error and the client's first bytes; and a rate-limited log for it."""
 
 from __future__ import annotations
 
@@ -83,13 +83,13 @@ def _openssl_reason(error: ssl.SSLError, first: bytes) -> str:
 
 
 def offered_version(first: bytes) -> str | None:
-    """The newest version that a ClientHello of before TLS 1.3 offers (RFC 5246, section 7.4.1.2).
+    """The newest version that a ClientHello before TLS 1.3 offers (RFC 5246, section 7.4.1.2).
 
     Arguments:
         first: the first bytes of the connection; 11 are needed.
 
     Returns:
-        ``"TLS 1.0"`` and so on, None when ``first`` is too short or no ClientHello. A TLS 1.3 client says 1.2 here.
+        ``"TLS 1.0"`` and so on, None if ``first`` is too short or is not a ClientHello. A TLS 1.3 client says 1.2 here.
     """
     if len(first) < 11 or kind_of(first) is not First.TLS or first[5] != 1:
         return None
@@ -114,10 +114,10 @@ def silence_undecodable_server_names() -> None:
 
 
 class HandshakeLog:
-    """One INFO line for each failed handshake, a bounded number of them, then one line with the number of the rest.
+    """One INFO line for each failed handshake, up to a limit in each window; then one line that counts the rest.
 
-    Safe to call from any thread. Nothing is started before the first line is held back; then a timer writes the
-    summary at the end of the window.
+    Safe to call from any thread. A timer, started when the first line is suppressed, writes that line at the end of the
+    window.
 
     Arguments:
         logger: where the lines go.
@@ -144,12 +144,12 @@ class HandshakeLog:
         self._held_back = 0
 
     def failed(self, peer: Any, why: str, *, level: int = logging.INFO) -> None:
-        """Note a failed handshake.
+        """Log a failed handshake, or count it.
 
         Arguments:
             peer: the address as the socket module gives it, or words.
             why: from `reason`.
-            level: DEBUG for a client that did not even begin (a port scan, a browser that changed its mind).
+            level: DEBUG for a client that sent nothing (a port scan, a browser's unused spare connection).
         """
         if not self._logger.isEnabledFor(level):
             return
@@ -167,7 +167,7 @@ class HandshakeLog:
         self._logger.log(level, "handshake with %s failed: %s", spell_peer(peer), why)
 
     def flush(self) -> None:
-        """Write the summary of what was held back, now."""
+        """Write the count of suppressed lines now."""
         with self._lock:
             self._summarise()
 

@@ -1,4 +1,4 @@
-"""The handshake of a server's socket, under one deadline, whoever the client turns out to be."""
+"""The handshake of a blocking server socket, with one deadline for everything up to TLS."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ LINGER = 1.0
 
 
 class HandshakeFailed(ConnectionResetError):
-    """A handshake that did not come to be; it is logged already, the socket is only to be closed.
+    """A handshake that failed. It is already logged; the socket only needs to be closed.
 
-    A ConnectionResetError, because every server knows that one as a client that went away.
+    A ConnectionResetError, because every server takes that for a client that went away.
     """
 
     def __init__(self, why: str) -> None:
@@ -30,7 +30,7 @@ class HandshakeFailed(ConnectionResetError):
 
 
 class HandshakingSocket(ssl.SSLSocket):
-    """The part of `tlsrun.connections.sockets.ServerSocket` that shakes hands, and that waits."""
+    """The part of `tlsrun.connections.sockets.ServerSocket` that does the handshake, and the waiting."""
 
     tls_sni: str | None = None
     hello: bytes | None = None
@@ -46,7 +46,7 @@ class HandshakingSocket(ssl.SSLSocket):
     _io_refs: int  # of socket.socket: file objects made from this socket that are still open
 
     def do_handshake(self, block: bool = False) -> None:
-        """Shake hands, once.
+        """Do the handshake, once.
 
         Raises:
             HandshakeFailed: it failed or took too long (blocking sockets only).
@@ -70,7 +70,7 @@ class HandshakingSocket(ssl.SSLSocket):
             raise
 
     def _shake_in_time(self) -> None:
-        # A `ServerContext`'s; others know of none.
+        # Only a `ServerContext` has one.
         opening = Opening(self.context, self._peer(), getattr(self.context, "handshake_timeout", 10.0))
         deadline = time.monotonic() + opening.seconds
         patience = self.gettimeout()
@@ -79,7 +79,7 @@ class HandshakingSocket(ssl.SSLSocket):
             try:
                 step = self._open(opening, deadline)
                 if step.then is Then.SHAKE:
-                    # CPython makes one deadline of the timeout for the whole handshake.
+                    # CPython treats the timeout as a deadline for the whole handshake.
                     self._end_by(deadline)
                     self._shake()
                     return
@@ -95,7 +95,7 @@ class HandshakingSocket(ssl.SSLSocket):
                 self.settimeout(patience)
 
     def _open(self, opening: Opening, deadline: float) -> OpeningStep:
-        """See to what comes before TLS; returns the step that ends it."""
+        """Handle what comes before TLS; returns the step that ends it."""
         step = OpeningStep()
         while step.then is Then.READ:
             self._end_by(deadline)
@@ -107,7 +107,7 @@ class HandshakingSocket(ssl.SSLSocket):
         return step
 
     def _part(self, step: OpeningStep, deadline: float) -> None:
-        """There will be no TLS: say what is to be said, and have it read."""
+        """There will be no TLS: send what the step says, and give the client time to read it."""
         if step.then is Then.LINGER:
             with contextlib.suppress(OSError):
                 # Past ssl.SSLSocket, which would encrypt.
@@ -117,7 +117,7 @@ class HandshakingSocket(ssl.SSLSocket):
                 self.linger(min(LINGER, deadline - time.monotonic()))
 
     def _end_by(self, deadline: float) -> None:
-        """Have what blocks end then."""
+        """Make blocking calls time out at ``deadline``."""
         self.settimeout(max(0.001, deadline - time.monotonic()))
 
     def _peer(self) -> Any:
@@ -127,7 +127,7 @@ class HandshakingSocket(ssl.SSLSocket):
             return "a client that is gone"
 
     def peek(self) -> bytes:
-        """Up to `SIGHT` bytes as they came over the wire, without taking them; b"" at its end.
+        """Up to `SIGHT` raw bytes from the wire, without taking them; b"" at the end of the stream.
 
         Raises:
             BlockingIOError: nothing is there (non-blocking only).
@@ -136,11 +136,13 @@ class HandshakingSocket(ssl.SSLSocket):
         return socket.socket.recv(self, SIGHT, socket.MSG_PEEK)
 
     def read_plain(self, size: int) -> bytes:
-        """Take up to ``size`` bytes as they came over the wire; raises as `peek`. Only before a handshake."""
+        """Take up to ``size`` raw bytes from the wire; raises as `peek`. Only before a handshake."""
         return socket.socket.recv(self, size)
 
     def linger(self, seconds: float = LINGER) -> None:
-        """Take what still comes after a `shutdown`: closing on unread bytes resets the answer away (RFC 9112, 9.6).
+        """Read and discard what still comes after a `shutdown`: a lingering close (RFC 9112, section 9.6).
+
+        Closing with unread bytes would send a reset, which destroys the answer.
 
         Arguments:
             seconds: how long the client may take to close.
@@ -160,7 +162,7 @@ class HandshakingSocket(ssl.SSLSocket):
     def wait_until(self, events: int, seconds: float | None) -> bool:
         """Wait for one of ``events`` (see `tlsrun.system`); returns whether one came in time.
 
-        Where shutdown(2) wakes nobody, who waits to read looks now and then whether `stop_reading` was called.
+        Where shutdown(2) does not wake a reader, the wait checks periodically whether `stop_reading` was called.
 
         Raises:
             OSError: the socket is closed.

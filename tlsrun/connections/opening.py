@@ -1,7 +1,7 @@
-"""The opening of a connection, up to TLS or to its end: bytes and events in, what is to be done out; no sockets here.
+"""The opening of a connection, up to TLS or to its end, as a state machine without I/O: bytes in, actions out.
 
 ===== ======================== ================== ============================ ========================
-phase what lies on the wire    what is taken      what follows                 if it is nothing of that
+phase what is on the wire      what is taken      what follows                 if it is none of that
 ===== ======================== ================== ============================ ========================
 PROXY a part of a PROXY header all of it          PROXY, `Then.READ`           `Then.CLOSE`
 PROXY a whole one              it, and no more    HELLO, `Then.READ`
@@ -10,11 +10,11 @@ PLAIN a part of a request      all, up to a bound PLAIN, `Then.READ`           `
 PLAIN a whole one, or its end  all, up to a bound an answer, and `Then.LINGER` `Then.CLOSE`
 ===== ======================== ================== ============================ ========================
 
-In each of them, and in the handshake, an end, an error, or that time is over means `Then.CLOSE`; an alert was sent in
-the handshake, `Then.LINGER`. Whoever has the connection shows what lies on the wire (`Opening.see`) and does what
-the `OpeningStep` says: a blocking socket (`tlsrun.connections.handshaking`), the reactor
-(`tlsrun.connections.arrival`), and TLS in memory (`tlsrun.edge.channel`). The handshake is OpenSSL's; how it failed is
-told to `Opening.fail`.
+In every phase, and in the handshake, end of stream, an error or a timeout leads to `Then.CLOSE`; a handshake in which
+we sent an alert leads to `Then.LINGER`. The owner of the connection passes in what is on the wire (`Opening.see`) and
+does what the `OpeningStep` says: a blocking socket (`tlsrun.connections.handshaking`), the reactor
+(`tlsrun.connections.arrival`), or TLS in memory (`tlsrun.edge.channel`). OpenSSL does the handshake; if it fails, the
+owner calls `Opening.fail`.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ from tlsrun.connections.handshake import reason
 from tlsrun.proxies import proxy_protocol
 from tlsrun.redirect import plain
 
-#: Bytes to show at a time: all of most PROXY headers, and more than is needed of a ClientHello.
+#: Bytes to pass in at a time: most PROXY headers fit, and it is more than is needed of a ClientHello.
 SIGHT = 4096
 
-_FIRST = 64  # bytes kept for the words of a failure: a ClientHello's version lies within them
+_FIRST = 64  # bytes kept to explain a failure: they include a ClientHello's version
 
 
 def nobody(host: str) -> bool:
@@ -42,7 +42,7 @@ def nobody(host: str) -> bool:
 
 
 class OpeningPhase(enum.Enum):
-    """Where an opening is; nothing more is seen of it after the last byte before TLS."""
+    """The phase of an opening; it ends with the last byte before TLS."""
 
     PROXY = "a trusted proxy is about to say who the client is"
     HELLO = "before the client's first byte"
@@ -50,7 +50,7 @@ class OpeningPhase(enum.Enum):
 
 
 class Then(enum.Enum):
-    """What a step leaves to do."""
+    """What to do after the rest of a step."""
 
     READ = "more bytes are needed"
     SHAKE = "TLS begins with the next byte on the wire"
@@ -60,14 +60,14 @@ class Then(enum.Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class OpeningStep:
-    """What is to be done.
+    """What the owner of the connection must do.
 
     Arguments:
-        then: what is left to do, after all of the others.
-        take: bytes to take off the wire.
-        send: to be sent without TLS.
-        words: why there will be no TLS, for the log of failed handshakes; empty as long as there may be.
-        level: of that line.
+        then: what to do last.
+        take: how many bytes to take off the wire.
+        send: bytes to send unencrypted.
+        words: why there will be no TLS, for the log of failed handshakes; empty while TLS is still possible.
+        level: the log level for ``words``.
     """
 
     then: Then = Then.READ
@@ -81,17 +81,17 @@ _SHAKE = OpeningStep(then=Then.SHAKE)
 
 
 class Opening:
-    """One connection before TLS.
+    """A connection before TLS.
 
     Arguments:
-        context: a `ServerContext`; others trust no proxy, and redirect nobody.
-        peer: who has made the connection, an address as the socket module has it.
-        seconds: that the opening may take as a whole; whoever has the connection keeps the deadline.
+        context: a `ServerContext`; with any other, no proxy is trusted and nobody is redirected.
+        peer: the other end of the connection, an address as in the socket module.
+        seconds: the timeout for the whole opening; the owner of the connection enforces it.
 
     Attributes:
         seconds: as given.
-        peer: the client, as soon as a trusted proxy has said who that is.
-        proxied_client: the same, but None where no proxy has said it.
+        peer: the client; until a trusted proxy has named it, the proxy.
+        proxied_client: the client as named by a proxy, else None.
     """
 
     __slots__ = ("_allowed", "_first", "_held", "_phase", "peer", "proxied_client", "seconds")
@@ -107,20 +107,20 @@ class Opening:
         self._phase = OpeningPhase.PROXY if awaited else OpeningPhase.HELLO
 
     def see(self, data: bytes) -> OpeningStep:
-        """What to do about ``data``, which lies on the wire behind what was taken; b"" is the end of the stream.
+        """Decide about ``data``, the next bytes on the wire after those taken; b"" is the end of the stream.
 
-        To be called again after `Then.READ`, with what is left of ``data`` if that is not nothing.
+        After `Then.READ`, call it again: with the untaken rest of ``data`` if there is one, else with new bytes.
         """
         return _SEES[self._phase](self, data)
 
     def fail(self, error: BaseException) -> OpeningStep:
-        """What to do about an error: a socket's, OpenSSL's in the handshake, or TimeoutError when time is over."""
+        """Decide about an error: from the socket, from OpenSSL in the handshake, or TimeoutError for the deadline."""
         if isinstance(error, proxy_protocol.Malformed):
             return OpeningStep(then=Then.CLOSE, words=str(error))
         words = reason(error, self._first, timeout=self.seconds)
-        # OpenSSL has sent an alert, which a reset would overtake.
+        # OpenSSL has sent an alert, which a reset would destroy.
         told = isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError)
-        # Who closes without a word looked whether the port is open, or changed his mind.
+        # A client that closes without a byte probed the port, or changed its mind.
         looked = not self._first and not isinstance(error, TimeoutError)
         return OpeningStep(
             then=Then.LINGER if told else Then.CLOSE,
@@ -129,7 +129,7 @@ class Opening:
         )
 
     def give_way(self) -> OpeningStep:
-        """What to do when a newer connection gets the place."""
+        """Decide what to do when a newer connection takes this one's place."""
         return OpeningStep(then=Then.CLOSE, words="it gave way to newer connections: too many wait at once")
 
     # -- phases -----------------------------------------------------------------------------------------------

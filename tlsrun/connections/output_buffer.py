@@ -1,4 +1,4 @@
-"""What the client of an answer does not take yet: the request's thread puts it in and goes on, the loop sends it."""
+"""Buffered output for slow clients: the request's thread fills the buffer and goes on, the loop sends it."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from dataclasses import dataclass
 from tlsrun.spool import PART, Room, Spool
 
 _MEMORY = 131072  # bytes of one answer held in memory before a file is used
-_AT_ONCE = 64  # records that are sent to one client before others have their turn
+_AT_ONCE = 64  # records sent to one client before others get a turn
 
 
 @dataclass(frozen=True, kw_only=True)
 class OutputSink:
-    """How a connection's answers leave by the loop.
+    """How the loop takes over sending a connection's answers.
 
     Arguments:
-        flow: the loop begins, or ceases, to send what is in the `OutputBuffer`.
-        leave: the loop sees the client off once the buffer is empty; False when it is empty now.
-        most: bytes of one answer that may wait; beyond, its thread does.
-        room: for what waits, shared by all connections.
+        flow: tells the loop to start (True) or stop sending from the `OutputBuffer`.
+        leave: has the loop close the connection once the buffer is empty; returns False if it is empty already.
+        most: bytes of one answer that may be buffered; beyond that its thread waits.
+        room: the limit on all buffers, shared by all connections.
     """
 
     flow: Callable[[bool], None]
@@ -31,19 +31,19 @@ class OutputSink:
 
 
 class OutputBuffer:
-    """Safe to use from the request's thread and from the loop's.
+    """The unsent part of an answer. Safe to use from the request's thread and the loop's.
 
     Arguments:
-        send: sends some bytes without waiting, as ssl.SSLSocket.send.
-        sink: where they leave.
-        patience: seconds in which the client must take something while a thread waits for it; None for ever.
-        changed: where there is one before this is made.
+        send: sends some bytes without blocking, as ssl.SSLSocket.send.
+        sink: tells the loop when to send.
+        patience: seconds within which the client must take something while a thread waits; None for no limit.
+        changed: a condition to use instead of a new one.
 
     Attributes:
-        changed: held whenever OpenSSL is asked for anything while there is something in here: before Python 3.13, two
+        changed: its lock is held for every call into OpenSSL while the buffer is not empty: before Python 3.13, two
             threads must not use one connection at the same time.
-        held: bytes in here.
-        moved: bytes that have left.
+        held: bytes in the buffer.
+        moved: bytes sent so far.
     """
 
     __slots__ = ("_error", "_sink", "_part", "_patience", "_send", "_spool", "changed", "held", "moved")
@@ -60,16 +60,16 @@ class OutputBuffer:
         self._sink = sink
         self._patience = patience
         self._spool = Spool(_MEMORY, most=sink.most, room=sink.room)
-        self._part = memoryview(b"")  # OpenSSL wants to be given again what it could not send
+        self._part = memoryview(b"")  # OpenSSL must be given the same data again that it could not send
         self._error: Exception | None = None
         self.changed = changed or threading.Condition()
         self.held = self.moved = 0
 
     def add(self, data: memoryview) -> None:
-        """Put ``data`` in; wait when so much is in here that the answer has to.
+        """Append ``data``; waits while the buffer is full.
 
         Raises:
-            OSError: the client has gone, or took too little.
+            OSError: the client has gone, or took too little in time.
         """
         with self.changed:
             self.check()
@@ -85,14 +85,14 @@ class OutputBuffer:
             self.check()
 
     def pour(self) -> bool:
-        """Send what can be sent without waiting; for the loop.
+        """Send what can be sent without blocking; called by the loop.
 
         Returns:
-            whether it is empty now.
+            whether the buffer is empty now.
 
         Raises:
-            ssl.SSLWantReadError, ssl.SSLWantWriteError: the client has to do something first.
-            OSError: it has gone.
+            ssl.SSLWantReadError, ssl.SSLWantWriteError: nothing more can be sent now.
+            OSError: the client has gone.
         """
         with self.changed:
             for _ in range(_AT_ONCE):
@@ -111,13 +111,13 @@ class OutputBuffer:
             return not self.held
 
     def fail(self, error: Exception) -> None:
-        """The client has gone; who waits, or puts something in, is told."""
+        """The client has gone: pending and later calls of `add` raise an error."""
         with self.changed:
             self._error = error
             self.discard()
 
     def discard(self) -> None:
-        """Let go of everything."""
+        """Drop everything in the buffer."""
         with self.changed:
             self._spool.close()
             self._part = memoryview(b"")

@@ -1,9 +1,9 @@
-"""Whether the client of a request still waits for its answer, asked when the request's turn has come.
+"""Whether the client of a queued request still waits for its answer, checked when the request's turn has come.
 
-A reset can be seen. The end of what a client sends cannot be read: who has closed, and who has only ended its side and
-waits for the answer, look the same, with and without TLS's close_notify, until something is sent to them. The system of
-one who has closed answers that with a reset. So a client that has ended its side is sent 100 (Continue), which every
-client of HTTP/1.1 must be able to pass over (RFC 9110, section 15.2).
+A reset can be seen. An end of stream is ambiguous: a client that has closed, and one that has only shut down its
+sending side and waits for the answer, look the same, with or without TLS's close_notify, until something is sent to
+them. The system of the closed one answers that with a reset. So a client that has shut down its sending side is sent
+100 (Continue) as a probe, which every HTTP/1.1 client must be able to ignore (RFC 9110, section 15.2).
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ import threading
 import time
 from collections.abc import Callable
 
-#: What asks; to be sent as a whole, before any other byte of the answer.
+#: The probe; send it whole, before any other byte of the answer.
 QUESTION = b"HTTP/1.1 100 Continue\r\n\r\n"
 
-#: Seconds after which a request is said to have waited; whoever had its turn sooner is not asked about.
+#: Seconds after which a request counts as having waited; one that ran sooner is not checked.
 WAITED = 0.01
 
-#: poll(2): Linux alone tells the end of what the other side sends from something to read.
+#: poll(2): only Linux tells the peer's shutdown apart from readable data.
 _ENDED: int = getattr(select, "POLLRDHUP", 0)
 _INFO: int | None = getattr(socket, "TCP_INFO", None)
 _RTT = struct.Struct("=68xI")  # tcpi_rtt, in microseconds, of linux/tcp.h's struct tcp_info
@@ -35,7 +35,7 @@ class ClientGone(ConnectionError):
 
 
 class Presence(enum.Enum):
-    """What is known of a client."""
+    """What is known about a client."""
 
     HERE = "nothing speaks against it"
     ENDED = "it sends nothing more; it may have closed"
@@ -48,7 +48,7 @@ def has_waited(since: float) -> bool:
 
 
 def presence_of(sock: socket.socket) -> Presence:
-    """What can be known of the client at the other end, without sending anything."""
+    """What can be known about the client without sending anything."""
     return _by_poll(sock) if _ENDED else _by_peeking(sock)
 
 
@@ -65,7 +65,7 @@ def _by_poll(sock: socket.socket) -> Presence:
 
 
 def _by_peeking(sock: socket.socket) -> Presence:
-    """Where there is no POLLRDHUP: the end is seen if nothing lies before it, as a close_notify does."""
+    """Without POLLRDHUP: the end is seen only if nothing unread precedes it, such as a close_notify."""
     if sock.fileno() < 0 or sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
         return Presence.GONE
     flags = socket.MSG_PEEK | getattr(socket, "MSG_DONTWAIT", 0)
@@ -78,12 +78,12 @@ def _by_peeking(sock: socket.socket) -> Presence:
 
 
 def understands_the_question(head: bytes) -> bool:
-    """Whether the client of the request that begins so may be sent `QUESTION`: HTTP/1.0 has no such answers."""
+    """Whether the client of the request with this head may be sent `QUESTION`: HTTP/1.0 has no 1xx responses."""
     return head.partition(b"\n")[0].rstrip().endswith(b" HTTP/1.1")
 
 
 def seconds_to_answer(sock: socket.socket) -> float:
-    """How long the reset takes to come, of a client that has closed and is sent something."""
+    """How long to wait for the reset from a client that has closed, after sending it the probe."""
     seconds = 0.0
     if _INFO is not None:
         with contextlib.suppress(OSError, struct.error):  # no TCP
@@ -92,13 +92,13 @@ def seconds_to_answer(sock: socket.socket) -> float:
 
 
 def has_gone(sock: socket.socket, send: Callable[[bytes], object] | None) -> bool:
-    """Whether the client has gone; asks it when that cannot be seen, and waits for its answer.
+    """Whether the client has gone; probes it if that cannot be seen, and waits for the result.
 
     Arguments:
-        send: what sends it bytes; None when it may not be sent `QUESTION`.
+        send: sends bytes to it; None if it must not be sent `QUESTION`.
 
     Raises:
-        what ``send`` does.
+        whatever ``send`` raises.
     """
     presence = presence_of(sock)
     if presence is not Presence.ENDED or send is None:
@@ -107,7 +107,7 @@ def has_gone(sock: socket.socket, send: Callable[[bytes], object] | None) -> boo
     seconds = seconds_to_answer(sock)
     if _ENDED:
         poller = select.poll()
-        poller.register(sock, 0)  # what breaks a connection is always told
+        poller.register(sock, 0)  # a broken connection is always reported
         poller.poll(seconds * 1000)
     else:
         threading.Event().wait(seconds)

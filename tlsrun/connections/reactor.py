@@ -1,7 +1,7 @@
-"""The loop that moves connections on, so that no thread waits for a slow client; see `connection` for their way.
+"""The event loop that drives connections, so that no thread waits for a slow client; see `connection` for the states.
 
-One thread calls `Reactor.step`. A connection that runs is its request's thread's alone, until that thread gives it
-back with `Reactor.park` or `Reactor.dismiss`.
+One thread calls `Reactor.step`. While a request runs, its connection belongs to the request's thread alone, until that
+thread returns it with `Reactor.park` or `Reactor.dismiss`.
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ from tlsrun.polling.poller import READ
 _log = logging.getLogger("tlsrun.reactor")
 
 _TICK = 0.5
-_DEFERRAL = 0.003  # seconds that a process with fewer connections has to take a new one
-#: Bytes of all unfinished request heads together; beyond it the oldest make room.
+_DEFERRAL = 0.003  # seconds in which a process with fewer connections may take a new one first
+#: Bytes of all unfinished request heads together; beyond it the oldest connections are closed.
 _MAX_BUFFERED = 1 << 26
 
 
 class Reactor(Watched):
-    """The loop.
+    """The event loop of a worker process.
 
     Arguments:
         listeners: listening sockets (anything with fileno, accept and setblocking).
-        context: for every connection; it makes `RequestSocket`s from now on.
+        context: for every connection; from now on it makes `RequestSocket`s.
         deliver: called with each `Connection` that has a whole request head, by the thread that calls `step` or
-            `park`; it must not wait.
-        limits: how long things may take.
-        capacity: requests that run at once; while so many do, new connections are left to other processes.
-        max_waiting: connections that wait at once; the oldest makes room for a new one.
-        share: of the workers that wait at the same sockets, this one's; None where it is alone.
+            `park`; it must not block.
+        limits: timeouts and sizes.
+        capacity: how many requests run at once; at that number, new connections are left to other processes.
+        max_waiting: how many connections may wait; beyond it the oldest is closed for a new one.
+        share: this worker's entry among those that accept from the same sockets; None if it is the only one.
     """
 
     def __init__(
@@ -74,10 +74,10 @@ class Reactor(Watched):
     # -- for the thread that owns the loop --------------------------------------------------------------------
 
     def step(self, timeout: float) -> None:
-        """Wait up to ``timeout`` seconds, or half a second, for something to happen, and do what there is to do."""
+        """Wait for events, up to ``timeout`` or half a second, and handle them."""
         self._gate()
         self._tell()
-        # With no room for a request there is nothing to rest for: `release` wakes.
+        # At capacity there is nothing to wait for: `release` wakes us.
         resting = self._deferred and not self._accepting and self._running < self._capacity
         came = False
         for ready in self._poller.wait(_DEFERRAL if resting else min(timeout, _TICK)):
@@ -96,7 +96,7 @@ class Reactor(Watched):
             self._sweep(now)
 
     def close(self) -> None:
-        """Close everything that waits, and the loop itself; the listening sockets stay the caller's."""
+        """Close all waiting connections and the loop itself; the caller closes the listening sockets."""
         self.stop_accepting()
         self._gate()
         with self._lock:
@@ -109,13 +109,13 @@ class Reactor(Watched):
         self._waker.close()
 
     def attend(self, descriptor: int, act: Callable[[], None]) -> None:
-        """Call ``act``, which must not wait, in `step` whenever there is something to read; before the first `step`."""
+        """Have `step` call ``act``, which must not block, whenever ``descriptor`` is readable. Call this before `step`."""
         self._poller.watch(descriptor, READ, act)
 
     # -- for any thread ---------------------------------------------------------------------------------------
 
     def stop_accepting(self) -> None:
-        """Take no new connection from the next `step` on."""
+        """Accept no connection from the next `step` on."""
         self._stopped = True
         if self._share is not None:
             self._share.leave()
@@ -123,18 +123,18 @@ class Reactor(Watched):
 
     @property
     def running(self) -> int:
-        """Requests that run or are about to."""
+        """The number of requests that run or are about to."""
         return self._running
 
     @property
     def busy(self) -> bool:
-        """Whether there is any connection: one that waits, runs, is seen off, or is being taken at this moment."""
-        taking = self._taking  # asked first: who is taken waits before it is taken no more
+        """Whether there is any connection: waiting, running, closing, or just being accepted."""
+        taking = self._taking  # read first: an accepted connection is added to those waiting before this is reset
         with self._lock:
             return taking or self._running > 0 or bool(self._waiting)
 
     def park(self, connection: Connection, seconds: float) -> None:
-        """The request is answered, and its client may send another within ``seconds``."""
+        """Return a connection whose request is answered; its client may send another within ``seconds``."""
         if self._flushes(connection, seconds):
             self.release()
             return
@@ -147,7 +147,7 @@ class Reactor(Watched):
         if then is Next.NOTHING:
             self._deliver(connection)
             return
-        # First it waits, then it runs no more: a worker that stops never sees it as neither.
+        # Count it as waiting before it stops counting as running, so that a stopping worker never misses it.
         if then is Next.END:
             connection.sock.close()
         else:
@@ -155,21 +155,21 @@ class Reactor(Watched):
         self.release()
 
     def dismiss(self, connection: Connection) -> None:
-        """The last request of this connection is answered: say goodbye, and see the client off."""
+        """Return a connection whose last request is answered: close it gracefully."""
         connection.sock.farewell()
         self.release()
 
     def takes_back(self, connection: Connection) -> bool:
-        """Whether a request that was handed over is not to be run, now that its turn has come: its client has gone.
+        """Whether a queued request must not run, now that its turn has come, because its client has gone.
 
-        It may also have been asked whether it has: then it is handed over once more, unless it has.
+        Also True if the client had to be probed first: unless it has gone, the request is delivered again afterwards.
         """
         then = connection.still_wanted()
         if then is Next.NOTHING:
             return False
         with self._lock:
             asked = then is not Next.END and not self._closed
-            if asked:  # nothing is watched: its answer would be a reset
+            if asked:  # no events are watched: its reply would be a reset
                 self._waiting[connection] = None
         if not asked:
             _log.debug("a request of %s was taken back before its turn", connection.address)
@@ -178,7 +178,7 @@ class Reactor(Watched):
         return True
 
     def release(self) -> None:
-        """A request that ran is over."""
+        """Count a running request as finished."""
         with self._lock:
             self._running -= 1
             shut = not self._accepting
@@ -186,18 +186,17 @@ class Reactor(Watched):
             self.wake()
 
     def see_off(self, descriptor: int) -> None:
-        """Read away what the client of a connection that was shut down still sends, until it closes.
+        """Do the lingering close of a connection that was shut down: discard what its client sends until it closes.
 
-        Closing at once would reset the connection when input is unread, and a reset overtakes the answer
-        (RFC 9112, section 9.6).
+        Closing with unread input would send a reset, and a reset destroys the answer (RFC 9112, section 9.6).
         """
         self._wait_for(Connection.closing(descriptor, self._limits), Next.READ)
 
     # -- the listening sockets --------------------------------------------------------------------------------
 
     def _gate(self) -> None:
-        """Listen while there is room for a request, else leave it to other processes."""
-        with self._lock:  # so that `release` wakes us whenever we do not listen
+        """Watch the listening sockets while there is capacity, else leave connections to other processes."""
+        with self._lock:  # so that `release` wakes us whenever we are not accepting
             rested = time.monotonic() >= self._resting
             wanted = rested and not self._stopped and self._running < self._capacity
             if wanted == self._accepting:
@@ -210,7 +209,7 @@ class Reactor(Watched):
                 self._poller.forget(listener.fileno())
 
     def _accept(self, listener: Any) -> None:
-        # First, so that a worker that stops either sees this, or is seen to stop.
+        # Set first: either a stopping worker sees this, or we see that it stops.
         self._taking = True
         try:
             self._take(listener)
@@ -225,7 +224,7 @@ class Reactor(Watched):
         except (BlockingIOError, InterruptedError, ConnectionError):
             return
         except OSError as error:
-            # No descriptor or memory is left (accept(2)): who has waited longest gives way.
+            # Out of descriptors or memory (accept(2)): close the connection that has waited longest.
             if not self._evict():
                 _log.warning("cannot accept connections for a moment: %s", error.strerror)
                 self._resting = time.monotonic() + _TICK
@@ -244,7 +243,7 @@ class Reactor(Watched):
             self._share.tell(len(self._waiting) + self._running)
 
     def _defers(self) -> bool:
-        """Whether another process may take this connection first; for a moment only, for it may be busy."""
+        """Whether to let another process take this connection first; only for a moment, as that one may be busy."""
         if self._share is None or self._deferred:
             self._deferred = False
             return False
@@ -260,7 +259,7 @@ class Reactor(Watched):
         if connection not in self._waiting:
             if connection in self._flowing:
                 self._pour(connection)
-            return  # or it was closed a moment ago, to make room
+            return  # or it was evicted a moment ago
         try:
             then = connection.advance()
         except Exception:
@@ -274,7 +273,7 @@ class Reactor(Watched):
             self._watch(connection, EVENTS[then])
 
     def _hand_over(self, connection: Connection) -> None:
-        # First it runs, then it waits no more: a worker that stops never sees it as neither.
+        # Count it as running before it stops counting as waiting, so that a stopping worker never misses it.
         with self._lock:
             self._running += 1
         self._forget(connection)

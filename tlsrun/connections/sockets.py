@@ -1,4 +1,4 @@
-"""Server sockets that never shake hands in accept(): the connection's own thread does, under one deadline."""
+"""Server sockets that do no handshake in accept(): the connection's own thread does it, with one deadline."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 class ServerSocket(HandshakingSocket):
     """The server's side of one connection.
 
-    A blocking socket shakes hands at its first read, write or `do_handshake`, within ``handshake_timeout`` of its
-    context, however slowly the client sends. A non-blocking one (``settimeout(0)``) leaves all of it to its owner:
-    `do_handshake` raises SSLWantReadError or SSLWantWriteError, and the owner keeps the deadline.
+    A blocking socket does its handshake at the first read, write or `do_handshake`, within its context's
+    ``handshake_timeout``, however slowly the client sends. A non-blocking one (``settimeout(0)``) leaves that to its
+    owner: `do_handshake` raises SSLWantReadError or SSLWantWriteError, and the owner enforces the deadline.
 
     Attributes:
-        tls_sni: the name that the client asked for (RFC 6066, section 3), None without.
-        proxied_client: the client's address and port as a trusted proxy gave them (PROXY protocol), None without.
+        tls_sni: the name that the client asked for (RFC 6066, section 3); None if it sent none.
+        proxied_client: the client's address and port from a trusted proxy's PROXY header; None without one.
         hello, shown, refusal: of `tlsrun.tls.handshake_messages`, during the handshake.
     """
 
@@ -33,8 +33,8 @@ class ServerSocket(HandshakingSocket):
         """As ssl.SSLSocket.read, after the handshake.
 
         Raises:
-            OSError: the socket is closed. The ssl module has ValueError for that, which nobody takes for the end of a
-                connection; another thread may close the socket at any time, as WebSockets do.
+            OSError: the socket is closed. The ssl module raises ValueError then, which servers do not treat as the end
+                of a connection; another thread may close the socket at any time, as with WebSockets.
         """
         self.do_handshake()
         try:

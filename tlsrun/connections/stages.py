@@ -1,4 +1,4 @@
-"""What the parts of a reactor have in common: where a connection is, what it waits for, and its bounds."""
+"""Types shared by the parts of the reactor: the states of a connection, what it waits for, and its limits."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from tlsrun.spool import Room
 
 
 class PendingBody(Protocol):
-    """The rest of a request's body, which is waited for before the request is handed over."""
+    """The rest of a request's body, read before the request is handed over."""
 
     expects: bool
-    """Whether the client waits to be told to send it."""
+    """Whether the client waits for 100 (Continue) before sending it."""
 
     def feed(self, data: bytes) -> bool:
-        """More has come; whether nothing more is to be waited for."""
+        """Take more bytes; returns True when the body is complete, or reading on is pointless."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ConnectionLimits:
-    """How long and how much.
+    """Timeouts and sizes.
 
     Arguments:
         handshake_timeout: seconds for a whole handshake.
         head_timeout: seconds for a whole request head.
-        patience: seconds a running request may wait for its client (see `RequestSocket`); None for ever.
-        linger: seconds for a client to close after it was told goodbye.
+        patience: seconds a running request may wait for its client (see `RequestSocket`); None for no limit.
+        linger: seconds of a lingering close.
         max_head: bytes of a request head; a longer one is handed over as it is, for the server to refuse.
-        awaited: says, from a head and what came behind it, what of a body is to be waited for; None for nothing.
-        max_body: bytes of a body that are waited for; the thread reads the others.
-        max_answer: bytes of an answer that the loop sends when its client is slow; the thread waits for the others.
-        room: bytes of all bodies, and as many of all answers, that wait at once.
+        awaited: from a head and what followed it, the body to read ahead; None for none.
+        max_body: bytes of a body that are read ahead; the request's thread reads the rest.
+        max_answer: bytes of an answer buffered for a slow client; for the rest the request's thread waits.
+        room: bytes of all buffered bodies, and as many of all buffered answers.
     """
 
     handshake_timeout: float = 10.0
@@ -48,7 +48,7 @@ class ConnectionLimits:
 
 
 class State(enum.Enum):
-    """Where a connection is."""
+    """The state of a connection."""
 
     OPENING = "before TLS"
     HANDSHAKE = "in the handshake"
@@ -71,16 +71,16 @@ class Next(enum.Enum):
 
 
 class Loop(Protocol):
-    """What moves connections on; see `tlsrun.connections.reactor.Reactor`. A connection is one of its own kind."""
+    """The event loop that drives connections; see `tlsrun.connections.reactor.Reactor`."""
 
     bodies: Room
     answers: Room
 
     def see_off(self, descriptor: int) -> None:
-        """Wait for the client of a connection that was shut down to close it."""
+        """Do the lingering close of a connection that was shut down."""
 
     def flow(self, connection: Any, flows: bool) -> None:
-        """Begin, or cease, to send what waits of an answer."""
+        """Start or stop sending from the output buffer."""
 
     def leave(self, connection: Any) -> bool:
-        """See the client off once nothing of its answer waits; False when nothing does now."""
+        """Close the connection once its output buffer is empty; returns False if it is empty already."""

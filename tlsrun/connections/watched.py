@@ -1,4 +1,4 @@
-"""The connections of a reactor: which there are, what each is watched for, and answers whose clients are slow."""
+"""The connections of a reactor, what each is watched for, and buffered answers for slow clients."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from tlsrun.polling.waker import Waker
 from tlsrun.spool import Room
 
 _AFTER = frozenset({State.FLUSHING, State.CLOSING})
-#: A request's body or answer is on its way: these make room for others last.
+#: States in which a body or an answer is being transferred: these are evicted last.
 _MOVING = frozenset({State.BODY, State.FLUSHING})
 EVENTS = {Next.READ: READ, Next.WRITE: WRITE}
 
 
 class Watched:
-    """Those that wait, and those that run and a part of whose answer waits. What has no underscore is for any thread.
+    """Connections that wait, and running ones with buffered output. Public methods are safe from any thread.
 
     Arguments:
-        room: bytes of all bodies, and as many of all answers, that wait at once.
+        room: bytes of all buffered bodies, and as many of all buffered answers.
     """
 
     def __init__(self, room: int) -> None:
         self._lock = threading.Lock()
-        self._waiting: dict[Connection, None] = {}  # a set that knows which is the oldest
+        self._waiting: dict[Connection, None] = {}  # an ordered set, oldest first
         self._flowing: dict[Connection, None] = {}
         self.bodies, self.answers = Room(room), Room(room)
         self._closed = False
@@ -34,33 +34,33 @@ class Watched:
         self._waker = Waker()
 
     def wake(self) -> None:
-        """Make `step` return; may be called by a signal handler."""
+        """Make `step` return; safe in a signal handler."""
         self._waker.wake()
 
     def hurry(self, seconds: float) -> None:
-        """What waits now has ``seconds`` left at most, but for the clients of answers."""
+        """Limit the deadlines of waiting connections to ``seconds`` from now, except for those taking an answer."""
         for connection in self._snapshot():
             connection.hurry(seconds)
 
     @property
     def coming(self) -> int:
-        """Connections that may still become requests."""
+        """The number of connections that may still send a request."""
         return sum(connection.state not in _AFTER for connection in self._snapshot())
 
     @property
     def flushing(self) -> int:
-        """Connections whose clients have not taken their whole answer."""
+        """The number of connections with unsent output."""
         return sum(connection.state is State.FLUSHING for connection in self._snapshot())
 
     @property
     def leaving(self) -> int:
-        """Connections that are being seen off."""
+        """The number of connections in a lingering close."""
         return sum(connection.state is State.CLOSING for connection in self._snapshot())
 
     # -- answers whose clients are slow ------------------------------------------------------------------------
 
     def flow(self, connection: Connection, flows: bool) -> None:
-        """Begin, or cease, to send what waits of an answer while its request runs; under the buffer's lock."""
+        """Start or stop sending a running request's buffered output; called with the buffer's lock held."""
         with self._lock:
             if flows and not self._closed:
                 self._flowing[connection] = None
@@ -73,10 +73,10 @@ class Watched:
             self.wake()
 
     def leave(self, connection: Connection) -> bool:
-        """The server has closed the connection: see its client off when it has taken the answer.
+        """The server has closed the connection: close it for real when the client has taken the whole answer.
 
         Returns:
-            False when it has.
+            False if it has already.
         """
         return self._flushes(connection, None)
 
@@ -115,7 +115,7 @@ class Watched:
     # -- for the loop -----------------------------------------------------------------------------------------
 
     def _wait_for(self, connection: Connection, then: Next) -> None:
-        """Begin to watch; for any thread."""
+        """Start watching a connection; safe from any thread."""
         with self._lock:
             if not self._closed:
                 self._waiting[connection] = None
