@@ -109,7 +109,7 @@ class Reactor(Watched):
         self._waker.close()
 
     def attend(self, descriptor: int, act: Callable[[], None]) -> None:
-        """Have `step` call ``act``, which must not block, whenever ``descriptor`` is readable. Call this before `step`."""
+        """Have `step` call ``act``, which must not block, whenever ``descriptor`` is readable."""
         self._poller.watch(descriptor, READ, act)
 
     # -- for any thread ---------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""How a server leaves its sockets to others, and loses nobody whom the event loop has accepted just before."""
+"""Stops accepting without losing the connections that the event loop has just accepted."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _ROUNDS = 4  # of the loop: a task is made, it makes the transport, that calls c
 
 
 async def close_all(servers: Iterable[asyncio.Server]) -> None:
-    """Accept no more, and return when each connection that was accepted has its protocol (``connection_made``).
+    """Stop accepting, and return once every accepted connection has its protocol (``connection_made`` was called).
 
     asyncio of Python 3.11 drops who has been accepted, and has no transport yet, when the server is closed. So at first
     the loop only looks at the sockets no more; uvloop, which keeps such clients, does not let itself be told that.

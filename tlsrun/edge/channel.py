@@ -19,17 +19,17 @@ _RECORD = 16384  # bytes of plaintext in one record (RFC 8446, section 5.1)
 
 
 class Channel(FlowControlledProtocol):
-    """One client's connection; a subclass speaks HTTP over it.
+    """TLS on a client's connection; a subclass speaks HTTP over it.
 
     Arguments:
         context: makes the TLS side.
-        seconds: that a client has up to the end of the handshake; a subclass keeps the deadline.
-        patience: bytes to throw away after the last answer, before the connection is closed at once.
+        seconds: the timeout up to the end of the handshake; the subclass enforces it.
+        patience: bytes to discard after the last answer before the connection is closed regardless.
 
     Attributes:
-        peer: the client's address, as soon as a trusted proxy has said whose it is.
-        ended: the client has ended its side; it may still read.
-        closing: no more is sent; what comes is thrown away.
+        peer: the client's address; the proxy's until its PROXY header has come.
+        ended: the client has shut down its sending side; it may still read.
+        closing: nothing more is sent, and received data is discarded.
     """
 
     _opening: Opening | None = None
@@ -46,16 +46,16 @@ class Channel(FlowControlledProtocol):
         self.closing = False
         self._patience = patience
 
-    # What a subclass does.
+    # Callbacks for the subclass.
 
     def connected(self) -> None:
-        """The connection is there; no byte was exchanged."""
+        """The connection was accepted; no byte was exchanged yet."""
 
     def opened(self, tls: ssl.SSLObject) -> None:
         """The handshake is done."""
 
     def refused(self) -> None:
-        """There will be no TLS. The client may still read why: who closes by a deadline sets one."""
+        """There will be no TLS. The client may still be reading why, so set a deadline for closing."""
 
     def received(self, data: bytes) -> None:
         """The client sent ``data``."""
@@ -66,7 +66,7 @@ class Channel(FlowControlledProtocol):
     def lost(self) -> None:
         """The connection is gone."""
 
-    # What a subclass calls.
+    # Methods for the subclass.
 
     def send(self, data: bytes) -> None:
         """Send ``data``."""
@@ -81,13 +81,13 @@ class Channel(FlowControlledProtocol):
         self._flush()
 
     def finish(self) -> None:
-        """Say that no more will come (RFC 8446, section 6.1), send what is still to be sent, close."""
+        """Send what is still unsent and close_notify (RFC 8446, section 6.1), then close."""
         self._notify()
         self.closing = True
         self._transport.close()
 
     def hang_up(self) -> None:
-        """As `finish`, but stay and throw away what the client still sends, or it would reset the answer away.
+        """As `finish`, but linger and discard what the client still sends: else a reset could destroy the answer.
 
         RFC 9112, section 9.6. Who calls closes later.
         """
@@ -95,7 +95,7 @@ class Channel(FlowControlledProtocol):
         self._end_our_side()
 
     def cut(self) -> None:
-        """Close without close_notify: the client shall see that something is missing."""
+        """Close without close_notify, so that the client sees that the answer is incomplete."""
         self.closing = True
         self._transport.close()
 
@@ -105,17 +105,17 @@ class Channel(FlowControlledProtocol):
         self._transport.abort()
 
     def time_out_handshake(self) -> None:
-        """Give up a handshake that takes longer than it may."""
+        """Give up a handshake that takes too long."""
         if self._opening is not None:
             self._part(self._opening.fail(TimeoutError()))
 
     def give_way(self) -> None:
-        """Close for the sake of a newer connection, before the handshake is over."""
+        """Close in the middle of the handshake, to make room for a newer connection."""
         if self._opening is not None:
             self._log(self._opening.give_way())
         self.abort()
 
-    # What the event loop calls.
+    # Callbacks from the event loop.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -148,7 +148,7 @@ class Channel(FlowControlledProtocol):
         self.closing = True
         self.lost()
 
-    # Within.
+    # Internals.
 
     def _shake(self, data: bytes, opening: Opening) -> None:
         tls = self._tls
@@ -182,7 +182,7 @@ class Channel(FlowControlledProtocol):
             self._decrypt(tls)
 
     def _part(self, step: OpeningStep) -> None:
-        """There will be no TLS."""
+        """End the opening: there will be no TLS."""
         self._log(step)
         if step.send:
             self._transport.write(step.send)
@@ -198,12 +198,12 @@ class Channel(FlowControlledProtocol):
 
     def _end_our_side(self) -> None:
         self.closing = True
-        with contextlib.suppress(OSError):  # it has reset the connection
+        with contextlib.suppress(OSError):  # the client has reset the connection
             self._transport.write_eof()
         self.resume_reading()
 
     def _decrypt(self, tls: ssl.SSLObject) -> None:
-        """Hand on what is whole of what came; one call for all records of one read."""
+        """Decrypt complete records; `received` is called once for all records of one read."""
         incoming = self._incoming
         pieces: list[bytes] = []
         end = False
@@ -224,7 +224,7 @@ class Channel(FlowControlledProtocol):
             self._flush()  # the alert
             self.cut()
             return
-        if self._outgoing.pending:  # an answer to a key update
+        if self._outgoing.pending:  # a reply to a KeyUpdate
             self._flush()
         if pieces:
             self.received(pieces[0] if len(pieces) == 1 else b"".join(pieces))

@@ -1,4 +1,4 @@
-"""HTTP/1.1 with one client: one request after the other is given to a worker, and answered in that order."""
+"""HTTP/1.1 with one client: requests are passed to a worker and answered one after the other, in order."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class EdgeConnection(DisconnectAware):
-    """One client.
+    """A client's connection.
 
     Arguments:
         edge: what all connections share.
@@ -33,10 +33,10 @@ class EdgeConnection(DisconnectAware):
         self._packing = Packing()
         self._fixed = b""
         self._advancing = False
-        self._partial = False  # the beginning of a head has come
-        self._answer: Answer | None = None  # whole, but a part of it waits for the client
+        self._partial = False  # an incomplete head has come
+        self._answer: Answer | None = None  # complete, but partly still unsent
 
-    # What comes from the client.
+    # Events from the client.
 
     def connected(self) -> None:
         self.edge.arrived(self)
@@ -81,7 +81,7 @@ class EdgeConnection(DisconnectAware):
         if self.exchange is not None:
             self.exchange.read_on(True)
             self.progressed()
-        else:  # not now: asyncio's transports cannot be closed while they say this
+        else:  # not now: an asyncio transport must not be closed from this callback
             asyncio.get_running_loop().call_soon(self._go_on)
 
     # Requests.
@@ -94,7 +94,7 @@ class EdgeConnection(DisconnectAware):
         self._advance()
 
     def _advance(self) -> None:
-        """Do what can be done with what has come."""
+        """Process the data received so far, as far as possible."""
         if self._advancing:
             return
         self._advancing = True
@@ -116,7 +116,7 @@ class EdgeConnection(DisconnectAware):
                 self.resume_reading()
 
     def _next(self) -> bool:
-        """Begin the next request, when its head is whole."""
+        """Start the next request if its head is complete."""
         limits, request = self._limits, self.inbox.next_head()
         if request is None:
             if self.served and not self._partial:
@@ -144,7 +144,7 @@ class EdgeConnection(DisconnectAware):
         return True
 
     def _collect(self) -> bool:
-        """Put what came into the body; when it is whole, ask a worker."""
+        """Add received data to the body; when it is complete, pass the request to a worker."""
         body, request, data = self._body, self._request, self.inbox.take()
         if body is None or request is None:
             return False
@@ -156,7 +156,7 @@ class EdgeConnection(DisconnectAware):
         return body.done
 
     def _stream(self, data: bytes) -> bytes:
-        """Hand on a part of a long body; returns what lies behind it."""
+        """Pass on a part of a streamed body; returns the data after the body."""
         part, rest = data[: self._left], data[self._left :]
         self._left -= len(part)
         self.came += len(part)
@@ -168,7 +168,7 @@ class EdgeConnection(DisconnectAware):
         return rest
 
     def _ask(self, request: Head, spool: RequestSpool | None) -> None:
-        """Have a worker answer."""
+        """Pass the request to a worker."""
         length = request.length if spool is None else spool.size
         data = packet(self._fixed, self._packing.variables(request), length, self.edge.limits.variables)
         if length and spool is None:
@@ -185,10 +185,10 @@ class EdgeConnection(DisconnectAware):
         if self.ended:
             self.check_still_there()
 
-    # What the exchange with the worker tells.
+    # Events from the exchange with the worker.
 
     def drained(self) -> None:
-        """The worker took what there was; at first, the head."""
+        """The worker has taken all that was sent to it; the first time, the head."""
         exchange = self.exchange
         if self._left and exchange is not None and not exchange.sending:
             if exchange.request.expects and self._left == exchange.request.length:
@@ -197,7 +197,7 @@ class EdgeConnection(DisconnectAware):
         self.progressed()
 
     def progressed(self) -> None:
-        """Something moved: see who is to act next, and until when."""
+        """There was progress: work out who must act next, and set the deadline."""
         exchange, limits = self.exchange, self._limits
         if exchange is None or not exchange.connected:
             return
@@ -209,20 +209,20 @@ class EdgeConnection(DisconnectAware):
         self.awaited = awaited
 
     def finished(self, answer: Answer) -> None:
-        """The answer is whole; the worker is free."""
+        """The answer is complete; the worker is free."""
         self.exchange = None
         self._answer = answer if self.waits else None
         if self.waits:
             self.watch(READER, self.edge.limits.write_timeout)
             return
         self._note(answer.status)
-        if answer.keep_alive and not self._left:  # as the client was told, though the edge may have to stop meanwhile
+        if answer.keep_alive and not self._left:  # as announced to the client, even if the edge is stopping meanwhile
             self._rest()
         else:
             self.close_after_response()
 
     def failed(self, request: Head, refused: Refused | None) -> None:
-        """There is no answer, or (None) it broke off."""
+        """There is no answer, or it broke off (``refused`` is None)."""
         self.exchange = None
         self._note(0 if refused is None else refused.status)
         if refused is None:

@@ -1,4 +1,4 @@
-"""What happens when somebody takes too long, and when time is up for all."""
+"""What happens when a deadline passes, and when the edge stops."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tlsrun.http1.refusal import Refused
 
 
 def expire(client: EdgeConnection) -> None:
-    """The deadline of ``client`` is over."""
+    """Handle a passed deadline of ``client``."""
     limits = client.edge.limits
     if not client.shaken:
         if client.closing:
@@ -32,8 +32,8 @@ def expire(client: EdgeConnection) -> None:
 
 
 def stop(client: EdgeConnection, seconds: float) -> None:
-    """The edge stops: a client that has been quiet for ``seconds`` goes now; another one has as long to say what it
-    wants, for its next request may be on its way (RFC 9112, section 9.5)."""
+    """Stop an idle connection: one quiet for ``seconds`` is closed now, any other gets that long, as its next request
+    may be on its way (RFC 9112, section 9.5)."""
     if client.state != WAITING:
         return
     now = client.edge.now
@@ -45,7 +45,7 @@ def stop(client: EdgeConnection, seconds: float) -> None:
 
 
 def _expire_stalled(client: EdgeConnection, seconds: float, end: Callable[[], None]) -> None:
-    """Go on waiting when enough has moved since the deadline was set."""
+    """Call ``end``, unless there was enough progress since the deadline was set: then extend it."""
     moved = client.moved()
     if moved - client.mark < max(1, client.edge.limits.progress):
         end()

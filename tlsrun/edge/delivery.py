@@ -1,4 +1,4 @@
-"""An answer on its way to a client that may be slow: what the client does not take yet waits here, not the worker."""
+"""Sending answers to clients that may be slow: unsent data is buffered here, so that no worker has to wait."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from tlsrun.edge.deadline_channel import Clock, DeadlineChannel
 from tlsrun.edge.limits import EdgeLimits
 from tlsrun.spool import PART, Room, Spool
 
-_GRACE = 0.05  # seconds in which a client that is only a bit slower than the worker has it wait, which costs no file
+_GRACE = 0.05  # seconds that the worker waits for a client which is only a bit slower: that saves a file
 
 
 class Delivery(DeadlineChannel):
-    """A channel through which answers are sent as fast as they come, or as fast as the client takes them.
+    """A channel that sends answers as fast as the client takes them, and buffers the rest.
 
     Nothing is ever held back from a client that takes it.
 
     Arguments:
         context, seconds, clock: see `DeadlineChannel`.
-        limits: of what waits.
-        room: for what waits, shared by all clients.
+        limits: of the buffer.
+        room: the limit on all buffers together.
 
     Attributes:
-        slow: the client does not take what is sent.
-        full: so much waits that whoever makes the answer has to wait, too.
+        slow: the client is not keeping up.
+        full: so much is buffered that the worker has to wait, too.
     """
 
     def __init__(
@@ -44,30 +44,30 @@ class Delivery(DeadlineChannel):
         self.slow = False
         self.full = False
 
-    # What a subclass does.
+    # Callbacks for the subclass.
 
     def congested(self) -> None:
-        """The client is slow from now on, or `full` has changed."""
+        """The client has become slow, or `full` has changed."""
 
     def caught_up(self) -> None:
-        """The client has taken all that waited, after a time in which it was slow."""
+        """The client, which was slow, has taken everything that was buffered."""
 
-    # What a subclass calls.
+    # Methods for the subclass.
 
     @property
     def waits(self) -> bool:
-        """Whether a part of an answer waits for the client to take what was sent before."""
+        """Whether a part of an answer is buffered."""
         return self._spool is not None
 
     def deliver(self, data: bytes) -> None:
-        """Send ``data`` as soon as the client takes it."""
+        """Send ``data``, now or when the client has taken what came before."""
         if not self.slow and self._spool is None:
             self.send(data)
             return
         if self.closing:
             return
         if self._spool is None:
-            # What the worker has sent already when it is told to wait belongs into memory, too.
+            # What the worker had already sent before it was told to wait goes to memory, too.
             self._spool = Spool(self._limits.buffer + 2 * PART, most=self._limits.answer, room=self._room)
         self._spool.keep(data)
         if self.full:
@@ -80,7 +80,7 @@ class Delivery(DeadlineChannel):
             self.congested()
 
     def discard(self) -> None:
-        """Let go of what waits."""
+        """Drop what is buffered."""
         if self._spool is not None:
             self._spool.close()
             self._spool = None
@@ -89,17 +89,17 @@ class Delivery(DeadlineChannel):
             self._patience_ends = None
         self.full = self._to_file = False
 
-    # Within.
+    # Internals.
 
     def _use_file(self) -> None:
-        """The client is slow indeed."""
+        """The client did not catch up in time: continue in a file."""
         self._patience_ends = None
         if self._spool is not None:
             self._to_file = True
             self.full = self._spool.full
             self.congested()
 
-    # What the event loop calls.
+    # Callbacks from the event loop.
 
     def pause_writing(self) -> None:
         self.slow = True

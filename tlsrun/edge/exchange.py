@@ -1,4 +1,4 @@
-"""One request and its answer: from a client's connection to a worker and back."""
+"""One request and its answer, between a client's connection and a worker."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tlsrun.spool import PART
 
 
 class Asker(Protocol):
-    """Who has asked, and is told what comes of it; see `tlsrun.edge.connection.EdgeConnection`."""
+    """The connection that a request came over; see `tlsrun.edge.connection.EdgeConnection`."""
 
     edge: Shared
     full: bool
@@ -25,36 +25,36 @@ class Asker(Protocol):
         """Whether another request may follow."""
 
     def drained(self) -> None:
-        """The worker took what there was of the request."""
+        """The worker has taken all of the request that was sent so far."""
 
     def progressed(self) -> None:
-        """Something moved."""
+        """There was progress."""
 
     def deliver(self, data: bytes) -> None:
-        """A part of the answer."""
+        """Send a part of the answer."""
 
     def finished(self, answer: Answer) -> None:
-        """The answer is whole."""
+        """The answer is complete."""
 
     def failed(self, request: Head, refused: Refused | None) -> None:
-        """There is none, or (None) it broke off."""
+        """There is no answer, or it broke off (``refused`` is None)."""
 
     def abort(self) -> None:
         """Close at once."""
 
 
 class UpstreamExchange(Upstream):
-    """A request on its way.
+    """A request that a worker is answering.
 
     Arguments:
-        client: the connection that it came over.
+        client: the connection that the request came over.
         request: its head.
-        packet: the variables, as the uwsgi protocol has them, and what is there of a streamed body.
-        body: the whole body, when that was collected; it is closed in the end.
+        packet: the variables as a uwsgi packet, followed by what has come of a streamed body.
+        body: the whole body, if it was collected; closed at the end.
 
     Attributes:
-        answer: what comes back.
-        connected: a worker's socket took the request.
+        answer: the answer.
+        connected: whether a worker's socket has accepted the connection.
     """
 
     __slots__ = ("_body", "_client", "_packet", "answer", "connected", "request")
@@ -69,7 +69,7 @@ class UpstreamExchange(Upstream):
         self.connected = False
 
     def connect(self) -> bool:
-        """Go to a worker.
+        """Connect to the workers' socket.
 
         Returns:
             False when none has room: call again.
@@ -78,7 +78,7 @@ class UpstreamExchange(Upstream):
             if not self.open():
                 return False
         except OSError as error:
-            self._complain(logging.WARNING, "no worker at %s: %s", error.strerror or error)
+            self._log_error(logging.WARNING, "no worker at %s: %s", error.strerror or error)
             self.fail(_unavailable("No worker is there to answer. Try again soon."))
             return True
         self.connected = True
@@ -91,7 +91,7 @@ class UpstreamExchange(Upstream):
         return True
 
     def send_body(self, data: bytes) -> None:
-        """Hand on a part of a streamed body."""
+        """Pass on a part of a streamed body."""
         if self.connected:
             self.send(data)
         else:
@@ -106,31 +106,31 @@ class UpstreamExchange(Upstream):
         self._take(b"", True)
 
     def drained(self) -> None:
-        """The worker took what was there of the request."""
+        """The worker has taken all of the request that was sent so far."""
         self._client.drained()
 
     def broken(self) -> None:
-        """This request is lost, the others are not."""
+        """Fail this request alone, after an internal error."""
         self.close()
         self._client.abort()
 
     def expire(self) -> None:
-        """The worker's time is over."""
+        """The worker took too long."""
         if not self.connected:
-            self._complain(logging.WARNING, "all workers at %s were busy for too long")
+            self._log_error(logging.WARNING, "all workers at %s were busy for too long")
             self.fail(_unavailable("All workers are busy. Try again soon."))
             return
         self._client.edge.given_up()
-        self._complain(logging.WARNING, "a worker at %s gave no answer in time to %s", self._words())
+        self._log_error(logging.WARNING, "a worker at %s gave no answer in time to %s", self._words())
         self.fail(Refused(504, "The application gave no answer in time."))
 
     def fail(self, refused: Refused) -> None:
-        """End with the edge's own answer, or with a cut when the worker's has begun."""
+        """End with an answer from the edge, or cut the connection if the worker's answer has begun."""
         self.close()
         self._client.failed(self.request, None if self.answer.begun else refused)
 
     def close(self) -> None:
-        """Let go of the worker and of the body."""
+        """Close the connection to the worker, and the body."""
         super().close()
         if self._body is not None:
             self._body.close()
@@ -144,7 +144,7 @@ class UpstreamExchange(Upstream):
         try:
             out = answer.feed(data, ended) if answer.begun else self._begin(data, ended)
         except BadAnswer as error:
-            self._complain(logging.ERROR, "the answer of a worker at %s to %s: %s", self._words(), error)
+            self._log_error(logging.ERROR, "the answer of a worker at %s to %s: %s", self._words(), error)
             self.fail(Refused(502, "The application broke off, or gave no proper answer."))
             return
         if out:
@@ -157,7 +157,7 @@ class UpstreamExchange(Upstream):
             self._client.progressed()
 
     def _begin(self, data: bytes, ended: bool) -> bytes:
-        """Take the head, and with it what is there of the body: one write, and perhaps a known length."""
+        """Take the head together with what has come of the body: one write, and perhaps a known length."""
         answer = self.answer
         if not answer.status:
             rest = answer.take_head(data)
@@ -172,12 +172,12 @@ class UpstreamExchange(Upstream):
         answer.keep_alive = answer.keep_alive and self._client.may_stay
         return answer.feed(data, ended)
 
-    def _complain(self, level: int, message: str, *arguments: object) -> None:
+    def _log_error(self, level: int, message: str, *arguments: object) -> None:
         edge = self._client.edge
         edge.error_log.write(level, message, edge.upstream, *arguments)
 
     def _words(self) -> str:
-        """The request for a log; without its query, which may hold secrets."""
+        """The request as logged: without its query, which may hold secrets."""
         path, _, _ = self.request.target.partition(b"?")
         return f"{self.request.method.decode('ascii')} {path[:200].decode('ascii')}"
 

@@ -1,4 +1,4 @@
-"""What the edge lets one client take: bytes, seconds, connections."""
+"""Limits of the edge: sizes, timeouts, number of connections."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from tlsrun.http1.limits import LIMITS, HeadLimits
 
 @dataclass(frozen=True, kw_only=True)
 class EdgeLimits:
-    """Bounds of the edge. Sizes are bytes, times are seconds.
+    """Limits of the edge. Sizes are in bytes, times in seconds.
 
     Arguments:
-        heads: of the head of a request.
-        variables: one uwsgi packet, at most what the workers take (uWSGI's ``buffer-size``); more is answered with 431.
-        body: a request body, None for no limit; more is answered with 413.
+        heads: limits of a request head.
+        variables: one uwsgi packet, at most the workers' ``buffer-size``; a larger one is answered with 431.
+        body: a request body, None for no limit; a larger one is answered with 413.
         spooled: a request body of known length up to here, and a chunked one of any length, is read whole before a
             worker is asked, so that a slow client holds no worker; a longer one is streamed.
         buffer: of such a body, or answer, held in memory; beyond, it goes to a temporary file without a name.
@@ -22,17 +22,17 @@ class EdgeLimits:
             worker; beyond, the worker waits.
         answers: of all such answers together.
         pipelined: bytes of further requests read ahead while one is being answered.
-        drained: bytes of an unwanted body that are read and thrown away before the connection is closed.
+        drained: bytes of an unwanted body that are discarded before the connection is closed.
         head_timeout: for a whole request head, from its first byte, or from the handshake for the first one.
         body_timeout: the stall deadline of a request body: `progress` bytes must arrive in each such span.
         idle_timeout: between two requests of one connection.
         connect_timeout: to find a worker's socket ready.
         answer_timeout: for a worker to say anything, and between two parts of its answer.
         write_timeout: the stall deadline of a response: a client must take `progress` bytes in each such span.
-        linger_timeout: for a client to take the last answer and close, when it has sent what nobody reads.
+        linger_timeout: of a lingering close: for a client to take the last answer and close.
         grace: for requests in flight to finish after a stop.
         progress: bytes in a stall deadline below which a client counts as stalled.
-        connections: at most so many at a time; above, the one that has waited longest is closed.
+        connections: the maximum; beyond it, the connection that has been idle longest is closed.
     """
 
     heads: HeadLimits = LIMITS
@@ -67,7 +67,7 @@ class EdgeLimits:
 
     @property
     def shortest(self) -> float:
-        """The shortest of the times."""
+        """The shortest of the timeouts."""
         return min(
             self.head_timeout, self.body_timeout, self.idle_timeout, self.connect_timeout, self.answer_timeout,
             self.write_timeout, self.linger_timeout or self.idle_timeout,

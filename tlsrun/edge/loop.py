@@ -1,4 +1,4 @@
-"""The way in: an event loop of its own, signals, and the edge between them."""
+"""Entry point: runs an edge on an event loop of its own, with signal handlers."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _log = logging.getLogger("tlsrun.edge")
 #: uWSGI ends a mule with SIGINT, reloads it with SIGHUP or SIGTERM.
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
 
-#: The system's, not ours; asyncio accepts again after a second.
+#: Errors of the system, not ours; asyncio retries accepting after a second.
 _SHORTAGES = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
 
 
 def no_facts(tls: ssl.SSLObject) -> Mapping[str, str]:
-    """The default of `serve`: nothing is told but HTTPS=on."""
+    """The default of `serve`: no variables but HTTPS=on."""
     return {}
 
 
@@ -58,14 +58,14 @@ def serve(
         context: for the server's side; it picks its certificates itself (``sni_callback``). A `ServerContext` also says
             who is sent on that speaks plain HTTP, and which proxies introduce their clients.
         upstream: path of the workers' Unix socket (uWSGI's ``socket``; ``buffer-size`` of 65535 fits the limits).
-        limits: what one client may take.
+        limits: timeouts and sizes.
         handshake_timeout: seconds that a client has for the whole handshake.
-        server_name: SERVER_NAME; None for the address that the client came to.
-        facts: variables about a finished handshake, asked for once per connection.
-        trusted: proxies whose headers about their clients are handed on; nobody else's are.
+        server_name: SERVER_NAME; None for the address that the client connected to.
+        facts: returns the variables for a finished handshake; called once per connection.
+        trusted: proxies whose forwarded headers are passed on; they are removed from anybody else.
         access_log: one line for each request on the logger ``tlsrun.edge.access``.
-        on_given_up: called before a request is given up that a worker was asked to answer.
-        on_ready: called in the loop when connections are accepted.
+        on_given_up: called before a request is abandoned that a worker has been given.
+        on_ready: called in the loop once connections are accepted.
     """
     loop = _new_loop()
     try:
@@ -102,7 +102,7 @@ def _new_loop() -> asyncio.AbstractEventLoop:
 
 @contextlib.contextmanager
 def _signals(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> Iterator[None]:
-    """Stop on a signal; only the main thread may say so, elsewhere `Edge.stop` is the way."""
+    """Stop on a signal. Only the main thread can set handlers; in another one, use `Edge.stop`."""
     handled = []
     for number in _SIGNALS:
         with contextlib.suppress(RuntimeError, ValueError):
@@ -116,7 +116,7 @@ def _signals(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> Itera
 
 
 def _report(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """What nobody caught is logged, once, and costs nobody else his connection."""
+    """Log an uncaught exception once; other connections go on."""
     error = context.get("exception")
     if isinstance(error, OSError) and error.errno in _SHORTAGES:
         _log.warning("%s: %s", context.get("message"), error.strerror)

@@ -1,4 +1,4 @@
-"""Which request headers are handed on, by their names: each as a variable, or not at all."""
+"""Which request headers are passed on to the workers, and as which variables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A request's head as variables for a worker, as they stand in a packet of the uwsgi protocol."""
+"""Packs a request's head as the variables of a uwsgi packet."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tlsrun.edge.variables import pair, sized
 from tlsrun.http1.fields import Fields
 from tlsrun.http1.head import Head
 
-# Parts of a packet, made once.
+# Constant parts of a packet.
 _METHODS = {name: pair(b"REQUEST_METHOD", name) for name in (b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"PATCH")}
 _URI, _PATH, _QUERY, _HTTP_HOST = map(sized, (b"REQUEST_URI", b"PATH_INFO", b"QUERY_STRING", b"HTTP_HOST"))
 _HTTP11 = pair(b"SERVER_PROTOCOL", b"HTTP/1.1")
@@ -18,10 +18,10 @@ _COOKIE = sized(b"HTTP_COOKIE")
 
 
 class Packing:
-    """Packs the heads of one client; header lines that come again are not packed again.
+    """Packs the heads of one client's requests; repeated header lines are not packed again.
 
     Arguments:
-        trusted: it is a trusted proxy, which may speak of its own clients.
+        trusted: whether the client is a trusted proxy, whose forwarded headers are kept.
     """
 
     __slots__ = ("_fields", "_packed", "_rules")
@@ -32,7 +32,7 @@ class Packing:
         self._packed = b""
 
     def variables(self, head: Head) -> bytes:
-        """The variables of a request; CONTENT_LENGTH is not among them."""
+        """The variables of a request, without CONTENT_LENGTH."""
         if head.fields is not self._fields:
             self._packed = self._pack(head.fields)
             self._fields = head.fields

@@ -1,4 +1,4 @@
-"""Requests that wait for room in the workers' queue, in order."""
+"""The queue of requests that wait until the workers' socket accepts another connection."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ import asyncio
 from collections import deque
 from typing import Protocol
 
-_PAUSE = 0.02  # seconds between two tries: nothing tells when a Unix socket's queue has room again
+_PAUSE = 0.02  # seconds between two attempts: no event tells when a Unix socket's backlog has room again
 
 
 class Waiting(Protocol):
-    """A request that asks for a worker."""
+    """A request that needs a worker."""
 
     connected: bool
-    """Whether a worker's socket took it."""
+    """Whether the workers' socket has accepted it."""
 
     def connect(self) -> bool:
-        """Go to a worker; returns whether there was room."""
+        """Try to connect; returns whether there was room."""
 
 
 class Queue:
-    """First come, first served; each has a deadline of its own, kept by its connection.
+    """First come, first served. Each request's deadline is enforced by its connection.
 
     Attributes:
-        waiting: those that do.
+        waiting: the requests in the queue.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -32,7 +32,7 @@ class Queue:
         self._timer: asyncio.TimerHandle | None = None
 
     def enter(self, exchange: Waiting) -> bool:
-        """Connect now (True), or when it is its turn."""
+        """Connect now and return True, or queue the request and return False."""
         if not self.waiting and exchange.connect():
             return True
         self.waiting.append(exchange)
@@ -40,13 +40,13 @@ class Queue:
         return False
 
     def leave(self, exchange: Waiting) -> None:
-        """It is done with, connected or not; another may have its place."""
+        """Remove a request, whether it was connected or not, and let the next one try."""
         if not exchange.connected and exchange in self.waiting:
             self.waiting.remove(exchange)
         self._later(0)
 
     def close(self) -> None:
-        """Stop the clock."""
+        """Stop the timer."""
         if self._timer is not None:
             self._timer.cancel()
 

@@ -19,19 +19,19 @@ from tlsrun.listening.serving import serve
 
 _log = logging.getLogger("tlsrun.edge")
 
-_TICK = 0.5  # seconds between two looks at the deadlines
-_GLANCES = 3  # rounds of the loop in which what has come is read
-_BURST = 16  # connections that asyncio accepts before it looks at anything else: they are not counted yet
-_BACKLOG = 1024  # connections that the system may hold until they are accepted; it may be set to hold fewer
+_TICK = 0.5  # seconds between two checks of the deadlines
+_GLANCES = 3  # iterations of the loop in which received data is read
+_BURST = 16  # connections that asyncio accepts in a row, before any of them is counted
+_BACKLOG = 1024  # of listen(2); the system may cap it
 
 
 class Edge:
-    """Listening sockets and their clients.
+    """An edge: its listening sockets and their clients.
 
     Arguments:
-        loop: runs everything.
+        loop: the event loop to run on.
         listeners: listening sockets.
-        shared: for all connections.
+        shared: what all connections use.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, listeners: Sequence[socket.socket], shared: Shared) -> None:
@@ -71,7 +71,7 @@ class Edge:
         return server
 
     def stop(self) -> None:
-        """Take no more connections, finish what is begun, return from `run`. May be called by any thread."""
+        """Accept no more connections, finish running requests, return from `run`. Safe from any thread."""
         with contextlib.suppress(RuntimeError):  # the loop has ended already
             self._loop.call_soon_threadsafe(self._stop.set)
 
@@ -96,13 +96,13 @@ class Edge:
             handle()
 
     async def _keep_time(self) -> None:
-        """Look at the clock, and at who is late."""
+        """Update the clock, and expire connections whose deadline has passed."""
         while True:
             await asyncio.sleep(self._tick)
             self._look()
             self.shared.error_log.look()
             late = self._loop.time()
-            # What has come in time counts, though this process was kept from looking at it (uvloop: timers go first).
+            # Data that came in time counts, even if this process was too busy to read it (uvloop runs timers first).
             for _ in range(_GLANCES):
                 await asyncio.sleep(0)
             for client in list(self.shared.connections):
@@ -115,7 +115,7 @@ class Edge:
 
 
 def _expire(client: EdgeConnection) -> None:
-    """One client's failure must not keep the others' deadlines from being kept."""
+    """Expire one connection; an error in it must not affect the deadlines of the others."""
     try:
         expire(client)
     except Exception:
@@ -124,5 +124,5 @@ def _expire(client: EdgeConnection) -> None:
 
 
 def _date_line() -> bytes:
-    """RFC 9110, section 6.6.1."""
+    """The Date header line (RFC 9110, section 6.6.1)."""
     return f"Date: {email.utils.formatdate(time.time(), usegmt=True)}\r\n".encode()

@@ -1,4 +1,4 @@
-"""What all connections of one edge share, and what they tell: who has come, who waits, who has gone."""
+"""State shared by all connections of an edge, and the bookkeeping of which are new, idle, busy or gone."""
 
 from __future__ import annotations
 
@@ -18,42 +18,42 @@ from tlsrun.polling.poller import new_poller
 from tlsrun.proxies.peers import Peers, unmapped
 from tlsrun.spool import Room
 
-_SPARE = 256  # descriptors for other things than clients and workers
+_SPARE = 256  # descriptors reserved for anything but clients and workers
 
 
 class ClientConnection(Protocol):
-    """A connection, as far as the others are concerned."""
+    """A client's connection, as `Shared` sees it."""
 
     peer: tuple[str, int]
     here: tuple[str, int]
 
     def evict(self) -> None:
-        """There are too many connections, and this one has waited longest."""
+        """Close: there are too many connections, and this one has been idle longest."""
 
 
 class Shared:
-    """What a connection finds.
+    """Shared by all connections of an edge.
 
     Arguments:
-        loop: runs everything.
+        loop: the edge's event loop.
         context: makes the TLS side of a connection.
         upstream: path of the workers' Unix socket, which speaks the uwsgi protocol.
-        limits: what one client may take.
+        limits: timeouts and sizes.
         handshake_timeout: seconds for a whole handshake.
-        server_name: SERVER_NAME; None for the address that the client came to.
-        facts: variables about a finished handshake.
-        trusted: proxies that may speak of their clients by headers.
-        access: is told of each request; None for no access log.
-        given_up: called before a request is given up that a worker was asked to answer.
+        server_name: SERVER_NAME; None for the address that the client connected to.
+        facts: returns the variables for a finished handshake.
+        trusted: proxies whose forwarded headers are passed on.
+        access: called for each request; None for no access log.
+        given_up: called before a request is abandoned that a worker has been given.
 
     Attributes:
-        stopping: no further request is taken from a connection than the one it is at.
-        date: the Date header line of now.
+        stopping: each connection finishes its current request and takes no other.
+        date: the current Date header line.
         now: see `tlsrun.edge.deadline_channel.Clock`.
-        room: for answers whose clients are slow.
-        connections: all that there are.
-        poller: tells of the sockets to the workers, and of clients that break off.
-        queue: of requests that no worker has room for.
+        room: the limit on answers buffered for slow clients.
+        connections: all open connections.
+        poller: watches the sockets to the workers, and clients that may reset.
+        queue: requests waiting for a free worker.
     """
 
     def __init__(
@@ -88,10 +88,10 @@ class Shared:
         self._server_name = server_name
         self._facts = facts
         self._most = _room_for(limits.connections)
-        self._idle: dict[ClientConnection, None] = {}  # those that no request is at, the one that waits longest first
+        self._idle: dict[ClientConnection, None] = {}  # idle connections, longest idle first
 
     def arrived(self, client: ClientConnection) -> None:
-        """A client has connected; when there are too many, the one that has waited longest goes."""
+        """Add a new connection; if there are too many, evict the one that has been idle longest."""
         self.connections.add(client)
         self._idle[client] = None
         if len(self.connections) > self._most:
@@ -100,20 +100,20 @@ class Shared:
             oldest.evict()
 
     def occupied(self, client: ClientConnection) -> None:
-        """A request of it is being dealt with."""
+        """Mark a connection as busy with a request."""
         self._idle.pop(client, None)
 
     def idle(self, client: ClientConnection) -> None:
-        """It waits for its next request."""
+        """Mark a connection as waiting for its next request."""
         self._idle[client] = None
 
     def left(self, client: ClientConnection) -> None:
-        """It is gone."""
+        """Remove a closed connection."""
         self.connections.discard(client)
         self._idle.pop(client, None)
 
     def variables(self, client: ClientConnection, tls: ssl.SSLObject) -> bytes:
-        """What is the same for all its requests."""
+        """The variables that are the same for all requests of a connection."""
         host, port = client.here
         return connection_variables(
             server=(self._server_name or unmapped(host), port),
@@ -123,7 +123,7 @@ class Shared:
 
 
 def _room_for(connections: int) -> int:
-    """How many clients the descriptors suffice for, each with a worker's socket; asks for more of them if need be."""
+    """How many clients there are descriptors for, each with a worker's socket; raises the limit if necessary."""
     wanted = 2 * connections + 2 * _SPARE
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY or soft >= wanted:

@@ -1,4 +1,4 @@
-"""One connection to a worker: a request goes out, its answer comes in; nothing here ever blocks."""
+"""A non-blocking connection to a worker: sends a request, receives its answer."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from tlsrun.spool import PART
 
 _log = logging.getLogger("tlsrun.edge")
 
-_FIRST = 16384  # most answers are small; a large buffer for each costs
-_KIND = socket.SOCK_STREAM | getattr(socket, "SOCK_NONBLOCK", 0)  # one system call less, where there is one
-#: The queue of the workers' socket is full: they are all busy (connect(2), on a Unix socket).
+_FIRST = 16384  # most answers are small, and a larger buffer for each is expensive
+_KIND = socket.SOCK_STREAM | getattr(socket, "SOCK_NONBLOCK", 0)  # saves a system call where it exists
+#: The backlog of the workers' Unix socket is full, as all workers are busy (connect(2)).
 _BUSY = frozenset((errno.EAGAIN, errno.EWOULDBLOCK))
 
 
 class Upstream:
-    """A connection to a worker; the uwsgi protocol has one for each request. A subclass is told what happens.
+    """A connection to a worker; the uwsgi protocol uses one per request. The subclass handles its events.
 
     Arguments:
-        poller: tells when to go on.
-        path: of the workers' Unix socket.
+        poller: watches the socket.
+        path: the workers' Unix socket.
 
     Attributes:
-        sending: something waits until the worker takes it.
-        deaf: the worker takes no more of the request; it may still answer.
-        part: bytes to read at once.
+        sending: data is waiting to be sent.
+        deaf: the worker reads no more of the request; it may still answer.
+        part: bytes per read.
     """
 
     __slots__ = ("_mask", "_outbox", "_path", "_poller", "_reading", "_socket", "_spool", "deaf", "part", "sending")
@@ -39,13 +39,13 @@ class Upstream:
         self._socket: socket.socket | None = None
         self._outbox: list[bytes | memoryview] = []
         self._spool: RequestSpool | None = None
-        self._mask = 0  # what the poller tells
+        self._mask = 0  # the events that are watched
         self._reading = True
         self.sending = False
         self.deaf = False
         self.part = _FIRST
 
-    # What a subclass does.
+    # Callbacks for the subclass.
 
     def answered(self, data: bytes) -> None:
         """Bytes came from the worker."""
@@ -54,12 +54,12 @@ class Upstream:
         """The worker closed, or is gone."""
 
     def drained(self) -> None:
-        """All that was given to send is with the worker, after a time in which it was not."""
+        """Everything has been sent, after some of it had to wait."""
 
     def broken(self) -> None:
-        """Something failed that must not fail; the error is logged."""
+        """There was an internal error; it is logged."""
 
-    # What it calls.
+    # Methods for the subclass.
 
     def open(self) -> bool:
         """Connect; at once or not at all.
@@ -84,11 +84,11 @@ class Upstream:
         return True
 
     def send(self, data: bytes, spool: RequestSpool | None = None) -> None:
-        """Send a part of the request: at first the packet, later more of the body.
+        """Send a part of the request: first the packet, later more of the body.
 
         Arguments:
-            data: the part.
-            spool: what follows it.
+            data: the bytes.
+            spool: a body to send after them.
         """
         if self.deaf:
             return
@@ -99,23 +99,23 @@ class Upstream:
             self._update()
 
     def read_on(self, reading: bool) -> None:
-        """Go on reading the answer, or stop for now."""
+        """Resume or pause reading the answer."""
         self._reading = reading
         self._update()
 
     def read_more(self, size: int = _FIRST) -> bytes | None:
-        """What is there already; b"" when the worker has closed, None when there is nothing."""
+        """Read what has come; b"" if the worker has closed, None if there is nothing."""
         if self._socket is None:
             return None
         try:
             return self._socket.recv(size)
         except BlockingIOError:
             return None
-        except OSError:  # it closed without having read the whole body
+        except OSError:  # it closed before it had read the whole body
             return b""
 
     def close(self) -> None:
-        """Let go; nothing is told any more."""
+        """Close; no callback is called after this."""
         sock, self._socket = self._socket, None
         if sock is None:
             return
@@ -124,10 +124,10 @@ class Upstream:
         sock.close()
         self._outbox.clear()
 
-    # Within.
+    # Internals.
 
     def _update(self) -> None:
-        """Tell the poller what is waited for now."""
+        """Update the events that the poller watches."""
         if self._socket is None:
             return
         before, self._mask = self._mask, (READ if self._reading else 0) | (WRITE if self.sending else 0)
@@ -160,7 +160,7 @@ class Upstream:
             self.broken()
 
     def _flush(self) -> bool:
-        """Send until the worker's side is full (False) or everything is sent."""
+        """Send until everything is sent (True) or the socket is full (False)."""
         outbox = self._outbox
         try:
             while outbox and self._socket is not None:
@@ -179,7 +179,7 @@ class Upstream:
         except BlockingIOError:
             self.sending = True
             return False
-        except OSError:  # it reads no more; what it has answered can still be read
+        except OSError:  # it reads no more; its answer may still be readable
             self.deaf = True
             self._spool = None
             outbox.clear()
