@@ -48,7 +48,7 @@ class BackgroundSender:
         self._seconds = seconds
         self._room = room
         self._changed = threading.Condition()
-        self._buffer: OutputBuffer | None = None
+        self._output: OutputBuffer | None = None
 
     # -- by the connection's thread -----------------------------------------------------------------------------------
 
@@ -67,7 +67,7 @@ class BackgroundSender:
         Raises:
             OSError: the client has gone, or takes too little.
         """
-        left, buffer = memoryview(data), self._buffer
+        left, buffer = memoryview(data), self._output
         while left and not (buffer and buffer.held):
             try:
                 with self._changed:
@@ -77,10 +77,10 @@ class BackgroundSender:
                     break
         if left:
             if buffer is None:
-                buffer = self._buffer = self._new_buffer()
+                buffer = self._output = self._new_output()
             buffer.add(left)
 
-    def _new_buffer(self) -> OutputBuffer:
+    def _new_output(self) -> OutputBuffer:
         sink = OutputSink(flow=self._flow, leave=lambda: False, most=ConnectionLimits.max_answer, room=self._room)
         return OutputBuffer(self._sock.send_at_once, sink, self._seconds, changed=self._changed)
 
@@ -113,19 +113,19 @@ class BackgroundSender:
         """
         self._pour()
         try:
-            if self._buffer is not None:
-                self._buffer.check()
+            if self._output is not None:
+                self._output.check()
         except OSError as error:
             raise ClientGone(str(error)) from error
 
     def end(self) -> None:
         """The answer is over: let go of what is left of it."""
-        if self._buffer is not None:
-            self._buffer.discard()
+        if self._output is not None:
+            self._output.discard()
         self._sock.guard = None
 
     def _pour(self) -> None:
-        buffer = self._buffer
+        buffer = self._output
         while buffer is not None and buffer.held:
             began, moved = time.monotonic(), buffer.moved
             try:
