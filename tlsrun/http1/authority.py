@@ -1,4 +1,4 @@
-"""Who a request is for: a name or an address, and perhaps a port."""
+"""The authority of a request (RFC 3986, section 3.2): a host name or address, and an optional port."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from typing import NamedTuple
 
 from tlsrun.http1.refusal import malformed
 
-# RFC 9110, section 7.2: no user information. A name or an IPv4 address, or an IPv6 address in brackets; perhaps a
-# port. Of names, what DNS and hosts files have (RFC 1123, section 2.1, and the underscores of local networks): RFC 3986
-# allows more characters, which no client sends and which mean something in shells, HTML and configuration files.
+# RFC 9110, section 7.2: no user information. A name or IPv4 address, or an IPv6 address in brackets, and an optional
+# port. Names as in DNS and hosts files (RFC 1123, section 2.1, plus the underscores of local networks): RFC 3986 allows
+# more characters, which no client sends and which have a meaning in shells, HTML and configuration files.
 _AUTHORITY = re.compile(
     rb"(?:(?P<name>[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,252}[A-Za-z0-9._])?)|\[(?P<v6>[0-9A-Fa-f:.]{2,45})\])"
     rb"(?::(?P<port>[0-9]{0,5}))?"
 )
 
-#: Characters that make two names of one: IDNA of 2003, which Python has, reads them otherwise than that of 2008, which
-#: browsers have (RFC 5894, section 7.2). ß would be ss.
+#: Characters that IDNA 2003, which Python implements, maps differently from IDNA 2008, which browsers implement (RFC
+#: 5894, section 7.2): ß would become ss, another name.
 _DEVIATIONS = frozenset("\u00df\u1e9e\u03c2\u200c\u200d")
 
 
 class Authority(NamedTuple):
-    """Whom a request is for.
+    """The host that a request is for.
 
     Arguments:
-        host: in lower case, without brackets or a dot at the end; IPv6 addresses in their shortest form (RFC 5952).
-        port: None when none is named.
+        host: in lower case, without brackets or trailing dot; IPv6 addresses in canonical form (RFC 5952).
+        port: None if none is given.
     """
 
     host: str
@@ -36,7 +36,7 @@ class Authority(NamedTuple):
 
 @functools.lru_cache(maxsize=256)
 def parse_authority(text: bytes) -> Authority:
-    """Read a Host header's value, or the authority of a request target.
+    """Parse a Host header's value, or the authority of a request target.
 
     Raises:
         Refused: it is no name or address, perhaps with a port.
@@ -58,7 +58,7 @@ def _not_a_host() -> Exception:
 
 
 def a_labels(name: str) -> str:
-    """A name as DNS, certificates and clients have it: A-labels for those in Unicode (RFC 5890, section 2.3.2.1).
+    """A name as in DNS and certificates: Unicode labels become A-labels (RFC 5890, section 2.3.2.1).
 
     Raises:
         ValueError: it is no name, or not one only.

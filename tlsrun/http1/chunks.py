@@ -18,13 +18,13 @@ _IN_SIZE, _IN_DATA, _AFTER_DATA, _IN_TRAILER, _DONE = range(5)
 
 
 class Chunked:
-    """Takes a chunked body apart, however it is cut into reads.
+    """An incremental decoder of a chunked body.
 
     Arguments:
-        malformed: makes the exception to raise from words.
+        malformed: makes the exception to raise, from a message.
 
     Attributes:
-        done: the last chunk and the trailer are in.
+        done: the last chunk and the trailer have been read.
     """
 
     __slots__ = ("_left", "_line", "_malformed", "_overhead", "_state", "done")
@@ -38,7 +38,7 @@ class Chunked:
         self.done = False
 
     def feed(self, data: bytes) -> tuple[list[bytes], bytes]:
-        """Take what came.
+        """Decode more bytes.
 
         Returns:
             pieces of the body, and what lies behind its end (empty until `done`).
@@ -72,7 +72,7 @@ class Chunked:
         return pieces, b""
 
     def _keep(self, part: bytes) -> None:
-        """Keep the beginning of a line; it may end with CR, but holds no other CR and no LF."""
+        """Keep an incomplete line. It may end with CR, but must contain no other CR and no LF."""
         if b"\n" in part or b"\r" in part[:-1]:
             raise self._malformed("a bare CR or LF in a chunked body")
         if self._state == _AFTER_DATA and part != b"\r":
@@ -108,7 +108,7 @@ class Chunked:
         self._count(len(line))
 
     def _count(self, size: int) -> None:
-        """Bound what carries no body (as CVE-2023-39326)."""
+        """Limit the bytes that are not body (see CVE-2023-39326)."""
         self._overhead += size
         if self._overhead > _OVERHEAD or size > _LINE:
             raise self._malformed("a chunked body with too many extensions or trailers")

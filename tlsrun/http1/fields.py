@@ -1,4 +1,4 @@
-"""A request's header lines (RFC 9112, section 5): bytes in, what they say out, or a refusal.
+"""A request's header lines (RFC 9112, section 5): bytes in, `Fields` or a refusal out.
 
 llhttp reads the lines, by way of httptools: every line ends with CRLF and with nothing else; no control character but
 tab in values; no folded lines; a token, a colon and a value. What is said of the body's length must leave no choice:
@@ -18,15 +18,15 @@ from tlsrun.http1.refusal import Refused, malformed
 
 TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
 
-# llhttp knows a fixed list of methods, and raw bytes in targets are no fault to it: the request line is ours to read
-# (`tlsrun.http1.head`), and what it gets is one that it knows, of a request that may have a body.
+# llhttp knows a fixed list of methods, and accepts raw bytes in targets. So we parse the request line ourselves
+# (`tlsrun.http1.head`), and give llhttp one that it knows, of a request that may have a body.
 _ANY_REQUEST = b"POST / HTTP/1.1\r\n%b\r\n\r\n"
 
-#: Headers that decide about the request: each may come once only, but for the lists.
+#: Headers that decide how the request is handled: each may occur only once, except for lists.
 _DECIDING = frozenset((b"host", b"content-length", b"content-type", b"expect", b"transfer-encoding", b"connection"))
 _LISTS = frozenset((b"transfer-encoding", b"connection"))
 
-#: llhttp's reasons (src/llhttp/http.ts) in words for whoever sent the request; others are handed on as they are.
+#: llhttp's error reasons (src/llhttp/http.ts), reworded for the client; others are passed on as they are.
 _REASONS = {
     "Invalid header token": "a header line that is not a name, a colon and a value",
     "Unexpected space after start line": "a header line that is not a name, a colon and a value",
@@ -40,17 +40,17 @@ _REASONS = {
 
 
 class Fields(NamedTuple):
-    """What the header lines of one request say.
+    """The header lines of a request, and what they mean for it.
 
     Arguments:
-        lines: all of them in order: names as they came, values without the space around them.
-        host: the Host as it came; None without one.
+        lines: all of them in order: names as received, values without surrounding whitespace.
+        host: the Host header as received; None without one.
         content_type: None without one.
         length: the Content-Length; None without one.
-        chunked: the body comes in chunks.
-        close, keep_alive: what Connection asks for.
-        connection: in lower case, the headers that Connection names beside these: they are meant for the next hop only.
-        expects: there is an expectation, and it is 100-continue.
+        chunked: whether the body is chunked.
+        close, keep_alive: whether Connection asks for these.
+        connection: the other headers that Connection lists, in lower case: they are for the next hop only.
+        expects: whether there is ``Expect: 100-continue``.
     """
 
     lines: tuple[tuple[bytes, bytes], ...]
@@ -65,7 +65,7 @@ class Fields(NamedTuple):
 
 
 class _Lines:
-    """Told by httptools of every line."""
+    """The callbacks of httptools: collects the lines."""
 
     __slots__ = ("found", "whole")
 
@@ -81,10 +81,10 @@ class _Lines:
 
 
 def parse_fields(block: bytes, limits: HeadLimits) -> Fields:
-    """Read header lines.
+    """Parse header lines.
 
     Arguments:
-        block: between the request line and the empty line, without the CRLF at both ends.
+        block: the bytes between the request line and the empty line, without the CRLF at either end.
 
     Raises:
         Refused: 400, 417 or 431.
@@ -96,7 +96,7 @@ def parse_fields(block: bytes, limits: HeadLimits) -> Fields:
     try:
         httptools.HttpRequestParser(lines).feed_data(_ANY_REQUEST % block)
     except httptools.HttpParserUpgrade:
-        pass  # whether to change the protocol is the application's choice
+        pass  # whether to upgrade is the application's choice
     except httptools.HttpParserError as error:
         raise malformed(_REASONS.get(str(error), str(error))) from None
     if not lines.whole or len(lines.found) != number:
@@ -105,7 +105,7 @@ def parse_fields(block: bytes, limits: HeadLimits) -> Fields:
 
 
 def decide(lines: tuple[tuple[bytes, bytes], ...]) -> Fields:
-    """What well-formed header lines say.
+    """Interpret well-formed header lines.
 
     Raises:
         Refused: 400 or 417.
@@ -141,7 +141,7 @@ def decide(lines: tuple[tuple[bytes, bytes], ...]) -> Fields:
 
 
 def connection_options(value: bytes) -> frozenset[bytes]:
-    """What Connection lists (RFC 9110, section 7.6.1).
+    """The options in a Connection header (RFC 9110, section 7.6.1).
 
     Raises:
         Refused: 400, something that is no header's name.
@@ -163,7 +163,7 @@ def _framing(said: dict[bytes, bytes]) -> tuple[int | None, bool]:
         return None, True
     if length is None:
         return None, False
-    # bytes.isdigit() is true for 0 to 9 alone; more digits are a size that overflows somewhere.
+    # bytes.isdigit() accepts only 0 to 9. A longer number would overflow somewhere.
     if not length.isdigit() or len(length) > 18:
         raise malformed("a Content-Length that is not a number")
     return int(length), False

@@ -10,36 +10,36 @@ from tlsrun.http1.fields import Fields, parse_fields
 from tlsrun.http1.limits import LIMITS, HeadLimits
 from tlsrun.http1.refusal import Refused, malformed
 
-# RFC 9112, section 3. Any token is a method (RFC 9110, section 16.1). A target is ASCII and has no fragment: `#` is not
-# in the class.
+# RFC 9112, section 3. Any token is a method (RFC 9110, section 16.1). A target is ASCII without a fragment, so `#` is
+# not in the class.
 _REQUEST_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([!-\"$-~]+) HTTP/([0-9])\.([0-9])")
 TARGET = re.compile(rb"[!-\"$-~]+")
 _ABSOLUTE = re.compile(rb"https?://([^/?]*)(.*)", re.IGNORECASE)
 _BARE = re.compile(rb"\r(?=[^\n])|(?<!\r)\n")
 
-#: Other protocols, whose first line could pass for a request's.
+#: Other protocols whose first line could be taken for a request line.
 _NOT_METHODS = {b"PRI": "HTTP/2 is not spoken here", b"PROXY": "the PROXY protocol is not spoken here"}
 
-_REMEMBERED = 4096  # bytes of header lines kept for the next request of the same client
+_REMEMBERED = 4096  # bytes of header lines cached for the client's next request
 
 
 class Head(NamedTuple):
-    """One request, as far as its head tells; a tuple, as those are made in no time.
+    """The parsed head of a request; a named tuple, because it is created fastest.
 
     Arguments:
         line: the request line.
-        method, target: as they came.
-        scheme: of a target that is a URL, in lower case; empty for every other.
+        method, target: as received.
+        scheme: of a target in absolute form, in lower case; empty for any other.
         host: whom it is for: of the target when that is a URL, of the Host header otherwise; None in HTTP/1.0 without
             one.
-        path: of the target, as it came; ``*`` for OPTIONS of the whole server.
-        query: None without a question mark.
+        path: of the target, as received; ``*`` for OPTIONS of the whole server.
+        query: None if there is no question mark.
         http10: the client speaks HTTP/1.0.
-        keep_alive: the client wants to go on with the connection.
+        keep_alive: whether the client wants to keep the connection.
         length: of the body in bytes; None without a Content-Length.
-        chunked: the body comes in chunks.
-        expects: the client waits for 100 (Continue) before it sends the body.
-        fields: the header lines; the same object as before when the client has sent the same lines again.
+        chunked: whether the body is chunked.
+        expects: whether the client waits for 100 (Continue) before it sends the body.
+        fields: the header lines; the same object as last time if the client sent the same lines again.
     """
 
     line: bytes
@@ -58,10 +58,10 @@ class Head(NamedTuple):
 
 
 class Heads:
-    """Reads the heads of one client, whose header lines are mostly the same from one request to the next.
+    """Parses the heads of one client, whose header lines seldom change from one request to the next.
 
     Arguments:
-        limits: of each.
+        limits: of each head.
     """
 
     __slots__ = ("_block", "_fields", "_limits")
@@ -72,10 +72,10 @@ class Heads:
         self._fields: Fields | None = None
 
     def read(self, head: bytes) -> Head:
-        """Read a whole head.
+        """Parse a complete head.
 
         Arguments:
-            head: from the request line on, without the empty line and the CRLF before it.
+            head: from the request line on, without the final CRLFCRLF.
 
         Raises:
             Refused: 400, 405, 414, 417, 431 or 505; the connection is to be closed after the answer.
@@ -95,16 +95,16 @@ class Heads:
 
 
 def parse_head(head: bytes, limits: HeadLimits = LIMITS) -> Head:
-    """Read one head; as `Heads.read`."""
+    """Parse a single head; as `Heads.read`."""
     return Heads(limits).read(head)
 
 
 def check_part(part: bytes, limits: HeadLimits = LIMITS, seen: int = 0) -> None:
-    """Refuse early what cannot become a good head, of which only the first bytes are there.
+    """Refuse an incomplete head as early as possible, if it cannot become a valid one.
 
     Arguments:
         part: from the request line on.
-        seen: how many bytes of it were checked before.
+        seen: how many bytes of it were checked already.
 
     Raises:
         Refused: a bare CR or LF, a bad request line, or too long.
@@ -131,7 +131,7 @@ def _check_size(size: int, limits: HeadLimits) -> None:
 
 
 def _bare() -> Refused:
-    """Some parsers end a line with CR or LF alone."""
+    """Refuse bare CR and LF: some parsers take either for the end of a line."""
     return malformed("a line that ends with a bare CR or LF")
 
 
@@ -152,7 +152,7 @@ def _request_line(line: bytes) -> tuple[bytes, bytes, bool]:
 
 
 def check_method(method: bytes) -> None:
-    """Refuse what is no method of a request to a server.
+    """Refuse methods that a server does not serve.
 
     Raises:
         Refused: 400 or 405.

@@ -1,4 +1,4 @@
-"""What came from a client and is not dealt with yet; request heads are cut out of it. Pure: no I/O."""
+"""Received bytes that are not processed yet, and the request heads in them. Pure: no I/O."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from tlsrun.http1.refusal import malformed
 
 
 class Inbox:
-    """Bytes in order.
+    """A receive buffer that request heads are taken from.
 
     Arguments:
         limits: of a head.
 
     Attributes:
-        size: how many bytes are there.
+        size: the number of bytes in the buffer.
     """
 
     __slots__ = ("_at", "_data", "_heads", "_limits", "_passed", "_seen", "size")
@@ -23,13 +23,13 @@ class Inbox:
         self._limits = limits
         self._heads = Heads(limits)
         self._data = b""
-        self._at = 0  # where what is left begins
-        self._seen = 0  # up to where an unfinished head was looked at
-        self._passed = False  # an empty line was passed over before the head at hand
+        self._at = 0  # start of the unprocessed bytes
+        self._seen = 0  # end of what was searched for the end of a head
+        self._passed = False  # an empty line was skipped before this head
         self.size = 0
 
     def put(self, data: bytes) -> None:
-        """Add what came."""
+        """Append received bytes."""
         if self.size:
             data = self._data[self._at :] + data
             self._seen -= self._at
@@ -40,34 +40,34 @@ class Inbox:
         self.size = len(data)
 
     def put_back(self, data: bytes) -> None:
-        """Give back what was taken and belongs to the next request."""
+        """Put back bytes that were taken, but belong to the next request."""
         rest = self.take()
         self.put(data + rest)
         self._seen = 0
 
     def peek(self) -> bytes:
-        """All that is there; it stays."""
+        """All the bytes, which stay in the buffer."""
         return self._data[self._at :]
 
     def take(self, size: int | None = None) -> bytes:
-        """Take out the first ``size`` bytes or fewer; all with None."""
+        """Remove and return the first ``size`` bytes, or all that there are; None for all."""
         end = len(self._data) if size is None else min(self._at + size, len(self._data))
         data = self._data[self._at : end]
         self._advance(end)
         return data
 
     def next_head(self) -> Head | None:
-        """Take out the next head.
+        """Remove and parse the next head.
 
         Returns:
-            None as long as it is not whole.
+            None as long as it is incomplete.
 
         Raises:
-            Refused: it can be no good one.
+            Refused: it is not, or cannot become, a valid one.
         """
         data, at = self._data, self._at
         if data.startswith(b"\r\n", at):
-            # RFC 9112, section 2.2: one empty line before a request is passed over.
+            # RFC 9112, section 2.2: skip one empty line before a request.
             if self._passed:
                 raise malformed("empty lines before the request")
             self._passed = True

@@ -1,4 +1,4 @@
-"""How large a request's head may be."""
+"""Limits on the size of a request's head."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class HeadLimits:
-    """Bounds of one head.
+    """The limits of a head.
 
     Arguments:
-        line: bytes of the request line; longer is answered with 414.
-        size: bytes of request line and header lines together; more is answered with 431.
-        fields: number of header lines; more is answered with 431.
+        line: bytes of the request line; a longer one is answered with 414.
+        size: bytes of request line and header lines together; a larger head is answered with 431.
+        fields: the number of header lines; with more, the answer is 431.
     """
 
     line: int = 16384

@@ -1,10 +1,10 @@
-"""What is answered instead of a request that is not served, in words."""
+"""The error response to a request that is refused."""
 
 from __future__ import annotations
 
 import http
 
-#: Reason phrases of RFC 9110, section 15; http.HTTPStatus has those of its predecessor for some of them.
+#: Reason phrases of RFC 9110, section 15; http.HTTPStatus has older ones for some of them.
 _PHRASES = {
     400: "Bad Request",
     405: "Method Not Allowed",
@@ -28,12 +28,12 @@ def phrase(status: int) -> str:
 
 
 class Refused(Exception):
-    """A request that is answered without the application.
+    """A request that is refused before it reaches the application.
 
     Arguments:
         status: the HTTP status.
-        words: what is wrong, for a person: one sentence.
-        headers: further header lines, each ended by CRLF.
+        words: what is wrong, in one sentence for a person.
+        headers: further header lines, each with CRLF.
     """
 
     def __init__(self, status: int, words: str, headers: bytes = b"") -> None:
@@ -44,12 +44,12 @@ class Refused(Exception):
 
     @property
     def body(self) -> bytes:
-        """The same in words, as text."""
+        """The body: the words as plain text."""
         return f"{self.status} {_PHRASES[self.status]}\n{self.words}\n".encode()
 
     @property
     def fields(self) -> list[tuple[str, str]]:
-        """The headers of a response, but for those about the connection and the date."""
+        """The headers of the response, without Connection and Date."""
         more = [line.decode("ascii").partition(": ")[::2] for line in self.headers.split(b"\r\n") if line]
         return [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(self.body))), *more]
 
@@ -57,10 +57,10 @@ class Refused(Exception):
         """The whole response.
 
         Arguments:
-            date: the Date header line, ended by CRLF.
-            keep_alive: False says ``Connection: close``.
+            date: the Date header line, with CRLF.
+            keep_alive: False adds ``Connection: close``.
             http10: the client speaks HTTP/1.0 and must be told of the connection's persistence.
-            head: the request was HEAD: no body.
+            head: whether the method was HEAD: then there is no body.
         """
         body = self.body
         lines = (
@@ -75,5 +75,5 @@ class Refused(Exception):
 
 
 def malformed(words: str) -> Refused:
-    """A request that breaks RFC 9112; the connection is closed, nothing after it is trusted."""
+    """A 400 for a request that violates RFC 9112; close the connection, as its framing cannot be trusted."""
     return Refused(400, f"Malformed request: {words}.")

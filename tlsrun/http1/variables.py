@@ -1,20 +1,20 @@
-"""Header fields as variables of environ (RFC 3875, section 4.1.18), under every server whose parser is ours to ask."""
+"""Header fields as variables of environ (RFC 3875, section 4.1.18), for every server whose parser we control."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Iterable
 
-#: Fields that no application is told of, whoever sends them. ``Proxy`` would be HTTP_PROXY, by which programs that an
-#: application starts find their proxy (httpoxy, CVE-2016-5385). Transfer-Encoding was about the connection: the body is
-#: out of its chunks.
+#: Fields that never reach the application. ``Proxy`` would become HTTP_PROXY, where programs started by the application
+#: look for their proxy (httpoxy, CVE-2016-5385). Transfer-Encoding was about the connection: the body is already
+#: decoded.
 NEVER = frozenset((b"proxy", b"transfer-encoding"))
 
 _COOKIE = "HTTP_COOKIE"
 
 
 def variables(lines: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
-    """The variables of one request's header lines.
+    """The variables for a request's header lines.
 
     A field that comes again is one more member of a list (RFC 9110, section 5.3); cookies are joined as browsers
     write them (RFC 9113, section 8.2.3).
@@ -37,7 +37,7 @@ def variables(lines: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
 
 @functools.lru_cache(maxsize=512)
 def variable_of(name: bytes) -> str | None:
-    """The variable of a field; None for one of `NEVER`, and for one that could be taken for another's.
+    """The variable for a field; None for one of `NEVER`, and for one that could be mistaken for another field's.
 
     A name with an underscore is the same variable as the one with a hyphen (CVE-2015-0219).
     """

@@ -1,4 +1,4 @@
-"""The places to listen at, as a person writes them; purely."""
+"""Parses and spells the places to listen on. Pure."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from typing import TypeAlias
 
 from tlsrun.endpoint import Endpoint
 
-#: What the setting takes, as the end of the sentence "expected …".
+#: What the setting accepts, as the end of a sentence "expected …".
 EXPECTED = (
     "a list, each host:port, [IPv6]:port, :port for every address, unix:/path?mode=660&owner=USER&group=GROUP, "
     "systemd or systemd:NAME for sockets that systemd hands over, or fd://NUMBER"
 )
 
-_MODE = 0o660  # who may connect to a Unix socket where nobody says: its owner and its group
-#: Bytes of a Unix socket's path (unix(7): sun_path with its zero byte).
+_MODE = 0o660  # default mode of a Unix socket: its owner and group may connect
+#: Size of a Unix socket's path in bytes (unix(7): sun_path, including its zero byte).
 LONGEST = 107
 _EVERYWHERE = ("", "0.0.0.0")  # noqa: S104 -- compared with, not bound to
 
@@ -29,9 +29,9 @@ class UnixSocket:
     """A Unix socket to listen on.
 
     Arguments:
-        path: of its file; made at the start, removed at the end.
-        mode: of the file: who may write to it may connect (unix(7)).
-        owner, group: of the file, a name or a number; None for whose the process is.
+        path: of its file, which is created at the start and removed at the end.
+        mode: of the file; write permission is needed to connect (unix(7)).
+        owner, group: of the file, a name or a number; None for those of the process.
     """
 
     path: str
@@ -42,10 +42,10 @@ class UnixSocket:
 
 @dataclass(frozen=True, kw_only=True)
 class Handed:
-    """Sockets that systemd has opened (sd_listen_fds(3)).
+    """Sockets opened by systemd (sd_listen_fds(3)).
 
     Arguments:
-        name: those of that name (``FileDescriptorName=``); None for all of them.
+        name: only sockets of that name (``FileDescriptorName=``); None for all.
     """
 
     name: str | None = None
@@ -56,7 +56,7 @@ class Descriptor:
     """A listening socket that this process was started with.
 
     Arguments:
-        number: its descriptor.
+        number: the descriptor.
     """
 
     number: int
@@ -70,8 +70,8 @@ class Listener:
     """One place where connections are accepted.
 
     Arguments:
-        place: where.
-        descriptor: of the socket, when somebody else has opened it; None when it is ours to open.
+        place: the address.
+        descriptor: of a socket that was opened by another program; None if we open it.
     """
 
     place: Place
@@ -79,7 +79,7 @@ class Listener:
 
 
 def parse_bind(word: str) -> Place | Handed | Descriptor:
-    """One word of the setting ``bind``.
+    """Parse one word of the setting ``bind``.
 
     Raises:
         ValueError: it is none, with the reason in words.
@@ -118,7 +118,7 @@ def _tcp(word: str) -> Endpoint:
         raise ValueError(f"{port!r} is no port (0 to 65535)")
     if inside is not None and ":" not in inside:
         raise ValueError(f"{inside!r} is no IPv6 address")
-    # As everywhere in this field, no host is every address: of IPv4 and IPv6.
+    # As is usual, an empty host means every address, of IPv4 and IPv6.
     return Endpoint(host="::" if inside is None and host in ("", "*") else inside or host, port=int(port))
 
 
@@ -152,24 +152,24 @@ def spell(place: Place) -> str:
 
 
 def url_of(listener: Listener) -> str:
-    """Of a TCP endpoint the URL that a browser opens; of a Unix socket its path."""
+    """The URL of a TCP endpoint, for a browser; the path of a Unix socket."""
     return listener.place.url if isinstance(listener.place, Endpoint) else spell(listener.place)
 
 
 def spell_all(listeners: Iterable[Listener]) -> str:
-    """Each as by `spell`, with commas between."""
+    """All of them as by `spell`, separated by commas."""
     return ", ".join(spell(listener.place) for listener in listeners)
 
 
 def takes_both_families(endpoint: Endpoint, others: Iterable[Place]) -> bool:
-    """Whether the socket of ``endpoint`` is to accept IPv4 too: for ``::``, unless IPv4 has a socket of its own."""
+    """Whether the socket for ``endpoint`` accepts IPv4 too (dual stack): for ``::``, unless IPv4 has its own socket."""
     return endpoint.host == "::" and not any(
         isinstance(other, Endpoint) and other.host in _EVERYWHERE and other.port == endpoint.port for other in others
     )
 
 
 def overlapping(places: Sequence[Place]) -> tuple[Place, Place] | None:
-    """Two places of which the system gives only one; None when there are none."""
+    """Two places that cannot both be bound; None if there are none."""
     for index, one in enumerate(places):
         for other in places[:index]:
             if one == other or (
@@ -189,7 +189,7 @@ def _covers(one: Endpoint, other: Endpoint, places: Sequence[Place]) -> bool:
 
 
 def _numeric(host: str) -> str:
-    """An address in its shortest form; other names than localhost are not looked up."""
+    """An address in canonical form; no name but localhost is resolved."""
     try:
         return "127.0.0.1" if host == "localhost" else str(ipaddress.ip_address(host))
     except ValueError:
@@ -197,7 +197,7 @@ def _numeric(host: str) -> str:
 
 
 def hosts_of(places: Sequence[Place]) -> tuple[str, ...]:
-    """The hosts to listen at on one port, in place of the ports of ``places``: none twice, none within another."""
+    """The hosts of ``places``, to listen on another port: without duplicates, and none covered by another."""
     found: list[Endpoint] = []
     for place in places:
         if isinstance(place, Endpoint):
@@ -216,6 +216,6 @@ def redirecting(port: int | None, hosts: Iterable[str]) -> tuple[Listener, ...]:
 
 
 def public_first(places: Iterable[Place]) -> Endpoint | None:
-    """The TCP endpoint that speaks for all of them: one that others can reach, else the first; None without any."""
+    """The main TCP endpoint: the first that other machines can reach, else the first; None if there is none."""
     endpoints = [place for place in places if isinstance(place, Endpoint)]
     return next((one for one in endpoints if not one.is_loopback), endpoints[0] if endpoints else None)

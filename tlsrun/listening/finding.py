@@ -1,4 +1,4 @@
-"""From what the settings say to the places to listen at; what was handed over is looked at."""
+"""From the settings to the places to listen on, including sockets that were handed over."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from tlsrun.listening.inherited import at_hand, handed_over, listener_of
 def find_listeners(
     words: Iterable[str], otherwise: Endpoint, *, where: str, elsewhere: bool = False
 ) -> tuple[Listener, ...]:
-    """The places to listen at.
+    """Find the places to listen on.
 
     Arguments:
         words: of the setting ``bind``; without any, the sockets that systemd has handed over, all of them; without
             those, ``otherwise``.
-        where: how the setting is called in messages.
+        where: the setting's name in messages.
         elsewhere: whether it is another process that will listen, or this one has its sockets by another way than
             from systemd; those that are to be handed over are left out then.
 
@@ -56,7 +56,7 @@ def _need_unix(word: str, where: str) -> None:
 
 
 def _of_this_machine(endpoint: Endpoint, word: str) -> Endpoint:
-    """Every address of a machine without IPv6 is every IPv4 address."""
+    """On a machine without IPv6, ``::`` becomes ``0.0.0.0``."""
     if word.startswith((":", "*:")) and not _has_ipv6():
         return Endpoint(host="0.0.0.0", port=endpoint.port)  # noqa: S104 -- that was asked for
     return endpoint
@@ -71,7 +71,7 @@ def _has_ipv6() -> bool:
 
 
 def _absolute(place: UnixSocket, where: str) -> UnixSocket:
-    """The working folder may be another when the server is started again.
+    """Make a Unix socket's path absolute, as the working folder may be another after a restart.
 
     Raises:
         ConfigurationError: the path is too long so, or there is no such owner or group.
@@ -88,7 +88,7 @@ def _absolute(place: UnixSocket, where: str) -> UnixSocket:
 
 
 def _nobody(place: UnixSocket) -> str | None:
-    """In words, that there is no such owner or group."""
+    """A problem if there is no such owner or group."""
     import grp  # where there are Unix sockets, there are these
     import pwd
 

@@ -1,4 +1,4 @@
-"""Sockets that this process was started with: systemd's (sd_listen_fds(3)), and by number."""
+"""Sockets that this process inherited: from systemd (sd_listen_fds(3)), or by descriptor number."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from tlsrun.listening.address import Listener, Place, UnixSocket
 
 _FIRST = 3  # SD_LISTEN_FDS_START
 _VARIABLES = ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")
-#: Under these names they are kept from a server that would take the sockets for itself.
+#: Where systemd's variables are moved, so that a server does not take the sockets for itself.
 _KEPT = "_TLSRUN_"
 
 
 def handed_over(environ: Mapping[str, str] = os.environ) -> dict[int, str]:
-    """The descriptors that systemd has handed to this very process, with their names; in a trial, to the server."""
+    """The descriptors that systemd passed to this process, with their names; in a trial, those passed to the server."""
     for prefix in ("", _KEPT):
         pid, fds, names = (environ.get(prefix + name, "") for name in _VARIABLES)
         if pid == str(server_pid()) and fds.isdigit():
@@ -39,12 +39,12 @@ def _named(number: int, names: list[str]) -> dict[int, str]:
     return {at_hand(_FIRST + index): names[index] or "unknown" for index in range(number)}
 
 
-#: Device and inode of sockets that were handed over -> the number by which.
+#: Device and inode of inherited sockets -> the number they were passed as.
 _numbers: dict[tuple[int, int], int] = {}
 
 
 def at_hand(number: int) -> int:
-    """Where a socket is now that was handed over by ``number``: after a reload, perhaps elsewhere."""
+    """The current descriptor of a socket that was passed as ``number``; a reload may have moved it."""
     now = dict(received().moved).get(number, number)
     with contextlib.suppress(OSError):
         _numbers[_identity(now)] = number
@@ -52,7 +52,7 @@ def at_hand(number: int) -> int:
 
 
 def moved(descriptors: Iterable[int]) -> tuple[tuple[int, int], ...]:
-    """Of those descriptors that are sockets which were handed over: the number by which, and where they are now."""
+    """For inherited sockets among the descriptors: the number they were passed as, and their current descriptor."""
     found = ((_numbers.get(_identity(descriptor)), descriptor) for descriptor in descriptors)
     return tuple((number, descriptor) for number, descriptor in found if number is not None)
 
@@ -63,7 +63,7 @@ def _identity(descriptor: int) -> tuple[int, int]:
 
 
 def listener_of(descriptor: int) -> Listener:
-    """What a descriptor is as a listener.
+    """The listener for a descriptor.
 
     Raises:
         ValueError: it is none, with the reason in words.
@@ -81,7 +81,7 @@ def listener_of(descriptor: int) -> Listener:
 
 
 def place_of(sock: socket.socket) -> Place:
-    """Where a listening socket listens."""
+    """The address of a listening socket."""
     name, family = sock.getsockname(), sock.family
     if family in (socket.AF_INET, socket.AF_INET6) and isinstance(name, tuple):
         return Endpoint(host=str(name[0]), port=int(name[1]))

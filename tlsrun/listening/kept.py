@@ -1,4 +1,4 @@
-"""Sockets that the program before has left open for this one, at a reload: each is taken by who asks for its place."""
+"""Listening sockets left open across a reload by the previous program; each is taken over for its address."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ def _all() -> list[socket.socket]:
 
 
 def is_kept(place: Place) -> bool:
-    """Whether a listening socket is there for it."""
+    """Whether there is a listening socket for it."""
     return any(sock.type == socket.SOCK_STREAM and is_at(sock, place) for sock in _all())
 
 
 def take(listener: Listener) -> socket.socket | None:
-    """The socket that listens there already; for port 0, the first one of that host. None when there is none."""
+    """Take the socket that listens there already; for port 0, the first one of that host. None if there is none."""
     return take_from(_all(), listener)
 
 
 def take_from(sockets: list[socket.socket], listener: Listener) -> socket.socket | None:
-    """The same, of ``sockets``, from which it is removed."""
+    """As `take`, from ``sockets``, from which it is removed."""
     for sock in sockets:
         if sock.type != socket.SOCK_STREAM:
             continue
@@ -47,7 +47,7 @@ def take_from(sockets: list[socket.socket], listener: Listener) -> socket.socket
 
 
 def take_datagrams(place: Endpoint) -> list[socket.socket]:
-    """All UDP sockets that are bound there."""
+    """Take all UDP sockets that are bound there."""
     found = [sock for sock in _all() if sock.type == socket.SOCK_DGRAM and is_at(sock, place)]
     for sock in found:
         _all().remove(sock)
@@ -55,7 +55,7 @@ def take_datagrams(place: Endpoint) -> list[socket.socket]:
 
 
 def take_others(listener: Listener) -> list[socket.socket]:
-    """Those that are left at the same place: what waits there would be lost with them."""
+    """Take the other sockets at the same address: connections queued on them would be lost if they were closed."""
     found = []
     while (sock := take(listener)) is not None:
         found.append(sock)
@@ -63,7 +63,7 @@ def take_others(listener: Listener) -> list[socket.socket]:
 
 
 def close_others() -> None:
-    """Close what nobody has asked for: the settings name these places no longer. A trial leaves them alone."""
+    """Close the sockets that were not taken, whose addresses the settings no longer name. A trial leaves them open."""
     while _all():
         sock = _all().pop()
         if not is_trial():

@@ -1,4 +1,4 @@
-"""Opens what is to be listened on, and takes away at the end what was made for it."""
+"""Opens the listening sockets, and removes the files of Unix sockets at the end."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tlsrun.listening.inherited import place_of
 from tlsrun.listening.probing import is_alive
 from tlsrun.system import is_unix, who_listens
 
-#: Connections that may wait at each socket of the redirect port (listen(2)).
+#: The backlog of each socket of the redirect port (listen(2)).
 _REDIRECT_BACKLOG = 512
 
 
@@ -27,9 +27,9 @@ class Listening:
     """The listening sockets of one server; a context manager.
 
     Arguments:
-        listeners: where they listen; a port that the system chose is in there.
+        listeners: their addresses, with a port chosen by the system filled in.
         sockets: in the same order.
-        files: the Unix sockets' files that were made for them: path -> device and inode.
+        files: the Unix sockets' files that were created: path -> device and inode.
     """
 
     def __init__(
@@ -49,16 +49,16 @@ class Listening:
         self.close()
 
     def close(self) -> None:
-        """Close the sockets of this process; remove their files, in the process that made them."""
+        """Close the sockets in this process; in the process that created them, also remove their files."""
         self.remove_files()
         for sock in self.sockets:
             sock.close()
 
     def remove_files(self) -> None:
-        """Remove the Unix sockets' files, unless another server has put its own there since."""
+        """Remove the Unix sockets' files, unless another server has replaced them since."""
         if os.getpid() != self._maker:
             return
-        # Once, and before the sockets are closed: later another server may have its own there, with the same inode.
+        # Once, and before the sockets are closed: later another server's file may be there, with the same inode.
         files, self._files = self._files, {}
         for path, identity in files.items():
             with contextlib.suppress(OSError):
@@ -67,10 +67,10 @@ class Listening:
 
 
 def adopt(sockets: Sequence[socket.socket], listeners: Sequence[Listener]) -> Listening:
-    """Sockets that another process has opened for this one; it removes their files.
+    """Wrap sockets that another process opened for this one, and whose files that process removes.
 
     Arguments:
-        listeners: what they were opened for, as far as this process knows.
+        listeners: their addresses, as far as this process knows.
     """
     if len(listeners) != len(sockets):
         return Listening([Listener(place=place_of(sock)) for sock in sockets], sockets, {})
@@ -84,11 +84,11 @@ def adopt(sockets: Sequence[socket.socket], listeners: Sequence[Listener]) -> Li
 def open_all(
     listeners: Sequence[Listener], *, backlog: int, where: str = "address", several: bool = False
 ) -> Listening:
-    """Listen at all places, or at none; at a reload, by the sockets that are there.
+    """Listen on all places, or on none; after a reload, with the sockets that were left open.
 
     Arguments:
-        backlog: connections that may wait at each (listen(2)).
-        where: what such a place is called in messages.
+        backlog: of each socket (listen(2)).
+        where: the setting's name in messages.
         several: whether more sockets of this user may listen at the same ports, each for a part of the connections
             (SO_REUSEPORT, socket(7)).
 
@@ -114,7 +114,7 @@ def open_all(
 
 
 def open_redirecting(listeners: Sequence[Listener]) -> Listening:
-    """The same for the places at which visitors who typed http:// are sent to https."""
+    """As `open_all`, for the port that redirects plain HTTP to https."""
     return open_all(listeners, backlog=_REDIRECT_BACKLOG, where="redirect_port")
 
 
@@ -131,7 +131,7 @@ def _refused(place: Place, error: Exception, where: str) -> ConfigurationError:
 
 
 def _taken(listener: Listener, files: dict[str, tuple[int, int]], backlog: int, several: bool) -> socket.socket | None:
-    """What the program before this one has left open there."""
+    """The socket for this place that the previous program left open."""
     found = kept.take(listener)
     if found is None:
         return None
@@ -186,10 +186,10 @@ def _bound(place: Endpoint, several: bool) -> socket.socket:
 
 
 def prepared(sock: socket.socket) -> socket.socket:
-    """The same socket, as a server wants it."""
+    """The socket, with the options that a server wants."""
     if is_unix(sock):
         return sock
-    # Accepted sockets inherit it (tcp(7)): small answers are sent at once. With its protocol said, asyncio sets it too.
+    # Accepted sockets inherit it (tcp(7)): small answers are sent at once. asyncio sets it only where proto is TCP.
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return socket.socket(sock.family, sock.type, socket.IPPROTO_TCP, fileno=sock.detach())
 
@@ -207,7 +207,7 @@ def _alone_in(folder: str) -> Iterator[None]:
 
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except OSError:  # a folder that may be written, and not read
+    except OSError:  # a folder that is writable, but not readable
         yield
         return
     try:
@@ -220,7 +220,7 @@ def _alone_in(folder: str) -> Iterator[None]:
 def _replace_dead(place: UnixSocket, files: dict[str, tuple[int, int]], backlog: int) -> socket.socket:
     """Bound with nobody's rights, then given its own: at no moment may somebody connect who shall not."""
     if os.path.lexists(place.path) and not is_alive(place.path) and _is_socket(place.path):
-        os.unlink(place.path)  # of a server that was killed
+        os.unlink(place.path)  # left by a server that was killed
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         before = os.umask(0o777)
@@ -260,7 +260,7 @@ def _number(name: str) -> str | int:
 
 
 def _settled(place: Place, sock: socket.socket) -> Place:
-    """With the port that the system chose."""
+    """The listener with the port that the system chose."""
     if isinstance(place, Endpoint) and not is_unix(sock):
         return Endpoint(host=place.host, port=int(sock.getsockname()[1]))
     return place_of(sock) if isinstance(place, Endpoint) else place
