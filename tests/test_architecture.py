@@ -11,9 +11,6 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("tlsrun", "flask_tlsrun", "bottle_tls")
 
-#: Public names that several classes have, and how many; none may come to them.
-NAMESAKES = {2: "Response Supervisor"}
-
 #: Folders of tests that mirror no room, and why.
 NO_ROOM = {
     "matrix": "the whole program, the same under every server, in every mode, by several clients",
@@ -102,15 +99,14 @@ def test_no_circle_between_rooms() -> None:
 
 
 def test_a_class_name_means_one_thing() -> None:
-    """A class that is new has a name of its own."""
+    """No two public classes share a name."""
     places = defaultdict(list)
     for module, tree in modules().items():
         for node in tree.body:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 places[node.name].append(module)
-    known = {name: count for count, names in NAMESAKES.items() for name in names.split()}
-    more = {name: found for name, found in places.items() if len(found) > known.get(name, 1)}
-    assert not more, f"Name them apart: {more}"
+    several = {name: found for name, found in places.items() if len(found) > 1}
+    assert not several, f"Name them apart: {several}"
 
 
 def test_tests_mirror_the_source() -> None:

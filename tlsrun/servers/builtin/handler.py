@@ -18,7 +18,7 @@ from tlsrun.servers.builtin.background_sender import BackgroundSender
 from tlsrun.servers.builtin.body import NO_BODY, Body, NoBody
 from tlsrun.servers.builtin.pace import Pace
 from tlsrun.servers.builtin.reader import ClientGone
-from tlsrun.servers.builtin.response import Response
+from tlsrun.servers.builtin.response import BuiltinResponse
 from tlsrun.servers.builtin.session import Session
 
 _log = logging.getLogger("tlsrun.builtin")
@@ -163,14 +163,14 @@ class Handler(Session):
     def _ask(self) -> None:
         self._send(b"HTTP/1.1 100 Continue\r\n\r\n")
 
-    def _response(self, head: Head, body: Body | NoBody) -> Response:
+    def _response(self, head: Head, body: Body | NoBody) -> BuiltinResponse:
         def may_keep() -> bool:
             left = body.left
             return not (
                 self.site.connections.stopping or body.broken or body.awaited or (left is not None and left > _DRAINED)
             )
 
-        return Response(head, self._send, common=self._common, may_keep=may_keep)
+        return BuiltinResponse(head, self._send, common=self._common, may_keep=may_keep)
 
     def _common(self) -> Iterable[tuple[str, str]]:
         return (("Server", self.version_string()), ("Date", self.date_time_string()))
@@ -209,7 +209,7 @@ class Handler(Session):
             super().log_request(code, size)
 
 
-def _serve(application: Callable[..., Iterable[bytes]], environ: dict[str, Any], response: Response) -> None:
+def _serve(application: Callable[..., Iterable[bytes]], environ: dict[str, Any], response: BuiltinResponse) -> None:
     result = application(environ, response.start_response)
     try:
         response.take(result)

@@ -22,7 +22,7 @@ _OURS, _LENGTH, _COMMON = "ours", "content-length", ("server", "date")
 _JOINED = 65536  # bytes up to which head and body are one write
 
 
-class Response:
+class BuiltinResponse:
     """An answer on its way to the client.
 
     Arguments:
