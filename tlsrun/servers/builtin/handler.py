@@ -82,7 +82,7 @@ class Handler(Session):
         self._unread = not ended
         return outcome.keeps and ended
 
-    def _in_turn(self, head: Head, body: Body | NoBody, response: Response) -> Response | None:
+    def _in_turn(self, head: Head, body: Body | NoBody, response: BuiltinResponse) -> BuiltinResponse | None:
         """As `_call`, in one of few threads, which wait neither for the body nor for the client."""
         body.collect(self.site.bodies)
         if self._sender is None:
@@ -99,7 +99,7 @@ class Handler(Session):
             sender.end()
             body.discard()
 
-    def _call(self, head: Head, body: Body | NoBody, response: Response) -> Response | None:
+    def _call(self, head: Head, body: Body | NoBody, response: BuiltinResponse) -> BuiltinResponse | None:
         """Make environ and run the application; returns the same as `_run`."""
         environ = self.make_environ()
         environ["wsgi.input"] = self.rfile
@@ -175,7 +175,9 @@ class Handler(Session):
     def _common(self) -> Iterable[tuple[str, str]]:
         return (("Server", self.version_string()), ("Date", self.date_time_string()))
 
-    def _run(self, head: Head, body: Body | NoBody, environ: dict[str, Any], response: Response) -> Response | None:
+    def _run(
+        self, head: Head, body: Body | NoBody, environ: dict[str, Any], response: BuiltinResponse
+    ) -> BuiltinResponse | None:
         """Run the application.
 
         Returns:

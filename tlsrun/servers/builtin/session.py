@@ -39,7 +39,7 @@ class Session(BaseHTTPRequestHandler):
     site: BuiltinServer
     sock: PatientSocket
     #: Takes the response while one of few threads runs the request.
-    aside: BackgroundSender | None = None
+    sender: BackgroundSender | None = None
 
     def _answer(self, head: Head) -> bool:
         """Answer one request; returns whether the connection goes on."""
@@ -136,8 +136,8 @@ class Session(BaseHTTPRequestHandler):
 
     def result_of(self, done: Future[Result]) -> Result:
         """The result of its request; meanwhile the response is sent."""
-        assert self.aside is not None  # noqa: S101 -- for the type checker: it was made before
-        return self.aside.result_of(done)
+        assert self.sender is not None  # noqa: S101 -- for the type checker: it was made before
+        return self.sender.result_of(done)
 
     def seems_here(self) -> bool:
         """Whether the client seems to be connected."""
