@@ -39,7 +39,7 @@ class Handler(Session):
     #: Exceptions by which an application says that the client is gone.
     client_gone: tuple[type[Exception], ...] = (ClientGone,)
     #: Created for the first request that waits for its turn.
-    _aside: BackgroundSender | None = None
+    _sender: BackgroundSender | None = None
     _head: Head
     _base: dict[str, Any] | None = None
     #: The header lines of the previous request, and their variables: most clients send the same lines again.
