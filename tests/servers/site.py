@@ -13,7 +13,7 @@ from typing import Any
 
 from tests.applications.pep_3333 import FOLDER
 from tests.support.certs import Paths
-from tests.support.clients import Address, Response, free_port, https_get
+from tests.support.clients import Address, Response, free_port, https_get, tls_connect
 from tests.support.process import ROOT, Server, eventually
 from tlsrun.status import running
 
@@ -59,6 +59,14 @@ class Site:
             yield answers
         finally:
             thread.join()
+
+    def accepts(self) -> bool:
+        """Whether a client comes in."""
+        try:
+            tls_connect(self.address, None, timeout=10).close()
+        except OSError:
+            return False
+        return True
 
     def workers(self) -> set[int]:
         """The processes below the supervisor."""

@@ -12,7 +12,7 @@ import pytest
 
 from tests.servers.site import Serve, Site, serving
 from tests.support.certs import Paths
-from tests.support.clients import Response, stalled, tls_connect
+from tests.support.clients import Response, stalled
 from tests.support.process import ROOT, eventually, run, until_replaced
 from tests.support.servers import need
 
@@ -43,21 +43,13 @@ def serve(server: str, localhost_cert: Paths, ca_file: Path, tmp_path: Path) -> 
     return start
 
 
-def _connects(site: Site) -> bool:
-    try:
-        tls_connect(site.address, None, timeout=10).close()
-    except OSError:
-        return False
-    return True
-
-
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_stop_lets_requests_finish(serve: Serve, number: int) -> None:
     """The port is closed, the request is answered, and the exit code is 0."""
     with serve() as site:
         with site.asking("/slow/2") as answers:
             site.server.signal(number)
-            eventually(lambda: not _connects(site), what="a closed port")
+            eventually(lambda: not site.accepts(), what="a closed port")
         assert isinstance(answers[0], Response)
         assert answers[0].status == 200
         assert site.server.wait(20) == 0
@@ -70,7 +62,7 @@ def test_a_second_signal_ends_requests_too(server: str, serve: Serve) -> None:
         site.server.signal(signal.SIGTERM)
         if server == "granian":
             site.server.until_logged("Shutting down")
-        eventually(lambda: not _connects(site), what="a closed port")
+        eventually(lambda: not site.accepts(), what="a closed port")
         site.server.signal(signal.SIGTERM)
         assert site.server.wait(20) == 0
     assert isinstance(answers[0], Exception)

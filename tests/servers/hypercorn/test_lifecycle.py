@@ -6,18 +6,10 @@ import signal
 import sys
 from pathlib import Path
 
-from tests.servers.site import Serve, Site
+from tests.servers.site import Serve
 from tests.support.certs import Authority, Paths
-from tests.support.clients import free_port, tls_connect
+from tests.support.clients import free_port
 from tests.support.process import ROOT, Server, eventually, run
-
-
-def _connects(site: Site) -> bool:
-    try:
-        tls_connect(site.address, None, timeout=10).close()
-    except OSError:
-        return False
-    return True
 
 
 def test_no_worker_outlives_its_supervisor(hypercorn: Serve) -> None:
@@ -26,7 +18,7 @@ def test_no_worker_outlives_its_supervisor(hypercorn: Serve) -> None:
         site.server.signal(signal.SIGKILL)
         site.server.wait(20)
         eventually(lambda: not site.server.members(), what="the end of the workers")
-        assert not _connects(site)
+        assert not site.accepts()
 
 
 def test_max_requests(hypercorn: Serve) -> None:
