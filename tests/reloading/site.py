@@ -5,14 +5,15 @@ from __future__ import annotations
 import contextlib
 import signal
 import sys
-import threading
 import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from tests.support.certs import Paths
 from tests.support.clients import Address, Response, free_port, https_get, tls_connect
-from tests.support.process import Server, eventually
+from tests.support.load import Load
+from tests.support.process import Server
 from tests.support.servers import need
 
 #: Server -> its flags: two workers where there are several.
@@ -127,58 +128,28 @@ def serving(
         yield site
 
 
-class Load:
-    """Clients that ask all the time; each answer that is missing is a failure."""
+def asking(site: Site, *, kept: int = 2, new: int = 2) -> Load:
+    """Clients that keep their connection for 50 requests, and clients that do so for one."""
+    return Load(*[partial(_ask, site, 50)] * kept, *[partial(_ask, site, 1)] * new)
 
-    def __init__(self, site: Site, *, kept: int = 2, new: int = 2) -> None:
-        self._site = site
-        self._stop = threading.Event()
-        self.answers = 0
-        self.failures: list[str] = []
-        self._threads = [threading.Thread(target=self._run, args=(50,)) for _ in range(kept)]
-        self._threads += [threading.Thread(target=self._run, args=(1,)) for _ in range(new)]
 
-    def _run(self, requests: int) -> None:
-        while not self._stop.wait(0.005):
-            try:
-                self._ask(requests)
-            except (OSError, AssertionError) as error:
-                self.failures.append(f"{time.monotonic()} {type(error).__name__}: {error}")
-
-    def _ask(self, requests: int) -> None:
-        """Requests over one connection, until the server says that it closes, or keeps silent about what it does."""
-        with tls_connect(self._site.address, self._site.ca) as client:
-            for _ in range(requests):
-                client.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
-                head, body = b"", b""
-                while b"\r\n\r\n" not in head:
-                    part = client.recv(65536)
-                    assert part, f"the connection ended where an answer should be: {head!r}"
-                    head += part
-                head, _, body = head.partition(b"\r\n\r\n")
-                assert head.startswith(b"HTTP/1.1 200"), head
-                size = next(
-                    int(line[15:]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")
-                )
-                while len(body) < size:
-                    part = client.recv(65536)
-                    assert part, "the connection ended in mid-answer"
-                    body += part
-                self.answers += 1
-                if b"connection: close" in head.lower() or self._stop.wait(0.005):
-                    return
-
-    def until_more(self, count: int = 50) -> None:
-        """Wait for so many further answers."""
-        before = self.answers
-        eventually(lambda: self.answers >= before + count or self.failures, what="answers")
-
-    def __enter__(self) -> Load:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
+def _ask(site: Site, requests: int, load: Load) -> None:
+    """Requests over one connection, until the server says that it closes, or keeps silent about what it does."""
+    with tls_connect(site.address, site.ca) as client:
+        for _ in range(requests):
+            client.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            head, body = b"", b""
+            while b"\r\n\r\n" not in head:
+                part = client.recv(65536)
+                assert part, f"the connection ended where an answer should be: {head!r}"
+                head += part
+            head, _, body = head.partition(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 200"), head
+            size = next(int(line[15:]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:"))
+            while len(body) < size:
+                part = client.recv(65536)
+                assert part, "the connection ended in mid-answer"
+                body += part
+            load.answers += 1
+            if b"connection: close" in head.lower() or load.over.wait(0.005):
+                return

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.reloading.site import FLAGS, Load, serving, write
+from tests.reloading.site import FLAGS, asking, serving, write
 from tests.support.certs import Authority, Paths
 from tests.support.clients import free_port, https_get
 from tests.support.process import Server, eventually
@@ -27,7 +27,7 @@ def test_a_reload(server: str, localhost_cert: Paths, ca_file: Path, tmp_path: P
     """Under load all workers serve new code within 10 s, in the same process, and no request is lost; broken code
     leaves the old one serving, and its traceback is in the log; of two reloads in a row the last one counts."""
     with serving(server, localhost_cert, ca_file, tmp_path) as site:
-        with Load(site) as load:
+        with asking(site) as load:
             load.until_more()
             site.write("two")
             site.hang_up()
@@ -233,7 +233,7 @@ GAPS = {"uwsgi": [0.1 + number * 1.9 / 9 for number in range(10)]}
 @pytest.mark.parametrize("server", SERVERS)
 def test_two_reloads(server: str, localhost_cert: Paths, ca_file: Path, tmp_path: Path) -> None:
     """At gaps from 0.1 to 2 s: the server lives, the later code is served, and no request is lost."""
-    with serving(server, localhost_cert, ca_file, tmp_path) as site, Load(site, kept=2, new=1) as load:
+    with serving(server, localhost_cert, ca_file, tmp_path) as site, asking(site, kept=2, new=1) as load:
         for number, gap in enumerate(GAPS.get(server, [0.1, 0.6, 2.0])):
             site.write(f"{number}-first")
             site.hang_up()

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.reloading.site import FLAGS, Load, Site, serving
+from tests.reloading.site import FLAGS, Site, asking, serving
 from tests.support.certs import Authority
 from tests.support.namespace import open_for
 from tests.support.process import eventually, run
@@ -72,7 +72,7 @@ def test_a_server_that_was_roots(server: str, ca: Authority, ca_file: Path, fold
     flags = ("--user", "nobody", "--redirect-port", str(roots_port()))
     with serving(server, cert, ca_file, folder, *flags, before=before, port=port) as site:
         old = eventually(lambda: served(site))
-        with Load(site, kept=1, new=1) as load:
+        with asking(site, kept=1, new=1) as load:
             if server in NOBODY_IS_ROOT:
                 site.write("two")
                 site.hang_up()

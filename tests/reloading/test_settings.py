@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.reloading.site import Load, Site, serving
+from tests.reloading.site import Site, asking, serving
 from tests.support.certs import Paths
 from tests.support.process import eventually
 from tests.support.servers import need
@@ -49,7 +49,7 @@ def test_other_workers(server: str, localhost_cert: Paths, ca_file: Path, tmp_pa
     deploy(tmp_path, "one", server, 2)
     with serving("", localhost_cert, ca_file, tmp_path, command=COMMAND) as site:
         assert SHOWN.get(server, server) in site.ask().text
-        with Load(site, kept=1, new=1) as load:
+        with asking(site, kept=1, new=1) as load:
             for version, number in (("two", 3), ("three", 1), ("four", 2)):
                 deploy(tmp_path, version, server, number)
                 site.hang_up()
@@ -78,7 +78,7 @@ def test_another_server(before: str, after: str, localhost_cert: Paths, ca_file:
     deploy(tmp_path, "one", before, 1)
     with serving("", localhost_cert, ca_file, tmp_path, command=COMMAND) as site:
         assert SHOWN.get(before, before) in site.ask().text
-        with Load(site, kept=1, new=1) as load:
+        with asking(site, kept=1, new=1) as load:
             for version in ("two", "three"):
                 deploy(tmp_path, version, after, 1)
                 site.hang_up()

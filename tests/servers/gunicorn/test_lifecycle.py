@@ -8,7 +8,6 @@ import os
 import select
 import signal
 import ssl
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,6 +18,7 @@ from tests.applications.gunicorn import BEGUN
 from tests.servers.gunicorn.site import GET, Site, serving
 from tests.support.certs import Authority, Paths
 from tests.support.clients import client_context, curl, facts, free_port, https_get, openssl_s_client, tls_connect
+from tests.support.load import Load, counted
 from tests.support.process import eventually, thread_states, until_replaced
 
 VERSIONS = ["TLSv1_2", "TLSv1_3"]
@@ -92,36 +92,6 @@ def _resumed_by_each(site: Site, session: tuple[ssl.SSLContext, ssl.SSLSession],
         assert met == {str(chosen).encode()}
         count += resumed
     return count
-
-
-class Load:
-    """Clients that ask all the time; each answer that is missing is a failure."""
-
-    def __init__(self, ask: Callable[[], None], clients: int = 4) -> None:
-        self._ask = ask
-        self._stop = threading.Event()
-        self.answers = 0
-        self.failures: list[str] = []
-        self._threads = [threading.Thread(target=self._run) for _ in range(clients)]
-
-    def _run(self) -> None:
-        while not self._stop.wait(0.005):
-            try:
-                self._ask()
-            except Exception as error:
-                self.failures.append(f"{type(error).__name__}: {error}")
-            else:
-                self.answers += 1
-
-    def __enter__(self) -> Load:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
 
 
 def _ask_once(site: Site) -> Callable[[], None]:
@@ -215,7 +185,7 @@ def test_sighup_under_load_loses_nothing(files: Paths, ca_file: Path, worker: st
     with serving(files, ca_file, workers=2, server_options={"worker_class": worker}) as site:
         asks = [_ask_once(site), *([_ask_often(site)] if worker == "gthread" else [])]
         with contextlib.ExitStack() as stack:
-            loads = [stack.enter_context(Load(ask, clients=3)) for ask in asks]
+            loads = [stack.enter_context(Load(*[counted(ask)] * 3)) for ask in asks]
             for _ in range(3):
                 _hang_up(site, 2)
             eventually(lambda: all(load.answers > 20 or load.failures for load in loads))
@@ -228,7 +198,7 @@ def test_sighup_under_load_loses_nothing(files: Paths, ca_file: Path, worker: st
 def test_rotation_under_load_loses_nothing(site: Site, ca: Authority, files: Paths) -> None:
     """Forty rotations, RSA and ECDSA, while eight clients make new connections as fast as they can."""
     pairs = [ca.leaf(key="ecdsa"), ca.leaf(key="rsa")]
-    with Load(_ask_once(site), clients=8) as load:
+    with Load(*[counted(_ask_once(site))] * 8) as load:
         for number in range(40):
             pair = pairs[number % 2]
             for path, pem in ((files.fullchain, pair.fullchain_pem), (files.key, pair.key_pem)):
@@ -296,7 +266,7 @@ def test_max_requests(files: Paths, ca_file: Path) -> None:
         options = {"worker_class": worker, "max_requests": 20, "max_requests_jitter": 3}
         with serving(files, ca_file, workers=2, server_options=options) as site:
             pids = set()
-            with Load(lambda: pids.add(site.get("/pid")), clients=2) as load:  # noqa: B023
+            with Load(*[counted(lambda: pids.add(site.get("/pid")))] * 2) as load:  # noqa: B023
                 eventually(lambda: load.answers > 100 or load.failures)  # noqa: B023
             assert load.failures == []
             assert len(pids) >= 4
@@ -317,7 +287,7 @@ def test_workers_leave_with_their_master(files: Paths, ca_file: Path, worker: st
     options = {"worker_class": worker}
     with (
         serving(files, ca_file, workers=2, server_options=options) as site,
-        Load(_ask_once(site), clients=3) as load,
+        Load(*[counted(_ask_once(site))] * 3) as load,
     ):
         eventually(lambda: load.answers > 20)
         os.kill(site.server.pid, signal.SIGKILL)

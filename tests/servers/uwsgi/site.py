@@ -11,12 +11,14 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tests.applications.uwsgi import BEGUN, application
 from tests.support.certs import Paths
 from tests.support.clients import Address, Response, free_port, https_get, tls_connect
+from tests.support.load import Load
 from tests.support.plans import make_plan
 from tests.support.process import PATIENCE, ROOT, Server, eventually
 from tests.support.servers import need
@@ -84,47 +86,30 @@ def serving(
         assert "Traceback" not in server.log()
 
 
-class Asking:
-    """Clients that ask again and again."""
-
-    def __init__(self) -> None:
-        self.answers = 0
-        self.failures: list[str] = []
-
-
 @contextlib.contextmanager
-def asking(site: Site, *, kept: bool, clients: int = 4) -> Iterator[Asking]:
+def asking(site: Site, *, kept: bool, clients: int = 4) -> Iterator[Load]:
     """Have clients ask while the block runs, over one connection each (``kept``) or over a new one each time."""
-    done, asked = threading.Event(), Asking()
+    connections = [http.client.HTTPConnection(*site.address) for _ in range(clients)]
 
-    def ask(connection: http.client.HTTPConnection) -> None:
-        if connection.sock is None:
-            connection.sock = tls_connect(site.address, site.ca)
-        connection.request("GET", "/slow/0.005", headers={} if kept else {"Connection": "close"})
-        with connection.getresponse() as answer:
-            assert (answer.status, answer.read()[:1]) == (200, b"{")
-        asked.answers += 1
+    def ask(connection: http.client.HTTPConnection, load: Load) -> None:
+        try:
+            if connection.sock is None:
+                connection.sock = tls_connect(site.address, site.ca)
+            connection.request("GET", "/slow/0.005", headers={} if kept else {"Connection": "close"})
+            with connection.getresponse() as answer:
+                assert (answer.status, answer.read()[:1]) == (200, b"{")
+        except BaseException:
+            connection.close()
+            raise
+        load.answers += 1
 
-    def run() -> None:
-        connection = http.client.HTTPConnection(*site.address)
-        while not done.is_set():
-            try:
-                ask(connection)
-            except (OSError, AssertionError, http.client.HTTPException) as error:
-                asked.failures.append(repr(error))
-                connection.close()
-        connection.close()
-
-    threads = [threading.Thread(target=run) for _ in range(clients)]
-    for thread in threads:
-        thread.start()
     try:
-        eventually(lambda: asked.answers or asked.failures)
-        yield asked
+        with Load(*(partial(ask, connection) for connection in connections)) as load:
+            eventually(lambda: load.answers or load.failures)
+            yield load
     finally:
-        done.set()
-        for thread in threads:
-            thread.join()
+        for connection in connections:
+            connection.close()
 
 
 @contextlib.contextmanager
