@@ -40,11 +40,9 @@ def render(plan: Plan, site: Site) -> str:
     """A ``compose.yaml``."""
     cert, key = path_of(plan.sources.cert), key_path(plan.sources)
     said = serving.settings(
+        plan,
         site,
-        server=site.server,
         host="0.0.0.0",  # noqa: S104 -- text of a file
-        port=plan.endpoint.port,
-        workers=plan.workers,
         cert=cert,
         key=key,
         redirect_port=plan.redirect_port,

@@ -61,11 +61,8 @@ def _published(plan: Plan) -> str:
 def render(plan: Plan, site: Site) -> str:
     """A ``Dockerfile``."""
     said = serving.settings(
+        plan,
         site,
-        server=site.server,
-        host=plan.endpoint.host,
-        port=plan.endpoint.port,
-        workers=plan.workers,
         cert=f"{MOUNTED}/tls.crt",
         key=f"{MOUNTED}/tls.key",
         **serving.clients(plan, site, f"{MOUNTED}/clients-ca.pem", f"{MOUNTED}/clients-crl.pem"),

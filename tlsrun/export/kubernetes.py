@@ -78,11 +78,9 @@ def _head(plan: Plan, site: Site) -> str:
 
 def _deployment(plan: Plan, site: Site) -> str:
     said = serving.settings(
+        plan,
         site,
-        server=site.server,
         host="0.0.0.0",  # noqa: S104 -- text of a file
-        port=plan.endpoint.port,
-        workers=plan.workers,
         cert=f"{MOUNTED}/tls.crt",
         key=f"{MOUNTED}/tls.key",
         redirect_port=plan.redirect_port,

@@ -76,14 +76,20 @@ def _as_service(site: Site, proxy: str | None) -> str:
     return "As a service, with that socket and its rights: tlsrun export systemd " + shlex.join([site.app, *words])
 
 
-def settings(site: Site, **ours: object) -> dict[str, str]:
+def settings(plan: Plan, site: Site, **ours: object) -> dict[str, str]:
     """The environment for `tlsrun run`: what the file decides and what was given here. `tlsrun run` reads the
     application's own configuration itself.
 
     Arguments:
         ours: settings by name that win over what was given; None or an empty value drops the setting.
     """
-    said: dict[str, object] = {**site.carried, **ours}
+    decided = {
+        "server": site.server,
+        "host": plan.endpoint.host,
+        "port": plan.endpoint.port,
+        "workers": plan.workers,
+    }
+    said: dict[str, object] = {**site.carried, **decided, **ours}
     return {environment_variable(name): str(value) for name, value in said.items() if value not in (None, "", ())}
 
 

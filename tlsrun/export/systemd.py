@@ -238,15 +238,14 @@ def _tls(plan: Plan, site: Site) -> Iterator[str]:
     password = site.said.get("key_password_file")
     if password is not None:
         yield f"LoadCredential=key-password:{specifiers(os.path.abspath(password))}"
-    place: dict[str, object] = {"host": plan.endpoint.host, "port": plan.endpoint.port}
+    place: dict[str, str | None] = {}
     if site.bind:
         # This overrides the application's own configuration: systemd listens.
         place = {"host": None, "port": None, "bind": "systemd" if _has_socket(site) else ",".join(site.bind)}
     said = serving.settings(
+        plan,
         site,
-        server=site.server,
         **place,
-        workers=plan.workers,
         cert="%d/fullchain.pem",
         key="%d/privkey.pem",
         user=None,
