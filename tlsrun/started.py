@@ -1,7 +1,6 @@
-"""The working folder and the environment of this program at its start, before the application changes them; and which
-environment variables say that it was started again in place.
+"""The working folder and the environment at the program's start, and the variables that tell whether it was restarted.
 
-`tlsrun` imports it before anything else, for that reason.
+`tlsrun` imports this before anything else, before the application can change them.
 """
 
 import contextlib
@@ -18,22 +17,22 @@ ENVIRONMENT = b""
 with contextlib.suppress(OSError), open("/proc/self/environ", "rb") as _file:
     ENVIRONMENT = _file.read()
 
-#: In the environment of what Werkzeug's reloader has started, and the descriptor of the socket that it was given.
+#: Werkzeug's reloader sets these for the process that it starts; the second names the socket's descriptor.
 WERKZEUG_CHILD = "WERKZEUG_RUN_MAIN"
 WERKZEUG_SOCKET = "WERKZEUG_SERVER_FD"
-#: The same of Bottle's reloader, which gives none.
+#: The same for Bottle's reloader, which passes no socket on.
 BOTTLE_CHILD = "BOTTLE_CHILD"
-#: uWSGI's own after it has executed itself anew; any uWSGI that finds it takes itself for a reloaded one.
+#: Set by uWSGI when it executes itself again; any uWSGI that finds it believes it was reloaded.
 UWSGI_RELOADS = "UWSGI_RELOADS"
-#: The sockets of a gunicorn that was executed anew, or by SIGUSR2.
+#: The sockets of a gunicorn that was executed again, or started by SIGUSR2.
 GUNICORN_SOCKETS = "GUNICORN_FD"
 
 
 def in_place() -> bool:
-    """Whether one like it ran just before, by a reloader or a server's own re-execution, and said its banner."""
+    """Whether this is a restart by a reloader or a server's own re-execution: the banner was printed already."""
     return any(name in os.environ for name in (WERKZEUG_CHILD, UWSGI_RELOADS, GUNICORN_SOCKETS))
 
 
 def with_sockets() -> bool:
-    """Whether that one has the port, and handed it on."""
+    """Whether the program before the restart handed its listening sockets on."""
     return any(name in os.environ for name in (WERKZEUG_SOCKET, UWSGI_RELOADS, GUNICORN_SOCKETS))

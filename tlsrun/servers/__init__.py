@@ -31,5 +31,5 @@ def _runs_us(module: str) -> bool:
 
 
 def probe_all() -> dict[str, ServerFacts]:
-    """What is known of every server here, by name."""
+    """What is known of every server on this machine, by name."""
     return {name: load(name).probe() for name in SERVERS}

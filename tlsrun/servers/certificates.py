@@ -44,7 +44,7 @@ def certificates_of(plan: Plan) -> Certificates:
 
 
 def _unfit(plan: Plan, identity: Identity) -> Problem | None:
-    """What the start says of a kind of key (see `tlsrun.deciding.objections`), for a renewal."""
+    """What the start would report about a kind of key (see `tlsrun.deciding.objections`), for a renewal."""
     kind = identity.key_type
     if plan.by_udp and (why := unfit_for_quic(kind)) is not None:
         remedy = "Have a certificate issued for an ECDSA P-256 key, or leave HTTP/3 out (TLS_HTTP, --http)"

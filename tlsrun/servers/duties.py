@@ -1,4 +1,4 @@
-"""What a serving process does besides serving: renew certificates, say what it serves, send plain HTTP to https."""
+"""What a serving process does besides: renew certificates, report what is served, redirect plain HTTP to https."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def one_of(hosts: Iterable[str]) -> Callable[[str], bool]:
 
 
 def redirecting(plan: Plan, certificates: Certificates, socks: Sequence[socket.socket]) -> RedirectListener | None:
-    """What answers at the redirect port, not started; None where there is none.
+    """The server of the redirect port, not started; None if there is no such port.
 
     Arguments:
         socks: the port's, which listen already.
@@ -44,7 +44,7 @@ def redirecting(plan: Plan, certificates: Certificates, socks: Sequence[socket.s
 
 
 def allowed_hosts(plan: Plan, certificates: Certificates) -> Callable[[str], bool]:
-    """Whom plain HTTP is redirected for: the names that are set, else those in the certificates."""
+    """The names that plain HTTP is redirected for: those that are set, else those in the certificates."""
     return one_of(plan.hosts) if plan.hosts else certificates.covers
 
 
@@ -66,7 +66,7 @@ class Duties:
         self._redirect = redirecting(plan, certificates, redirect)
 
     def start(self) -> None:
-        """Begin, in threads of their own: only in a process that will not fork any more."""
+        """Start the threads; only in a process that will not fork any more."""
         silence_undecodable_server_names()
         if self._follows:
             # A process that is started again later inherits what was good at the start of the server.
@@ -76,12 +76,12 @@ class Duties:
             self._redirect.start()
 
     def reload(self) -> None:
-        """Read the certificates now, and say what is served then. In any thread."""
+        """Read the certificates now, and report what is served then. May be called in any thread."""
         self._certificates.reload()
         self._watcher.told_anew()
 
     def stop(self) -> None:
-        """End the threads."""
+        """Stop the threads."""
         if self._redirect is not None:
             self._redirect.stop()
         self._watcher.stop()

@@ -1,4 +1,4 @@
-"""How settings reach a server, where nothing else is said of it: by our own TLS, and the middleware around the app."""
+"""How settings reach a server by default: by our own TLS, and the middleware around the application."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``server_options``: what a server's own options may be, what is refused of them and why, and what values mean.
+"""``server_options``: which of a server's own options are accepted, which are refused and why, and their values.
 
 Each server has two tables, of the options that may be given and of those that may not; an option in neither is not
 passed on before somebody has looked at what it does.

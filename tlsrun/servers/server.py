@@ -50,7 +50,7 @@ class Server:
     stock: StockCommand | None = None
 
     def probe(self) -> ServerFacts:
-        """What is known of it on this machine. Nothing of it is imported."""
+        """What is known of the server on this machine; nothing of it is imported."""
         http = tuple(one for one in self.facts.http if is_installed(self.needed_for.get(one, "tlsrun")))
         version = tlsrun.__version__ if self.package is None else version_of(self.package)
         elsewhere = self.forks and not FORKS
@@ -76,7 +76,7 @@ class Server:
         return how_to_install(self.facts.name, here, has_wheel=self.has_wheel)
 
     def option_names(self) -> frozenset[str]:
-        """The options that the installed server has; empty where nobody can tell.
+        """The options that the installed server has; empty where they are unknown.
 
         Raises:
             ServerUnavailable: it is not installed.

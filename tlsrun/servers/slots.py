@@ -15,10 +15,10 @@ MOST_THREADS = 1024
 
 
 class Slots:
-    """So many threads are inside a ``with`` block of it at once; the others wait for their turn.
+    """Lets a limited number of threads into a ``with`` block at once; the others wait for their turn.
 
     Arguments:
-        count: how many; with 1 nobody ever leaves one, for then a request is to run undisturbed from begin to end.
+        count: how many; with 1 none is ever lent, so that a request runs undisturbed from start to finish.
         shared: others whose places these are too.
     """
 
@@ -33,14 +33,14 @@ class Slots:
 
     @property
     def threads(self) -> int:
-        """How many threads the server is to have for them."""
+        """How many threads the server needs to fill the slots."""
         return 1 if self.alone else MOST_THREADS
 
     def away(self) -> None:
-        """Told by a thread that is about to wait for its client, or may be, without a slot in hand."""
+        """Called by a thread without a slot that is about to wait for its client, or may be."""
 
     def back(self) -> None:
-        """Told by it when it has waited."""
+        """Called by that thread when the wait is over."""
 
     def __enter__(self) -> None:
         self._free.get()

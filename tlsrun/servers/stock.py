@@ -1,4 +1,4 @@
-"""A server as it is, started by its own command: behind a front that ends TLS."""
+"""A server started by its own command, behind a front that ends TLS."""
 
 from __future__ import annotations
 

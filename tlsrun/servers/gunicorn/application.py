@@ -53,8 +53,8 @@ class TLS6Socket(TCP6Socket):  # type: ignore[misc]  # gunicorn ships no types
 
 
 class TLSArbiter(ReloadingArbiter):
-    """The master process, with some mends: an IPv6 listener is not called http, SIGUSR2 keeps the redirect port, a
-    worker that is told to stop while it starts does, and Unix sockets of others are not removed."""
+    """The master process, with fixes: IPv6 listeners are logged as https, SIGUSR2 keeps the redirect port, a worker
+    that is told to stop while it starts does stop, and Unix sockets of others are not removed."""
 
     _listeners: list[Any] = []
 
@@ -83,7 +83,7 @@ class TLSArbiter(ReloadingArbiter):
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDS_A_WORKER)
 
     def reexec(self) -> None:
-        """SIGUSR2: run the program anew beside this one; gunicorn hands over the listening sockets that it knows."""
+        """SIGUSR2: start the program again beside this one; gunicorn hands over the listening sockets that it knows."""
         for sock in self.app.redirecting.sockets:
             sock.set_inheritable(True)
         self.cfg.env_orig[_REDIRECT_FDS] = ",".join(str(sock.fileno()) for sock in self.app.redirecting.sockets)
@@ -91,12 +91,12 @@ class TLSArbiter(ReloadingArbiter):
 
     def stop(self, graceful: bool = True) -> None:
         """As gunicorn's, which would also remove Unix sockets that belong to systemd."""
-        # The master before SIGUSR2 may be gone, and this one has not looked yet (`maybe_promote_master`).
+        # The master that received SIGUSR2 may be gone before this one has noticed (`maybe_promote_master`).
         is_last = not self.reexec_pid and not (self.master_pid and self.master_pid == os.getppid())
         if is_last:
             # While we still listen there: later the file may be another server's.
             remove_files(self.app.plan)
-        self.systemd = True  # asked there for this alone
+        self.systemd = True  # the inherited method asks it for this alone
         super().stop(graceful)
 
     def _handed_over(self) -> Iterable[socket.socket]:
@@ -153,8 +153,8 @@ class HTTPSApplication(BaseApplication):  # type: ignore[misc]  # gunicorn ships
         return super().wsgi()  # type: ignore[no-any-return]
 
     def reload(self) -> None:
-        """SIGHUP where the program cannot be executed anew: the master, which shakes no hands, reads the certificates
-        for the workers that it forks next."""
+        """SIGHUP where the program cannot be executed again: the master, which accepts no connections itself, reads the
+        certificates for the workers that it forks next."""
         self.certificates.reload()
         super().reload()
 

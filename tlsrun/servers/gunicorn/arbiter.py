@@ -1,4 +1,4 @@
-"""gunicorn's master process, whose SIGHUP executes the program anew; the old workers serve until the new ones do."""
+"""gunicorn's master process, whose SIGHUP executes the program again; the old workers serve until the new ones do."""
 
 from __future__ import annotations
 
@@ -66,13 +66,13 @@ class ReloadingArbiter(Arbiter):  # type: ignore[misc]  # gunicorn ships no type
             show(hidden)
 
     def init_signals(self) -> None:
-        """As gunicorn's; signals that came while this program was executed anew are heard now."""
+        """As gunicorn's; signals that came while this program was executed again are delivered now."""
         super().init_signals()
         deferred_signals.deliver()
 
     def handle_hup(self) -> None:
-        """SIGHUP: have the program executed anew; beside a master of SIGUSR2's, gunicorn's own way, with the code that
-        there is."""
+        """SIGHUP: have the program executed again; while a second master runs after SIGUSR2, do what gunicorn does,
+        which keeps the loaded code."""
         if self.reexec_pid or self.master_pid:
             self.log.warning("Another master runs since SIGUSR2: workers are replaced, the code stays")
             super().handle_hup()

@@ -1,7 +1,7 @@
-"""What of a request's body is waited for before a thread is asked: looked up in its head, purely.
+"""How much of a request's body to wait for before a thread is taken, from its head alone.
 
-gunicorn reads the same bytes later, and it alone decides what they mean. A mistake here could only have it asked too
-early or too late.
+gunicorn reads the same bytes later, and it alone decides what they mean. A mistake here could only hand it the
+request too early or too late.
 """
 
 from __future__ import annotations

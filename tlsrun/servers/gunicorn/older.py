@@ -1,7 +1,7 @@
-"""What gunicorn 25 and 26 take of a request and 27 refuses, refused under them too; from 27 on, nothing is done here.
+"""Refuse under gunicorn 25 and 26 what 27 refuses of a request; under 27 and later nothing is done here.
 
 - A chunk's line that never ends, or has a bare LF in it (RFC 9112, 7.1.1), which some proxies take for its end;
-  trailers without end. Both were kept in memory, and searched anew with every read.
+  trailers without end. Both were kept in memory, and searched again with every read.
 - A head whose lines end in a bare LF: they wait for its end in the thread. So the loop does, and no thread.
 - Two Host or Content-Type fields (RFC 9110, 5.3), of which 25 took the last one.
 """

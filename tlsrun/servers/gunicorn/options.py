@@ -92,7 +92,7 @@ def read(plan: Plan) -> dict[str, Any]:
     """gunicorn's settings, without ``ssl_context``; ``worker_class`` is ``sync`` or ``gthread``.
 
     Raises:
-        ConfigurationError: with every option that gunicorn has not or refuses, or that fights with ours.
+        ConfigurationError: with every option that gunicorn does not have or refuses, or that conflicts with ours.
     """
     known = names()
     if problems := list(_problems(plan, known)):

@@ -42,9 +42,9 @@ _MAX_HEAD = 1 << 22
 
 
 class TLSThreadWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
-    """gthread: its threads move the reactor on, and answer connections that have a whole request head.
+    """gthread: its threads run the reactor, and answer connections whose request head is complete.
 
-    The main thread is told of signals, and tells the master that the worker lives.
+    The main thread handles signals, and sends the master its heartbeats.
     """
 
     reactor: Reactor | None = None

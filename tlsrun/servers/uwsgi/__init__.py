@@ -1,7 +1,8 @@
 """uWSGI, from pyuwsgi in this process; edges, which are mules of its own, end TLS in front of the workers.
 
-PyPI's wheels have no SSL, and uWSGI's own tells an application little. So an edge takes the connections, and speaks the
-uwsgi protocol to the workers' Unix socket. The master keeps the listening socket open, whatever happens to an edge.
+PyPI's wheels are built without SSL, and uWSGI's own SSL tells an application little. So an edge takes the connections,
+and speaks the uwsgi protocol to the workers' Unix socket. The master keeps the listening socket open, whatever happens
+to an edge.
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ def command_line(plan: Plan, place: Place, options: Options, *, edges: int) -> l
 
     Arguments:
         options: the user's, checked.
-        edges: how many mules shake hands.
+        edges: how many mules end TLS.
     """
     users = {name: value for name, value in options.items() if name != "enable-threads"}
     # uWSGI's own touch-reload would end workers and edges at the same moment; this reloads as SIGHUP does.

@@ -8,7 +8,7 @@ any more. Here the edges go first::
                                                  (from here on what stops it waits for the new program: `SignalBlock`)
 
 The master passes signals on through uWSGI's own signal framework (``uwsgi_route_signal``). A terminal or a service
-manager sends them to every process: workers ignore them, edges begin to drain, the control mule hears of them twice.
+manager sends them to every process: workers ignore them, edges begin to drain, and the control mule gets each twice.
 """
 
 from __future__ import annotations

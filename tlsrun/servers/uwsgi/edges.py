@@ -19,8 +19,8 @@ _WITNESS = 1.0  # seconds that an edge told to end waits for the control mule to
 def run(service: Service, number: int) -> None:
     """Serve, drain when told to, then wait for the end.
 
-    The master ends this process; were it to end by itself, the master would start another one at once. It returns
-    when there is nothing to wait for: then another one is wanted, or none any more.
+    The master ends this process; if it ended by itself, the master would start another one at once. It returns only
+    when there is nothing to wait for: when another one is wanted, or none at all.
 
     Arguments:
         number: of this edge, from 1.

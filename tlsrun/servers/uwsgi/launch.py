@@ -37,8 +37,8 @@ _MOST_EDGES = 8
 def launch(plan: Plan, application: Callable[..., Any]) -> int:
     """Serve until uWSGI is told to stop (SIGTERM, SIGINT); requests in flight finish.
 
-    SIGHUP (and a file of ``touch-reload``) loads everything anew (`tlsrun.reloading`) by uWSGI's own reload: this
-    interpreter is executed anew with the same command line, in the same process, while connections wait.
+    SIGHUP (and a file of ``touch-reload``) loads everything again (`tlsrun.reloading`) by uWSGI's own reload: this
+    interpreter is executed again with the same command line, in the same process, while connections wait.
 
     Returns:
         never, when uWSGI runs: it ends the process, with its exit code.
@@ -91,8 +91,8 @@ def launch(plan: Plan, application: Callable[..., Any]) -> int:
 
 
 def _see_off(mercy: float) -> None:
-    """Let the workers of another server finish, which the settings named before a reload. Who comes meanwhile waits in
-    the open port, as at every reload of uWSGI: once it runs, nobody would look after them.
+    """Let the workers of another server finish, the one that the settings named before a reload. New clients wait at
+    the open port meanwhile, as in every reload of uWSGI, which would not look after those workers once it runs.
 
     Arguments:
         mercy: seconds that they have.

@@ -62,9 +62,9 @@ _MUST_BE_ON = frozenset(("enable-threads",))
 
 @cache
 def names() -> frozenset[str]:
-    """The options that the installed uWSGI has; empty when it is not installed or does not tell.
+    """The options that the installed uWSGI has; empty when it is not installed or does not list them.
 
-    Asked of another process: uWSGI ends the one that it tells.
+    Another process is asked, because uWSGI exits after listing them.
     """
     environment = {name: value for name, value in os.environ.items() if not name.startswith(_VARIABLES)}
     try:
@@ -105,11 +105,11 @@ def user_options(
     """``server_options`` under uWSGI's names: ``_`` is as good as ``-``.
 
     Arguments:
-        known: the options that there are; empty when nobody can tell.
+        known: uWSGI's options; empty when they are unknown.
         environ: uWSGI takes each ``UWSGI_NAME`` in it for an option too.
 
     Raises:
-        ConfigurationError: with every option that uWSGI has not, or that fights with ours.
+        ConfigurationError: with every option that uWSGI does not have, or that conflicts with ours.
     """
     options = {name if name in known else name.replace("_", "-"): value for name, value in given.items()}
     problems = [

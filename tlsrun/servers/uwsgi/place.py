@@ -1,4 +1,4 @@
-"""What is the same before and after a reload, for which uWSGI executes this interpreter anew: sockets and a folder.
+"""What outlives a reload, in which uWSGI executes this interpreter again: the sockets and a private folder.
 
 The listening sockets are ours and not uWSGI's (``--shared-socket``), which cannot find one for IPv6 again.
 """
@@ -39,7 +39,7 @@ class Place:
     Arguments:
         listening: takes HTTPS connections.
         redirecting: takes plain HTTP, for the redirect port.
-        folder: private, and there as long as the server is.
+        folder: private, and kept as long as the server runs.
     """
 
     listening: Listening
@@ -97,7 +97,7 @@ def settle(
         listeners: where to take HTTPS connections.
         redirecting: where to take plain HTTP.
         backlog: connections that may wait.
-        user, group: names or numbers of whom the processes will run as; None for who they are now.
+        user, group: names or numbers of the account that the processes will run as; None for the present one.
 
     Raises:
         ConfigurationError: an address cannot be listened on, or there is no such user or group.

@@ -31,14 +31,14 @@ class Service:
         certificates: for every edge.
         duties: what an edge does besides.
         place: where the server listens, and where its workers do.
-        trusted: proxies that may speak of their clients.
+        trusted: proxies that are believed about their clients.
         handshake_timeout: seconds a client has for the whole handshake.
         mercy: seconds that requests in flight have to finish, at a stop or reload.
-        packet: bytes of a request's variables that the workers take.
+        packet: most bytes of a request's variables that the workers accept.
         shared_state: for edges and control mule.
         taken_back: for edges and workers.
-        watchdog: seconds between two signs of life that systemd asks for; None for none.
-        notify_socket: systemd's, which uWSGI is not to find: its master would say that it is ready before an edge is.
+        watchdog: seconds between two watchdog notifications, as systemd asks; None for none.
+        notify_socket: systemd's, hidden from uWSGI, whose master would report that it is ready before an edge is.
         argv: ``sys.argv`` as the application knows it; uWSGI replaces it.
     """
 

@@ -46,8 +46,8 @@ class EdgeState:
 class SharedState:
     """Made before the fork; each process writes its own slot only.
 
-    Plain memory instead of messages: a process that is killed at any moment leaves nothing half said, and one
-    that is started again finds the state as it is.
+    Plain memory instead of messages: a process that is killed leaves no message half sent, and one that is started
+    again finds the state as it is.
 
     Arguments:
         edges: how many there are.

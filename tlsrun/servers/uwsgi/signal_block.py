@@ -1,4 +1,4 @@
-"""Signals blocked in uWSGI's master while it executes itself anew: SIGHUP, and in the end what stops the server.
+"""Block signals in uWSGI's master while it executes itself again: SIGHUP, and finally those that stop the server.
 
 From exec(2) until it has handlers again, they would end it; and one that comes before, when the control mule has gone
 already, would be lost. A blocked signal stays pending, also over exec(2) (signal(7)). No other process can block one
@@ -13,7 +13,7 @@ it; a millisecond later all are blocked again, until the master has handlers tha
     blocked ─► exec(2) ─► recorded ─► uwsgi_setup: recorded │ ignored │ hook-asap: blocked ─► hook-master-start: handled
 
 They stay blocked while the master forks, for its own first handlers (kill_them_all, in core/master.c) would end some of
-its processes and leave others to nobody. So each process hears them itself as soon as it can: a worker in uWSGI's
+its processes and leave others to nobody. So each process unblocks them itself as soon as it can: a worker in uWSGI's
 ``post_fork_hook``, a mule when it has handlers, and what uWSGI starts by a shell, such as ``attach-daemon``, through a
 shell of ours (`tlsrun.servers.uwsgi.shell`).
 

@@ -1,7 +1,7 @@
-"""In uWSGI's workers: a request that nobody waits for any more is not given to the application.
+"""In uWSGI's workers, skip requests whose clients have gone.
 
-Requests queue at the workers' socket, in the system's hands, where they cannot be taken out again. The edge closes its
-connection to the worker when the client goes; the worker that comes upon the request sees that, and passes it over.
+Requests queue at the workers' socket, in the kernel, where they cannot be taken out again. The edge closes its
+connection to the worker when the client goes; the worker that accepts it sees that, and skips the request.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _LONGEST = 600.0  # seconds that such a request may lie in the queue
 
 
 class TakenBack:
-    """When an edge has last given a request up: for as long after it as such ones may be in the queue, workers look.
+    """When an edge last gave a request up; workers check their requests as long after it as such may be queued.
 
     To be made before the fork.
     """
@@ -46,7 +46,7 @@ class TakenBack:
 
 
 def except_taken_back(application: Callable[..., Any]) -> Callable[..., Any]:
-    """As `TakenBack.excepted` where no edge says anything: workers look each time."""
+    """As `TakenBack.excepted` where no edge reports anything: workers check every request."""
     gone = _looking()
 
     def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
