@@ -62,7 +62,7 @@ class TcpConnection(Channel):
         self._arrived = asyncio.Event()
         self._writable = asyncio.Event()
         self._writable.set()
-        self._tasks = Tasks(self._loop, worker.desk, self.abort)
+        self._tasks = Tasks(self._loop, worker.dispatcher, self.abort)
         self._protocol: Http1 | Http2
         self._served = False
 

@@ -32,7 +32,7 @@ from tlsrun.servers.hypercorn.workers import SEATS, Hypercorn
 from tlsrun.wsgi.chunked import for_bottle
 
 if TYPE_CHECKING:
-    from tlsrun.servers.hypercorn.post import DatagramForwarder
+    from tlsrun.servers.hypercorn.datagram_forwarder import DatagramForwarder
 
 
 def launch(plan: Plan, application: Callable[..., Any]) -> int:
@@ -125,7 +125,7 @@ def _listening(plan: Plan, backlog: int) -> Listening:
 
 def _post(plan: Plan) -> DatagramForwarder:
     # Only now: aioquic need not be there without HTTP/3.
-    from tlsrun.servers.hypercorn.post import DatagramForwarder
+    from tlsrun.servers.hypercorn.datagram_forwarder import DatagramForwarder
 
     return DatagramForwarder(SEATS * plan.workers, received().state.get("post"))
 

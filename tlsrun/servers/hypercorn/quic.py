@@ -23,10 +23,10 @@ from aioquic.quic.events import (
 )
 from aioquic.quic.packet import pull_quic_header
 
+from tlsrun.servers.hypercorn.datagram_forwarder import LENGTH, DatagramForwarder, name_in
 from tlsrun.servers.hypercorn.datagrams import Datagrams
 from tlsrun.servers.hypercorn.environ import Line
 from tlsrun.servers.hypercorn.http3 import Http3
-from tlsrun.servers.hypercorn.post import LENGTH, DatagramForwarder, name_in
 from tlsrun.servers.hypercorn.quic_tls import facts_of, listen_for_name
 from tlsrun.servers.hypercorn.serving import Serving
 from tlsrun.servers.hypercorn.streams import Dispatcher
@@ -133,7 +133,7 @@ class Http3Connection(QuicConnectionProtocol):
         self.quic = quic
         self._endpoint = endpoint
         self._worker = worker
-        self._tasks = Tasks(worker.loop, worker.desk, self._fail)
+        self._tasks = Tasks(worker.loop, worker.dispatcher, self._fail)
         self._h3: Http3 | None = None
         self._peer: tuple[str, int] | None = None
         self._events: deque[QuicEvent] = deque()

@@ -16,7 +16,7 @@ from aioquic.quic.connection import QuicConnection
 from aioquic.tls import load_pem_private_key, pull_client_hello
 
 from tlsrun.certificates.identity import Identity
-from tlsrun.servers.hypercorn.post import LENGTH
+from tlsrun.servers.hypercorn.datagram_forwarder import LENGTH
 from tlsrun.wsgi.facts import ConnectionFacts
 
 _KEY_SIZES = {"AES_128_GCM_SHA256": "128"}

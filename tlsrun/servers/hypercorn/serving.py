@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from hypercorn.asyncio.worker_context import WorkerContext
 from hypercorn.config import Config
 
-from tlsrun.servers.hypercorn.desk import Desk
+from tlsrun.servers.hypercorn.dispatcher import RequestDispatcher
 
 
 class Serving(Protocol):
@@ -18,7 +18,7 @@ class Serving(Protocol):
         loop: its event loop.
         config, hypercorn: Hypercorn's: its settings, and what its protocols ask whether the worker ends.
         context: of TLS over TCP.
-        desk: takes requests.
+        dispatcher: takes requests.
         connections: those over TCP that there are.
         stopping: no more clients are taken.
         speaks_http1: whether HTTP/1.1 is spoken.
@@ -32,7 +32,7 @@ class Serving(Protocol):
     config: Config
     hypercorn: WorkerContext
     context: Any
-    desk: Desk
+    dispatcher: RequestDispatcher
     connections: set[Any]
     stopping: bool
     speaks_http1: bool

@@ -16,7 +16,7 @@ from tlsrun.servers.duties import Duties
 from tlsrun.servers.hypercorn.announcing import Announcement
 
 if TYPE_CHECKING:
-    from tlsrun.servers.hypercorn.post import DatagramForwarder
+    from tlsrun.servers.hypercorn.datagram_forwarder import DatagramForwarder
 
 
 @dataclass(frozen=True, kw_only=True)

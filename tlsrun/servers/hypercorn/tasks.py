@@ -7,7 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from tlsrun.servers.hypercorn.desk import Desk
+from tlsrun.servers.hypercorn.dispatcher import RequestDispatcher
 from tlsrun.servers.hypercorn.threads import Send
 
 _log = logging.getLogger("tlsrun.hypercorn")
@@ -17,16 +17,18 @@ class Tasks:
     """What runs for one connection, and ends with it.
 
     Arguments:
-        desk: answers requests.
+        dispatcher: answers requests.
         failed: called when a task fails, which breaks the connection.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, desk: Desk, failed: Callable[[], None]) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, dispatcher: RequestDispatcher, failed: Callable[[], None]
+    ) -> None:
         self._loop = loop
-        self._desk = desk
+        self._dispatcher = dispatcher
         self._failed = failed
         self._tasks: set[asyncio.Task[Any]] = set()
-        #: Of the request that begins next: see `tlsrun.servers.hypercorn.desk.Desk.begin`.
+        #: Of the request that begins next: see `tlsrun.servers.hypercorn.dispatcher.RequestDispatcher.begin`.
         self.consumed: Callable[[int], None] | None = None
 
     def spawn(self, function: Callable[..., Awaitable[Any]], *arguments: Any) -> None:
@@ -40,7 +42,7 @@ class Tasks:
         if scope["type"] != "http":  # WebSocket, which WSGI has not
             await send({"type": "websocket.close", "code": 1000, "reason": ""})
             return _nothing
-        return self._desk.begin(scope, send, self.consumed).put
+        return self._dispatcher.begin(scope, send, self.consumed).put
 
     def cancel(self) -> None:
         """End them all."""

@@ -25,12 +25,12 @@ from tlsrun.edge.accepted import close_all
 from tlsrun.forking.worker import HELD, LEAVE, READY, REPLACE
 from tlsrun.listening.serving import serve
 from tlsrun.servers.hypercorn.connection import TcpConnection
-from tlsrun.servers.hypercorn.desk import Desk
+from tlsrun.servers.hypercorn.dispatcher import RequestDispatcher
 from tlsrun.servers.hypercorn.site import HypercornWorkerConfig
 from tlsrun.servers.hypercorn.threads import PATIENCE, Threads
 
 if TYPE_CHECKING:
-    from tlsrun.servers.hypercorn.post import DatagramForwarder
+    from tlsrun.servers.hypercorn.datagram_forwarder import DatagramForwarder
 
 _log = logging.getLogger("tlsrun.hypercorn")
 
@@ -80,7 +80,7 @@ class Worker:
             prefix=site.config.root_path,
             broken=site.broken,
         )
-        self.desk = Desk(threads, site.announcement)
+        self.dispatcher = RequestDispatcher(threads, site.announcement)
 
     async def run(self) -> None:
         """Serve until told to stop, by a signal, by Hypercorn (max_requests), or by the supervisor's end."""
@@ -110,7 +110,7 @@ class Worker:
         for task in (enough, renewing):
             if task is not None:
                 task.cancel()
-        self.desk.close()
+        self.dispatcher.close()
 
     def _serve_datagrams(self, post: DatagramForwarder) -> asyncio.Task[None]:
         # Only now: aioquic need not be there without HTTP/3.

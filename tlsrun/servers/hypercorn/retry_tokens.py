@@ -1,4 +1,4 @@
-"""By what clients of HTTP/3 prove their address in a crowd: tokens of aioquic's, with a mark that they are ours."""
+"""QUIC Retry tokens, by which clients prove their address under load: aioquic's, with a mark that they are ours."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from aioquic.quic.retry import QuicRetryTokenHandler
 _MARK = 8  # bytes
 
 
-class Proof:
+class RetryTokens:
     """Made before the workers are forked: what one has asked for, another may be shown.
 
     aioquic's handler has had other arguments before its version 1.7, which Python 3.10 does not get; so they pass

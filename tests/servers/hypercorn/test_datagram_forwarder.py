@@ -1,4 +1,4 @@
-"""tlsrun.servers.hypercorn.post and proof: names of connections, letters between workers, marked tokens."""
+"""Connection IDs that name a worker, datagrams forwarded between workers, marked Retry tokens."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 pytest.importorskip("aioquic")
 
 
-from tlsrun.servers.hypercorn.post import LENGTH, DatagramForwarder, name_in  # noqa: E402
-from tlsrun.servers.hypercorn.proof import Proof  # noqa: E402
+from tlsrun.servers.hypercorn.datagram_forwarder import LENGTH, DatagramForwarder, name_in  # noqa: E402
+from tlsrun.servers.hypercorn.retry_tokens import RetryTokens  # noqa: E402
 
 _HERE = ("127.0.0.1", 4433)
 
@@ -73,7 +73,7 @@ def test_the_name_in_a_datagram() -> None:
 
 def test_marked_tokens() -> None:
     """Ours are known; those of others, and none, are not."""
-    ours, others = Proof(), Proof()
+    ours, others = RetryTokens(), RetryTokens()
     token = _token(ours)
     assert ours.made(token)
     assert not others.made(token)
@@ -81,7 +81,7 @@ def test_marked_tokens() -> None:
     assert not ours.made(token[:-1])
 
 
-def _token(proof: Proof) -> bytes:
+def _token(proof: RetryTokens) -> bytes:
     try:
         return proof.create_token(
             address=_HERE, original_destination_connection_id=b"a", retry_source_connection_id=b"b", now=0.0

@@ -1,4 +1,4 @@
-"""Where a worker takes the requests of its connections, with what is known of these."""
+"""Passes the requests of a worker's connections to its threads, with what is known about the connections."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from tlsrun.servers.hypercorn.exchange import Exchange
 from tlsrun.servers.hypercorn.threads import Send, Threads
 
 
-class Desk:
-    """One for each worker.
+class RequestDispatcher:
+    """One per worker.
 
     Arguments:
         threads: answer the requests.

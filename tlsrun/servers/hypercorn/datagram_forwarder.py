@@ -23,7 +23,7 @@ from typing import Any
 
 from aioquic.quic.connection import QuicConnection
 
-from tlsrun.servers.hypercorn.proof import Proof
+from tlsrun.servers.hypercorn.retry_tokens import RetryTokens
 
 _SEAT, _CHECK, _NONCE = 2, 1, 8  # bytes
 #: Bytes of a connection ID.
@@ -49,7 +49,7 @@ class DatagramForwarder:
     def __init__(self, seats: int, kept: Mapping[str, Any] | None = None) -> None:
         self._seats = seats
         self._secret = bytes.fromhex(kept["secret"]) if kept else os.urandom(32)
-        self.proof = Proof()
+        self.proof = RetryTokens()
         self._boxes = [(_found(one), _found(other)) for one, other in kept["boxes"]] if kept else []
         self.first = 0
         if kept and kept["first"] < seats:
