@@ -58,6 +58,11 @@ def test_a_start(seen: Sequence[Seen], expected: list[Action]) -> None:
         pytest.param([one(0, unwanted=True), one(1)], done((Do.REPLACE, 2)), id="one is to be replaced"),
         pytest.param([one(0, unwanted=True), one(1, unwanted=True)], done((Do.REPLACE, 2)), id="one at a time"),
         pytest.param([one(0, unwanted=True), one(1, unwanted=True), starting(2)], [], id="the next has to wait"),
+        pytest.param(
+            [one(1, unwanted=True), Seen(seat=2, age=OLD - 1, unwanted=True)],
+            done((Do.REPLACE, 3)),
+            id="the oldest first",
+        ),
         pytest.param([Seen(seat=0, age=PAUSE / 2, unwanted=True), one(1)], [], id="not just after its start"),
         pytest.param([one(0, unwanted=True), one(1), one(2)], done((Do.DISMISS, 0)), id="the new one serves"),
         pytest.param([one(0, leaving=True), one(1), one(2)], [], id="the former one has clients"),

@@ -141,10 +141,12 @@ def _serving(seen: Sequence[Seen], rules: Rules, may_replace: bool) -> Iterator[
         elif heir is not None:
             yield from _of_a_pair(holder, heir)
         elif holder.unwanted and holder.age >= PAUSE:
-            unwanted.append(number)
-    # One at a time: what a worker needs to start is there once, and a start that fails is tried in one place.
+            unwanted.append(holder)
+    # One at a time: what a worker needs to start is there once, and a start that fails is tried in one place. The
+    # oldest first: where the new ones are soon unwanted too, each has its turn.
     if unwanted and may_replace and not replacing:
-        yield from _begin(Do.REPLACE, unwanted[0], seen, rules)
+        oldest = max(unwanted, key=lambda one: one.age)
+        yield from _begin(Do.REPLACE, oldest.seat % rules.workers, seen, rules)
 
 
 def _of_a_dead(holder: Seen, heir: Seen | None, rules: Rules) -> Iterator[Action]:
