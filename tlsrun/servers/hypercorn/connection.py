@@ -24,7 +24,7 @@ from tlsrun.servers.hypercorn.events import Broken
 from tlsrun.servers.hypercorn.http1 import Http1
 from tlsrun.servers.hypercorn.http2 import Http2
 from tlsrun.servers.hypercorn.serving import Serving
-from tlsrun.servers.hypercorn.streams import Dispatcher
+from tlsrun.servers.hypercorn.streams import StreamFactory
 from tlsrun.servers.hypercorn.tasks import Tasks
 
 _READ_AHEAD = 65536  # bytes read of a client before it has to wait
@@ -83,8 +83,8 @@ class TcpConnection(Channel):
         line = Line(tls=tls, peer=self.peer, here=self.here)
         chosen = Http2 if tls.selected_alpn_protocol() == "h2" else Http1
         worker = self._worker
-        dispatcher = Dispatcher(config=worker.config, context=worker.hypercorn, tasks=self._tasks, line=line)
-        self._protocol = chosen(dispatcher, self._protocol_send)
+        factory = StreamFactory(config=worker.config, context=worker.hypercorn, tasks=self._tasks, line=line)
+        self._protocol = chosen(factory, self._protocol_send)
         self._tasks.spawn(self._serve)
 
     def refused(self) -> None:

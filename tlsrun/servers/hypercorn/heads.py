@@ -66,3 +66,8 @@ def response_headers(refused: Refused) -> Headers:
     """Those of an answer over HTTP/2 or HTTP/3."""
     fields = [(name.lower().encode("ascii"), value.encode("ascii")) for name, value in refused.fields]
     return [(b":status", b"%d" % refused.status), *fields]
+
+
+def awaits_leave(headers: Headers) -> bool:
+    """Whether the client waits, with the body of its request, for a word of ours (RFC 9110, section 10.1.1)."""
+    return any(name == b"expect" and value.lower() == b"100-continue" for name, value in headers)

@@ -24,7 +24,7 @@ from tlsrun.http1.refusal import Refused
 from tlsrun.http1.requests import Requests
 from tlsrun.servers.hypercorn.events import Broken
 from tlsrun.servers.hypercorn.heads import Headers
-from tlsrun.servers.hypercorn.streams import Dispatcher, check_name
+from tlsrun.servers.hypercorn.streams import StreamFactory, check_name
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _OF_A_CONNECTION = frozenset(name.encode("ascii") for name in HOP_BY_HOP)
@@ -34,12 +34,12 @@ class Http1:
     """One connection.
 
     Arguments:
-        dispatcher: where its requests go.
+        factory: where its requests go.
         send: takes what is for the client, and what happens.
     """
 
-    def __init__(self, dispatcher: Dispatcher, send: Callable[[Event], Awaitable[None]]) -> None:
-        self._dispatcher = dispatcher
+    def __init__(self, factory: StreamFactory, send: Callable[[Event], Awaitable[None]]) -> None:
+        self._factory = factory
         self.send = send
         self._requests = Requests()
         self._head: Head | None = None  # of the request at hand
@@ -92,11 +92,11 @@ class Http1:
     async def _begin(self, head: Head) -> None:
         self._head, self._whole = head, False
         self._served += 1
-        self._stream = stream = self._dispatcher.stream(1, self.stream_send)
+        self._stream = stream = self._factory.stream(1, self.stream_send)
         await self.send(Updated(idle=False))
         target, headers = _request_of(head)
         version = "1.0" if head.http10 else "1.1"
-        await self._dispatcher.begin(stream, version=version, method=head.method, target=target, headers=headers)
+        await self._factory.begin(stream, version=version, method=head.method, target=target, headers=headers)
         if stream.closed:
             await self._finish()
         elif head.expects and not self._requests.waiting:
@@ -108,7 +108,7 @@ class Http1:
         if self._answer is not None:
             await self.send(Broken())
             return
-        common = b"".join(b"%b: %b\r\n" % field for field in self._dispatcher.config.response_headers("h11"))
+        common = b"".join(b"%b: %b\r\n" % field for field in self._factory.config.response_headers("h11"))
         await self.send(RawData(data=refused.response(date=common)))
         await self.send(Closed())
 
@@ -135,13 +135,11 @@ class Http1:
             await self._put(end)
 
     def _open(self, head: Head, event: events.Response) -> None:
-        dispatcher = self._dispatcher
+        factory = self._factory
         # An answer that begins when the worker stops is the last one, and says so.
-        keeps = (
-            head.keep_alive and not dispatcher.terminated and self._served < dispatcher.config.keep_alive_max_requests
-        )
+        keeps = head.keep_alive and not factory.terminated and self._served < factory.config.keep_alive_max_requests
         status, lines, lengths = event.status_code, [], []
-        for name, value in (*event.headers, *dispatcher.config.response_headers("h11")):
+        for name, value in (*event.headers, *factory.config.response_headers("h11")):
             if name == b"content-length":
                 lengths.append(value)
                 continue

@@ -39,9 +39,10 @@ from hyperframe.frame import GoAwayFrame
 from tlsrun.http1.refusal import Refused
 from tlsrun.servers.hypercorn.allowance import Allowance, asks_for_nothing
 from tlsrun.servers.hypercorn.events import Broken
-from tlsrun.servers.hypercorn.heads import judge, response_headers
-from tlsrun.servers.hypercorn.streams import Dispatcher, Multiplexed, target_and_headers
+from tlsrun.servers.hypercorn.heads import awaits_leave, judge, response_headers
+from tlsrun.servers.hypercorn.streams import Multiplexed, StreamFactory, target_and_headers
 
+_TOGETHER = 32768  # bytes of answers that may wait for what follows at once, to be one write
 #: Streams that a client may reset, beyond as many as it lets be answered.
 _RESETS = 100
 #: Frames that ask for nothing: so many at once, and so many more each second.
@@ -52,14 +53,14 @@ class Http2:
     """One connection.
 
     Arguments:
-        dispatcher: where its requests go.
+        factory: where its requests go.
         send: takes what is for the client, and what happens.
     """
 
-    def __init__(self, dispatcher: Dispatcher, send: Callable[[Event], Awaitable[None]]) -> None:
-        self._dispatcher = dispatcher
+    def __init__(self, factory: StreamFactory, send: Callable[[Event], Awaitable[None]]) -> None:
+        self._factory = factory
         self.send = send
-        config = dispatcher.config
+        config = factory.config
         self._h2 = H2Connection(config=H2Configuration(client_side=False, header_encoding=None))
         self._h2.local_settings = Settings(
             client=False,
@@ -74,7 +75,8 @@ class Http2:
         self._resets = self._answered = 0
         self._patience = Allowance(_IDLE_FRAMES, _IDLE_FRAMES_PER_SECOND)
         self._moved = asyncio.Event()  # there may be room again for answers, or nobody to take them
-        self._refuses = self._closed = False
+        self._unsent = 0  # bytes of answers that h2 has framed, and that were not sent
+        self._refuses = self._closed = self._soon = False
 
     async def initiate(self) -> None:
         """Say what is agreed to."""
@@ -103,7 +105,7 @@ class Http2:
             self._refuses = True
             # Not by h2, whose connection is closed then for the answers too.
             goodbye = GoAwayFrame(stream_id=0, last_stream_id=self._h2.highest_inbound_stream_id)
-            self._dispatcher.tasks.spawn(self.send, RawData(data=goodbye.serialize()))
+            self._factory.tasks.spawn(self.send, RawData(data=goodbye.serialize()))
 
     def goodbye(self) -> bytes:
         """The last that is sent."""
@@ -124,7 +126,7 @@ class Http2:
             return
         try:
             if isinstance(event, events.Response):  # it goes with what follows
-                headers = request.opening(event, self._dispatcher.config.response_headers("h2"))
+                headers = request.opening(event, self._factory.config.response_headers("h2"))
                 self._h2.send_headers(number, headers, end_stream=request.wordless)
                 request.whole = request.wordless
             elif isinstance(event, events.Body):
@@ -148,6 +150,7 @@ class Http2:
                 part = data[at : at + room]
                 at += len(part)
                 self._h2.send_data(number, part, end_stream=request.count(part))
+                self._unsent += len(part)
             if room <= 0:
                 self._moved.clear()
                 await self._send_frames()
@@ -157,6 +160,14 @@ class Http2:
                 await asyncio.sleep(0)  # the others' turn
             if self._closed or number not in self._requests:
                 return
+        if request.whole or self._unsent >= _TOGETHER:
+            await self._send_frames()
+        elif not self._soon:
+            self._soon = True
+            self._factory.tasks.spawn(self._send_soon)
+
+    async def _send_soon(self) -> None:
+        self._soon = False
         await self._send_frames()
 
     async def _finish(self, number: int, request: Multiplexed) -> None:
@@ -168,7 +179,7 @@ class Http2:
         elif not request.ended:
             self._reset(number, h2.errors.ErrorCodes.NO_ERROR)
         idle = not self._requests
-        if idle and self._dispatcher.terminated:
+        if idle and self._factory.terminated:
             self._h2.close_connection()
         await self._send_frames()
         await self.send(Updated(idle=idle))
@@ -186,7 +197,7 @@ class Http2:
 
     async def _send_frames(self) -> None:
         """Send what h2 has to say."""
-        data = self._h2.data_to_send()
+        data, self._unsent = self._h2.data_to_send(), 0
         if data:
             await self.send(RawData(data=data))
 
@@ -230,15 +241,15 @@ class Http2:
             self._answer(event, refused)
             return
         method, target, fields = target_and_headers(headers)
-        stream = self._dispatcher.stream(number, self.stream_send)
+        stream = self._factory.stream(number, self.stream_send)
         self._requests[number] = request = Multiplexed(stream, method)
         await self.send(Updated(idle=False))
-        await self._dispatcher.begin(
+        await self._factory.begin(
             stream, version="2", method=method, target=target, headers=fields, consumed=partial(self._consumed, number)
         )
         if stream.closed:
             await self._finish(number, request)
-        elif event.stream_ended is None and _awaits_leave(headers):
+        elif event.stream_ended is None and awaits_leave(headers):
             self._h2.send_headers(number, [(b":status", b"100")])
 
     async def _request_ended(self, number: int) -> None:
@@ -255,7 +266,7 @@ class Http2:
     def _answer(self, request: h2.events.RequestReceived, refused: Refused) -> None:
         """Answer in words, without the application; other requests of the connection go on."""
         number, body = request.stream_id, refused.body
-        headers = [*response_headers(refused), *self._dispatcher.config.response_headers("h2")]
+        headers = [*response_headers(refused), *self._factory.config.response_headers("h2")]
         wordless = (b":method", b"HEAD") in (request.headers or []) or (
             self._h2.local_flow_control_window(number) < len(body)
         )
@@ -278,7 +289,7 @@ class Http2:
     def _consumed(self, stream_id: int, size: int) -> None:
         self._open(size, stream_id)
         if not self._closed:
-            self._dispatcher.tasks.spawn(self._send_frames)
+            self._factory.tasks.spawn(self._send_frames)
 
     def _open(self, size: int, stream_id: int | None) -> None:
         if size <= 0:
@@ -287,8 +298,3 @@ class Http2:
             self._h2.increment_flow_control_window(size, stream_id)
         except h2.exceptions.ProtocolError:
             return  # it is over
-
-
-def _awaits_leave(headers: Any) -> bool:
-    """Whether the client waits, with the body of its request, for a word of ours (RFC 9110, section 10.1.1)."""
-    return any(name == b"expect" and value.lower() == b"100-continue" for name, value in headers)

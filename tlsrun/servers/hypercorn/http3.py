@@ -19,7 +19,7 @@ from hypercorn.protocol import events
 from tlsrun.http1.refusal import Refused
 from tlsrun.servers.hypercorn.framing import Framing, size_of
 from tlsrun.servers.hypercorn.heads import judge, response_headers
-from tlsrun.servers.hypercorn.streams import Dispatcher, Multiplexed, target_and_headers
+from tlsrun.servers.hypercorn.streams import Multiplexed, StreamFactory, target_and_headers
 
 _AHEAD = 1 << 18  # bytes of an answer that may wait for the client
 
@@ -28,20 +28,20 @@ class Http3:
     """HTTP/3.
 
     Arguments:
-        dispatcher: where its requests go.
+        factory: where its requests go.
         quic: the connection.
         transmit: has it send what there is.
         patience: seconds in which the client has to take some more of an answer.
     """
 
     def __init__(
-        self, dispatcher: Dispatcher, quic: QuicConnection, transmit: Callable[[], Awaitable[None]], *, patience: float
+        self, factory: StreamFactory, quic: QuicConnection, transmit: Callable[[], Awaitable[None]], *, patience: float
     ) -> None:
-        self._dispatcher = dispatcher
-        self.config = dispatcher.config
+        self._factory = factory
+        self.config = factory.config
         self.send = transmit
         self._requests: dict[int, Multiplexed] = {}
-        self._framing = Framing(quic, dispatcher.config.h2_max_header_list_size)
+        self._framing = Framing(quic, factory.config.h2_max_header_list_size)
         self._quic = quic
         self._patience = patience
         self._seen: set[int] = set()  # streams whose request has begun and may still have trailers
@@ -145,9 +145,9 @@ class Http3:
             await self._answer(event, refused)
             return
         method, target, fields = target_and_headers(event.headers)
-        stream = self._dispatcher.stream(event.stream_id, self.stream_send)
+        stream = self._factory.stream(event.stream_id, self.stream_send)
         self._requests[event.stream_id] = request = Multiplexed(stream, method)
-        await self._dispatcher.begin(stream, version="3", method=method, target=target, headers=fields, consumed=_free)
+        await self._factory.begin(stream, version="3", method=method, target=target, headers=fields, consumed=_free)
         if stream.closed:
             await self._finish(event.stream_id, request)
 

@@ -29,7 +29,7 @@ from tlsrun.servers.hypercorn.environ import Line
 from tlsrun.servers.hypercorn.http3 import Http3
 from tlsrun.servers.hypercorn.quic_tls import facts_of, listen_for_name
 from tlsrun.servers.hypercorn.serving import Serving
-from tlsrun.servers.hypercorn.streams import Dispatcher
+from tlsrun.servers.hypercorn.streams import StreamFactory
 from tlsrun.servers.hypercorn.tasks import Tasks
 from tlsrun.wsgi.facts import Untold
 
@@ -221,8 +221,8 @@ class Http3Connection(QuicConnectionProtocol):
     def _speak(self) -> Http3:
         worker = self._worker
         line = Line(tls=Untold(facts_of(self.quic, self._name)), peer=self._peer or ("", 0), here=worker.udp_address)
-        dispatcher = Dispatcher(config=worker.config, context=worker.hypercorn, tasks=self._tasks, line=line)
-        return Http3(dispatcher, self.quic, self._transmit, patience=worker.patience)
+        factory = StreamFactory(config=worker.config, context=worker.hypercorn, tasks=self._tasks, line=line)
+        return Http3(factory, self.quic, self._transmit, patience=worker.patience)
 
     def _named(self, name: str | None) -> None:
         self._name = name

@@ -23,8 +23,8 @@ _LENGTH = b"content-length"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Dispatcher:
-    """One client's connection, for its requests.
+class StreamFactory:
+    """Makes the streams of one connection.
 
     Arguments:
         config, context: Hypercorn's.
