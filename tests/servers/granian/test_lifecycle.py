@@ -281,7 +281,8 @@ def test_metrics_and_pid_file(localhost_cert: Paths, ca_file: Path, tmp_path: Pa
 
 def test_a_worker_with_too_much_memory_is_replaced(localhost_cert: Paths, ca_file: Path, tmp_path: Path) -> None:
     """Found in as many looks as Granian's options say; nobody notices."""
-    options = ["workers_max_rss=1", "rss_sample_interval=1", "rss_samples=2"]
+    # Not so often that one is replaced before the start has been seen.
+    options = ["workers_max_rss=1", "rss_sample_interval=4", "rss_samples=2"]
     flags = [word for option in options for word in ("--server-options", option)]
     with serving(localhost_cert, ca_file, tmp_path, *flags) as site:
         before = set(site.workers())
