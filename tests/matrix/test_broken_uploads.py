@@ -1,7 +1,6 @@
 """One upload that breaks off, in every way, under every server: nobody takes it for whole, and nothing of it is left.
 
-The application is told by an exception, or not called at all; where a server cannot tell, docs/explanation/servers.md
-says so.
+The application is told by an exception, or not called at all.
 """
 
 from __future__ import annotations
@@ -44,8 +43,7 @@ def _http_1(field: str, body: bytes, *, reset: bool = False, waits: bool = False
             if reset:
                 tls.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             elif waits:
-                told = not tls.recv(12).startswith(b"HTTP/1.1 2")
-                assert told or site.name == "granian", path
+                assert not tls.recv(12).startswith(b"HTTP/1.1 2"), path
             else:
                 with contextlib.suppress(OSError):
                     tls.unwrap()
@@ -132,10 +130,6 @@ PAUSES = {
         "http-3-cancel": HTTP_3["cancel"],
     },
 }
-#: Granian says of a body in chunks that it is over, whether it came whole or not.
-UNTOLD = {
-    "granian": ("close-in-chunk", "close-between-chunks", "close-in-last-chunk", "reset-in-chunks", "no-chunk"),
-}
 
 
 def _ways(server: str) -> Iterator[tuple[str, Way]]:
@@ -168,8 +162,7 @@ def test_nobody_takes_it_for_whole(
         eventually(_Idle(site), what="an idle server")
         outcomes = _outcomes(tmp_path)
         whole = {name for name, outcome in outcomes.items() if not outcome.startswith("broken: ")}
-        untold = tuple(f"http-1-{way}-" for way in UNTOLD.get(server, ()))
-        assert not [name for name in whole if not (untold and name.startswith(untold))], outcomes
+        assert not whole, outcomes
         # The edge in front of uWSGI takes an upload whole before it asks the application.
         assert bool(outcomes) == (server != "uwsgi")
         assert "Traceback" not in site.server.log()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from io import BytesIO
 from typing import Any, Protocol
 
 from tlsrun.servers.body import InputStream
@@ -161,7 +162,7 @@ def callback(
     sends_at_once: bool,
     admit: Callable[[Any], None] | None = None,
     broken: Broken = BrokenBody,
-    source: Callable[[Any, int | None, str], Any] | None = None,
+    complete: bool = False,
 ) -> Callable[[Answering, dict[str, Any]], int]:
     """What a server calls for each request, with its side of it and its part of environ; returns the status.
 
@@ -171,24 +172,20 @@ def callback(
         sends_at_once: whether the server's ``response_bytes`` waits for no client.
         admit: called with the server's side of a request when its turn has come; raises where nobody wants it any more.
         broken: makes what the application is told of a body that breaks off; one that lets it pass is answered for.
-        source: makes of the server's ``wsgi.input``, a body's length, if it is known, and the protocol what the body is
-            to be read from.
+        complete: the server's part has ``base`` in it already, and in place of a body that there is not a file without
+            anything.
     """
     prefix, waiting = len(base["SCRIPT_NAME"]), Outside(slots)
     send = _send_at_once if sends_at_once else functools.partial(_send_outside, waiting)
 
     def answer(protocol: Answering, scope: dict[str, Any]) -> int:
-        environ = base | scope
+        environ = scope if complete else base | scope
         if prefix:
-            environ["PATH_INFO"] = environ["PATH_INFO"][prefix:] or "/"
-        if environ["SERVER_PROTOCOL"] == "HTTP/1":
-            environ["SERVER_PROTOCOL"] = "HTTP/1.0"
-        length = environ.get("CONTENT_LENGTH", "")
-        known = int(length) if length.isdecimal() else None
+            environ = {**environ, "PATH_INFO": environ["PATH_INFO"][prefix:] or "/"}
         raw = environ["wsgi.input"]
-        if source is not None:
-            raw = source(raw, known, environ["SERVER_PROTOCOL"])
-        environ["wsgi.input"] = InputStream(raw, known, waiting, broken)
+        if type(raw) is not BytesIO:
+            length = environ.get("CONTENT_LENGTH", "")
+            environ["wsgi.input"] = InputStream(raw, int(length) if length.isdecimal() else None, waiting, broken)
         response = Response(unsendable)
         try:
             with slots:

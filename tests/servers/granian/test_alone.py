@@ -20,10 +20,10 @@ from tests.support.http2 import Http2Client
 from tests.support.process import eventually
 from tests.support.servers import need
 from tlsrun.servers.granian import collected, hands, outbox
-from tlsrun.servers.granian.alone import has_body
 from tlsrun.servers.granian.collected import COLLECTED, Collected
 from tlsrun.servers.granian.hands import Hands
 from tlsrun.servers.granian.outbox import ClientGone, Outbox
+from tlsrun.servers.granian.wsgi import has_body
 from tlsrun.servers.store import SharedQuota
 
 MIB = 1 << 20
@@ -140,12 +140,13 @@ def test_a_stop(localhost_cert: Paths, ca_file: Path, tmp_path: Path) -> None:
         ({"SERVER_PROTOCOL": "HTTP/1.1", "REQUEST_METHOD": "POST", "CONTENT_LENGTH": "0"}, False),
         ({"SERVER_PROTOCOL": "HTTP/1.1", "REQUEST_METHOD": "PUT", "HTTP_TRANSFER_ENCODING": "chunked"}, True),
         ({"SERVER_PROTOCOL": "HTTP/2", "REQUEST_METHOD": "POST"}, True),
-        ({"SERVER_PROTOCOL": "HTTP/2", "REQUEST_METHOD": "GET"}, False),
+        ({"SERVER_PROTOCOL": "HTTP/2", "REQUEST_METHOD": "GET"}, True),
+        ({"SERVER_PROTOCOL": "HTTP/2", "REQUEST_METHOD": "GET", "CONTENT_LENGTH": "0"}, False),
         ({"SERVER_PROTOCOL": "HTTP/2", "REQUEST_METHOD": "GET", "CONTENT_LENGTH": "5"}, True),
     ],
 )
 def test_which_requests_may_have_a_body(scope: dict[str, Any], expected: bool) -> None:
-    """A thread of Granian's waits for those alone."""
+    """Nobody waits for the others."""
     assert has_body(scope) is expected
 
 
@@ -164,14 +165,17 @@ class _Source:
             raise self._error
         return data
 
+    def close(self) -> None:
+        """Nobody reads any more."""
+
 
 def test_so_much_of_a_body_is_collected(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The rest is read when the application asks for it, by other means."""
+    """The rest is read when the application asks for it."""
     monkeypatch.setattr(collected, "COLLECTED", 100_000)
     text = bytes(range(256)) * 1000
     stock = SharedQuota(1 << 20, 1 << 20)
     source = _Source(text)
-    body = Collected(source, lambda: source, stock)
+    body = Collected(source, stock)
     body.fill()
     assert (source.read_bytes, body.ended) == (131072, False)
     assert body.read(200_000) == text[:200_000]
@@ -181,13 +185,13 @@ def test_so_much_of_a_body_is_collected(monkeypatch: pytest.MonkeyPatch) -> None
 def test_a_body_that_breaks_off() -> None:
     """What had come is read, then the reason is raised; what is not read is let go of."""
     stock = SharedQuota(70_000, 70_000)
-    body = Collected(_Source(b"x" * 70_000, ConnectionResetError("gone")), lambda: None, stock)
+    body = Collected(_Source(b"x" * 70_000, ConnectionResetError("gone")), stock)
     body.fill()
     assert body.ended
     assert body.read(60_000) == b"x" * 60_000
     with pytest.raises(ConnectionResetError, match="gone"):
         body.read(10_000)
-    other = Collected(_Source(b"x" * 60_000), lambda: None, stock)
+    other = Collected(_Source(b"x" * 60_000), stock)
     other.fill()
     stock.total.take(10_000)
     assert stock.total.exhausted
@@ -253,7 +257,7 @@ def test_hands(monkeypatch: pytest.MonkeyPatch) -> None:
     assert several.give(waits)
     assert several.give(waits)
     assert not several.give(waits)
-    assert several.all_busy
+    assert several.is_parked
     go.set()
     eventually(lambda: len(several._idle) == 2, what="free hands")
     assert several.give(waits)

@@ -3,14 +3,10 @@
 Granian has others, which bring it the requests: those with a body when it is there. What is sent in several parts is
 taken over by yet another one. So whoever is slow keeps nobody waiting, and still an application that is not made for
 threads sees but one; what is bound to a thread (sqlite3's connections, ``threading.local``) it finds again.
-
-Once a thread goes back to Granian, the body is gone, and the answer may still be given, by whichever thread (2.8). So a
-request without a body leaves it at once, and one whose body is not read to its end keeps it.
 """
 
 from __future__ import annotations
 
-import _thread
 import logging
 import queue
 import threading
@@ -19,9 +15,7 @@ from typing import Any
 from tlsrun.servers.granian.collected import Collected
 from tlsrun.servers.granian.hands import Hands
 from tlsrun.servers.granian.outbox import ClientGone, Outbox
-from tlsrun.servers.granian.pool import Answer, Pool
-from tlsrun.servers.granian.pump import Pump
-from tlsrun.servers.granian.upload import Uploads
+from tlsrun.servers.granian.pool import Answer
 from tlsrun.servers.store import SharedQuota
 from tlsrun.servers.wsgi import Headers, Parts
 
@@ -29,18 +23,19 @@ _log = logging.getLogger("tlsrun.granian")
 
 #: Bytes of all bodies of a worker, and as many of all answers, that wait at once: in memory, and with those in files.
 _MEMORY, _TOTAL = 1 << 25, 1 << 28
-#: Over HTTP/2 a request does not say whether a body without a length follows. To these none belongs that would mean
-#: anything (RFC 9110, sections 9.3.1 and 9.3.2), and most requests are such.
-_WITHOUT_BODY = ("GET", "HEAD")
 
 
 class Alone:
-    """The application's thread of a worker, for all of Granian's runtimes there."""
+    """The application's thread of a worker, for all of Granian's runtimes there.
 
-    def __init__(self) -> None:
+    Arguments:
+        hands: the threads that wait in its place.
+    """
+
+    def __init__(self, hands: Hands) -> None:
         self._tasks: queue.SimpleQueue[tuple[Any, ...]] = queue.SimpleQueue()
         self._bodies, self._answers = SharedQuota(_MEMORY, _TOTAL), SharedQuota(_MEMORY, _TOTAL)
-        self._hands = Hands()
+        self._hands = hands
         self._started = False
 
     def start(self) -> None:
@@ -49,49 +44,32 @@ class Alone:
             self._started = True
             threading.Thread(target=self._serve, name="granian-request", daemon=True).start()
 
-    @property
-    def is_parked(self) -> bool:
-        """Whether no thread is left to send an answer."""
-        return self._hands.all_busy
-
-    def brought_by(self, pool: Pool, uploads: Uploads, answer: Answer) -> Answer:
-        """What Granian is to call, in threads of ``pool``: it has ``answer`` called in the application's.
-
-        Arguments:
-            uploads: what bodies are read from.
-        """
+    def brings(self, answer: Answer) -> Answer:
+        """What is called for a request without a body: it has ``answer`` called in the application's thread."""
         put = self._tasks.put
 
         def brought(protocol: Any, scope: dict[str, Any]) -> int:
-            if has_body(scope):
-                self._bring_body(pool, uploads, answer, protocol, scope)
-            else:
-                put((answer, protocol, scope, None, None))
+            put((answer, protocol, scope, None))
             return 0
 
         return brought
 
-    def _bring_body(self, pool: Pool, uploads: Uploads, answer: Answer, protocol: Any, scope: dict[str, Any]) -> None:
-        raw, length = scope["wsgi.input"], scope.get("CONTENT_LENGTH", "")
-        source = uploads.source(raw, int(length) if length.isdecimal() else None, scope["SERVER_PROTOCOL"])
-        body = Collected(source, lambda: Pump(uploads, raw) if source is raw else source, self._bodies)
-        pool.away()
-        try:
+    def brings_with_body(self, answer: Answer) -> Answer:
+        """What is called for a request with one, in a thread that may wait for it."""
+
+        def brought(protocol: Any, scope: dict[str, Any]) -> int:
+            body = Collected(scope["wsgi.input"], self._bodies)
             body.fill()
-            done = _thread.allocate_lock()
-            done.acquire()
-            stays = not body.ended
-            self._tasks.put((answer, protocol, scope | {"wsgi.input": body}, body, done))
-            if stays:
-                done.acquire()
-        finally:
-            pool.back()
+            self._tasks.put((answer, protocol, scope | {"wsgi.input": body}, body))
+            return 0
+
+        return brought
 
     def _serve(self) -> None:
         while True:
             self._do(*self._tasks.get())
 
-    def _do(self, answer: Answer, protocol: Any, scope: dict[str, Any], body: Collected | None, done: Any) -> None:
+    def _do(self, answer: Answer, protocol: Any, scope: dict[str, Any], body: Collected | None) -> None:
         try:
             answer(_Post(protocol, self._hands, self._answers), scope)
         except BaseException:  # also sys.exit() in a view ends its request alone
@@ -100,17 +78,6 @@ class Alone:
         finally:
             if body is not None:
                 body.close()
-                done.release()
-
-
-def has_body(scope: dict[str, Any]) -> bool:
-    """Whether there may be a body (RFC 9112, section 6.3; RFC 9113, section 8.1)."""
-    length = scope.get("CONTENT_LENGTH")
-    if length is not None:
-        return bool(length != "0")
-    if scope["SERVER_PROTOCOL"] == "HTTP/2":
-        return scope["REQUEST_METHOD"] not in _WITHOUT_BODY
-    return "HTTP_TRANSFER_ENCODING" in scope
 
 
 class _Post:

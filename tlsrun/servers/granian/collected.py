@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import Protocol
 
 from tlsrun.servers.store import SharedQuota, SpillBuffer
 
@@ -12,22 +11,29 @@ COLLECTED = 1 << 23
 _PIECE = 65536
 
 
+class Source(Protocol):
+    """What a body is read from."""
+
+    def read(self, size: int) -> bytes:
+        """So many bytes, or fewer at the end; raises ConnectionResetError where it breaks off."""
+
+    def close(self) -> None:
+        """Nobody reads any more."""
+
+
 class Collected:
     """What there is of a body, and the rest of it. Filled by one thread, then read by another.
 
     Arguments:
         source: what it is read from; its ``read(size)`` waits for so many bytes, or the end.
-        rest: makes what the rest is read from.
         stock: what waits, and what it shares with others.
 
     Attributes:
         ended: nobody reads from ``source`` any more.
     """
 
-    def __init__(self, source: Any, rest: Callable[[], Any], stock: SharedQuota) -> None:
+    def __init__(self, source: Source, stock: SharedQuota) -> None:
         self._source = source
-        self._make_rest = rest
-        self._rest: Any = None
         self._stock = stock
         self._store = SpillBuffer(stock)
         self._error: ConnectionResetError | None = None
@@ -42,7 +48,7 @@ class Collected:
                 self._error = error
                 self.ended = True
                 return
-            # Fewer than were asked for are the last ones. To ask again could be to ask for ever.
+            # Fewer than were asked for are the last ones.
             self.ended = len(part) < _PIECE
             self._store.keep(part)
 
@@ -65,14 +71,12 @@ class Collected:
             raise self._error
         if self.ended:
             return b""
-        if self._rest is None:
-            self._rest = self._make_rest()
-        data: bytes = self._rest.read(size)
+        data = self._source.read(size)
         self.ended = len(data) < size
         return data
 
     def close(self) -> None:
         """Let go of everything."""
         self._store.clear()
-        self._rest = None
+        self._source.close()
         self.ended = True

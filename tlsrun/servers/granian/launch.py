@@ -28,10 +28,11 @@ from tlsrun.servers.certificates import certificates_of
 from tlsrun.servers.granian import wsgi
 from tlsrun.servers.granian.alone import Alone
 from tlsrun.servers.granian.certificates import GranianCertificates
+from tlsrun.servers.granian.hands import Hands
 from tlsrun.servers.granian.options import read
 from tlsrun.servers.granian.pem import PemFolder
-from tlsrun.servers.granian.pool import Pool, Runtime
-from tlsrun.servers.granian.upload import Uploads
+from tlsrun.servers.granian.pool import Answer, Pool, Runtime
+from tlsrun.servers.granian.receiving import closing
 from tlsrun.servers.granian.workers import Granian, GranianWorkerConfig
 from tlsrun.servers.slots import Slots
 from tlsrun.servers.wsgi import callback
@@ -88,10 +89,8 @@ def _run(
         raise ConfigurationError([Problem(where=where, what=what, remedy="Correct them")]) from error
 
 
-def _runtimes(
-    plan: Plan, application: Callable[..., Any], parameters: dict[str, Any]
-) -> Callable[[Callable[[str], None]], Runtime]:
-    """What makes a worker's side of one of Granian's runtimes; told what to call when the worker is to be replaced."""
+def _runtimes(plan: Plan, application: Callable[..., Any], parameters: dict[str, Any]) -> Callable[[], Runtime]:
+    """What makes a worker's side of one of Granian's runtimes."""
     base = wsgi.base_environ(
         prefix=parameters.get("url_path_prefix", ""),
         software=f"granian/{__version__}",
@@ -100,31 +99,30 @@ def _runtimes(
         clients=plan.clients is not None,
     )
     slots = Slots(parameters["blocking_threads"])
-    alone = Alone() if slots.alone else None
+    hands = Hands()
+    alone = Alone(hands) if slots.alone else None
     if isinstance(application, Application):
         application = application.upon(base)
     application = for_bottle(application) if plan.framework == "bottle" else application
     broken = broken_for(plan.framework)
     log_format = parameters.get("log_access_format") or DEFAULT_ACCESSLOG_FMT
 
-    def new(worn_out: Callable[[str], None]) -> Runtime:
-        pool = Pool(slots, alone)
-        uploads = Uploads(worn_out, pool)
+    def answering(threads: Slots) -> Answer:
         answer = callback(
-            application,
-            base,
-            slots if alone else pool,
-            unsendable=wsgi.unsendable,
-            sends_at_once=True,
-            broken=broken,
-            source=None if alone else uploads.source,
+            application, base, threads, unsendable=wsgi.unsendable, sends_at_once=True, broken=broken, complete=True
         )
-        if parameters.get("log_access"):
-            answer = wsgi.with_access_log(answer, log_format)
-        if alone is not None:
+        return wsgi.with_access_log(answer, log_format) if parameters.get("log_access") else answer
+
+    def new() -> Runtime:
+        pool = Pool(slots, hands)
+        if alone is None:
+            answer, answer_upload = answering(pool), closing(answering(slots))
+        else:
             alone.start()
-            answer = alone.brought_by(pool, uploads, answer)
-        return Runtime(answer=uploads.around(pool.resting_after(answer)), pool=pool)
+            answer, answer_upload = alone.brings(answering(slots)), alone.brings_with_body(answering(slots))
+        return Runtime(
+            answer=pool.resting_after(answer), answer_upload=answer_upload, hands=hands, pool=pool, base=base
+        )
 
     return new
 

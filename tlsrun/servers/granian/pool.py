@@ -15,8 +15,9 @@ import _thread
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
+from tlsrun.servers.granian.hands import Hands
 from tlsrun.servers.slots import Slots
 
 Answer = Callable[[Any, dict[str, Any]], int]
@@ -24,6 +25,8 @@ Answer = Callable[[Any, dict[str, Any]], int]
 #: Threads of one runtime, those that rest or wait for their client included: about 50 KiB each, and a third of a
 #: millisecond to start. Under load there are soon as many.
 MOST_THREADS = 256
+#: Threads of them that never wait: what the others wait for is told to one of Granian's.
+_RESERVE = 16
 _REST = 30.0  # seconds
 
 
@@ -32,20 +35,18 @@ class Runtime:
     """Our side of one of Granian's runtimes.
 
     Arguments:
-        answer: what it calls for each request.
-        pool: its threads.
+        answer: called for each request without a body, in one of its threads.
+        answer_upload: called for each of the others, in a thread that may wait.
+        hands: those threads.
+        pool: its own.
+        base: variables of environ that are the same for all requests.
     """
 
     answer: Answer
+    answer_upload: Answer
+    hands: Hands
     pool: Pool
-
-
-class Helpers(Protocol):
-    """Other threads of a worker."""
-
-    @property
-    def is_parked(self) -> bool:
-        """Whether all that there may be wait for a client."""
+    base: dict[str, Any]
 
 
 class Pool(Slots):
@@ -53,18 +54,18 @@ class Pool(Slots):
 
     Arguments:
         shared: the slots of all runtimes of a worker.
-        helpers: threads that send what these would; None without.
+        hands: threads that wait in place of these; None without.
 
     Attributes:
         working: how many threads neither rest nor wait for a client: they run a request, or are Granian's to have.
         answered: requests so far, roughly.
     """
 
-    __slots__ = ("_helpers", "_lock", "_resting", "_there", "answered", "working")
+    __slots__ = ("_hands", "_lock", "_resting", "_there", "answered", "working")
 
-    def __init__(self, shared: Slots, helpers: Helpers | None = None) -> None:
+    def __init__(self, shared: Slots, hands: Hands | None = None) -> None:
         super().__init__(shared.count, shared)
-        self._helpers = helpers
+        self._hands = hands
         self._lock = _thread.allocate_lock()
         self._resting: list[_thread.LockType] = []
         self.working = self.answered = self._there = 0
@@ -77,9 +78,13 @@ class Pool(Slots):
     @property
     def is_parked(self) -> bool:
         """Whether all threads that there may be wait for a client."""
-        if self._helpers is not None and self._helpers.is_parked:
+        if self._hands is not None and self._hands.is_parked:
             return True
         return self._there >= self.threads and self.working <= 0 and not self._resting
+
+    def may_wait(self) -> bool:
+        """Whether one more of them may wait until its client has taken some of an answer."""
+        return self._there - len(self._resting) - self.working <= self.threads - _RESERVE
 
     def come(self, one: int) -> None:
         """A thread of Granian's is there (1), or gone (-1): then another one takes its place."""

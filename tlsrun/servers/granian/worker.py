@@ -8,7 +8,6 @@ worker first leaves the listening socket to the others, and is told when what it
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import select
@@ -23,12 +22,14 @@ from typing import Any
 
 from granian.log import logger
 from granian.server.common import WORKERS_METHODS
-from granian.server.mp import IPCSenderHandle, SocketHolder, WorkerSignal, WSGIWorker, _new_cbscheduler
+from granian.server.mp import ASGIWorker, IPCSenderHandle, SocketHolder, WorkerSignal
 
 from tlsrun.forking.worker import HELD, LEAVE, READY, REPLACE
+from tlsrun.servers.granian.asgi import Loop, scheduler
 from tlsrun.servers.granian.farewell import Farewell
 from tlsrun.servers.granian.options import room
-from tlsrun.servers.granian.pool import Pool, Runtime
+from tlsrun.servers.granian.pool import Answer, Pool, Runtime
+from tlsrun.servers.granian.receiving import receiver
 from tlsrun.servers.granian.wear import LOOK, Wear
 from tlsrun.servers.granian.wsgi import behind_a_front
 
@@ -50,7 +51,7 @@ class Task:
         number: of the worker, from 1.
         listeners: the listening sockets.
         backlog: connections that may wait at it.
-        runtimes: makes our side of one of Granian's runtimes; told what to call when the worker is to be replaced.
+        runtimes: makes our side of one of Granian's runtimes.
         parameters: of Granian's Rust worker.
         mode: of its runtime.
         others: descriptors of further shared listening sockets, to be left too.
@@ -62,7 +63,7 @@ class Task:
     number: int
     listeners: tuple[socket.socket, ...]
     backlog: int
-    runtimes: Callable[[Callable[[str], None]], Runtime]
+    runtimes: Callable[[], Runtime]
     parameters: dict[str, Any]
     mode: Any
     others: tuple[int, ...] = ()
@@ -98,6 +99,11 @@ class Servers:
         self._running += 1
         return end
 
+    def around_at(self, *, is_unix: bool) -> Callable[[Answer], Answer]:
+        """What makes of an answer at a Unix or a TCP socket one that leaves the client in order."""
+        farewell = self.farewell
+        return lambda answer: farewell.around(behind_a_front(answer) if is_unix else answer)
+
     def set(self) -> None:
         """Let the requests of all finish."""
         for end in self._ends:
@@ -111,14 +117,11 @@ class Servers:
             self._finish()
 
 
-def start(
-    task: Task, finish: Callable[[], None] = lambda: None, worn_out: Callable[[str], None] = lambda why: None
-) -> Servers:
+def start(task: Task, finish: Callable[[], None] = lambda: None) -> Servers:
     """Start to serve, in threads of Granian's; what it cannot use ends this process (Rust's panic).
 
     Arguments:
         finish: called when all connections have ended, after the end was asked for.
-        worn_out: called when this worker is to be replaced, with why.
 
     Returns:
         what the end is asked of.
@@ -129,13 +132,12 @@ def start(
         os.set_blocking(descriptor, False)
         handle = IPCSenderHandle(descriptor)
     servers = Servers(finish)
-    loop = asyncio.new_event_loop()  # Granian asks for one; nothing runs in it
     ends = [(listener, servers.new_end()) for listener in task.listeners]
     for listener, end in ends:
         is_unix = listener.family == socket.AF_UNIX
-        runtime = task.runtimes(worn_out)
+        runtime = task.runtimes()
         servers.pools.append(runtime.pool)
-        worker = WSGIWorker(
+        worker = ASGIWorker(
             worker_id=task.number,
             sock=(None, SocketHolder(listener.fileno(), is_unix, task.backlog)),
             ipc=handle,
@@ -144,8 +146,7 @@ def start(
         )
         handle = None
         serve = getattr(worker, WORKERS_METHODS[task.mode][is_unix])
-        answer = servers.farewell.around(behind_a_front(runtime.answer) if is_unix else runtime.answer)
-        serve(_new_cbscheduler(loop, answer, impl_asyncio=True), loop, end)
+        serve(scheduler(receiver(runtime, servers.around_at(is_unix=is_unix))), Loop, end)
     return servers
 
 
@@ -214,7 +215,7 @@ def run(task: Task, link: socket.socket) -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD)
     task.begin()
     wear = Wear(post.wake, room=room())
-    end = start(task, post.finish, wear.worn_out)
+    end = start(task, post.finish)
     link.send(READY)
     _serve(task, link, post, wear, end)
     for descriptor in (*(listener.fileno() for listener in task.listeners), *task.others):

@@ -37,7 +37,7 @@ class GranianWorkerConfig:
     """What the workers share, from before the fork.
 
     Arguments:
-        runtimes: makes our side of one of Granian's runtimes; told what to call when the worker is to be replaced.
+        runtimes: makes our side of one of Granian's runtimes.
         listeners: for each worker, the sockets that it listens on.
         words: where that is, for Granian's log.
         redirect: those of the redirect port.
@@ -45,7 +45,7 @@ class GranianWorkerConfig:
         leave: called at a stop, before the workers hear of it.
     """
 
-    runtimes: Callable[[Callable[[str], None]], Runtime]
+    runtimes: Callable[[], Runtime]
     listeners: tuple[tuple[socket.socket, ...], ...]
     words: str
     redirect: tuple[socket.socket, ...]

@@ -1,15 +1,26 @@
-"""Granian's part of WSGI: its environ, what it cannot send, its access log."""
+"""Granian's part of WSGI: its environ, what it cannot send, its access log.
+
+Granian describes a request as ASGI has it ("HTTP connection scope").
+"""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
+from tlsrun.http1.variables import variable_of, variables
+from tlsrun.servers.granian.pool import Answer
 from tlsrun.wsgi.facts import ConnectionFacts, Untold
 
 #: SERVER_NAME and SERVER_PORT of requests that come through a Unix socket.
 _FRONT = {"SERVER_NAME": "localhost", "SERVER_PORT": "443", "REMOTE_ADDR": "", "REMOTE_PORT": "0"}
+
+#: Names of header fields that have come -> their variables: at most so many, and of at most so many bytes.
+_KNOWN: dict[bytes, str] = {}
+_MOST_KNOWN, _LONGEST = 500, 40
+_PROTOCOLS = {"1": "HTTP/1.0", "1.1": "HTTP/1.1", "2": "HTTP/2", "3": "HTTP/3"}
 
 
 def unsendable(value: str) -> str | None:
@@ -41,7 +52,57 @@ def base_environ(*, prefix: str, software: str, processes: int, threads: int, cl
     }
 
 
-def behind_a_front(answer: Callable[[Any, dict[str, Any]], int]) -> Callable[[Any, dict[str, Any]], int]:
+def environ_of(base: dict[str, Any], scope: dict[str, Any]) -> dict[str, Any]:
+    """The variables of a request, but for ``wsgi.input``.
+
+    Arguments:
+        base: those that are the same for every request, as `base_environ` makes them.
+        scope: Granian's description of it.
+    """
+    environ = base.copy()
+    path = scope["path"]
+    environ["REQUEST_METHOD"] = scope["method"]
+    # Granian takes it for UTF-8, and replaces what is none.
+    environ["PATH_INFO"] = path if path.isascii() else unquote_to_bytes(scope["raw_path"]).decode("latin-1")
+    environ["QUERY_STRING"] = scope["query_string"].decode("latin-1")
+    environ["SERVER_NAME"], environ["SERVER_PORT"] = scope["server"]
+    environ["SERVER_PROTOCOL"] = _PROTOCOLS[scope["http_version"]]
+    environ["REMOTE_ADDR"], environ["REMOTE_PORT"] = scope["client"]
+    headers = scope["headers"]
+    try:
+        found = {_KNOWN[name]: octets.decode("latin-1") for name, octets in headers}
+    except KeyError:
+        found = {}
+    # Fewer variables than fields: some come more than once.
+    environ.update(found if len(found) == len(headers) else _variables(headers))
+    return environ
+
+
+def _variables(headers: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
+    """As `tlsrun.http1.variables.variables`, with Transfer-Encoding, which tlsrun's middleware judges and takes out."""
+    found = variables(headers)
+    codings = [octets.decode("latin-1") for name, octets in headers if name == b"transfer-encoding"]
+    if codings:
+        found["HTTP_TRANSFER_ENCODING"] = ",".join(codings)
+    for name, _ in headers:
+        variable = variable_of(name)
+        if variable is not None and len(_KNOWN) < _MOST_KNOWN and len(name) <= _LONGEST:
+            _KNOWN[name] = variable
+    return found
+
+
+def has_body(environ: dict[str, Any]) -> bool:
+    """Whether a request has a body (RFC 9112, section 6.3); over HTTP/2 whether it may have one.
+
+    There a request does not say whether a body without a length follows (RFC 9113, section 8.1).
+    """
+    length = environ.get("CONTENT_LENGTH")
+    if length is not None:
+        return bool(length != "0")
+    return environ["SERVER_PROTOCOL"] == "HTTP/2" or "HTTP_TRANSFER_ENCODING" in environ
+
+
+def behind_a_front(answer: Answer) -> Answer:
     """The same at a Unix socket, which Granian names where a host is expected; clients come to a front's port."""
 
     def answered(protocol: Any, scope: dict[str, Any]) -> int:
@@ -51,9 +112,7 @@ def behind_a_front(answer: Callable[[Any, dict[str, Any]], int]) -> Callable[[An
     return answered
 
 
-def with_access_log(
-    answer: Callable[[Any, dict[str, Any]], int], log_format: str
-) -> Callable[[Any, dict[str, Any]], int]:
+def with_access_log(answer: Answer, log_format: str) -> Answer:
     """The same, with Granian's own access log."""
     import time
 

@@ -1,0 +1,102 @@
+"""Granian's side of a request: how an answer goes out through its ASGI interface."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+from tlsrun.servers.granian.asgi import is_open, wait_for
+from tlsrun.servers.granian.outbox import ClientGone
+from tlsrun.servers.granian.request_body import RequestBody
+from tlsrun.servers.wsgi import Headers, Parts
+
+_log = logging.getLogger("tlsrun.granian")
+
+#: Seconds within which a client has to take some of an answer.
+PATIENCE = 60.0
+#: Parts of an answer, and seconds, before it is looked whether its client is still there: that costs as much as a small
+#: answer.
+_UNWATCHED, _SOON = 4, 0.01
+
+_END = {"type": "http.response.body", "body": b""}
+
+
+class GranianAnswer:
+    """Of one request, used by one thread.
+
+    Arguments:
+        protocol: Granian's side of it.
+        body: of the request, where it has one.
+        may_wait: whether one more of Granian's threads may wait for its client; None where this is none of those.
+    """
+
+    __slots__ = ("_body", "_may_wait", "_protocol")
+
+    def __init__(
+        self, protocol: Any, body: RequestBody | None = None, may_wait: Callable[[], bool] | None = None
+    ) -> None:
+        self._protocol = protocol
+        self._body = body
+        self._may_wait = may_wait
+
+    def response_bytes(self, status: int, headers: Headers, body: bytes) -> None:
+        """Send an answer that is there as a whole: Granian takes it, and waits for nobody."""
+        send = self._protocol.send
+        send({"type": "http.response.start", "status": status, "headers": _octets(headers)})
+        send({"type": "http.response.body", "body": body})
+
+    def response_iter(self, status: int, headers: Headers, body: Parts) -> None:
+        """Send an answer part by part, and close ``body`` in the end.
+
+        What is missing when it breaks off is missing from a body of a declared length.
+        """
+        send = self._protocol.send
+        request = self._body or RequestBody(self._protocol)
+        try:
+            send({"type": "http.response.start", "status": status, "headers": _octets(headers)})
+            send(_part(next(body, b"")))
+            try:
+                self._send_rest(send, request, body)
+            except ConnectionError as error:
+                _log.info("an answer broke off: %s", error)
+            except Exception:
+                _log.exception("an answer broke off")
+            send(_END)
+        finally:
+            try:
+                body.close()
+            finally:
+                request.close()
+
+    def _send_rest(self, send: Any, request: RequestBody, body: Parts) -> None:
+        count, watched, began = 1, False, time.monotonic()
+        while (part := next(body, None)) is not None:
+            count += 1
+            if watched or count > _UNWATCHED or time.monotonic() - began > _SOON:
+                watched = True
+                request.watch()
+                if request.gone:
+                    raise ClientGone("its client has gone")
+            promise = send(_part(part))
+            if self._may_wait is not None and is_open(promise) and not self._may_wait():
+                raise ClientGone("too many clients are waited for")
+            try:
+                wait_for(promise, PATIENCE)
+            except TimeoutError:
+                raise ClientGone(f"its client took nothing for {PATIENCE:g} s") from None
+
+
+def _part(data: bytes) -> dict[str, Any]:
+    return {"type": "http.response.body", "body": data, "more_body": True}
+
+
+def _octets(headers: Headers) -> list[tuple[bytes, bytes]]:
+    return [(_name(name), value.encode("latin-1")) for name, value in headers]
+
+
+@functools.lru_cache(maxsize=512)
+def _name(name: str) -> bytes:
+    return name.encode("latin-1")
