@@ -103,7 +103,7 @@ FACTS = {
     ),
     "underscores": Fact(
         asked=_saying(("X_Mine", "a"), ("Script_Name", "/b"), ("Remote_User", "c")),
-        unseen=("HTTP_X_MINE", "HTTP_SCRIPT_NAME", "HTTP_REMOTE_USER"), not_under=("granian", "uwsgi-entry"),
+        unseen=("HTTP_X_MINE", "HTTP_SCRIPT_NAME", "HTTP_REMOTE_USER"), not_under=("granian-entry", "uwsgi-entry"),
     ),
     "script name": Fact(asked=_saying(("SCRIPT_NAME", "/b"), ("PATH_INFO", "/c")), seen={"PATH_INFO": "/seen"}),
     "chunks": Fact(

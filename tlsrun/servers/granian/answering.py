@@ -20,6 +20,7 @@ PATIENCE = 60.0
 #: Parts of an answer, and seconds, before it is looked whether its client is still there: that costs as much as a small
 #: answer.
 _UNWATCHED, _SOON = 4, 0.01
+_WRITTEN = 0.5  # seconds in which what there is of an answer that breaks off has gone out
 
 _END = {"type": "http.response.body", "body": b""}
 
@@ -64,6 +65,9 @@ class GranianAnswer:
                 _log.info("an answer broke off: %s", error)
             except Exception:
                 _log.exception("an answer broke off")
+                # Where the end comes with the first part, Granian closes the connection in order (2.8).
+                request.watch()
+                request.wait_until_gone(_WRITTEN)
             send(_END)
         finally:
             try:

@@ -60,6 +60,11 @@ class RequestBody:
             self._drops = True
         self._ask()
 
+    def wait_until_gone(self, seconds: float) -> None:
+        """Wait until it is known that the client has gone, but no longer than so many seconds; after `watch`."""
+        with self._changed:
+            self._changed.wait_for(lambda: self.gone, seconds)
+
     def close(self) -> None:
         """Nobody reads any more. Granian goes on with the connection when nothing holds the body."""
         with self._changed:
