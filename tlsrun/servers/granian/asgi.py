@@ -21,7 +21,7 @@ _log = logging.getLogger("tlsrun.granian")
 _NOISE = "_granian.asgi.io"
 
 
-class Loop:
+class ImmediateLoop:
     """What Granian takes for the event loop in which a promise calls back: it does so at once, in its own thread."""
 
     @staticmethod

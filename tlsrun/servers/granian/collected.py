@@ -11,7 +11,7 @@ COLLECTED = 1 << 23
 _PIECE = 65536
 
 
-class Source(Protocol):
+class BodySource(Protocol):
     """What a body is read from."""
 
     def read(self, size: int) -> bytes:
@@ -32,7 +32,7 @@ class Collected:
         ended: nobody reads from ``source`` any more.
     """
 
-    def __init__(self, source: Source, stock: SharedQuota) -> None:
+    def __init__(self, source: BodySource, stock: SharedQuota) -> None:
         self._source = source
         self._stock = stock
         self._store = SpillBuffer(stock)

@@ -25,7 +25,7 @@ from granian.server.common import WORKERS_METHODS
 from granian.server.mp import ASGIWorker, IPCSenderHandle, SocketHolder, WorkerSignal
 
 from tlsrun.forking.worker import HELD, LEAVE, READY, REPLACE
-from tlsrun.servers.granian.asgi import Loop, scheduler
+from tlsrun.servers.granian.asgi import ImmediateLoop, scheduler
 from tlsrun.servers.granian.farewell import Farewell
 from tlsrun.servers.granian.options import room
 from tlsrun.servers.granian.pool import Answer, Pool, Runtime
@@ -146,7 +146,7 @@ def start(task: Task, finish: Callable[[], None] = lambda: None) -> Servers:
         )
         handle = None
         serve = getattr(worker, WORKERS_METHODS[task.mode][is_unix])
-        serve(scheduler(receiver(runtime, servers.around_at(is_unix=is_unix))), Loop, end)
+        serve(scheduler(receiver(runtime, servers.around_at(is_unix=is_unix))), ImmediateLoop, end)
     return servers
 
 
