@@ -32,6 +32,13 @@ def _cut(talk: Talk) -> None:
     talk.tls.close()
 
 
+def _later(talk: Talk) -> None:
+    """It reads the question before it closes: no byte is left unread that would make its system reset."""
+    talk.notify()
+    assert talk.answer().status == 100
+    talk.tls.close()
+
+
 def _short(talk: Talk) -> None:
     talk.ask("/")
 
@@ -45,7 +52,15 @@ def _long(talk: Talk) -> None:
     talk.ask("/", f"Content-Length: {20 << 20}", method="POST", body=b"x" * 1_000_000)
 
 
-_WAYS = [(_short, _reset), (_short, _close), (_short, _cut), (_chunked, _reset), (_chunked, _close), (_long, _reset)]
+_WAYS = [
+    (_short, _reset),
+    (_short, _close),
+    (_short, _cut),
+    (_short, _later),
+    (_chunked, _reset),
+    (_chunked, _close),
+    (_long, _reset),
+]
 
 
 @pytest.mark.parametrize("loop", LOOPS)

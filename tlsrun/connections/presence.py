@@ -52,6 +52,18 @@ def presence_of(sock: socket.socket) -> Presence:
     return _by_poll(sock) if _ENDED else _by_peeking(sock)
 
 
+def tcp_has_ended(descriptor: int) -> bool:
+    """Whether the client's end of the TCP connection has come; true where only a reader could tell (not Linux)."""
+    if not _ENDED:
+        return True
+    poller = select.poll()
+    try:
+        poller.register(descriptor, _ENDED)
+    except ValueError:  # it is closed
+        return True
+    return bool(poller.poll(0))
+
+
 def _by_poll(sock: socket.socket) -> Presence:
     poller = select.poll()
     try:
