@@ -20,6 +20,8 @@ ESTABLISHED = "tlsrun.facts"
 
 #: Names of variables that look neither like a fact nor like a proxy's header: at most so many, each at most so long.
 _harmless: set[str] = set()
+#: Names that do not look like a proxy's header, and may look like a fact: the same.
+_unclaimed: set[str] = set()
 _KNOWN, _LONGEST = 1000, 80
 
 
@@ -61,6 +63,10 @@ class Application:
             return result
         front = self._known or self._know()
         if not front.trusts and _establish_directly(environ):  # mostly
+            result = self._promising(environ, start_response)
+            return result
+        if not front.trusts and _is_unclaimed(environ):  # mostly, under a server that speaks in variables
+            _establish(environ, front, unclaimed=True)
             result = self._promising(environ, start_response)
             return result
         if (refused := refusal(environ)) is not None:
@@ -165,6 +171,11 @@ def _establish_directly(environ: Environ) -> bool:
     return True
 
 
+def _is_unclaimed(environ: Environ) -> bool:
+    """Whether nothing is wrong with a request, and no name in it is a proxy's header; names may look like facts."""
+    return is_usual(environ) and (_unclaimed.issuperset(environ) or _learn(environ, _unclaimed))
+
+
 def _looks_like_a_fact(environ: Environ) -> bool:
     names = "\n".join(environ)
     return "SSL_" in names or "HTTPS" in names
@@ -190,15 +201,21 @@ def _forget(environ: Environ) -> None:
         environ.pop("HTTP_TRANSFER_ENCODING", None)
 
 
-def _establish(environ: Environ, front: Front) -> tuple[ConnectionFacts, Heard | None]:
-    _forget(environ)
+def _establish(environ: Environ, front: Front, *, unclaimed: bool = False) -> tuple[ConnectionFacts, Heard | None]:
+    """Put the facts and the scheme into ``environ``.
+
+    Arguments:
+        unclaimed: it `_is_unclaimed`, and nobody is trusted: then there is nothing to hear or forget.
+    """
+    if not unclaimed:
+        _forget(environ)
     facts, others = survey(environ)
     for name in others:
         environ.pop(name, None)
     address = environ.get("REMOTE_ADDR")
     if address and address[:2] == "::":
         environ["REMOTE_ADDR"] = unmapped(address)
-    heard = hear(environ, front)
+    heard = None if unclaimed else hear(environ, front)
     if heard is not None:
         for name in facts:
             environ.pop(name, None)
