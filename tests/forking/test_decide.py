@@ -11,19 +11,19 @@ from tlsrun.forking.decide import PAUSE, START_TIMEOUT, Action, Do, Rules, Seen,
 OLD = 60.0
 
 
-def one(seat: int = 0, **facts: bool) -> Seen:
-    return Seen(seat=seat, age=OLD, **facts)
+def one(slot: int = 0, **facts: bool) -> Seen:
+    return Seen(slot=slot, age=OLD, **facts)
 
 
-def starting(seat: int, age: float = 1.0, **facts: bool) -> Seen:
-    return Seen(seat=seat, age=age, ready=False, **facts)
+def starting(slot: int, age: float = 1.0, **facts: bool) -> Seen:
+    return Seen(slot=slot, age=age, ready=False, **facts)
 
 
 def done(*actions: tuple[Do, int]) -> list[Action]:
     return [Action(*action) for action in actions]
 
 
-TWO = Rules(workers=2, seats=2)
+TWO = Rules(workers=2, slots=2)
 LATE = START_TIMEOUT + 1
 
 
@@ -51,26 +51,26 @@ def test_a_start(seen: Sequence[Seen], expected: list[Action]) -> None:
     [
         pytest.param([one(0), one(1)], [], id="all is well"),
         pytest.param([one(1), one(0, alive=False)], done((Do.BURY_DEAD, 0), (Do.START, 0)), id="one has died"),
-        pytest.param([Seen(seat=0, age=PAUSE / 2, alive=False), one(1)], [], id="just after its start"),
+        pytest.param([Seen(slot=0, age=PAUSE / 2, alive=False), one(1)], [], id="just after its start"),
         pytest.param([one(0), starting(1, LATE)], done((Do.KILL_UNREADY, 1)), id="one never serves"),
         pytest.param([one(1)], done((Do.START, 0)), id="one could not be started"),
-        pytest.param([one(1), one(0, leaving=True)], done((Do.START, 2)), id="its seat is taken by one that leaves"),
+        pytest.param([one(1), one(0, leaving=True)], done((Do.START, 2)), id="its slot is taken by one that leaves"),
         pytest.param([one(0, unwanted=True), one(1)], done((Do.REPLACE, 2)), id="one is to be replaced"),
         pytest.param([one(0, unwanted=True), one(1, unwanted=True)], done((Do.REPLACE, 2)), id="one at a time"),
         pytest.param([one(0, unwanted=True), one(1, unwanted=True), starting(2)], [], id="the next has to wait"),
         pytest.param(
-            [one(1, unwanted=True), Seen(seat=2, age=OLD - 1, unwanted=True)],
+            [one(1, unwanted=True), Seen(slot=2, age=OLD - 1, unwanted=True)],
             done((Do.REPLACE, 3)),
             id="the oldest first",
         ),
-        pytest.param([Seen(seat=0, age=PAUSE / 2, unwanted=True), one(1)], [], id="not just after its start"),
+        pytest.param([Seen(slot=0, age=PAUSE / 2, unwanted=True), one(1)], [], id="not just after its start"),
         pytest.param([one(0, unwanted=True), one(1), one(2)], done((Do.DISMISS, 0)), id="the new one serves"),
         pytest.param([one(0, leaving=True), one(1), one(2)], [], id="the former one has clients"),
         pytest.param([one(0, leaving=True, late=True), one(1), one(2)], done((Do.KILL_LATE, 0)), id="for too long"),
         pytest.param([one(0, leaving=True, alive=False), one(1), one(2)], done((Do.BURY, 0)), id="it has ended"),
-        pytest.param([one(1), one(2, unwanted=True)], done((Do.REPLACE, 0)), id="the seats take turns"),
+        pytest.param([one(1), one(2, unwanted=True)], done((Do.REPLACE, 0)), id="the slots take turns"),
         pytest.param(
-            [one(0, leaving=True), one(1), one(2, unwanted=True)], done((Do.HURRY, 0)), id="there is no free seat"
+            [one(0, leaving=True), one(1), one(2, unwanted=True)], done((Do.HURRY, 0)), id="there is no free slot"
         ),
         pytest.param(
             [one(0, unwanted=True), one(1), starting(2, alive=False)],
@@ -99,7 +99,7 @@ def test_what_could_not_be_replaced_is_left_for_a_while() -> None:
 
 def test_a_worker_that_is_not_to_be_replaced() -> None:
     """Its death ends the server."""
-    rules = Rules(workers=2, seats=2, respawns=False)
+    rules = Rules(workers=2, slots=2, respawns=False)
     assert decide(Stage.SERVING, [one(0), one(1, alive=False)], rules) == done((Do.FAIL, 1))
 
 

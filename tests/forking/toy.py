@@ -31,14 +31,14 @@ class Toy(ForkingServer):
     name = "toy"
     log = logging.getLogger("toy")
     workers = 2
-    seats = sys.maxsize
+    slots = sys.maxsize
     grace = 20.0
     patience = 0.2
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def run(self, seat: int, link: socket.socket) -> None:
+    def run(self, slot: int, link: socket.socket) -> None:
         """Until told to leave or to end."""
         reading, writing = os.pipe()
         os.set_blocking(writing, False)

@@ -1,7 +1,7 @@
 """What a supervisor does next: a function of how its workers are.
 
 A worker that is to be replaced serves on until the one in its place does; then it leaves, and sees its clients off. So
-a number of the workers may be several processes for a while, each in a seat of its own::
+a number of the workers may be several processes for a while, each in a slot of its own::
 
     START ──► ready ──► unwanted ──► REPLACE: another one starts ──ready──► DISMISS ──► leaving ──► BURY
 """
@@ -29,12 +29,12 @@ class Stage(Enum):
 
 
 class Do(Enum):
-    """What is to be done, with the worker in a seat."""
+    """What is to be done, with the worker in a slot."""
 
     START = auto()  # the first one of its number, or in the place of one that has died
     REPLACE = auto()  # start one beside another, which it is to replace
     DISMISS = auto()  # another serves in its place: it leaves, and sees its clients off
-    HURRY = auto()  # it has left, and its seat is needed
+    HURRY = auto()  # it has left, and its slot is needed
     KILL_UNREADY = auto()
     KILL_LATE = auto()
     BURY = auto()  # it has ended, as it should
@@ -44,10 +44,10 @@ class Do(Enum):
 
 
 class Action(NamedTuple):
-    """Something to be done with the worker in a seat."""
+    """Something to be done with the worker in a slot."""
 
     do: Do
-    seat: int
+    slot: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +55,7 @@ class Seen:
     """A worker, as a look has found it.
 
     Arguments:
-        seat: its place among all processes; its number (from 0) is that modulo the number of workers.
+        slot: its place among all processes; its number (from 0) is that modulo the number of workers.
         age: seconds since its birth.
         alive: it runs.
         ready: it has said that it serves.
@@ -64,7 +64,7 @@ class Seen:
         late: the time that it had to leave is over.
     """
 
-    seat: int
+    slot: int
     age: float
     alive: bool = True
     ready: bool = True
@@ -79,12 +79,12 @@ class Rules:
 
     Arguments:
         workers: how many there are to be.
-        seats: processes that may be one worker at a time.
+        slots: processes that may be one worker at a time.
         respawns: whether one that dies is replaced.
     """
 
     workers: int
-    seats: int
+    slots: int
     respawns: bool = True
 
 
@@ -96,14 +96,14 @@ def decide(stage: Stage, seen: Sequence[Seen], rules: Rules, *, may_replace: boo
         may_replace: whether workers that could not be replaced may be again.
     """
     leaving = [one for one in seen if one.leaving]
-    actions = [Action(Do.BURY, one.seat) for one in leaving if not one.alive]
+    actions = [Action(Do.BURY, one.slot) for one in leaving if not one.alive]
     if stage in (Stage.STOPPING, Stage.ENDING):
         staying = [one for one in seen if not one.leaving]
-        actions += [Action(Do.BURY, one.seat) for one in staying if not one.alive]
+        actions += [Action(Do.BURY, one.slot) for one in staying if not one.alive]
         if stage is Stage.ENDING:
-            actions += [Action(Do.KILL_LATE, one.seat) for one in seen if one.alive]
+            actions += [Action(Do.KILL_LATE, one.slot) for one in seen if one.alive]
         return actions
-    actions += [Action(Do.KILL_LATE, one.seat) for one in leaving if one.alive and one.late]
+    actions += [Action(Do.KILL_LATE, one.slot) for one in leaving if one.alive and one.late]
     actions += _starting(seen, rules) if stage is Stage.STARTING else _serving(seen, rules, may_replace)
     return actions
 
@@ -118,9 +118,9 @@ def _starting(seen: Sequence[Seen], rules: Rules) -> Iterator[Action]:
         if one.ready and not one.alive:
             yield from _of_a_dead(one, None, rules)
         elif not one.alive:
-            yield Action(Do.FAIL, one.seat)
+            yield Action(Do.FAIL, one.slot)
         elif _is_unready(one):
-            yield from (Action(Do.KILL_UNREADY, one.seat), Action(Do.FAIL, one.seat))
+            yield from (Action(Do.KILL_UNREADY, one.slot), Action(Do.FAIL, one.slot))
     if len(seen) < rules.workers and all(one.ready for one in seen):
         yield Action(Do.START, len(seen))
 
@@ -129,7 +129,7 @@ def _serving(seen: Sequence[Seen], rules: Rules, may_replace: bool) -> Iterator[
     replacing = False
     unwanted = []
     for number in range(rules.workers):
-        staying = [one for one in seen if one.seat % rules.workers == number and not one.leaving]
+        staying = [one for one in seen if one.slot % rules.workers == number and not one.leaving]
         holder, heir = (*staying, None, None)[:2]
         replacing = replacing or heir is not None
         if holder is None:  # there could be no more processes
@@ -137,7 +137,7 @@ def _serving(seen: Sequence[Seen], rules: Rules, may_replace: bool) -> Iterator[
         elif not holder.alive:
             yield from _of_a_dead(holder, heir, rules)
         elif _is_unready(holder):
-            yield Action(Do.KILL_UNREADY, holder.seat)
+            yield Action(Do.KILL_UNREADY, holder.slot)
         elif heir is not None:
             yield from _of_a_pair(holder, heir)
         elif holder.unwanted and holder.age >= PAUSE:
@@ -146,33 +146,33 @@ def _serving(seen: Sequence[Seen], rules: Rules, may_replace: bool) -> Iterator[
     # oldest first: where the new ones are soon unwanted too, each has its turn.
     if unwanted and may_replace and not replacing:
         oldest = max(unwanted, key=lambda one: one.age)
-        yield from _begin(Do.REPLACE, oldest.seat % rules.workers, seen, rules)
+        yield from _begin(Do.REPLACE, oldest.slot % rules.workers, seen, rules)
 
 
 def _of_a_dead(holder: Seen, heir: Seen | None, rules: Rules) -> Iterator[Action]:
     if not rules.respawns:
-        yield Action(Do.FAIL, holder.seat)
+        yield Action(Do.FAIL, holder.slot)
     elif holder.age >= PAUSE:
-        yield Action(Do.BURY_DEAD, holder.seat)
+        yield Action(Do.BURY_DEAD, holder.slot)
         if heir is None:
-            yield Action(Do.START, holder.seat)
+            yield Action(Do.START, holder.slot)
 
 
 def _of_a_pair(holder: Seen, heir: Seen) -> Iterator[Action]:
     if not heir.alive:
-        yield Action(Do.GIVE_UP_REPLACING, heir.seat)
+        yield Action(Do.GIVE_UP_REPLACING, heir.slot)
     elif heir.ready:
-        yield Action(Do.DISMISS, holder.seat)
+        yield Action(Do.DISMISS, holder.slot)
     elif _is_unready(heir):
-        yield Action(Do.KILL_UNREADY, heir.seat)
+        yield Action(Do.KILL_UNREADY, heir.slot)
 
 
 def _begin(do: Do, number: int, seen: Sequence[Seen], rules: Rules) -> Iterator[Action]:
-    taken = {one.seat for one in seen}
-    seats = range(number, rules.seats * rules.workers, rules.workers)
-    free = next((seat for seat in seats if seat not in taken), None)
+    taken = {one.slot for one in seen}
+    slots = range(number, rules.slots * rules.workers, rules.workers)
+    free = next((slot for slot in slots if slot not in taken), None)
     if free is not None:
         yield Action(do, free)
         return
     # Those before it still have clients.
-    yield from (Action(Do.HURRY, one.seat) for one in seen if one.leaving and one.alive and one.seat in seats)
+    yield from (Action(Do.HURRY, one.slot) for one in seen if one.leaving and one.alive and one.slot in slots)

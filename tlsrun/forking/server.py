@@ -34,7 +34,7 @@ class ForkingServer(ABC):
         name: of its workers' processes.
         log: where its supervisor's lines go.
         workers: how many there are.
-        seats: processes that may be one of them at a time.
+        slots: processes that may be one of them at a time.
         grace: seconds that workers have to end at a stop, and when they have asked to be replaced themselves.
         patience: seconds that they have when they were replaced for another reason, or by a reload.
         respawns: whether one that dies is replaced; otherwise the server ends.
@@ -43,14 +43,14 @@ class ForkingServer(ABC):
     name: str
     log: logging.Logger
     workers: int
-    seats: int
+    slots: int
     grace: float
     patience: float
     respawns = True
 
     @abstractmethod
-    def run(self, seat: int, link: socket.socket) -> None:
-        """Be the worker in ``seat``; in its process.
+    def run(self, slot: int, link: socket.socket) -> None:
+        """Be the worker in ``slot``; in its process.
 
         By then it has the usual handlers of signals, and `tlsrun.forking.worker.HELD` are blocked: it sets its own, and
         unblocks these. It says `READY` over ``link`` when it serves, and may say `REPLACE`; it leaves at `LEAVE`, ends

@@ -34,11 +34,11 @@ class Supervisor:
 
     def __init__(self, server: ForkingServer) -> None:
         self._server = server
-        self._rules = Rules(workers=server.workers, seats=server.seats, respawns=server.respawns)
+        self._rules = Rules(workers=server.workers, slots=server.slots, respawns=server.respawns)
         self._reload = Reload(server.sockets, otherwise=self._reread, waits=lambda: self._stops > 0)
         self._predecessors = Predecessors()
         self._watchdog = Watchdog()
-        self._workers: dict[int, WorkerProcess] = {}  # by seat, the oldest first
+        self._workers: dict[int, WorkerProcess] = {}  # by slot, the oldest first
         self._stage = Stage.STARTING
         self._stops = 0
         self._failed = False
@@ -119,7 +119,7 @@ class Supervisor:
         now = time.monotonic()
         return [
             Seen(
-                seat=worker.seat,
+                slot=worker.slot,
                 age=now - worker.birth,
                 alive=worker.status is None,
                 ready=worker.ready,
@@ -134,18 +134,18 @@ class Supervisor:
 
     def _act(self, actions: list[Action]) -> bool:
         """Do it; returns whether a worker has taken another's place, and so the next may be replaced."""
-        for do, seat in actions:
-            self._do(do, seat)
+        for do, slot in actions:
+            self._do(do, slot)
         return any(do is Do.DISMISS for do, _ in actions)
 
-    def _do(self, do: Do, seat: int) -> None:
-        server, log, name = self._server, self._server.log, f"worker-{seat % self._server.workers + 1}"
+    def _do(self, do: Do, slot: int) -> None:
+        server, log, name = self._server, self._server.log, f"worker-{slot % self._server.workers + 1}"
         if do in (Do.START, Do.REPLACE):
             if do is Do.REPLACE:
                 log.info("Respawning %s", name)
-            self._spawn(seat, name)
+            self._spawn(slot, name)
             return
-        worker = self._workers[seat]
+        worker = self._workers[slot]
         if do is Do.DISMISS:
             worker.dismiss(server.grace if worker.wants_replacing else server.patience)
         elif do is Do.HURRY:
@@ -172,25 +172,25 @@ class Supervisor:
             log.error("%s %s%s", name, what, "" if worker.status is None else f" ({worker.status})")
             self._failed = True
 
-    def _spawn(self, seat: int, name: str) -> None:
-        def run(seat: int, link: socket.socket) -> None:
+    def _spawn(self, slot: int, name: str) -> None:
+        def run(slot: int, link: socket.socket) -> None:
             self._predecessors.forget()
-            self._server.run(seat, link)
+            self._server.run(slot, link)
 
         foreign: list[Closing] = [*(worker.link for worker in self._workers.values()), *self._alarm]
         try:
-            worker = WorkerProcess(seat, run, name=f"{self._server.name}-worker", foreign=foreign)
+            worker = WorkerProcess(slot, run, name=f"{self._server.name}-worker", foreign=foreign)
         except OSError as error:
             if self._stage is Stage.STARTING:
                 raise
             self._server.log.error("%s cannot be started: %s", name, error.strerror or error)
             self._replaces_at = time.monotonic() + _RETRY
             return
-        self._workers[seat] = worker
+        self._workers[slot] = worker
         self._server.log.info("Spawning %s with PID: %d", name, worker.pid)
 
     def _bury(self, worker: WorkerProcess) -> None:
-        del self._workers[worker.seat]
+        del self._workers[worker.slot]
         worker.bury()
 
     def _wait(self, seconds: float) -> None:

@@ -33,8 +33,8 @@ class WorkerProcess:
     """A worker process, and the connection to it. It runs from now on.
 
     Arguments:
-        seat: its place among those that may run at a time; nobody else has the same while it lives.
-        run: what it does, with its seat and its end of the connection; in the worker.
+        slot: its place among those that may run at a time; nobody else has the same while it lives.
+        run: what it does, with its slot and its end of the connection; in the worker.
         name: of the process.
         foreign: what of this process is none of its business, to be closed in it.
 
@@ -52,9 +52,9 @@ class WorkerProcess:
     """
 
     def __init__(
-        self, seat: int, run: Callable[[int, socket.socket], None], *, name: str, foreign: Iterable[Closing]
+        self, slot: int, run: Callable[[int, socket.socket], None], *, name: str, foreign: Iterable[Closing]
     ) -> None:
-        self.seat = seat
+        self.slot = slot
         self.link, theirs = socket.socketpair()
         self.link.setblocking(False)
         self.birth = time.monotonic()
@@ -72,7 +72,7 @@ class WorkerProcess:
             with contextlib.suppress(OSError):  # there may be none
                 # multiprocessing gives a child an empty one; whoever debugs an application types there.
                 sys.stdin = open(0, closefd=False)  # noqa: SIM115
-            run(seat, theirs)
+            run(slot, theirs)
 
         # multiprocessing's, because it ends a worker as a program ends: threads that are no daemons finish. One of
         # its daemons, as test suites start a server, may have no children; its parent ends it by SIGTERM nevertheless.

@@ -26,13 +26,13 @@ from tlsrun.servers import duties
 from tlsrun.servers.broken import broken_for
 from tlsrun.servers.certificates import certificates_of
 from tlsrun.servers.granian import wsgi
-from tlsrun.servers.granian.alone import Alone
 from tlsrun.servers.granian.certificates import GranianCertificates
-from tlsrun.servers.granian.hands import Hands
+from tlsrun.servers.granian.client_threads import ClientThreads
 from tlsrun.servers.granian.options import read
 from tlsrun.servers.granian.pem import PemFolder
 from tlsrun.servers.granian.pool import Answer, Pool, Runtime
 from tlsrun.servers.granian.receiving import closing
+from tlsrun.servers.granian.single_thread import SingleThread
 from tlsrun.servers.granian.workers import Granian, GranianWorkerConfig
 from tlsrun.servers.slots import Slots
 from tlsrun.servers.wsgi import callback
@@ -99,8 +99,8 @@ def _runtimes(plan: Plan, application: Callable[..., Any], parameters: dict[str,
         clients=plan.clients is not None,
     )
     slots = Slots(parameters["blocking_threads"])
-    hands = Hands()
-    alone = Alone(hands) if slots.alone else None
+    client_threads = ClientThreads()
+    single_thread = SingleThread(client_threads) if slots.alone else None
     if isinstance(application, Application):
         application = application.upon(base)
     application = for_bottle(application) if plan.framework == "bottle" else application
@@ -114,14 +114,21 @@ def _runtimes(plan: Plan, application: Callable[..., Any], parameters: dict[str,
         return wsgi.with_access_log(answer, log_format) if parameters.get("log_access") else answer
 
     def new() -> Runtime:
-        pool = Pool(slots, hands)
-        if alone is None:
+        pool = Pool(slots, client_threads)
+        if single_thread is None:
             answer, answer_upload = answering(pool), closing(answering(slots))
         else:
-            alone.start()
-            answer, answer_upload = alone.brings(answering(slots)), alone.brings_with_body(answering(slots))
+            single_thread.start()
+            answer, answer_upload = (
+                single_thread.queueing(answering(slots)),
+                single_thread.queueing_with_body(answering(slots)),
+            )
         return Runtime(
-            answer=pool.resting_after(answer), answer_upload=answer_upload, hands=hands, pool=pool, base=base
+            answer=pool.resting_after(answer),
+            answer_upload=answer_upload,
+            client_threads=client_threads,
+            pool=pool,
+            base=base,
         )
 
     return new

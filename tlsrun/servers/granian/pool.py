@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tlsrun.servers.granian.hands import Hands
+from tlsrun.servers.granian.client_threads import ClientThreads
 from tlsrun.servers.slots import Slots
 
 Answer = Callable[[Any, dict[str, Any]], int]
@@ -37,14 +37,14 @@ class Runtime:
     Arguments:
         answer: called for each request without a body, in one of its threads.
         answer_upload: called for each of the others, in a thread that may wait.
-        hands: those threads.
+        client_threads: those threads.
         pool: its own.
         base: variables of environ that are the same for all requests.
     """
 
     answer: Answer
     answer_upload: Answer
-    hands: Hands
+    client_threads: ClientThreads
     pool: Pool
     base: dict[str, Any]
 
@@ -54,18 +54,18 @@ class Pool(Slots):
 
     Arguments:
         shared: the slots of all runtimes of a worker.
-        hands: threads that wait in place of these; None without.
+        client_threads: threads that wait in place of these; None without.
 
     Attributes:
         working: how many threads neither rest nor wait for a client: they run a request, or are Granian's to have.
         answered: requests so far, roughly.
     """
 
-    __slots__ = ("_hands", "_lock", "_resting", "_there", "answered", "working")
+    __slots__ = ("_client_threads", "_lock", "_resting", "_there", "answered", "working")
 
-    def __init__(self, shared: Slots, hands: Hands | None = None) -> None:
+    def __init__(self, shared: Slots, client_threads: ClientThreads | None = None) -> None:
         super().__init__(shared.count, shared)
-        self._hands = hands
+        self._client_threads = client_threads
         self._lock = _thread.allocate_lock()
         self._resting: list[_thread.LockType] = []
         self.working = self.answered = self._there = 0
@@ -78,7 +78,7 @@ class Pool(Slots):
     @property
     def is_parked(self) -> bool:
         """Whether all threads that there may be wait for a client."""
-        if self._hands is not None and self._hands.is_parked:
+        if self._client_threads is not None and self._client_threads.is_parked:
             return True
         return self._there >= self.threads and self.working <= 0 and not self._resting
 

@@ -27,7 +27,7 @@ def receiver(runtime: Runtime, around: Callable[[Answer], Answer]) -> Callable[[
         around: makes of what answers what is called.
     """
     answer, answer_upload = around(runtime.answer), around(runtime.answer_upload)
-    queue, may_wait, alone, base = runtime.hands.queue, runtime.pool.may_wait, runtime.pool.alone, runtime.base
+    queue, may_wait, alone, base = runtime.client_threads.queue, runtime.pool.may_wait, runtime.pool.alone, runtime.base
 
     def received(protocol: Any, scope: dict[str, Any]) -> None:
         environ = environ_of(base, scope)

@@ -26,11 +26,11 @@ from granian.server.mp import ASGIWorker, IPCSenderHandle, SocketHolder, WorkerS
 
 from tlsrun.forking.worker import HELD, LEAVE, READY, REPLACE
 from tlsrun.servers.granian.asgi import ImmediateLoop, scheduler
-from tlsrun.servers.granian.farewell import Farewell
+from tlsrun.servers.granian.connection_close import ConnectionClose
+from tlsrun.servers.granian.exhaustion import LOOK, ExhaustionMonitor
 from tlsrun.servers.granian.options import room
 from tlsrun.servers.granian.pool import Answer, Pool, Runtime
 from tlsrun.servers.granian.receiving import receiver
-from tlsrun.servers.granian.wear import LOOK, Wear
 from tlsrun.servers.granian.wsgi import behind_a_front
 
 #: Signals that end a worker.
@@ -80,12 +80,12 @@ class Servers:
 
     Attributes:
         pools: their threads.
-        farewell: what clients of kept connections are told in the end.
+        connection_close: what clients of kept connections are told in the end.
     """
 
     def __init__(self, finish: Callable[[], None]) -> None:
         self.pools: list[Pool] = []
-        self.farewell = Farewell()
+        self.connection_close = ConnectionClose()
         self._finish = finish
         self._lock = threading.Lock()
         self._ends: list[Any] = []
@@ -101,8 +101,8 @@ class Servers:
 
     def around_at(self, *, is_unix: bool) -> Callable[[Answer], Answer]:
         """What makes of an answer at a Unix or a TCP socket one that leaves the client in order."""
-        farewell = self.farewell
-        return lambda answer: farewell.around(behind_a_front(answer) if is_unix else answer)
+        connection_close = self.connection_close
+        return lambda answer: connection_close.around(behind_a_front(answer) if is_unix else answer)
 
     def set(self) -> None:
         """Let the requests of all finish."""
@@ -155,13 +155,13 @@ class MainThreadWaker:
 
     def __init__(self, link: socket.socket) -> None:
         self._link = link
-        self._inbox, self._outbox = os.pipe()
-        os.set_blocking(self._outbox, False)
+        self._reading, self._writing = os.pipe()
+        os.set_blocking(self._writing, False)
         self.stop_asked = self.retire_asked = self.finished = False
 
     def heed(self, numbers: Iterable[int]) -> None:
         """Take signals for the wish to stop, whichever thread they come to: Granian's do not wake the main one."""
-        signal.set_wakeup_fd(self._outbox, warn_on_full_buffer=False)
+        signal.set_wakeup_fd(self._writing, warn_on_full_buffer=False)
         for number in numbers:
             signal.signal(number, self._ask_to_stop)
 
@@ -176,12 +176,12 @@ class MainThreadWaker:
     def wait(self, seconds: float | None) -> None:
         """Until something has come, or ``seconds`` are over."""
         poll = select.poll()
-        for descriptor in (self._inbox, self._link.fileno()):
+        for descriptor in (self._reading, self._link.fileno()):
             if descriptor >= 0:
                 poll.register(descriptor, select.POLLIN)
         for descriptor, _ in poll.poll(None if seconds is None else seconds * 1000):
-            if descriptor == self._inbox:
-                os.read(self._inbox, 4096)
+            if descriptor == self._reading:
+                os.read(self._reading, 4096)
             else:
                 self._hear()
 
@@ -199,7 +199,7 @@ class MainThreadWaker:
     def wake(self) -> None:
         """Have `wait` return; called in any thread."""
         with contextlib.suppress(BlockingIOError):
-            os.write(self._outbox, b"w")
+            os.write(self._writing, b"w")
 
 
 def run(task: Task, link: socket.socket) -> None:
@@ -208,52 +208,54 @@ def run(task: Task, link: socket.socket) -> None:
     Arguments:
         link: to the supervisor.
     """
-    post = MainThreadWaker(link)
-    post.heed(_STOPS)
+    waker = MainThreadWaker(link)
+    waker.heed(_STOPS)
     # Not SIG_IGN, which programs that the application starts would inherit.
     signal.signal(signal.SIGHUP, lambda *_: None)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD)
     task.begin()
-    wear = Wear(post.wake, room=room())
-    end = start(task, post.finish)
+    monitor = ExhaustionMonitor(waker.wake, room=room())
+    end = start(task, waker.finish)
     link.send(READY)
-    _serve(task, link, post, wear, end)
+    _serve(task, link, waker, monitor, end)
     for descriptor in (*(listener.fileno() for listener in task.listeners), *task.others):
         leave(descriptor)
-    _linger(post, end.farewell)
+    _linger(waker, end.connection_close)
     task.end()
     end.set()
-    while not post.finished:
-        post.wait(None)
+    while not waker.finished:
+        waker.wait(None)
 
 
-def _serve(task: Task, link: socket.socket, post: MainThreadWaker, wear: Wear, servers: Servers) -> None:
+def _serve(
+    task: Task, link: socket.socket, waker: MainThreadWaker, monitor: ExhaustionMonitor, servers: Servers
+) -> None:
     """Until told to leave; and ask for that, once, when this worker is worn out."""
     asked, look_at = False, time.monotonic() + LOOK
-    while not (post.stop_asked or post.retire_asked):
-        post.wait(max(0.0, look_at - time.monotonic()))
+    while not (waker.stop_asked or waker.retire_asked):
+        waker.wait(max(0.0, look_at - time.monotonic()))
         if time.monotonic() >= look_at:
             look_at = time.monotonic() + LOOK
-            wear.look(servers.pools, link.fileno())
-        if wear.why is not None and not asked:
+            monitor.look(servers.pools, link.fileno())
+        if monitor.why is not None and not asked:
             asked = True
-            logger.warning(f"worker-{task.number} is to be replaced: {wear.why}")
+            logger.warning(f"worker-{task.number} is to be replaced: {monitor.why}")
             with contextlib.suppress(OSError):  # the supervisor is gone, and this worker goes next
                 link.send(REPLACE)
 
 
-def _linger(post: MainThreadWaker, farewell: Farewell) -> None:
+def _linger(waker: MainThreadWaker, connection_close: ConnectionClose) -> None:
     """Give what has begun its time, and clients that know of nothing another answer: less when everything stops."""
-    farewell.leaving = True
+    connection_close.leaving = True
     began = since = time.monotonic()
-    while (left := _time_left(post, began, since)) > 0:
-        if farewell.is_due and time.monotonic() < began + _BEGUN:
+    while (left := _time_left(waker, began, since)) > 0:
+        if connection_close.is_due and time.monotonic() < began + _BEGUN:
             since, left = time.monotonic(), min(left, _TICK)
-        post.wait(left)
+        waker.wait(left)
 
 
-def _time_left(post: MainThreadWaker, began: float, since: float) -> float:
-    end = began + _LINGER_STOPPED if post.stop_asked else since + _LINGER_RETIRED
+def _time_left(waker: MainThreadWaker, began: float, since: float) -> float:
+    end = began + _LINGER_STOPPED if waker.stop_asked else since + _LINGER_RETIRED
     return end - time.monotonic()
 
 

@@ -69,7 +69,7 @@ class Granian(ForkingServer):
 
     name = "granian"
     log = logger
-    seats = sys.maxsize
+    slots = sys.maxsize
     keeper: GranianCertificates
 
     def __init__(
@@ -127,9 +127,9 @@ class Granian(ForkingServer):
 
     # -- what the supervisor asks for ----------------------------------------------------------------------------------
 
-    def run(self, seat: int, link: socket.socket) -> None:
-        """Be the worker in ``seat``."""
-        number = seat % self.workers
+    def run(self, slot: int, link: socket.socket) -> None:
+        """Be the worker in ``slot``."""
+        number = slot % self.workers
         own = self._site.listeners[number]
         for sock in {sock for others in self._site.listeners for sock in others} - set(own):
             sock.close()
@@ -202,7 +202,7 @@ class Granian(ForkingServer):
         if now - self._measured_at < self._own.rss_sample_interval:
             return
         self._measured_at = now
-        numbers = {worker.pid: worker.seat % self.workers + 1 for worker in workers if worker.status is None}
+        numbers = {worker.pid: worker.slot % self.workers + 1 for worker in workers if worker.status is None}
         found: dict[int, int] = self._memory.memory(list(numbers))
         most = self._own.workers_rss
         self._large = {pid: self._large.get(pid, 0) + 1 for pid, size in found.items() if size >= most}

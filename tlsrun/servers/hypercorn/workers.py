@@ -27,7 +27,7 @@ class Hypercorn(ForkingServer):
 
     name = "hypercorn"
     log = logging.getLogger("tlsrun.hypercorn")
-    seats = SEATS
+    slots = SEATS
 
     def __init__(
         self,
@@ -44,9 +44,9 @@ class Hypercorn(ForkingServer):
         self.workers = site.workers
         self.grace = self.patience = site.config.graceful_timeout + _MERCY
 
-    def run(self, seat: int, link: socket.socket) -> None:
-        """Be the worker in ``seat``."""
-        run(self._site, seat, link)
+    def run(self, slot: int, link: socket.socket) -> None:
+        """Be the worker in ``slot``."""
+        run(self._site, slot, link)
 
     def sockets(self) -> Iterable[socket.socket]:
         """See `ForkingServer.sockets`."""

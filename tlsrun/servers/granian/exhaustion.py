@@ -16,7 +16,7 @@ FULL = "its clients have kept every connection that it may have"
 PARKED = "every thread waits for a client"
 
 
-class Wear:
+class ExhaustionMonitor:
     """Of one worker.
 
     Arguments:
@@ -33,7 +33,7 @@ class Wear:
         self._found = {FULL: 0, PARKED: 0}
         self.why: str | None = None
 
-    def worn_out(self, why: str) -> None:
+    def report(self, why: str) -> None:
         """It should be; the first reason counts."""
         if self.why is None:
             self.why = why
@@ -52,7 +52,7 @@ class Wear:
     def _count(self, why: str, found: bool) -> None:
         self._found[why] = self._found[why] + 1 if found else 0
         if self._found[why] >= _LOOKS:
-            self.worn_out(why)
+            self.report(why)
 
     def _is_full(self, descriptor: int) -> bool:
         """Whether as many descriptors are open as there may be connections: new ones take the lowest free number."""

@@ -19,10 +19,10 @@ from tests.support.clients import tls_connect
 from tests.support.http2 import Http2Client
 from tests.support.process import eventually
 from tests.support.servers import need
-from tlsrun.servers.granian import collected, hands, outbox
-from tlsrun.servers.granian.collected import COLLECTED, Collected
-from tlsrun.servers.granian.hands import Hands
-from tlsrun.servers.granian.outbox import ClientGone, Outbox
+from tlsrun.servers.granian import buffered_body, client_threads, response_queue
+from tlsrun.servers.granian.buffered_body import BUFFERED_BYTES, BufferedBody
+from tlsrun.servers.granian.client_threads import ClientThreads
+from tlsrun.servers.granian.response_queue import ClientGone, ResponseQueue
 from tlsrun.servers.granian.wsgi import has_body
 from tlsrun.servers.store import SharedQuota
 
@@ -33,7 +33,7 @@ MIB = 1 << 20
 def site(localhost_cert: Paths, ca_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """One worker with one thread."""
     need("granian")
-    folder = tmp_path_factory.mktemp("alone")
+    folder = tmp_path_factory.mktemp("single-thread")
     with serving(localhost_cert, ca_file, folder, "--threads", "1", workers=1) as running:
         yield running
 
@@ -59,7 +59,7 @@ def test_one_thread_runs_everything(site: Site) -> None:
     assert site.get("/counted").text.startswith("1 1 ")
 
 
-_BEYOND = COLLECTED + 3 * MIB + 17
+_BEYOND = BUFFERED_BYTES + 3 * MIB + 17
 
 
 @pytest.mark.parametrize("chunked", [False, True])
@@ -171,11 +171,11 @@ class _Source:
 
 def test_so_much_of_a_body_is_collected(monkeypatch: pytest.MonkeyPatch) -> None:
     """The rest is read when the application asks for it."""
-    monkeypatch.setattr(collected, "COLLECTED", 100_000)
+    monkeypatch.setattr(buffered_body, "BUFFERED_BYTES", 100_000)
     text = bytes(range(256)) * 1000
     stock = SharedQuota(1 << 20, 1 << 20)
     source = _Source(text)
-    body = Collected(source, stock)
+    body = BufferedBody(source, stock)
     body.fill()
     assert (source.read_bytes, body.ended) == (131072, False)
     assert body.read(200_000) == text[:200_000]
@@ -185,13 +185,13 @@ def test_so_much_of_a_body_is_collected(monkeypatch: pytest.MonkeyPatch) -> None
 def test_a_body_that_breaks_off() -> None:
     """What had come is read, then the reason is raised; what is not read is let go of."""
     stock = SharedQuota(70_000, 70_000)
-    body = Collected(_Source(b"x" * 70_000, ConnectionResetError("gone")), stock)
+    body = BufferedBody(_Source(b"x" * 70_000, ConnectionResetError("gone")), stock)
     body.fill()
     assert body.ended
     assert body.read(60_000) == b"x" * 60_000
     with pytest.raises(ConnectionResetError, match="gone"):
         body.read(10_000)
-    other = Collected(_Source(b"x" * 60_000), stock)
+    other = BufferedBody(_Source(b"x" * 60_000), stock)
     other.fill()
     stock.total.take(10_000)
     assert stock.total.exhausted
@@ -199,7 +199,7 @@ def test_a_body_that_breaks_off() -> None:
     assert not stock.total.exhausted
 
 
-def _taken(answer: Outbox) -> list[bytes]:
+def _taken(answer: ResponseQueue) -> list[bytes]:
     parts = []
     with contextlib.suppress(StopIteration):
         while True:
@@ -209,14 +209,14 @@ def _taken(answer: Outbox) -> list[bytes]:
 
 def test_an_answer_waits_for_its_client() -> None:
     """Its parts are taken in order, those that come while somebody waits for them too; then it ends, or breaks off."""
-    answer = Outbox(SharedQuota(1 << 20, 1 << 20))
+    answer = ResponseQueue(SharedQuota(1 << 20, 1 << 20))
     answer.put(b"one")
     with ThreadPoolExecutor(1) as sender:
         taken = sender.submit(_taken, answer)
         answer.put(b"two")
         answer.end()
         assert b"".join(taken.result(10)) == b"onetwo"
-    broken = Outbox(SharedQuota(1 << 20, 1 << 20))
+    broken = ResponseQueue(SharedQuota(1 << 20, 1 << 20))
     broken.put(b"one")
     broken.end(RuntimeError("in mid-answer"))
     assert next(broken) == b"one"
@@ -226,27 +226,27 @@ def test_an_answer_waits_for_its_client() -> None:
 
 def test_an_answer_that_nobody_takes(monkeypatch: pytest.MonkeyPatch) -> None:
     """So much of it waits; then its client has a while to take some, or is given up, and its sender hears of it."""
-    monkeypatch.setattr(outbox, "MOST", 2 * MIB)
-    monkeypatch.setattr(outbox, "PATIENCE", 0.1)
+    monkeypatch.setattr(response_queue, "MOST", 2 * MIB)
+    monkeypatch.setattr(response_queue, "PATIENCE", 0.1)
     stock = SharedQuota(MIB, 1 << 30)
-    answer = Outbox(stock)
+    answer = ResponseQueue(stock)
     answer.put(bytes(2 * MIB))
     with pytest.raises(ClientGone):
         answer.put(b"more")
     with pytest.raises(ConnectionResetError, match="took nothing"):
         next(answer)
     assert not stock.memory.exhausted
-    gone = Outbox(stock)
+    gone = ResponseQueue(stock)
     gone.put(b"one")
     gone.close()
     with pytest.raises(ClientGone):
         gone.put(b"two")
 
 
-def test_hands(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_client_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     """One that is free is asked again; there are so many, and those that have nothing to do leave."""
-    monkeypatch.setattr(hands, "MOST_HANDS", 2)
-    several = Hands()
+    monkeypatch.setattr(client_threads, "MOST_CLIENT_THREADS", 2)
+    several = ClientThreads()
     seen: list[int] = []
     go = threading.Event()
 
@@ -254,16 +254,16 @@ def test_hands(monkeypatch: pytest.MonkeyPatch) -> None:
         seen.append(threading.get_ident())
         go.wait(10)
 
-    assert several.give(waits)
-    assert several.give(waits)
-    assert not several.give(waits)
+    assert several.try_run(waits)
+    assert several.try_run(waits)
+    assert not several.try_run(waits)
     assert several.is_parked
     go.set()
-    eventually(lambda: len(several._idle) == 2, what="free hands")
-    assert several.give(waits)
+    eventually(lambda: len(several._idle) == 2, what="free threads")
+    assert several.try_run(waits)
     eventually(lambda: len(seen) == 3, what="the third")
     assert seen[2] in seen[:2]
-    monkeypatch.setattr(hands, "_REST", 0.01)
+    monkeypatch.setattr(client_threads, "_REST", 0.01)
     several._count, several._idle[:] = 0, []  # those rest for longer
-    assert several.give(waits)
+    assert several.try_run(waits)
     eventually(lambda: several._count == 0, what="the end of one with nothing to do")

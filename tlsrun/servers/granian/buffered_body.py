@@ -7,7 +7,7 @@ from typing import Protocol
 from tlsrun.servers.store import SharedQuota, SpillBuffer
 
 #: Bytes of a body that are there, or the whole of it, before the application is called.
-COLLECTED = 1 << 23
+BUFFERED_BYTES = 1 << 23
 _PIECE = 65536
 
 
@@ -21,7 +21,7 @@ class BodySource(Protocol):
         """Nobody reads any more."""
 
 
-class Collected:
+class BufferedBody:
     """What there is of a body, and the rest of it. Filled by one thread, then read by another.
 
     Arguments:
@@ -41,7 +41,7 @@ class Collected:
 
     def fill(self) -> None:
         """Read until the body is there, or enough of it."""
-        while not (self.ended or self._store.held >= COLLECTED or self._store.full):
+        while not (self.ended or self._store.held >= BUFFERED_BYTES or self._store.full):
             try:
                 part = self._source.read(_PIECE)
             except ConnectionResetError as error:

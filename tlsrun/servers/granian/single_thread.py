@@ -12,10 +12,10 @@ import queue
 import threading
 from typing import Any
 
-from tlsrun.servers.granian.collected import Collected
-from tlsrun.servers.granian.hands import Hands
-from tlsrun.servers.granian.outbox import ClientGone, Outbox
+from tlsrun.servers.granian.buffered_body import BufferedBody
+from tlsrun.servers.granian.client_threads import ClientThreads
 from tlsrun.servers.granian.pool import Answer
+from tlsrun.servers.granian.response_queue import ClientGone, ResponseQueue
 from tlsrun.servers.store import SharedQuota
 from tlsrun.servers.wsgi import Headers, Parts
 
@@ -25,17 +25,17 @@ _log = logging.getLogger("tlsrun.granian")
 _MEMORY, _TOTAL = 1 << 25, 1 << 28
 
 
-class Alone:
+class SingleThread:
     """The application's thread of a worker, for all of Granian's runtimes there.
 
     Arguments:
-        hands: the threads that wait in its place.
+        client_threads: the threads that wait in its place.
     """
 
-    def __init__(self, hands: Hands) -> None:
+    def __init__(self, client_threads: ClientThreads) -> None:
         self._tasks: queue.SimpleQueue[tuple[Any, ...]] = queue.SimpleQueue()
         self._bodies, self._answers = SharedQuota(_MEMORY, _TOTAL), SharedQuota(_MEMORY, _TOTAL)
-        self._hands = hands
+        self._client_threads = client_threads
         self._started = False
 
     def start(self) -> None:
@@ -44,34 +44,34 @@ class Alone:
             self._started = True
             threading.Thread(target=self._serve, name="granian-request", daemon=True).start()
 
-    def brings(self, answer: Answer) -> Answer:
+    def queueing(self, answer: Answer) -> Answer:
         """What is called for a request without a body: it has ``answer`` called in the application's thread."""
         put = self._tasks.put
 
-        def brought(protocol: Any, scope: dict[str, Any]) -> int:
+        def queued(protocol: Any, scope: dict[str, Any]) -> int:
             put((answer, protocol, scope, None))
             return 0
 
-        return brought
+        return queued
 
-    def brings_with_body(self, answer: Answer) -> Answer:
+    def queueing_with_body(self, answer: Answer) -> Answer:
         """What is called for a request with one, in a thread that may wait for it."""
 
-        def brought(protocol: Any, scope: dict[str, Any]) -> int:
-            body = Collected(scope["wsgi.input"], self._bodies)
+        def queued(protocol: Any, scope: dict[str, Any]) -> int:
+            body = BufferedBody(scope["wsgi.input"], self._bodies)
             body.fill()
             self._tasks.put((answer, protocol, scope | {"wsgi.input": body}, body))
             return 0
 
-        return brought
+        return queued
 
     def _serve(self) -> None:
         while True:
             self._do(*self._tasks.get())
 
-    def _do(self, answer: Answer, protocol: Any, scope: dict[str, Any], body: Collected | None) -> None:
+    def _do(self, answer: Answer, protocol: Any, scope: dict[str, Any], body: BufferedBody | None) -> None:
         try:
-            answer(_Post(protocol, self._hands, self._answers), scope)
+            answer(_QueuedProtocol(protocol, self._client_threads, self._answers), scope)
         except BaseException:  # also sys.exit() in a view ends its request alone
             _log.exception("%s %s failed", scope["REQUEST_METHOD"], scope["PATH_INFO"])
             protocol.response_bytes(500, [], b"")
@@ -80,14 +80,14 @@ class Alone:
                 body.close()
 
 
-class _Post:
+class _QueuedProtocol:
     """Granian's side of one request, for which the application's thread does not wait."""
 
-    __slots__ = ("_hands", "_protocol", "_stock")
+    __slots__ = ("_client_threads", "_protocol", "_stock")
 
-    def __init__(self, protocol: Any, hands: Hands, stock: SharedQuota) -> None:
+    def __init__(self, protocol: Any, client_threads: ClientThreads, stock: SharedQuota) -> None:
         self._protocol = protocol
-        self._hands = hands
+        self._client_threads = client_threads
         self._stock = stock
 
     def response_bytes(self, status: int, headers: Headers, body: bytes) -> None:
@@ -96,25 +96,25 @@ class _Post:
 
     def response_iter(self, status: int, headers: Headers, body: Parts) -> None:
         """Send an answer part by part, and close ``body`` in the end."""
-        outbox, protocol = Outbox(self._stock), self._protocol
+        parts, protocol = ResponseQueue(self._stock), self._protocol
 
         def send() -> None:
             try:
-                protocol.response_iter(status, headers, outbox)
+                protocol.response_iter(status, headers, parts)
             except BaseException:  # Granian cannot send these headers
                 _log.exception("an answer could not be sent")
                 protocol.response_bytes(500, [], b"")
-                outbox.close()
+                parts.close()
 
-        if not self._hands.give(send):
+        if not self._client_threads.try_run(send):
             protocol.response_iter(status, headers, body)
             return
         try:
             while True:
-                outbox.put(next(body))
+                parts.put(next(body))
         except (StopIteration, ClientGone):
-            outbox.end()
+            parts.end()
         except BaseException as error:  # noqa: BLE001 -- Granian writes it down, where it hears of it
-            outbox.end(error)
+            parts.end(error)
         finally:
             body.close()

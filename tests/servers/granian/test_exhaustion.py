@@ -9,7 +9,7 @@ from tests.support.servers import need
 
 need("granian")
 
-from tlsrun.servers.granian.wear import FULL, PARKED, Wear  # noqa: E402 -- once it is known to be there
+from tlsrun.servers.granian.exhaustion import FULL, PARKED, ExhaustionMonitor  # noqa: E402 -- once it is known to be there
 
 
 class _Pool:
@@ -21,14 +21,14 @@ def test_what_wears_a_worker_out(tmp_path: Path) -> None:
     woken: list[None] = []
     with (tmp_path / "file").open("w") as file:
         pool: Any = _Pool()
-        wear = Wear(lambda: woken.append(None), room=1 << 20)
+        monitor = ExhaustionMonitor(lambda: woken.append(None), room=1 << 20)
         for parked in (True, True, True, True, False, True, True, True, True):
             pool.is_parked = parked
-            wear.look([pool], file.fileno())
-        assert (wear.why, woken) == (None, [])
-        wear.look([pool], file.fileno())
-        assert (wear.why, woken) == (PARKED, [None])
-        full = Wear(lambda: woken.append(None), room=3)
+            monitor.look([pool], file.fileno())
+        assert (monitor.why, woken) == (None, [])
+        monitor.look([pool], file.fileno())
+        assert (monitor.why, woken) == (PARKED, [None])
+        full = ExhaustionMonitor(lambda: woken.append(None), room=3)
         for _ in range(6):
             full.look([], file.fileno())
         assert (full.why, woken) == (FULL, [None, None])

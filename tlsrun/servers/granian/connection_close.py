@@ -16,7 +16,7 @@ from tlsrun.servers.wsgi import Answering, Headers, Parts
 _LAST = ("connection", "close")
 
 
-class Farewell:
+class ConnectionClose:
     """The answers of one worker.
 
     Attributes:

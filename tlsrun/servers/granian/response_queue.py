@@ -21,7 +21,7 @@ PATIENCE = 60.0  # seconds in which a client has to take some of them then
 _AHEAD, _GRACE, _STALL = 1 << 20, 0.1, 0.02
 
 
-class Outbox:
+class ResponseQueue:
     """One answer of several parts. To Granian it is what it sends: an iterator with ``close()``.
 
     Arguments:
