@@ -1,6 +1,7 @@
-"""Workers that are forked from the process that has the application: started, watched, replaced and ended, for Granian
-and Hypercorn alike. What is done when is decided in `decide.py`, by values; `supervisor.py` does it.
+"""A pre-fork supervisor for Granian and Hypercorn: starts, monitors, replaces and stops workers that are forked from
+the process that has loaded the application. `decide.py` decides what to do, as a pure function; `supervisor.py` carries
+it out.
 
-Why ours: Hypercorn's own starts new interpreters, each of which imports the application again, and Granian's ends a
-worker before the one in its place serves.
+The servers' own supervisors do not fit: Hypercorn's starts new interpreters, each of which imports the application
+again, and Granian's stops a worker before its replacement serves.
 """

@@ -1,7 +1,7 @@
-"""What a supervisor does next: a function of how its workers are.
+"""What a supervisor does next, as a function of the state of its workers.
 
-A worker that is to be replaced serves on until the one in its place does; then it leaves, and sees its clients off. So
-a number of the workers may be several processes for a while, each in a slot of its own::
+A worker that is to be replaced goes on serving until its replacement does; then it stops accepting, and finishes its
+requests. So for a while several processes may have the same worker number, each in a slot of its own::
 
     START ──► ready ──► unwanted ──► REPLACE: another one starts ──ready──► DISMISS ──► leaving ──► BURY
 """
@@ -13,38 +13,38 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import NamedTuple
 
-#: Seconds that a worker has to start.
+#: Seconds that a worker may take to start.
 START_TIMEOUT = 30.0
-#: Seconds after its birth before a worker is replaced: what fails at once is not to fail all the time.
+#: Minimum age in seconds at which a worker is replaced: limits the rate at which workers that fail at once restart.
 PAUSE = 1.0
 
 
 class Stage(Enum):
-    """Of a supervisor."""
+    """The stage of a supervisor."""
 
-    STARTING = auto()  # not every worker has served yet
+    STARTING = auto()  # some workers are not ready yet
     SERVING = auto()
-    STOPPING = auto()  # requests have some time to finish
-    ENDING = auto()  # they had
+    STOPPING = auto()  # waiting for requests to finish
+    ENDING = auto()  # time is up: workers are killed
 
 
 class Do(Enum):
-    """What is to be done, with the worker in a slot."""
+    """What to do with the worker in a slot."""
 
-    START = auto()  # the first one of its number, or in the place of one that has died
-    REPLACE = auto()  # start one beside another, which it is to replace
-    DISMISS = auto()  # another serves in its place: it leaves, and sees its clients off
-    HURRY = auto()  # it has left, and its slot is needed
-    KILL_UNREADY = auto()
-    KILL_LATE = auto()
-    BURY = auto()  # it has ended, as it should
-    BURY_DEAD = auto()  # it has ended, as it should not
-    GIVE_UP_REPLACING = auto()  # the one that was to replace another has ended before it served
-    FAIL = auto()  # it did not start, or is not to be replaced: the server ends
+    START = auto()  # start a worker: the first of its number, or one in place of one that has died
+    REPLACE = auto()  # start the replacement of a worker that still serves
+    DISMISS = auto()  # its replacement serves: it is to stop accepting, and finish its requests
+    HURRY = auto()  # it was dismissed, but its slot is needed now: SIGTERM
+    KILL_UNREADY = auto()  # it was not ready in time
+    KILL_LATE = auto()  # it did not finish in time
+    BURY = auto()  # it has ended as expected
+    BURY_DEAD = auto()  # it has ended unexpectedly
+    GIVE_UP_REPLACING = auto()  # the replacement has ended before it was ready
+    FAIL = auto()  # it did not start, or died and must not be restarted: the server stops
 
 
 class Action(NamedTuple):
-    """Something to be done with the worker in a slot."""
+    """Something to do with the worker in a slot."""
 
     do: Do
     slot: int
@@ -52,16 +52,16 @@ class Action(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """A worker, as a look has found it.
+    """A snapshot of a worker.
 
     Arguments:
-        slot: its place among all processes; its number (from 0) is that modulo the number of workers.
-        age: seconds since its birth.
-        alive: it runs.
-        ready: it has said that it serves.
-        unwanted: it has asked to be replaced, or its server has.
+        slot: its index among all processes; its worker number (from 0) is the slot modulo the number of workers.
+        age: seconds since it was started.
+        alive: its process runs.
+        ready: it has reported that it serves.
+        unwanted: it, or its server, has asked for it to be replaced.
         leaving: it was dismissed.
-        late: the time that it had to leave is over.
+        late: it has not ended within the time that it was given when it was dismissed.
     """
 
     slot: int
@@ -75,12 +75,12 @@ class Seen:
 
 @dataclass(frozen=True, kw_only=True)
 class Rules:
-    """What holds for all workers of a server.
+    """What applies to all workers of a server.
 
     Arguments:
-        workers: how many there are to be.
-        slots: processes that may be one worker at a time.
-        respawns: whether one that dies is replaced.
+        workers: number of workers.
+        slots: maximum number of processes per worker number at a time.
+        respawns: whether a worker that dies is restarted; if not, the server stops.
     """
 
     workers: int
@@ -89,11 +89,11 @@ class Rules:
 
 
 def decide(stage: Stage, seen: Sequence[Seen], rules: Rules, *, may_replace: bool = True) -> list[Action]:
-    """What is to be done, in this order.
+    """Return what to do, in order.
 
     Arguments:
-        seen: the workers that have not been buried, the oldest first.
-        may_replace: whether workers that could not be replaced may be again.
+        seen: all workers not yet buried, oldest first.
+        may_replace: False for a while after a replacement has failed.
     """
     leaving = [one for one in seen if one.leaving]
     actions = [Action(Do.BURY, one.slot) for one in leaving if not one.alive]
@@ -113,7 +113,7 @@ def _is_unready(one: Seen) -> bool:
 
 
 def _starting(seen: Sequence[Seen], rules: Rules) -> Iterator[Action]:
-    """One after the other: what keeps one from its start, keeps all, and is to be told once."""
+    """Start one worker after the other: an error that prevents one start prevents all, and is to be reported once."""
     for one in seen:
         if one.ready and not one.alive:
             yield from _of_a_dead(one, None, rules)
@@ -132,7 +132,7 @@ def _serving(seen: Sequence[Seen], rules: Rules, may_replace: bool) -> Iterator[
         staying = [one for one in seen if one.slot % rules.workers == number and not one.leaving]
         holder, heir = (*staying, None, None)[:2]
         replacing = replacing or heir is not None
-        if holder is None:  # there could be no more processes
+        if holder is None:  # no process could be forked, or no slot was free
             yield from _begin(Do.START, number, seen, rules)
         elif not holder.alive:
             yield from _of_a_dead(holder, heir, rules)
@@ -142,8 +142,8 @@ def _serving(seen: Sequence[Seen], rules: Rules, may_replace: bool) -> Iterator[
             yield from _of_a_pair(holder, heir)
         elif holder.unwanted and holder.age >= PAUSE:
             unwanted.append(holder)
-    # One at a time: what a worker needs to start is there once, and a start that fails is tried in one place. The
-    # oldest first: where the new ones are soon unwanted too, each has its turn.
+    # One at a time: only one extra process needs resources, and a start that fails is tried with one worker only. The
+    # oldest first, so that each has its turn even if new workers soon have to be replaced too.
     if unwanted and may_replace and not replacing:
         oldest = max(unwanted, key=lambda one: one.age)
         yield from _begin(Do.REPLACE, oldest.slot % rules.workers, seen, rules)
@@ -174,5 +174,5 @@ def _begin(do: Do, number: int, seen: Sequence[Seen], rules: Rules) -> Iterator[
     if free is not None:
         yield Action(do, free)
         return
-    # Those before it still have clients.
+    # All slots are taken by former workers that still have clients.
     yield from (Action(Do.HURRY, one.slot) for one in seen if one.leaving and one.alive and one.slot in slots)

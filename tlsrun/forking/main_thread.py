@@ -1,4 +1,4 @@
-"""What servers need whose workers are forked from the process that has the application."""
+"""Preconditions of a server that forks its workers from the process that has loaded the application."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from tlsrun.process import other_threads
 
 
 def need_the_main_thread(name: str, title: str) -> None:
-    """To be called before a fork; threads that run already are named in the log, for they are not in a fork.
+    """Check that this is the main thread, and log a warning that names other threads: they do not survive a fork.
 
     Arguments:
-        name: of the server.
-        title: what it is called.
+        name: the server's name, as in settings.
+        title: the server's name in text.
 
     Raises:
-        ConfigurationError: this is not the main thread, to which signals come.
+        ConfigurationError: this is not the main thread, the only one in which Python handles signals.
     """
     if threading.current_thread() is not threading.main_thread():
         what = "it runs in the main thread only, and this is another"

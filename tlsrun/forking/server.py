@@ -1,4 +1,4 @@
-"""What a server says of its workers; everything else is the supervisor's."""
+"""The interface between the supervisor and the server whose workers it runs."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from tlsrun.forking.worker import WorkerProcess
 
 @dataclass(frozen=True, kw_only=True)
 class ReloadState:
-    """What the program that a reload executes anew finds, or has no more use for.
+    """What a reload passes to the program that it executes, and what it removes.
 
     Arguments:
-        state: what the server wants to find again.
-        lent: the descriptors that are named there.
-        folders: private ones that are of no use to the new program.
+        state: state of the server for the new program.
+        lent: the file descriptors that ``state`` refers to; the new program inherits them.
+        folders: private folders that the new program does not need.
     """
 
     state: Mapping[str, Any] = field(default_factory=dict)
@@ -31,13 +31,13 @@ class ForkingServer(ABC):
     """A server whose workers are forked.
 
     Attributes:
-        name: of its workers' processes.
-        log: where its supervisor's lines go.
-        workers: how many there are.
-        slots: processes that may be one of them at a time.
-        grace: seconds that workers have to end at a stop, and when they have asked to be replaced themselves.
-        patience: seconds that they have when they were replaced for another reason, or by a reload.
-        respawns: whether one that dies is replaced; otherwise the server ends.
+        name: the server's name; worker processes are called ``{name}-worker``.
+        log: the logger of the supervisor.
+        workers: number of workers.
+        slots: maximum number of processes per worker number at a time.
+        grace: seconds for a worker to end at a stop, and after a replacement that it asked for itself.
+        patience: seconds for a worker to end after a replacement for another reason, or a reload.
+        respawns: whether a worker that dies is restarted; if not, the server stops.
     """
 
     name: str
@@ -50,44 +50,45 @@ class ForkingServer(ABC):
 
     @abstractmethod
     def run(self, slot: int, link: socket.socket) -> None:
-        """Be the worker in ``slot``; in its process.
+        """Run the worker in ``slot``; called in the worker's process.
 
-        By then it has the usual handlers of signals, and `tlsrun.forking.worker.HELD` are blocked: it sets its own, and
-        unblocks these. It says `READY` over ``link`` when it serves, and may say `REPLACE`; it leaves at `LEAVE`, ends
-        at SIGTERM, SIGINT, and when ``link`` ends. SIGHUP is for it to read the certificates.
+        By then the signals `tlsrun.forking.worker.HANDLED` have their default actions, and `HELD` are blocked: the
+        worker installs its own handlers and unblocks them. It sends `READY` over ``link`` once it serves, and may send
+        `REPLACE`. At `LEAVE` it stops accepting, finishes its requests and ends; it stops at SIGTERM, SIGINT and EOF on
+        ``link``. At SIGHUP it reads the certificates again.
         """
 
     @abstractmethod
     def sockets(self) -> Iterable[socket.socket]:
-        """All that are listened on, which the program that a reload executes anew is to have."""
+        """All listening sockets; the program that a reload executes inherits them."""
 
     @abstractmethod
     def read_certificates(self) -> None:
-        """SIGHUP, where the program cannot be executed anew; the workers hear of it next."""
+        """Read the certificates again: SIGHUP, where a reload cannot execute the program anew. Workers get it next."""
 
     @abstractmethod
     def leave(self) -> None:
-        """The server stops; before the workers hear of it. Who comes now is to be told at once that nobody is here."""
+        """Stop listening, so that new connections are refused at once; called at a stop, before workers are told."""
 
     def handed(self) -> ReloadState:
-        """What else the program that a reload executes anew is to know."""
+        """What else a reload passes to the new program."""
         return ReloadState()
 
     def is_outdated(self, worker: WorkerProcess) -> bool:
-        """Whether it is to be replaced, which it does not ask for itself."""
+        """Whether the server wants this worker replaced."""
         return False
 
-    # Nothing, where a server has nothing to do then:
+    # Optional hooks:
 
     def serving(self) -> None:  # noqa: B027
-        """Every worker serves."""
+        """Called once, when every worker is ready."""
 
     def died(self) -> None:  # noqa: B027
-        """A worker has ended that should not have, and is replaced."""
+        """Called when a worker has ended unexpectedly, before it is restarted."""
 
     def look(self, workers: Sequence[WorkerProcess]) -> None:  # noqa: B027
-        """Do what is due; called once a second at least.
+        """Do periodic work; called at least once a second.
 
         Arguments:
-            workers: those that are not about to leave.
+            workers: the workers that have not been dismissed.
         """

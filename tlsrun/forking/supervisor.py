@@ -1,7 +1,7 @@
-"""The supervisor: does what is decided, in the process that the workers are forked from.
+"""The supervisor: carries out what `decide.py` decides, in the process from which the workers are forked.
 
-No thread and no event loop runs in it, because it forks; and nothing in it waits for one worker, so that it hears
-signals, gives systemd its signs of life, and replaces who dies at any time.
+It runs no threads and no event loop, because it forks. It never blocks on a single worker, so that at any time it
+handles signals, pings systemd's watchdog, and restarts workers that die.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from tlsrun.listening.notify import STOPPING, Watchdog, notify, serves
 from tlsrun.reloading.predecessors import Predecessors
 from tlsrun.reloading.reload import LOOK, Reload
 
-_TICK = 1.0  # seconds between two looks at everything
-_STOP_TICK = 0.1  # the same at a stop
-_RETRY = 30.0  # seconds after which workers that could not be replaced are again
+_TICK = 1.0  # maximum seconds between checks
+_STOP_TICK = 0.1  # the same, during a stop
+_RETRY = 30.0  # seconds before the next attempt, after a replacement has failed
 
 
 class Supervisor:
@@ -38,17 +38,17 @@ class Supervisor:
         self._reload = Reload(server.sockets, otherwise=self._reread, waits=lambda: self._stops > 0)
         self._predecessors = Predecessors()
         self._watchdog = Watchdog()
-        self._workers: dict[int, WorkerProcess] = {}  # by slot, the oldest first
+        self._workers: dict[int, WorkerProcess] = {}  # by slot, oldest first
         self._stage = Stage.STARTING
         self._stops = 0
         self._failed = False
         self._replaces_at = 0.0
 
     def serve(self) -> int:
-        """Until SIGTERM or SIGINT; requests in flight finish, unless a second one comes.
+        """Serve until SIGTERM or SIGINT; requests in flight finish, unless a second signal comes.
 
         Returns:
-            0; 1 when a worker could not be started, or died and is not to be replaced.
+            exit status: 0; 1 if a worker did not start, or died and ``respawns`` is off.
         """
         with self._hearing():
             try:
@@ -60,7 +60,7 @@ class Supervisor:
 
     @contextlib.contextmanager
     def _hearing(self) -> Iterator[None]:
-        """Handle signals; what wakes `_wait` is written by the interpreter's own handler (signal.set_wakeup_fd)."""
+        """Handle signals; each also wakes `_wait`, through a pipe (signal.set_wakeup_fd)."""
         before = {number: signal.getsignal(number) for number in HANDLED}
         reading, writing = os.pipe()
         self._alarm = (open(reading, "rb", buffering=0), open(writing, "wb", buffering=0))  # noqa: SIM115
@@ -133,7 +133,7 @@ class Supervisor:
     # -- doing what is decided -----------------------------------------------------------------------------------------
 
     def _act(self, actions: list[Action]) -> bool:
-        """Do it; returns whether a worker has taken another's place, and so the next may be replaced."""
+        """Carry out ``actions``; returns whether a replacement was completed, so that the next one may begin."""
         for do, slot in actions:
             self._do(do, slot)
         return any(do is Do.DISMISS for do, _ in actions)
@@ -194,7 +194,7 @@ class Supervisor:
         worker.bury()
 
     def _wait(self, seconds: float) -> None:
-        """Until a signal comes, a worker says something, or ``seconds`` are over."""
+        """Wait for a signal or a message of a worker, for ``seconds`` at most."""
         poll = select.poll()
         alarm, _ = self._alarm
         poll.register(alarm, select.POLLIN)
@@ -214,7 +214,7 @@ class Supervisor:
         self._reload.execute(old=self._old(), state=handed.state, lent=handed.lent, folders=handed.folders)
 
     def _old(self) -> list[Old]:
-        """Those who serve on until the program that is executed anew does; they end with its process at the latest."""
+        """The workers that go on serving until the new program does; they end with its process at the latest."""
         alive = [worker for worker in self._workers.values() if worker.status is None]
         patience, word = self._server.patience, LEAVE.decode()
         workers = [Old(pid=one.pid, link=one.link.fileno(), word=word, patience=patience) for one in alive]
@@ -228,7 +228,7 @@ class Supervisor:
     # -- a stop --------------------------------------------------------------------------------------------------------
 
     def _stop(self) -> None:
-        """Tell every worker to stop, wait, and end those that do not in time."""
+        """Tell every worker to stop, wait, and kill those that do not stop in time."""
         notify(STOPPING)
         self._stage = Stage.STOPPING
         asked, deadline = self._stops, time.monotonic() + self._server.grace

@@ -1,4 +1,4 @@
-"""A worker process as its supervisor has it; and the words that the two have for each other."""
+"""A worker process as seen by its supervisor, and the messages between the two."""
 
 from __future__ import annotations
 
@@ -12,43 +12,43 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
-#: What a worker says: that it serves; that it should be replaced.
+#: Messages of a worker: it serves; it asks to be replaced.
 READY, REPLACE = b"r", b"e"
-#: What a worker is told: another one serves in its place, and it is to see its clients off.
+#: Message to a worker: its replacement serves, so it is to stop accepting, finish its requests, and end.
 LEAVE = b"l"
 
 #: Signals that the supervisor has handlers for.
 HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
-#: Signals that are held back in a worker from its fork until it has handlers of its own, which then unblocks them.
+#: Signals that are blocked in a worker from its fork until it has installed its handlers and unblocks them.
 HELD = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 class Closing(Protocol):
-    """A socket, mostly."""
+    """Anything that can be closed; usually a socket."""
 
     def close(self) -> None: ...
 
 
 class WorkerProcess:
-    """A worker process, and the connection to it. It runs from now on.
+    """A worker process, and the connection to it; the constructor starts it.
 
     Arguments:
-        slot: its place among those that may run at a time; nobody else has the same while it lives.
-        run: what it does, with its slot and its end of the connection; in the worker.
-        name: of the process.
-        foreign: what of this process is none of its business, to be closed in it.
+        slot: its index among all workers; unique while it runs.
+        run: called in the worker, with its slot and its end of the connection.
+        name: name of the process.
+        foreign: what the supervisor has open and the worker must not keep; closed in the worker.
 
     Raises:
-        OSError: there can be no more processes.
+        OSError: the process cannot be forked.
 
     Attributes:
-        link: our end of the connection.
-        birth: when it was started, by the clock that never goes back.
-        pid: its number.
-        ready: it serves.
-        wants_replacing: it asks for another one in its place.
-        listens: it has not ended its side of the connection.
-        leave_by: the time by which it is to have left; None while it is to stay.
+        link: the supervisor's end of the connection.
+        birth: when it was started (``time.monotonic()``).
+        pid: its process ID.
+        ready: it has sent `READY`.
+        wants_replacing: it has sent `REPLACE`.
+        listens: it has not closed its end of the connection.
+        leave_by: when it is to have ended (``time.monotonic()``); None unless it was dismissed.
     """
 
     def __init__(
@@ -69,13 +69,14 @@ class WorkerProcess:
                 signal.signal(number, signal.SIG_DFL)
             for other in to_close:
                 other.close()
-            with contextlib.suppress(OSError):  # there may be none
-                # multiprocessing gives a child an empty one; whoever debugs an application types there.
+            with contextlib.suppress(OSError):  # stdin may be closed
+                # multiprocessing replaces stdin by /dev/null, where a debugger in the application could not read.
                 sys.stdin = open(0, closefd=False)  # noqa: SIM115
             run(slot, theirs)
 
-        # multiprocessing's, because it ends a worker as a program ends: threads that are no daemons finish. One of
-        # its daemons, as test suites start a server, may have no children; its parent ends it by SIGTERM nevertheless.
+        # multiprocessing, because it ends a child as a program ends: non-daemon threads finish. Its daemon processes,
+        # in which test suites run servers, may have no children; clearing the flag here allows them, and the parent
+        # still ends this process by SIGTERM.
         if multiprocessing.current_process().daemon:
             multiprocessing.current_process().daemon = False
         self._process = multiprocessing.get_context("fork").Process(target=work, name=name)
@@ -91,26 +92,26 @@ class WorkerProcess:
         self.pid: int = self._process.pid or 0
 
     def hear(self) -> None:
-        """Take what it has said."""
+        """Read the worker's messages."""
         try:
             words = self.link.recv(16)
         except BlockingIOError:
             return
-        except OSError:  # it has gone, and left unread what it was told
+        except OSError:  # ECONNRESET: it has ended without reading our messages
             words = b""
         self.listens = bool(words)
         self.ready = self.ready or READY in words
         self.wants_replacing = self.wants_replacing or REPLACE in words
 
     def dismiss(self, seconds: float) -> None:
-        """Another one serves in its place; it has so many seconds to leave."""
+        """Tell it that its replacement serves; it has ``seconds`` to finish its requests and end."""
         self.leave_by = time.monotonic() + seconds
-        with contextlib.suppress(OSError):  # it has ended by itself
+        with contextlib.suppress(OSError):  # it has ended already
             self.link.send(LEAVE)
 
     @property
     def status(self) -> int | None:
-        """Its exit status, or minus the signal that ended it; None while it runs."""
+        """Its exit status; if a signal ended it, minus the signal's number; None while it runs."""
         return self._process.exitcode
 
     def signal(self, number: int) -> None:
@@ -120,6 +121,6 @@ class WorkerProcess:
                 os.kill(self.pid, number)
 
     def bury(self) -> None:
-        """Let go of what belonged to it; it has ended."""
+        """Release its resources; the process must have ended."""
         self._process.close()
         self.link.close()
