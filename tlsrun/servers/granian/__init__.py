@@ -1,7 +1,7 @@
-"""Granian: HTTP/2 and HTTP/1.1 in Rust, with its own TLS (rustls); the live application, in workers forked from here.
+"""Granian: HTTP/2 and HTTP/1.1 in Rust, with its own TLS (rustls), in workers forked from the application's process.
 
-Its TLS takes certificates from files when a worker starts. So certificates are proved here, written into a private
-folder, tried, and served by new workers that take the place of the old ones.
+Granian reads certificates from files, once, when a worker starts. So renewed certificates are validated here, written
+to a private folder, loaded in a trial process, and then served by new workers that replace the old ones.
 """
 
 from __future__ import annotations
@@ -25,6 +25,6 @@ SERVER = Server(
     ),
     package="granian",
     stock=STOCK,
-    # 2.8.9
+    # as of Granian 2.8.9
     has_wheel=lambda here: (here.system, here.machine) != ("win32", "ARM64"),
 )

@@ -1,4 +1,4 @@
-"""Granian's side of a request: how an answer goes out through its ASGI interface."""
+"""Sends responses through Granian's ASGI interface."""
 
 from __future__ import annotations
 
@@ -15,23 +15,24 @@ from tlsrun.servers.wsgi import Headers, Parts
 
 _log = logging.getLogger("tlsrun.granian")
 
-#: Seconds within which a client has to take some of an answer.
+#: Seconds after which a client that accepts no data of a response is given up.
 PATIENCE = 60.0
-#: Parts of an answer, and seconds, before it is looked whether its client is still there: that costs as much as a small
-#: answer.
+#: Parts sent, or seconds passed, before a response is watched for a disconnect of its client: watching costs as much
+#: as a small response.
 _UNWATCHED, _SOON = 4, 0.01
-_WRITTEN = 0.5  # seconds in which what there is of an answer that breaks off has gone out
+_WRITTEN = 0.5  # seconds for the parts sent so far to reach the client before an aborted response is ended
 
 _END = {"type": "http.response.body", "body": b""}
 
 
 class GranianAnswer:
-    """Of one request, used by one thread.
+    """The response to one request; not thread-safe.
 
     Arguments:
-        protocol: Granian's side of it.
-        body: of the request, where it has one.
-        may_wait: whether one more of Granian's threads may wait for its client; None where this is none of those.
+        protocol: Granian's protocol object of the request.
+        body: the request's body; None if it has none.
+        may_wait: returns whether one more of Granian's threads may block on its client; None when called in a thread
+            that may always block.
     """
 
     __slots__ = ("_body", "_may_wait", "_protocol")
@@ -44,15 +45,15 @@ class GranianAnswer:
         self._may_wait = may_wait
 
     def response_bytes(self, status: int, headers: Headers, body: bytes) -> None:
-        """Send an answer that is there as a whole: Granian takes it, and waits for nobody."""
+        """Send a complete response; Granian buffers it and returns at once."""
         send = self._protocol.send
         send({"type": "http.response.start", "status": status, "headers": _octets(headers)})
         send({"type": "http.response.body", "body": body})
 
     def response_iter(self, status: int, headers: Headers, body: Parts) -> None:
-        """Send an answer part by part, and close ``body`` in the end.
+        """Send a response in parts, and close ``body`` at the end.
 
-        What is missing when it breaks off is missing from a body of a declared length.
+        A response that is aborted ends short of its Content-Length, which is how the client notices.
         """
         send = self._protocol.send
         request = self._body or RequestBody(self._protocol)
@@ -65,7 +66,7 @@ class GranianAnswer:
                 _log.info("an answer broke off: %s", error)
             except Exception:
                 _log.exception("an answer broke off")
-                # Where the end comes with the first part, Granian closes the connection in order (2.8).
+                # If the end follows the first part at once, Granian (2.8) shuts the connection down gracefully.
                 request.watch()
                 request.wait_until_gone(_WRITTEN)
             send(_END)

@@ -1,9 +1,9 @@
-"""Granian's ASGI interface, used by threads: what it promises is waited for, or calls back, without an event loop.
+"""Granian's ASGI interface used from threads: its futures are waited for, or call back, without an event loop.
 
-Its WSGI interface (2.8) says of a body in chunks that breaks off that it is over, and does not come to an end with one
-over HTTP/2. Its ASGI interface tells the end of a body from its breaking off, by the messages ``http.request`` and
-``http.disconnect`` of ASGI's specification. That needs no asyncio: for each request Granian calls what it takes for a
-scheduler of coroutines, in a thread of its own, and a promise calls back in another of them as soon as it is kept.
+Granian's WSGI interface (2.8) reports a truncated chunked body as complete, and blocks forever on a truncated one over
+HTTP/2. The ASGI interface tells complete from truncated by the messages ``http.request`` and ``http.disconnect``. It
+needs no asyncio: Granian calls the object that it takes for a coroutine scheduler once per request, in one of its
+threads, and a future calls back, in another of its threads, as soon as it is done.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from granian.server.mp import _new_cbscheduler
 
 _log = logging.getLogger("tlsrun.granian")
 
-#: What Granian says of each part of an answer whose client has gone. That is nothing to be told of.
+#: Logger to which Granian reports every part sent to a client that has disconnected: noise.
 _NOISE = "_granian.asgi.io"
 
 
 class ImmediateLoop:
-    """What Granian takes for the event loop in which a promise calls back: it does so at once, in its own thread."""
+    """Stands for the event loop on which Granian schedules a future's callbacks: runs them at once, in its thread."""
 
     @staticmethod
     def call_soon(callback: Callable[..., object], *arguments: Any, context: Any = None) -> None:
@@ -33,7 +33,7 @@ class ImmediateLoop:
 
 
 class _Unused:
-    """What it takes for the event loop of coroutines, of which there are none: each request is over, or with others."""
+    """Stands for the event loop that would resume coroutines: there are none, so it has nothing to do."""
 
     @staticmethod
     def call_soon(*_: Any, **__: Any) -> None:
@@ -43,24 +43,24 @@ class _Unused:
 
 
 def scheduler(answer: Callable[[Any, dict[str, Any]], object]) -> Any:
-    """What Granian is given as the application.
+    """Make the object that Granian is given as the application.
 
     Arguments:
-        answer: called for each request, in a thread of Granian's, with its side of it and its ``scope``.
+        answer: called for each request, in one of Granian's threads, with its protocol object and its ``scope``.
     """
     logging.getLogger(_NOISE).setLevel(logging.WARNING)
 
     def called(watcher: Any) -> None:
         try:
             answer(watcher.proto, watcher.scope)
-        except BaseException as error:  # noqa: BLE001 -- also sys.exit() in a view ends its request alone
-            watcher.err(error)  # it is written down there, and answered with 500
+        except BaseException as error:  # noqa: BLE001 -- a sys.exit() in a view, too, ends only its own request
+            watcher.err(error)  # logged there, and answered with 500
 
     return _new_cbscheduler(_Unused, called, impl_asyncio=True)
 
 
 def when_kept(promise: Any, then: Callable[[Any], object]) -> None:
-    """Have ``then`` called with what was promised: at once, or in a thread of Granian's; not when it was cancelled."""
+    """Call ``then`` with the future's result: at once, or in one of Granian's threads; never if it was cancelled."""
 
     def called(kept: Any) -> None:
         if not kept.cancelled():
@@ -75,15 +75,15 @@ def when_kept(promise: Any, then: Callable[[Any], object]) -> None:
 
 
 def is_open(promise: Any) -> bool:
-    """Whether a promise is not kept yet."""
+    """Whether a future is not done yet."""
     return hasattr(promise, "done") and not promise.done()
 
 
 def wait_for(promise: Any, seconds: float) -> Any:
-    """What was promised.
+    """Wait for a future, and return its result.
 
     Raises:
-        TimeoutError: it did not come in time, and is not wanted any more.
+        TimeoutError: it was not done within ``seconds``; it is cancelled.
     """
     try:
         next(promise)

@@ -1,4 +1,4 @@
-"""A request's body that is read before the application is called: it does not wait for a client."""
+"""A request body that is buffered before the application is called, so that it does not block on the client."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Protocol
 
 from tlsrun.servers.store import SharedQuota, SpillBuffer
 
-#: Bytes of a body that are there, or the whole of it, before the application is called.
+#: Bytes of a body that are buffered before the application is called; a shorter body is buffered whole.
 BUFFERED_BYTES = 1 << 23
 _PIECE = 65536
 
@@ -15,21 +15,21 @@ class BodySource(Protocol):
     """What a body is read from."""
 
     def read(self, size: int) -> bytes:
-        """So many bytes, or fewer at the end; raises ConnectionResetError where it breaks off."""
+        """Read exactly ``size`` bytes, fewer at the end of the body; raises ConnectionResetError if it is truncated."""
 
     def close(self) -> None:
-        """Nobody reads any more."""
+        """Discard what is unread; `read` is not called again."""
 
 
 class BufferedBody:
-    """What there is of a body, and the rest of it. Filled by one thread, then read by another.
+    """The buffered start of a body, then the rest read from its source. Filled by one thread, then read by another.
 
     Arguments:
-        source: what it is read from; its ``read(size)`` waits for so many bytes, or the end.
-        stock: what waits, and what it shares with others.
+        source: what the body is read from; its ``read(size)`` blocks until it has ``size`` bytes, or the end.
+        stock: the quota that all buffered bodies share.
 
     Attributes:
-        ended: nobody reads from ``source`` any more.
+        ended: ``source`` has been read to its end, has failed or is closed.
     """
 
     def __init__(self, source: BodySource, stock: SharedQuota) -> None:
@@ -40,7 +40,7 @@ class BufferedBody:
         self.ended = False
 
     def fill(self) -> None:
-        """Read until the body is there, or enough of it."""
+        """Buffer the whole body, or its first `BUFFERED_BYTES`; less when the shared quota is used up."""
         while not (self.ended or self._store.held >= BUFFERED_BYTES or self._store.full):
             try:
                 part = self._source.read(_PIECE)
@@ -48,15 +48,15 @@ class BufferedBody:
                 self._error = error
                 self.ended = True
                 return
-            # Fewer than were asked for are the last ones.
+            # A short read is the last one.
             self.ended = len(part) < _PIECE
             self._store.keep(part)
 
     def read(self, size: int) -> bytes:
-        """So many bytes; fewer at the end.
+        """Return ``size`` bytes; fewer at the end of the body.
 
         Raises:
-            ConnectionResetError: the body broke off, or the client was too slow with the rest of it.
+            ConnectionResetError: the body was truncated, or the client was too slow in sending the rest.
         """
         parts: list[bytes] = []
         while size > 0 and self._store.held:
@@ -76,7 +76,7 @@ class BufferedBody:
         return data
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Release the buffer, and close the source."""
         self._store.clear()
         self._source.close()
         self.ended = True

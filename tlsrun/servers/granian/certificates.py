@@ -1,4 +1,4 @@
-"""The certificates that Granian serves: read and proved here, handed over as files, tried before workers see them."""
+"""The certificates that Granian serves: validated here, written as files, and tried before any worker loads them."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ _log = logging.getLogger("tlsrun.granian")
 
 _Seen: TypeAlias = tuple[Identity, ClientAuth | None, tuple[object, ...]]
 
-#: Says why Granian cannot serve these files; None when it can.
+#: Returns why Granian cannot serve these files; None if it can.
 Trial = Callable[[PemFiles], str | None]
 
 
 class GranianCertificates:
-    """Made and used in the supervisor alone.
+    """Renews the certificates of Granian's workers; used in the supervisor only.
 
     Arguments:
-        certificates: reads and checks them.
-        folder: takes those that are served.
-        trial: has Granian load them, where nothing is lost when it fails.
+        certificates: reads and validates them.
+        folder: where they are written for the workers.
+        trial: has Granian load them in a throwaway process.
 
     Attributes:
-        files: what a worker that starts now is to read.
+        files: what workers started from now on are to load.
 
     Raises:
         CertificateError: Granian cannot serve them.
@@ -66,13 +66,13 @@ class GranianCertificates:
             raise CertificateError([_problem(plan, objection)])
 
     def renew(self, *, at_once: bool) -> bool:
-        """Look whether there is something new; what cannot be served is logged, and changes nothing.
+        """Check for new certificates; those that cannot be served are logged, and the old ones stay in service.
 
         Arguments:
-            at_once: read everything again, whether files have changed or not.
+            at_once: read every file again, whether it has changed or not.
 
         Returns:
-            whether there are new `files`.
+            whether `files` are new.
         """
         if at_once:
             self._certificates.reload()
@@ -85,7 +85,7 @@ class GranianCertificates:
         return self._take()
 
     def _look(self) -> _Seen:
-        """What is there now; a list may have ended since, and no file has changed."""
+        """The current state; a revocation list may have expired although no file has changed."""
         return (*self._certificates.current(), state_of(self._certificates.authorities))
 
     def _handed(self) -> tuple[Identity, ClientAuth | None]:
@@ -107,7 +107,7 @@ class GranianCertificates:
         return True
 
     def _lacks(self) -> str | None:
-        """Why Granian could not go by the revocation lists, in words; None when it can."""
+        """Why Granian could not apply the revocation lists, as a sentence; None if it can."""
         _, clients = self._certificates.current()
         sources = self._plan.clients
         if clients is None or sources is None:
@@ -123,15 +123,15 @@ class GranianCertificates:
 
     @property
     def folder(self) -> str:
-        """The private folder."""
+        """Path of the private folder."""
         return str(self._folder.path)
 
     def forget_others(self) -> None:
-        """Remove the files of former certificates; every worker has started with `files`."""
+        """Remove the files of former certificates, once every worker has loaded `files`."""
         self._folder.keep_only(self.files)
 
     def report(self) -> None:
-        """Say what is served, for `tlsrun status`, when that has changed; and when it nears its end, for the log."""
+        """Update the file that `tlsrun status` reads if anything has changed; log certificates that expire soon."""
         status = self._certificates.status()
         if self._refusal is not None:
             status = (self._refusal, *status[1:])

@@ -1,4 +1,4 @@
-"""Threads that wait for clients in place of Granian's own, which have better things to do."""
+"""A pool of threads that block on slow clients, so that Granian's own threads need not."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
-#: How many there are at most: each is kept by a request, or an answer, whose client is slow.
+#: Maximum number of threads; each is occupied by one request or response of a slow client.
 MOST_CLIENT_THREADS = 256
-_REST = 30.0  # seconds for which one that has nothing to do is kept
+_REST = 30.0  # seconds after which an idle thread ends
 
 
 class ClientThreads:
-    """Those of a worker. Safe to use from any thread."""
+    """The client threads of a worker. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = _thread.allocate_lock()
@@ -23,11 +23,11 @@ class ClientThreads:
 
     @property
     def is_parked(self) -> bool:
-        """Whether there are no more to be had."""
+        """Whether every thread is busy and no more may be started."""
         return self._count >= MOST_CLIENT_THREADS and not self._idle
 
     def queue(self, task: Callable[[], object]) -> None:
-        """Have ``task`` done as soon as one of them is free."""
+        """Run ``task`` in one of the threads, as soon as one is free."""
         while not self.try_run(task):
             with self._lock:
                 if not self._idle and self._count >= MOST_CLIENT_THREADS:
@@ -35,10 +35,10 @@ class ClientThreads:
                     return
 
     def try_run(self, task: Callable[[], object]) -> bool:
-        """Have ``task`` done by one of them; returns False when all are busy, and nobody does it."""
+        """Run ``task`` in a free thread; returns False, without running it, if all are busy."""
         with self._lock:
             if self._idle:
-                # Who has rested least: its memory is warm.
+                # The most recently idle one: its caches are warm.
                 thread = self._idle.pop()
                 thread.task = task
                 thread.bell.release()
@@ -46,7 +46,7 @@ class ClientThreads:
             if self._count >= MOST_CLIENT_THREADS:
                 return False
             self._count += 1
-        # A daemon: at the worker's end nobody waits for clients any more.
+        # A daemon, so that the worker's exit does not wait for clients.
         threading.Thread(target=self._run, args=(_ClientThread(task),), name="granian-client", daemon=True).start()
         return True
 
@@ -60,7 +60,7 @@ class ClientThreads:
                     self._idle.append(thread)
             if not (ready or thread.bell.acquire(timeout=_REST)) and self._leaves(thread):
                 return
-            # Where it was asked for just when it was to leave, the bell has been rung.
+            # Otherwise a task was assigned just as the wait timed out: the lock has been released already.
 
     def _leaves(self, thread: _ClientThread) -> bool:
         with self._lock:

@@ -1,9 +1,9 @@
-"""What a worker that leaves owes the clients of kept connections: a word that its answer is the last one.
+"""``Connection: close`` on the responses of a worker that shuts down (RFC 9112, section 9.6).
 
-Granian, told to end, closes a kept connection of HTTP/1.1 at once, or with the answer that is under way, and tells its
-client nothing of it: a request that is on its way by then is lost (hyper's graceful_shutdown, as of Granian 2.8). So a
-worker that leaves says it with each answer (``Connection: close``; RFC 9112, section 9.6), and is told to end when
-those that had begun before are out. Over HTTP/2 Granian tells them itself, by GOAWAY.
+Granian, when told to stop, closes idle keep-alive connections of HTTP/1.1 at once, and busy ones after the response in
+progress, without telling the client: a request sent in the meantime is lost (hyper's graceful_shutdown, as of Granian
+2.8). So a worker that shuts down first adds ``Connection: close`` to every response, and stops Granian only when the
+responses begun before that are finished. Over HTTP/2 Granian sends GOAWAY itself.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ _LAST = ("connection", "close")
 
 
 class ConnectionClose:
-    """The answers of one worker.
+    """Adds ``Connection: close`` to the responses of one worker once it shuts down.
 
     Attributes:
-        leaving: those that begin now are the last ones of their connections.
+        leaving: the worker shuts down: responses begun from now on carry ``Connection: close``.
     """
 
     def __init__(self) -> None:
@@ -28,7 +28,7 @@ class ConnectionClose:
         self._running: set[Any] = set()
 
     def around(self, answer: Answer) -> Answer:
-        """What Granian is to call in place of ``answer``."""
+        """Wrap ``answer``: count responses in progress, and add the header once the worker shuts down."""
         running = self._running
 
         def answered(protocol: Any, scope: dict[str, Any]) -> int:
@@ -46,12 +46,12 @@ class ConnectionClose:
 
     @property
     def is_due(self) -> bool:
-        """Whether answers that began before are not out yet; their clients do not know."""
+        """Whether responses without ``Connection: close`` are still in progress."""
         return bool(self._running)
 
 
 class _Last:
-    """Granian's side of a request, the last one of its connection."""
+    """Granian's protocol object of a request, with ``Connection: close`` added to the response."""
 
     __slots__ = ("_protocol",)
 
@@ -59,11 +59,11 @@ class _Last:
         self._protocol = protocol
 
     def response_bytes(self, status: int, headers: Headers, body: bytes) -> None:
-        """As Granian's."""
+        """Send a complete response."""
         self._protocol.response_bytes(status, [*headers, _LAST], body)
 
     def response_iter(self, status: int, headers: Headers, body: Parts) -> None:
-        """As Granian's."""
+        """Send a response in parts."""
         self._protocol.response_iter(status, [*headers, _LAST], body)
 
     def __getattr__(self, name: str) -> Any:

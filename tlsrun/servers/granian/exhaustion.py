@@ -1,4 +1,4 @@
-"""When a worker is no longer fit to serve, and nothing within it can mend that: it is to be replaced by another one."""
+"""Detects a worker that has run out of connections or threads, which only a replacement can fix."""
 
 from __future__ import annotations
 
@@ -8,23 +8,22 @@ from collections.abc import Callable, Sequence
 
 from tlsrun.servers.granian.pool import Pool
 
-#: Seconds between two looks, and looks in a row that find the same before a worker is given up.
-LOOK = 2.0
-_LOOKS = 5
+LOOK = 2.0  # seconds between checks
+_LOOKS = 5  # failed checks in a row after which a worker is to be replaced
 
 FULL = "its clients have kept every connection that it may have"
 PARKED = "every thread waits for a client"
 
 
 class ExhaustionMonitor:
-    """Of one worker.
+    """Watches one worker.
 
     Arguments:
-        wake: called, in any thread, when there is a reason.
-        room: how many descriptors there are for connections.
+        wake: called, in any thread, once there is a reason to replace the worker.
+        room: number of file descriptors available for connections.
 
     Attributes:
-        why: it should be replaced; None for as long as it should not.
+        why: the reason to replace the worker; None while there is none.
     """
 
     def __init__(self, wake: Callable[[], None], *, room: int) -> None:
@@ -34,17 +33,17 @@ class ExhaustionMonitor:
         self.why: str | None = None
 
     def report(self, why: str) -> None:
-        """It should be; the first reason counts."""
+        """Record a reason to replace the worker; only the first one counts."""
         if self.why is None:
             self.why = why
             self._wake()
 
     def look(self, pools: Sequence[Pool], descriptor: int) -> None:
-        """To be called every so many seconds (`LOOK`).
+        """Check connections and threads; to be called every `LOOK` seconds.
 
         Arguments:
-            pools: the threads of all its runtimes.
-            descriptor: any open one.
+            pools: the thread pools of all runtimes of the worker.
+            descriptor: any open file descriptor.
         """
         self._count(FULL, self._is_full(descriptor))
         self._count(PARKED, any(pool.is_parked for pool in pools))
@@ -55,7 +54,7 @@ class ExhaustionMonitor:
             self.report(why)
 
     def _is_full(self, descriptor: int) -> bool:
-        """Whether as many descriptors are open as there may be connections: new ones take the lowest free number."""
+        """Whether at least ``room`` descriptors are open: a new descriptor gets the lowest free number."""
         try:
             lowest = os.dup(descriptor)
         except OSError as error:

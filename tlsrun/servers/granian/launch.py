@@ -1,4 +1,4 @@
-"""One start, in the order in which it happens: sockets, certificates, a trial, the supervisor."""
+"""Starts Granian, in the order in which it happens: sockets, certificates, a trial load, the supervisor."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ from tlsrun.wsgi.chunked import for_bottle
 
 
 def launch(plan: Plan, application: Callable[..., Any]) -> int:
-    """Serve until told to stop (SIGTERM, SIGINT); requests in flight finish.
+    """Serve until SIGTERM or SIGINT; requests in flight finish.
 
     Returns:
-        0; 1 when a worker could not be started, or failed and is not to be replaced.
+        exit status: 0; 1 if a worker did not start, or died and ``respawn_failed_workers`` is off.
 
     Raises:
-        ConfigurationError: see `tlsrun.servers.server.Server.launch`; or the certificate is of a kind that Granian
-            cannot serve.
+        ConfigurationError: see `tlsrun.servers.server.Server.launch`; also if Granian cannot serve this kind of
+            certificate.
     """
     parameters = read(plan)
     need_the_main_thread("granian", "Granian")
@@ -76,7 +76,7 @@ def launch(plan: Plan, application: Callable[..., Any]) -> int:
 def _run(
     plan: Plan, certificates: Certificates, folder: PemFolder, site: GranianWorkerConfig, parameters: dict[str, Any]
 ) -> int:
-    # What Granian thinks of a number of threads holds for its own adapter.
+    # Granian validates the number of threads for its own WSGI adapter, which is not used here.
     parameters = {**parameters, "port": plan.endpoint.port, "blocking_threads": 1}
     try:
         server = Granian(site, **parameters)
@@ -90,7 +90,7 @@ def _run(
 
 
 def _runtimes(plan: Plan, application: Callable[..., Any], parameters: dict[str, Any]) -> Callable[[], Runtime]:
-    """What makes a worker's side of one of Granian's runtimes."""
+    """Return a factory of `Runtime`; it is called in the worker, once per Granian runtime."""
     base = wsgi.base_environ(
         prefix=parameters.get("url_path_prefix", ""),
         software=f"granian/{__version__}",
@@ -137,11 +137,14 @@ def _runtimes(plan: Plan, application: Callable[..., Any], parameters: dict[str,
 def _sockets(
     plan: Plan, stack: contextlib.ExitStack, backlog: int
 ) -> tuple[Plan, Listening, tuple[tuple[socket.socket, ...], ...]]:
-    """Open what is listened on: the plan with the places that are open then, and for each worker its sockets.
+    """Open the listening sockets.
 
-    Each worker has its own at a TCP port, and keeps it over its replacement: from one that all share, whoever is awake
-    would take all connections of a burst, and another processor would have nothing to do. Unix sockets, and those that
-    were handed over, are shared; all are where one socket would get everything (macOS).
+    Each worker has a TCP socket of its own (SO_REUSEPORT), which its replacement inherits: with one shared socket, the
+    worker that happens to be awake would accept a whole burst of connections while other CPUs idle. Unix sockets and
+    inherited descriptors are shared, and all sockets are where SO_REUSEPORT does not balance (macOS).
+
+    Returns:
+        the plan with the addresses that were actually bound; the listening sockets; the sockets of each worker.
     """
     several = plan.workers > 1 and SPREADS_CONNECTIONS
     listening = stack.enter_context(open_all(plan.listeners, backlog=backlog, several=several))
@@ -153,7 +156,7 @@ def _sockets(
         (*stack.enter_context(open_all(own, backlog=backlog, several=several)).sockets, *shared)
         for _ in range(plan.workers - 1)
     ]
-    # At a reload there may be more of them than workers now: what waits there is not to be lost.
+    # After a reload with fewer workers there are sockets left over; their pending connections must not be lost.
     left = [sock for one in own for sock in take_others(one)]
     for sock in left:
         stack.enter_context(sock)
@@ -161,7 +164,7 @@ def _sockets(
 
 
 def _beginning(account: Account | None, redirect: RedirectListener | None) -> Callable[[], None]:
-    """What a worker does before it serves: become somebody else, while it has one thread; send plain HTTP to https."""
+    """Return what a worker calls before it serves: drop privileges, while single-threaded; start the HTTP redirect."""
 
     def begin() -> None:
         if account is not None:

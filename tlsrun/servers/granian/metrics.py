@@ -1,4 +1,4 @@
-"""Granian's metrics: workers write theirs into pipes, the supervisor adds them up, Granian's exporter serves them."""
+"""Granian's metrics: workers write them to pipes, the supervisor aggregates them, Granian's exporter serves them."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _BACKLOG = 128
 
 
 class Metrics:
-    """Made before the workers are forked.
+    """Aggregates and exports the workers' metrics; create it before the workers are forked.
 
     Arguments:
-        workers: how many there are.
-        address, port: where they are served.
+        workers: number of workers.
+        address, port: where the exporter listens.
 
     Attributes:
-        counts: Granian's: what the supervisor counts.
+        counts: Granian's aggregator, to which the supervisor adds its own counters.
     """
 
     def __init__(self, *, workers: int, address: str, port: int) -> None:
@@ -32,11 +32,11 @@ class Metrics:
         self._received, self._exported = WorkerSignal(), WorkerSignal()
 
     def pipe(self, number: int) -> Any:
-        """Where worker ``number`` (from 0) writes."""
+        """The end of the pipe to which worker ``number`` (from 0) writes."""
         return self._pipes[number][1]
 
     def receive(self) -> None:
-        """Add up from now on what workers write."""
+        """Start to aggregate what workers write."""
         for number, (reading, _) in enumerate(self._pipes):
             descriptor = os.dup(reading.fileno())
             os.set_blocking(descriptor, False)
@@ -45,13 +45,13 @@ class Metrics:
             self._receivers.append(receiver)
 
     def export(self) -> None:
-        """Serve them."""
+        """Start the exporter."""
         self._exporter.run(SocketSpec(self._address, self._port, _BACKLOG).build(), self._exported)
 
     def stop_exporting(self) -> None:
-        """Serve them no more."""
+        """Stop the exporter."""
         self._exported.set()
 
     def stop_receiving(self) -> None:
-        """Nobody writes any more."""
+        """Stop aggregating; the workers have ended."""
         self._received.set()

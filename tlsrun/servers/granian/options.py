@@ -12,12 +12,12 @@ from tlsrun.servers.options import Parse, ServerOptions, boolean, instead, integ
 
 _THREADS = 4
 _BACKLOG = 1024
-#: Descriptors that a worker needs for other things than connections.
+#: File descriptors that a worker needs for things other than connections.
 _OTHER_FILES = 128
-_HEAD_TIMEOUT = 15_000  # milliseconds for a request's head, and for the next one on a kept connection
-#: Requests at once of one HTTP/2 connection, each of which may keep one of a worker's 256 threads waiting.
+_HEAD_TIMEOUT = 15_000  # milliseconds to receive a request's head; also the keep-alive timeout
+#: Concurrent streams per HTTP/2 connection; each may block one of a worker's 256 threads.
 _STREAMS = 100
-_PING_INTERVAL = 30_000  # milliseconds after which an idle HTTP/2 connection is asked whether it is alive
+_PING_INTERVAL = 30_000  # milliseconds between PINGs on an HTTP/2 connection
 
 
 _NAMES = ("names an application, and one is running already", "Leave it out")
@@ -64,7 +64,7 @@ _REFUSED: dict[str, tuple[str, str]] = {
 
 
 def _granians(module: str, name: str) -> Parse:
-    """A value of one of Granian's own types, made from its word or from a mapping of its fields."""
+    """Return a parser for one of Granian's own types: an enum by its value, settings by a mapping of their fields."""
 
     def parse(value: Any) -> Any:
         import importlib
@@ -78,7 +78,7 @@ def _granians(module: str, name: str) -> Parse:
     return parse
 
 
-#: Options that may be given -> what makes their value, and says in its docstring what it expects.
+#: Allowed option -> its parser, whose docstring says what it expects.
 _ALLOWED: dict[str, Parse] = {
     "backlog": integer(128),
     "backpressure": integer(1),
@@ -124,16 +124,17 @@ OPTIONS = ServerOptions(
 
 
 def names() -> frozenset[str]:
-    """The parameters that the installed Granian has."""
+    """The parameters that the installed version of Granian accepts."""
     server = require("granian.server.mp", extra="granian", wanted_by="granian").MPServer
     return frozenset(inspect.signature(server.__init__).parameters) - {"self"}
 
 
 def read(plan: Plan) -> dict[str, Any]:
-    """Granian's parameters, without certificates, which come and go.
+    """Granian's parameters, except the certificates, which change at renewals.
 
     Raises:
-        ConfigurationError: with every option that Granian has not or cannot take, or that fights with ours.
+        ConfigurationError: with every option that Granian does not know, whose value is invalid, or that conflicts
+            with a setting of tlsrun.
     """
     options = OPTIONS.read(plan.server_options, names())
     from granian.constants import HTTPModes, Interfaces, RuntimeModes, SSLProtocols
@@ -166,6 +167,6 @@ def read(plan: Plan) -> dict[str, Any]:
 
 
 def room() -> int:
-    """How many connections a worker may have: as many as there are descriptors for."""
+    """Maximum number of connections of a worker: what its limit of file descriptors leaves, 128 to 65536."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return 65536 if soft == resource.RLIM_INFINITY else max(128, min(65536, soft - _OTHER_FILES))

@@ -1,4 +1,4 @@
-"""Granian's own parameters, read, checked and followed by Granian: its log, its files, the name of its process."""
+"""Granian's own parameters, validated and applied by Granian itself: logging, static files, process name."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from granian.server.mp import MPServer
 
 
 class Checked(MPServer):  # type: ignore[misc]  # Granian's classes have no types
-    """Granian's server of processes, of which we want what it does before it serves.
+    """Granian's multi-process server, used only for what it does before it serves.
 
-    That it does in its constructor and in ``serve``, which then calls ``startup``. There ours begins: its own loop
-    starts workers by the name of an application, and ends one before the one in its place serves.
+    It does that in its constructor and in ``serve``, which then calls ``startup``, where our supervisor takes over.
+    Granian's own loop is of no use here: its workers import the application by name, and it ends an old worker before
+    the new one serves.
 
     Arguments:
         parameters: Granian's own.
 
     Raises:
-        granian.errors.FatalError: it refuses them, which its log explains.
+        granian.errors.FatalError: Granian refuses them; its log says why.
     """
 
     def __init__(self, **parameters: Any) -> None:
@@ -27,16 +28,16 @@ class Checked(MPServer):  # type: ignore[misc]  # Granian's classes have no type
         self._code = 0
 
     def serve_by(self, run: Callable[[], int]) -> int:
-        """What ``run`` returns, which is called when all parameters have been seen to."""
+        """Call ``run`` once the parameters have been applied, and return what it returns."""
         self._run = run
         self.serve()
         return self._code
 
     def startup(self, spawn_target: Any, target_loader: Any) -> None:
-        """All of our serving; nothing is left for Granian's own loop, which comes next."""
+        """Serve until the end, then have Granian's own loop, which runs next, end at once."""
         self._code = self._run()
         self.interrupt_signal = True
         self.main_loop_interrupt.set()
 
     def shutdown(self, exit_code: int = 0) -> None:
-        """Nothing of Granian's has been started."""
+        """Do nothing: Granian itself has started no worker."""

@@ -1,4 +1,4 @@
-"""The PEM files that Granian reads: private, whole, a folder for each version, and gone with the server."""
+"""The PEM files that Granian reads: private, written atomically, one folder per version, removed with the server."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _CRL = re.compile(rb"-----BEGIN X509 CRL-----.*?-----END X509 CRL-----", re.DOTA
 
 @dataclass(frozen=True, kw_only=True)
 class PemFiles:
-    """One version.
+    """The files of one version.
 
     Arguments:
-        folder: holds the others.
-        cert: the leaf and its chain.
-        key: the private key, never encrypted: Granian cannot read those that are.
-        ca: the authorities of client certificates; None when clients show none.
-        crls: revocation lists, one in each file, for Granian reads but the first of a file.
+        folder: contains the files below.
+        cert: the leaf certificate and its chain.
+        key: the private key, decrypted.
+        ca: the CAs of client certificates; None if clients are not asked for any.
+        crls: revocation lists, one per file, because Granian reads only the first of a file.
     """
 
     folder: Path
@@ -44,11 +44,11 @@ class PemFolder:
     """A folder that only this user may enter (0700), with files that only this user may read (0600).
 
     Arguments:
-        reader: who is to read the files, and cannot enter this user's runtime folder: they are its own then, in folders
-            of ours that it may pass through (0711).
+        reader: the account that the workers change to. It cannot enter this user's runtime folder: then it owns the
+            files, in folders of ours that it may traverse (0711).
 
     Raises:
-        OSError: it cannot be made.
+        OSError: the folder cannot be created.
     """
 
     def __init__(self, reader: Account | None = None) -> None:
@@ -58,16 +58,16 @@ class PemFolder:
         _sweep(parent)
         self.path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
         self.path.chmod(self._mode)
-        # Held by this process and by the workers that are forked from it, for as long as one of them lives.
+        # The lock is held until this process and all workers forked from it have ended.
         self._lock = os.open(self.path / _LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         self._versions = 0
 
     def write(self, identity: Identity, clients: ClientAuth | None) -> PemFiles:
-        """Write a new version; those from before stay as they are.
+        """Write a new version; earlier ones stay.
 
         Raises:
-            OSError: there is no room for it.
+            OSError: the files cannot be written.
         """
         self._versions += 1
         folder = make_private_folder(self.path / str(self._versions), mode=self._mode)
@@ -99,14 +99,14 @@ class PemFolder:
                 shutil.rmtree(path, ignore_errors=True)
 
     def remove(self) -> None:
-        """Remove everything; for the process that made it, when the last worker has read what it needs."""
+        """Remove everything; to be called by the process that created it, once no worker needs it any more."""
         shutil.rmtree(self.path, ignore_errors=True)
         with contextlib.suppress(OSError):
             os.close(self._lock)
 
 
 def _sweep(parent: Path) -> None:
-    """Remove what servers left that were killed: folders whose lock nobody holds."""
+    """Remove the folders of servers that were killed: those whose lock is not held."""
     for folder in parent.glob(f"{_PREFIX}*"):
         with contextlib.suppress(OSError):
             lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CLOEXEC)

@@ -1,4 +1,4 @@
-"""Granian's ``pid_file``: the supervisor's process ID, for as long as it runs."""
+"""Granian's ``pid_file``: contains the supervisor's process ID while it runs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def write(path: Path) -> None:
     """Write this process's ID.
 
     Raises:
-        PidFileError: another process that lives has written its own; or what is there is no number.
+        PidFileError: the file contains the ID of another running process, or no number.
     """
     if path.exists():
         try:
@@ -28,7 +28,7 @@ def write(path: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """Take it away, if it is this process's."""
+    """Remove the file if it contains this process's ID."""
     try:
         own = path.exists() and int(path.read_text()) == os.getpid()
     except (OSError, ValueError):
@@ -44,5 +44,5 @@ def _lives(process: int) -> bool:
     except ProcessLookupError:
         return False
     except OSError:
-        return True  # somebody else's
+        return True  # another user's
     return True

@@ -1,12 +1,12 @@
-"""Granian's threads, of which as many are at work as requests run at once; those beyond them rest.
+"""Limits how many of Granian's threads are active to the number of concurrent requests; surplus threads are parked.
 
-Granian starts another thread whenever a request waits and none is idle, up to a number that it is given. That number
-has to be large, as a client that does not send its body, or take its answer, keeps a thread. But then a server with
-many clients has as many threads, which all want the interpreter: each request costs one of them a sleep until it comes,
-and one more for the interpreter. With few threads the next request is there before one could fall asleep.
+Granian starts another thread whenever a request is queued and no thread is idle, up to a maximum. That maximum has to
+be large, because a client that does not send its body, or does not read its response, occupies a thread. But then a
+busy server has that many threads competing for the GIL, and each request costs two context switches: one to wake a
+thread for it, one to get the GIL. With few threads the next request arrives before a thread goes to sleep.
 
-So a thread that has answered goes back to Granian only when it is needed there, and rests otherwise, until another one
-waits for its client, or ends. When nothing is asked for a while, all go back to Granian, which may end them.
+So a thread that has answered returns to Granian only if it is needed there; otherwise it is parked until another one
+blocks on its client, or ends. After a while without requests all return to Granian, which may end them.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ from tlsrun.servers.slots import Slots
 
 Answer = Callable[[Any, dict[str, Any]], int]
 
-#: Threads of one runtime, those that rest or wait for their client included: about 50 KiB each, and a third of a
-#: millisecond to start. Under load there are soon as many.
+#: Maximum number of threads of one runtime, including parked and blocked ones. Each takes about 50 KiB, and a third of
+#: a millisecond to start; under load the maximum is soon reached.
 MOST_THREADS = 256
-#: Threads of them that never wait: what the others wait for is told to one of Granian's.
+#: Threads of these that are kept from blocking: Granian needs one free to wake those that are blocked.
 _RESERVE = 16
-_REST = 30.0  # seconds
+_REST = 30.0  # seconds without a request after which a parked thread returns to Granian
 
 
 @dataclass(frozen=True, kw_only=True)
 class Runtime:
-    """Our side of one of Granian's runtimes.
+    """What serves the requests of one Granian runtime.
 
     Arguments:
-        answer: called for each request without a body, in one of its threads.
-        answer_upload: called for each of the others, in a thread that may wait.
-        client_threads: those threads.
-        pool: its own.
-        base: variables of environ that are the same for all requests.
+        answer: called for each request without a body, in one of Granian's threads.
+        answer_upload: called for each request with a body, in a thread that may block.
+        client_threads: the threads that may block.
+        pool: Granian's threads of this runtime.
+        base: the environ variables that are the same for all requests.
     """
 
     answer: Answer
@@ -50,15 +50,15 @@ class Runtime:
 
 
 class Pool(Slots):
-    """The threads of one of Granian's runtimes, each of which has its own.
+    """The threads of one Granian runtime; each runtime has its own.
 
     Arguments:
-        shared: the slots of all runtimes of a worker.
-        client_threads: threads that wait in place of these; None without.
+        shared: the request slots shared by all runtimes of a worker.
+        client_threads: the threads that block on clients instead of these, if any.
 
     Attributes:
-        working: how many threads neither rest nor wait for a client: they run a request, or are Granian's to have.
-        answered: requests so far, roughly.
+        working: number of threads neither parked nor blocked on a client: in a request, or idle in Granian.
+        answered: number of requests answered; approximate, as it is counted without a lock.
     """
 
     __slots__ = ("_client_threads", "_lock", "_resting", "_there", "answered", "working")
@@ -72,35 +72,35 @@ class Pool(Slots):
 
     @property
     def threads(self) -> int:
-        """How many Granian may start."""
+        """Maximum number of threads that Granian may start."""
         return MOST_THREADS
 
     @property
     def is_parked(self) -> bool:
-        """Whether all threads that there may be wait for a client."""
+        """Whether every thread is blocked on a client and no more may be started."""
         if self._client_threads is not None and self._client_threads.is_parked:
             return True
         return self._there >= self.threads and self.working <= 0 and not self._resting
 
     def may_wait(self) -> bool:
-        """Whether one more of them may wait until its client has taken some of an answer."""
+        """Whether one more thread may block until its client has read some of a response."""
         return self._there - len(self._resting) - self.working <= self.threads - _RESERVE
 
     def come(self, one: int) -> None:
-        """A thread of Granian's is there (1), or gone (-1): then another one takes its place."""
+        """Count a thread that Granian has started (1) or ended (-1); a parked one replaces one that has ended."""
         with self._lock:
             self._there += one
             self.working += one
             self._fill()
 
     def resting_after(self, answer: Answer) -> Answer:
-        """What Granian is to call: a thread rests when it has answered, if there are enough without it."""
+        """Wrap ``answer``: a thread that has answered is parked if enough others are active."""
         own, most = threading.local(), self.count
 
         def answered(protocol: Any, scope: dict[str, Any]) -> int:
             if not hasattr(own, "place"):
                 own.place = _Place(self)
-            # When it raises, Granian has still to send an answer, and this thread must not rest.
+            # If it raises, the thread must not be parked: Granian has yet to send the response.
             status = answer(protocol, scope)
             self.answered += 1
             if self.working > most:
@@ -110,20 +110,20 @@ class Pool(Slots):
         return answered
 
     def away(self) -> None:
-        """A thread waits for its client: another one takes its place."""
+        """A thread blocks on its client: unpark another one."""
         with self._lock:
             self.working -= 1
             self._fill()
 
     def _fill(self) -> None:
-        """Have one go on that rests, if there is a place for it; with the lock."""
+        """Unpark a thread if fewer than the maximum are active; the caller holds the lock."""
         if self._resting and self.working < self.count:
-            # Who has rested least: its memory is warm.
+            # The most recently parked one: its caches are warm.
             self._resting.pop().release()
             self.working += 1
 
     def back(self) -> None:
-        """It is at work again, or a new one is."""
+        """A thread that was blocked on its client is active again."""
         with self._lock:
             self.working += 1
 
@@ -138,7 +138,7 @@ class Pool(Slots):
         answered = self.answered
         while not bell.acquire(timeout=_REST):
             with self._lock:
-                if bell not in self._resting:  # somebody has rung it meanwhile, and counted this thread
+                if bell not in self._resting:  # unparked meanwhile, and counted as active there
                     return
                 if answered == self.answered:
                     self._resting.remove(bell)
@@ -148,7 +148,7 @@ class Pool(Slots):
 
 
 class _Place:
-    """A thread's, which it keeps for itself alone: gone when the thread is."""
+    """Counts a thread for as long as it lives: kept in a ``threading.local``, and freed with the thread."""
 
     __slots__ = ("_pool",)
 

@@ -1,4 +1,4 @@
-"""What Granian calls for each request: one that may have to wait for its client gets another thread than Granian's."""
+"""What Granian calls for each request; one that may block on its client is moved to a client thread."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from tlsrun.servers.granian.wsgi import environ_of, has_body
 
 _log = logging.getLogger("tlsrun.granian")
 
-#: To these no body belongs that would mean anything (RFC 9110, sections 9.3.1 and 9.3.2), and most requests are such.
+#: Methods whose requests have no meaningful body (RFC 9110, sections 9.3.1 and 9.3.2); these are most requests.
 _WITHOUT_BODY = ("GET", "HEAD")
 
 
 def receiver(runtime: Runtime, around: Callable[[Answer], Answer]) -> Callable[[Any, dict[str, Any]], None]:
-    """What is to be called, in threads of Granian's, with its side of a request and its description.
+    """Make the function that Granian's threads call with the protocol object and the scope of each request.
 
     Arguments:
-        runtime: our side of Granian's.
-        around: makes of what answers what is called.
+        runtime: what serves the requests of this Granian runtime.
+        around: wraps the functions that answer.
     """
     answer, answer_upload = around(runtime.answer), around(runtime.answer_upload)
     queue, may_wait, alone, base = runtime.client_threads.queue, runtime.pool.may_wait, runtime.pool.alone, runtime.base
@@ -35,7 +35,7 @@ def receiver(runtime: Runtime, around: Callable[[Answer], Answer]) -> Callable[[
             environ["wsgi.input"] = BytesIO()
             answer(GranianAnswer(protocol, None, may_wait), environ)
         elif "CONTENT_LENGTH" not in environ and environ["REQUEST_METHOD"] in _WITHOUT_BODY:
-            # There may be none: where the application asks for it, this thread waits.
+            # There is probably no body; if the application reads it, this thread blocks.
             body = RequestBody(protocol)
             environ["wsgi.input"] = BytesIO() if alone else body
             try:
@@ -50,7 +50,7 @@ def receiver(runtime: Runtime, around: Callable[[Answer], Answer]) -> Callable[[
 
 
 def closing(answer: Answer) -> Answer:
-    """The same, and nothing holds the request's body any more."""
+    """Wrap ``answer`` so that the request's body is closed afterwards."""
 
     def answered(protocol: Any, environ: dict[str, Any]) -> int:
         body = environ["wsgi.input"]
@@ -65,7 +65,7 @@ def closing(answer: Answer) -> Answer:
 def _take(answer: Answer, protocol: GranianAnswer, environ: dict[str, Any]) -> None:
     try:
         answer(protocol, environ)
-    except BaseException:  # also sys.exit() in a view ends its request alone
+    except BaseException:  # a sys.exit() in a view, too, ends only its own request
         _log.exception("%s %s failed", environ["REQUEST_METHOD"], environ["PATH_INFO"])
-        with contextlib.suppress(Exception):  # it has been answered
+        with contextlib.suppress(Exception):  # answered already
             protocol.response_bytes(500, [], b"")

@@ -1,4 +1,4 @@
-"""A request's body as Granian's ASGI interface hands it over: asked for part by part, and whole only if it says so."""
+"""A request body received through Granian's ASGI interface, which tells a complete body from a truncated one."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from typing import Any
 
 from tlsrun.servers.granian.asgi import when_kept
 
-#: Seconds within which some more of a body must come while the application waits for it.
+#: Seconds without data after which a client is given up, while the application reads the body.
 PATIENCE = 60.0
-#: Bytes that may wait for the application before no more is asked for, and the client has to wait.
+#: Bytes buffered ahead of the application; beyond that no more is received, and flow control stops the client.
 _AHEAD = 1 << 18
 
 _GONE = "the client went away before it had sent all"
 
 
 class RequestBody:
-    """Read by one thread; its parts come in others, those of Granian.
+    """Read by one thread; its parts arrive in Granian's threads.
 
     Arguments:
-        protocol: Granian's side of the request.
+        protocol: Granian's protocol object of the request.
 
     Attributes:
-        gone: it is known that the client has gone, or has broken off its request.
+        gone: the client is known to have disconnected, or to have reset the stream.
     """
 
     def __init__(self, protocol: Any) -> None:
@@ -39,10 +39,10 @@ class RequestBody:
         self.gone = False
 
     def read(self, size: int) -> bytes:
-        """So many bytes; fewer at the end.
+        """Return ``size`` bytes; fewer at the end of the body.
 
         Raises:
-            ConnectionResetError: the body broke off or is malformed, or nothing came for too long.
+            ConnectionResetError: the body is truncated or malformed, or nothing came for `PATIENCE` seconds.
         """
         parts: list[bytes] = []
         while size > 0 and (part := self._next(size)):
@@ -51,9 +51,9 @@ class RequestBody:
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def watch(self) -> None:
-        """Learn when the client goes, while the application answers; to be called with each part of the answer.
+        """Watch for a disconnect while the application answers; to be called with each part of the response.
 
-        Of a body that the application does not read meanwhile, no more is kept than what it has not read so far.
+        If the application has not read the buffered body for `PATIENCE` seconds, further parts of it are discarded.
         """
         self._watched = True
         if self._held >= _AHEAD and time.monotonic() - self._taken > PATIENCE:
@@ -61,12 +61,12 @@ class RequestBody:
         self._ask()
 
     def wait_until_gone(self, seconds: float) -> None:
-        """Wait until it is known that the client has gone, but no longer than so many seconds; after `watch`."""
+        """Wait for a disconnect, for ``seconds`` at most; `watch` must have been called."""
         with self._changed:
             self._changed.wait_for(lambda: self.gone, seconds)
 
     def close(self) -> None:
-        """Nobody reads any more. Granian goes on with the connection when nothing holds the body."""
+        """Stop receiving, and drop the protocol object: Granian goes on with the connection only when it is freed."""
         with self._changed:
             self._over = True
             self._why = self._why or "the request was answered"
@@ -109,7 +109,7 @@ class RequestBody:
             if self._promise is not None or self._over or not wanted:
                 return
             promise = self._promise = self._protocol.receive()
-        # Without the lock: it may be kept already.
+        # Without the lock: the future may be done already, and then calls back at once.
         when_kept(promise, self._got)
 
     def _got(self, message: Any) -> None:

@@ -1,7 +1,7 @@
-"""An answer between the application's one thread, which makes it, and another, which has Granian send it.
+"""A response queued between the application's single thread, which produces it, and a thread that sends it.
 
-The former goes on to the next request, whatever the client takes: what waits is held in memory, then in a temporary
-file without a name. Only when there is as much of it as one answer, or all of them together, may have, it waits.
+The application's thread goes on to the next request however slow the client is: queued data is held in memory, then in
+an unnamed temporary file. It blocks only at the limit of one response, or of all responses together.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ import time
 from tlsrun.connections.presence import ClientGone as ClientGone
 from tlsrun.servers.store import SharedQuota, SpillBuffer
 
-#: Bytes of an answer that are handed over at once.
+#: Maximum number of bytes handed to Granian at a time.
 PIECE = 65536
-MOST = 1 << 24  # bytes that wait before the application does
-PATIENCE = 60.0  # seconds in which a client has to take some of them then
-#: With so many bytes that wait, the application gives a quick client a moment to take them: so many seconds per answer,
-#: and of them so many in which the client takes nothing. It costs less than to hold them.
+MOST = 1 << 24  # bytes queued at which the application's thread blocks
+PATIENCE = 60.0  # seconds without progress after which a client is then given up
+#: Beyond _AHEAD bytes queued, the application's thread pauses briefly to let a fast client catch up, which is cheaper
+#: than queueing more: _GRACE seconds per response in total, and no longer once nothing is taken for _STALL seconds.
 _AHEAD, _GRACE, _STALL = 1 << 20, 0.1, 0.02
 
 
 class ResponseQueue:
-    """One answer of several parts. To Granian it is what it sends: an iterator with ``close()``.
+    """One response in parts; to Granian, the iterator with ``close()`` that it sends.
 
     Arguments:
-        stock: what waits, and what it shares with others.
+        stock: the quota that all queued responses share.
     """
 
     def __init__(self, stock: SharedQuota) -> None:
@@ -35,13 +35,13 @@ class ResponseQueue:
         self._error: BaseException | None = None
         self._grace = _GRACE
 
-    # The application's side.
+    # Called in the application's thread.
 
     def put(self, data: bytes) -> None:
-        """Have ``data`` sent as soon as the client takes it; waits when too much waits.
+        """Queue ``data``; blocks while too much is queued.
 
         Raises:
-            ClientGone: the client has; or it took nothing for too long.
+            ClientGone: the client has disconnected, or took nothing for `PATIENCE` seconds.
         """
         with self._changed:
             if self._closed:
@@ -61,7 +61,7 @@ class ResponseQueue:
                 raise ClientGone
 
     def end(self, error: BaseException | None = None) -> None:
-        """Nothing more comes; with an error, something is missing."""
+        """The response is complete; or, with ``error``, truncated."""
         with self._changed:
             self._ended = True
             self._error = self._error or error
@@ -81,7 +81,7 @@ class ResponseQueue:
         self._store.clear()
         self._changed.notify_all()
 
-    # Granian's side.
+    # Called in the sending thread.
 
     def __next__(self) -> bytes:
         with self._changed:
@@ -96,6 +96,6 @@ class ResponseQueue:
             raise StopIteration
 
     def close(self) -> None:
-        """The answer is over, or its client has gone."""
+        """Discard what is queued: the response was sent, or its client has disconnected."""
         with self._changed:
             self._clear()

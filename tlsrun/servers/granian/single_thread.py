@@ -1,8 +1,8 @@
-"""``threads=1``: the application runs in one thread, and that thread waits for no client.
+"""``threads=1``: the application runs in a single thread, which does not block on slow clients.
 
-Granian has others, which bring it the requests: those with a body when it is there. What is sent in several parts is
-taken over by yet another one. So whoever is slow keeps nobody waiting, and still an application that is not made for
-threads sees but one; what is bound to a thread (sqlite3's connections, ``threading.local``) it finds again.
+Granian's threads queue requests for it; a request with a body is queued once its body is buffered. A response sent in
+several parts is written by another thread. So a slow client delays nobody, while an application that is not
+thread-safe still sees one thread only, and its thread-bound objects (sqlite3 connections, ``threading.local``) work.
 """
 
 from __future__ import annotations
@@ -21,15 +21,16 @@ from tlsrun.servers.wsgi import Headers, Parts
 
 _log = logging.getLogger("tlsrun.granian")
 
-#: Bytes of all bodies of a worker, and as many of all answers, that wait at once: in memory, and with those in files.
+#: Limits for all buffered request bodies of a worker, and again for all its queued responses: bytes in memory, and
+#: bytes in memory and temporary files together.
 _MEMORY, _TOTAL = 1 << 25, 1 << 28
 
 
 class SingleThread:
-    """The application's thread of a worker, for all of Granian's runtimes there.
+    """The application's thread of a worker, shared by all of its Granian runtimes.
 
     Arguments:
-        client_threads: the threads that wait in its place.
+        client_threads: the threads that block on slow clients instead.
     """
 
     def __init__(self, client_threads: ClientThreads) -> None:
@@ -39,13 +40,13 @@ class SingleThread:
         self._started = False
 
     def start(self) -> None:
-        """In the worker: a thread is not in a fork."""
+        """Start the thread, once; in the worker, because threads do not survive a fork."""
         if not self._started:
             self._started = True
             threading.Thread(target=self._serve, name="granian-request", daemon=True).start()
 
     def queueing(self, answer: Answer) -> Answer:
-        """What is called for a request without a body: it has ``answer`` called in the application's thread."""
+        """Wrap ``answer`` for requests without a body: it is queued for the application's thread."""
         put = self._tasks.put
 
         def queued(protocol: Any, scope: dict[str, Any]) -> int:
@@ -55,7 +56,7 @@ class SingleThread:
         return queued
 
     def queueing_with_body(self, answer: Answer) -> Answer:
-        """What is called for a request with one, in a thread that may wait for it."""
+        """Wrap ``answer`` for requests with a body: it is buffered first, in the calling thread, which may block."""
 
         def queued(protocol: Any, scope: dict[str, Any]) -> int:
             body = BufferedBody(scope["wsgi.input"], self._bodies)
@@ -72,7 +73,7 @@ class SingleThread:
     def _do(self, answer: Answer, protocol: Any, scope: dict[str, Any], body: BufferedBody | None) -> None:
         try:
             answer(_QueuedProtocol(protocol, self._client_threads, self._answers), scope)
-        except BaseException:  # also sys.exit() in a view ends its request alone
+        except BaseException:  # a sys.exit() in a view, too, ends only its own request
             _log.exception("%s %s failed", scope["REQUEST_METHOD"], scope["PATH_INFO"])
             protocol.response_bytes(500, [], b"")
         finally:
@@ -81,7 +82,7 @@ class SingleThread:
 
 
 class _QueuedProtocol:
-    """Granian's side of one request, for which the application's thread does not wait."""
+    """Granian's protocol object of one request, with sending that does not block the application's thread."""
 
     __slots__ = ("_client_threads", "_protocol", "_stock")
 
@@ -91,17 +92,17 @@ class _QueuedProtocol:
         self._stock = stock
 
     def response_bytes(self, status: int, headers: Headers, body: bytes) -> None:
-        """Send an answer that is there as a whole: Granian takes it, and waits for nobody."""
+        """Send a complete response; Granian buffers it and returns at once."""
         self._protocol.response_bytes(status, headers, body)
 
     def response_iter(self, status: int, headers: Headers, body: Parts) -> None:
-        """Send an answer part by part, and close ``body`` in the end."""
+        """Send a response in parts, from a client thread, and close ``body`` at the end."""
         parts, protocol = ResponseQueue(self._stock), self._protocol
 
         def send() -> None:
             try:
                 protocol.response_iter(status, headers, parts)
-            except BaseException:  # Granian cannot send these headers
+            except BaseException:  # Granian rejected the headers
                 _log.exception("an answer could not be sent")
                 protocol.response_bytes(500, [], b"")
                 parts.close()
@@ -114,7 +115,7 @@ class _QueuedProtocol:
                 parts.put(next(body))
         except (StopIteration, ClientGone):
             parts.end()
-        except BaseException as error:  # noqa: BLE001 -- Granian writes it down, where it hears of it
+        except BaseException as error:  # noqa: BLE001 -- raised again in Granian, which logs it
             parts.end(error)
         finally:
             body.close()

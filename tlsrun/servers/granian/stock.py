@@ -1,4 +1,4 @@
-"""Granian by its own command."""
+"""Granian's own command, for deployments where a proxy in front terminates TLS."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Trying something in a process that may die of it: Granian's Rust part ends the process for a file it cannot use."""
+"""Runs something in a child process: for a file that it cannot use, Granian's Rust code aborts the whole process."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import traceback
 from collections.abc import Callable
 from typing import NoReturn
 
-_PATIENCE = 15.0  # seconds
+_PATIENCE = 15.0  # seconds before the child is killed
 
-#: How lines begin that a panic of Rust writes around its message.
+#: Prefixes of the lines that a Rust panic prints around its message.
 _BESIDE = ("note:", "thread ", "stack backtrace:")
 
 
@@ -23,7 +23,7 @@ def objection_to(attempt: Callable[[], object]) -> str | None:
     """Call ``attempt`` in a child process.
 
     Returns:
-        None when it returned there, else what it said at its end.
+        None if it returned there; otherwise why not, from what the child wrote.
     """
     reading, writing = os.pipe()
     child = os.fork()
@@ -55,14 +55,14 @@ def _attempt(attempt: Callable[[], object], writing: int) -> NoReturn:
             resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         attempt()
         status = 0
-    except BaseException:  # noqa: BLE001 -- nothing may pass into the program that was forked
+    except BaseException:  # noqa: BLE001 -- the child must never return into the forked program
         os.write(writing, traceback.format_exc(limit=0).encode())
     finally:
         os._exit(status)
 
 
 def _read(reading: int) -> tuple[str, bool]:
-    """What was written until the end, and whether the end came in time."""
+    """Read until EOF; returns what was read, and whether EOF came in time."""
     said, deadline = b"", time.monotonic() + _PATIENCE
     poll = select.poll()
     poll.register(reading, select.POLLIN)
@@ -75,6 +75,6 @@ def _read(reading: int) -> tuple[str, bool]:
 
 
 def _words(said: str) -> str:
-    """The message of a panic or an exception, in one line."""
+    """The message of a panic or an exception, on one line."""
     lines = [line.strip() for line in said.splitlines() if line.strip() and not line.startswith(_BESIDE)]
     return " ".join(lines).removeprefix("called `Result::unwrap()` on an `Err` value: ")[:300]

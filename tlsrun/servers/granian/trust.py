@@ -1,12 +1,12 @@
-"""Whose client certificates Granian is to take: what is handed over, so that it decides as OpenSSL does elsewhere.
+"""The CAs and revocation lists given to Granian, chosen so that it decides as OpenSSL does under the other servers.
 
-Granian's verifier (2.8.9, rustls-webpki) looks up every certificate of a path but the trusted one at its end, and
-refuses where there is no list. It ignores a list's end, trusts an authority that it is given whatever a list says
-of it, and its process ends at a list that it cannot read. So:
+Granian's verifier (2.8.9, rustls-webpki) checks every certificate of a chain but the trust anchor for revocation, and
+refuses those whose issuer has no list. It ignores nextUpdate, trusts a given CA even if a list revokes it, and aborts
+the process on a list that it cannot parse. So:
 
-- an authority that a list speaks against is not handed over;
-- a list that nobody can go by any more is not either: who is not on it is then refused, as everywhere;
-- with no list left it would look nothing up, so there is always one, of an authority that signs nobody.
+- a CA that a list revokes is left out;
+- a list that is not in force is left out, which refuses all certificates of its issuer, as under the other servers;
+- without any list Granian would not check revocation at all, so a list of a CA that has issued nothing is always added.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from tlsrun.tls.context import ClientAuth
 
 
 def handed_over(clients: ClientAuth | None, authorities: Authorities | None) -> ClientAuth | None:
-    """What Granian gets of ``clients``.
+    """The CAs and lists of ``clients`` that Granian is given.
 
     Arguments:
-        authorities: what lists say against those that ``clients`` trusts; None without lists.
+        authorities: the CAs that ``clients`` trusts, with their revocation lists; None without lists.
     """
     if clients is None or authorities is None:
         return clients
@@ -44,7 +44,7 @@ def handed_over(clients: ClientAuth | None, authorities: Authorities | None) -> 
 
 
 def state_of(authorities: Authorities | None) -> tuple[object, ...]:
-    """Changes when what is handed over does, though nothing was read anew: a list has come into force, or has ended."""
+    """A value that changes when a list comes into force or expires, and so `handed_over` changes, with no file read."""
     return () if authorities is None else (frozenset(authorities.objections()), authorities.in_force())
 
 
@@ -54,7 +54,7 @@ def _pem(several: Sequence[bytes], label: str) -> bytes:
 
 @functools.cache
 def _nobody() -> tuple[bytes, bytes]:
-    """An authority whose key nobody has, and its list, PEM."""
+    """A CA whose key is discarded, and its empty revocation list; both PEM."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "tlsrun: nobody")])
     begins = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=1)

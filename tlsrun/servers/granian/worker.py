@@ -1,7 +1,7 @@
-"""A worker: Granian's Rust runtime in a process forked from the supervisor, and how it takes its leave.
+"""A worker: Granian's Rust runtime in a process forked from the supervisor, and its graceful shutdown.
 
-Told to stop, Granian drops the connections that shake hands, and closes those whose request has not come yet. So a
-worker first leaves the listening socket to the others, and is told when what it had begun has had its time::
+When told to stop, Granian drops connections in the TLS handshake, and closes those whose request has not arrived yet.
+So a worker first stops accepting, and tells Granian to stop only after these have had some time::
 
     SERVING ──► LEAVING (accepts no more) ──► STOPPING (Granian lets requests finish) ──► exit
 """
@@ -33,14 +33,15 @@ from tlsrun.servers.granian.pool import Answer, Pool, Runtime
 from tlsrun.servers.granian.receiving import receiver
 from tlsrun.servers.granian.wsgi import behind_a_front
 
-#: Signals that end a worker.
+#: Signals that stop a worker.
 _STOPS = (signal.SIGTERM, signal.SIGINT)
-#: Seconds for handshakes and first requests that had begun when the worker left the socket.
+#: Seconds for handshakes and first requests in progress when the worker stopped accepting: in a worker that has been
+#: replaced, and at a stop of the server.
 _LINGER_RETIRED, _LINGER_STOPPED = 2.0, 0.2
-#: Seconds for answers that had begun by then. Those that take longer are still sent whole, but Granian closes their
-#: connections then, and clients over HTTP/2 are not to wait for the new program.
+#: Seconds for responses in progress by then. Longer ones are still sent completely, but Granian then closes their
+#: connections without ``Connection: close``; waiting longer would keep HTTP/2 clients from the new program.
 _BEGUN = 4.0
-_TICK = 0.05  # seconds between two looks at them
+_TICK = 0.05  # seconds between checks whether they have finished
 
 
 @dataclass(kw_only=True)
@@ -48,16 +49,16 @@ class Task:
     """What a worker is to do.
 
     Arguments:
-        number: of the worker, from 1.
+        number: number of the worker, from 1.
         listeners: the listening sockets.
-        backlog: connections that may wait at it.
-        runtimes: makes our side of one of Granian's runtimes.
-        parameters: of Granian's Rust worker.
-        mode: of its runtime.
-        others: descriptors of further shared listening sockets, to be left too.
+        backlog: length of the queue of connections not yet accepted, per socket.
+        runtimes: called for each Granian runtime; returns what serves its requests.
+        parameters: parameters of Granian's Rust worker.
+        mode: its runtime mode.
+        others: descriptors of further listening sockets that the worker shares, and stops accepting from at its end.
         begin: called in the worker, before it serves.
-        end: called in it when it has left the sockets.
-        ipc: where Granian's metrics go; None without.
+        end: called in the worker once it has stopped accepting.
+        ipc: the pipe to which Granian writes metrics; None without metrics.
     """
 
     number: int
@@ -73,14 +74,14 @@ class Task:
 
 
 class Servers:
-    """Granian's runtimes of one worker: one for each listening socket, for each has but one.
+    """The Granian runtimes of one worker: one per listening socket, because a runtime takes only one.
 
     Arguments:
-        finish: called when the connections of all have ended.
+        finish: called when all connections of all runtimes have ended.
 
     Attributes:
-        pools: their threads.
-        connection_close: what clients of kept connections are told in the end.
+        pools: the thread pools of the runtimes.
+        connection_close: adds ``Connection: close`` to responses during shutdown.
     """
 
     def __init__(self, finish: Callable[[], None]) -> None:
@@ -92,7 +93,7 @@ class Servers:
         self._running = 0
 
     def new_end(self) -> Any:
-        """What the end of one more is asked of."""
+        """Add a runtime; returns the signal that stops it."""
         end = WorkerSignal()
         end.add_cb(self._one_has_ended)
         self._ends.append(end)
@@ -100,12 +101,12 @@ class Servers:
         return end
 
     def around_at(self, *, is_unix: bool) -> Callable[[Answer], Answer]:
-        """What makes of an answer at a Unix or a TCP socket one that leaves the client in order."""
+        """Return the wrapper of the functions that answer requests at a Unix or a TCP socket."""
         connection_close = self.connection_close
         return lambda answer: connection_close.around(behind_a_front(answer) if is_unix else answer)
 
     def set(self) -> None:
-        """Let the requests of all finish."""
+        """Stop all runtimes gracefully: requests in progress finish."""
         for end in self._ends:
             end.set()
 
@@ -118,13 +119,13 @@ class Servers:
 
 
 def start(task: Task, finish: Callable[[], None] = lambda: None) -> Servers:
-    """Start to serve, in threads of Granian's; what it cannot use ends this process (Rust's panic).
+    """Start to serve, in Granian's threads. A file that Granian cannot use ends this process (Rust panic).
 
     Arguments:
-        finish: called when all connections have ended, after the end was asked for.
+        finish: called when all connections have ended, after ``set()`` of what is returned.
 
     Returns:
-        what the end is asked of.
+        the runtimes; their ``set()`` stops them.
     """
     handle = None
     if task.ipc is not None:
@@ -151,7 +152,7 @@ def start(task: Task, finish: Callable[[], None] = lambda: None) -> Servers:
 
 
 class MainThreadWaker:
-    """Wakes the main thread of a worker: for signals, for Granian's end, for the supervisor."""
+    """Wakes the main thread of a worker: at a signal, when Granian has stopped, at a message of the supervisor."""
 
     def __init__(self, link: socket.socket) -> None:
         self._link = link
@@ -160,7 +161,7 @@ class MainThreadWaker:
         self.stop_asked = self.retire_asked = self.finished = False
 
     def heed(self, numbers: Iterable[int]) -> None:
-        """Take signals for the wish to stop, whichever thread they come to: Granian's do not wake the main one."""
+        """Take these signals as a request to stop; by a wakeup fd, as one of Granian's threads may receive them."""
         signal.set_wakeup_fd(self._writing, warn_on_full_buffer=False)
         for number in numbers:
             signal.signal(number, self._ask_to_stop)
@@ -169,12 +170,12 @@ class MainThreadWaker:
         self.stop_asked = True
 
     def finish(self) -> None:
-        """Granian's connections have ended; called in a thread of its own."""
+        """All connections have ended; called in one of Granian's threads."""
         self.finished = True
         self.wake()
 
     def wait(self, seconds: float | None) -> None:
-        """Until something has come, or ``seconds`` are over."""
+        """Wait for any of these events, for ``seconds`` at most."""
         poll = select.poll()
         for descriptor in (self._reading, self._link.fileno()):
             if descriptor >= 0:
@@ -192,25 +193,25 @@ class MainThreadWaker:
             word = b""
         if word == LEAVE:
             self.retire_asked = True
-        else:  # the supervisor is gone
+        else:  # the supervisor has ended
             self.stop_asked = True
             self._link.close()
 
     def wake(self) -> None:
-        """Have `wait` return; called in any thread."""
+        """Make `wait` return; may be called from any thread."""
         with contextlib.suppress(BlockingIOError):
             os.write(self._writing, b"w")
 
 
 def run(task: Task, link: socket.socket) -> None:
-    """Serve until told to leave, by the supervisor or a signal, or until the supervisor is gone.
+    """Serve until the supervisor or a signal says to stop, or until the supervisor has ended.
 
     Arguments:
-        link: to the supervisor.
+        link: the connection to the supervisor.
     """
     waker = MainThreadWaker(link)
     waker.heed(_STOPS)
-    # Not SIG_IGN, which programs that the application starts would inherit.
+    # Not SIG_IGN, which child processes of the application would inherit.
     signal.signal(signal.SIGHUP, lambda *_: None)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD)
     task.begin()
@@ -230,7 +231,7 @@ def run(task: Task, link: socket.socket) -> None:
 def _serve(
     task: Task, link: socket.socket, waker: MainThreadWaker, monitor: ExhaustionMonitor, servers: Servers
 ) -> None:
-    """Until told to leave; and ask for that, once, when this worker is worn out."""
+    """Wait until told to stop; ask the supervisor for a replacement, once, if this worker is exhausted."""
     asked, look_at = False, time.monotonic() + LOOK
     while not (waker.stop_asked or waker.retire_asked):
         waker.wait(max(0.0, look_at - time.monotonic()))
@@ -240,12 +241,12 @@ def _serve(
         if monitor.why is not None and not asked:
             asked = True
             logger.warning(f"worker-{task.number} is to be replaced: {monitor.why}")
-            with contextlib.suppress(OSError):  # the supervisor is gone, and this worker goes next
+            with contextlib.suppress(OSError):  # the supervisor has ended, so this worker stops next
                 link.send(REPLACE)
 
 
 def _linger(waker: MainThreadWaker, connection_close: ConnectionClose) -> None:
-    """Give what has begun its time, and clients that know of nothing another answer: less when everything stops."""
+    """Wait for handshakes, first requests and responses without ``Connection: close``; less at a stop of the server."""
     connection_close.leaving = True
     began = since = time.monotonic()
     while (left := _time_left(waker, began, since)) > 0:
@@ -260,10 +261,10 @@ def _time_left(waker: MainThreadWaker, began: float, since: float) -> float:
 
 
 def leave(descriptor: int) -> None:
-    """Have this process accept no more connections from a listening socket that others go on to use.
+    """Stop accepting from a listening socket in this process; other processes go on using it.
 
-    Its place is taken by a socket to which nobody connects. Before, the socket is taken out of the runtime's epoll:
-    there it would stay for as long as another process has it open, and tell of connections when nobody listens.
+    The descriptor is replaced by a socket to which nobody connects. The original is removed from the runtime's epoll
+    first: it would stay registered while another process has it open, and report connections that are not ours.
     """
     if sys.platform == "linux" and not _forget(descriptor):
         return
@@ -275,7 +276,7 @@ def leave(descriptor: int) -> None:
 
 
 def _forget(descriptor: int) -> bool:
-    """Take ``descriptor`` out of every epoll of this process (epoll(7)); returns whether it was in one."""
+    """Remove ``descriptor`` from every epoll instance of this process (epoll(7)); returns whether it was in one."""
     found = False
     for name in os.listdir("/proc/self/fd"):
         with contextlib.suppress(OSError):

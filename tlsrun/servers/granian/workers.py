@@ -1,4 +1,4 @@
-"""What Granian's workers do, when another one takes the place of one, and what its supervisor does besides."""
+"""Granian's server: what its workers run, when they are replaced, and the supervisor's periodic work."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ from tlsrun.servers.granian.pem import PemFiles
 from tlsrun.servers.granian.pool import Runtime
 from tlsrun.servers.granian.worker import Task, run, start
 
-#: Seconds that requests have at a stop, and in a worker that is no longer fit to serve: such a one may have requests
-#: that never end. ``workers_kill_timeout`` says otherwise, for both.
+#: Seconds for requests to finish at a stop, and in an exhausted worker, some of whose requests may never end.
+#: ``workers_kill_timeout`` overrides this, and _RETIREMENT.
 _GRACE = 30
-#: Seconds that they have in a worker which another has replaced.
+#: Seconds for requests to finish in a worker that was replaced for another reason.
 _RETIREMENT = 3600
 
 
 @dataclass(frozen=True, kw_only=True)
 class GranianWorkerConfig:
-    """What the workers share, from before the fork.
+    """What all workers share; created before the fork.
 
     Arguments:
-        runtimes: makes our side of one of Granian's runtimes.
-        listeners: for each worker, the sockets that it listens on.
-        words: where that is, for Granian's log.
-        redirect: those of the redirect port.
-        begin, end: called in each worker, before it serves and when it has left the sockets.
-        leave: called at a stop, before the workers hear of it.
+        runtimes: called for each Granian runtime; returns what serves its requests.
+        listeners: for each worker, its listening sockets.
+        words: the addresses of these, for the log.
+        redirect: the listening sockets of the redirect port.
+        begin, end: called in each worker, before it serves and once it has stopped accepting.
+        leave: called at a stop, before the workers are told.
     """
 
     runtimes: Callable[[], Runtime]
@@ -61,10 +61,10 @@ class Granian(ForkingServer):
         parameters: Granian's own.
 
     Attributes:
-        keeper: of the certificates; to be set before it serves.
+        keeper: renews the certificates; must be set before `serve`.
 
     Raises:
-        granian.errors.FatalError: Granian refuses them, which its log explains.
+        granian.errors.FatalError: Granian refuses the parameters; its log says why.
     """
 
     name = "granian"
@@ -87,17 +87,17 @@ class Granian(ForkingServer):
             self._metrics = Metrics(
                 workers=self.workers, address=self._own.metrics_address, port=self._own.metrics_port
             )
-        self._since = 0.0  # workers that are older have other certificates
+        self._since = 0.0  # workers started before this have former certificates
         self._renewing = False
         self._memory: Any = ProcInfoCollector()
         self._measured_at = time.monotonic()
-        self._large: dict[int, int] = {}  # processes, and in how many looks in a row they were too large
+        self._large: dict[int, int] = {}  # PID -> samples in a row above workers_max_rss
 
     def serve(self) -> int:
-        """Until told to stop; see `Supervisor.serve`.
+        """Serve until told to stop; see `Supervisor.serve`.
 
         Raises:
-            granian.errors.FatalError: as the constructor.
+            granian.errors.FatalError: see the constructor.
         """
         return self._own.serve_by(self._serve)  # type: ignore[no-any-return]
 
@@ -120,15 +120,15 @@ class Granian(ForkingServer):
             logger.info("Granian shutdown completed, see ya!")
 
     def objection_to(self, files: PemFiles) -> str | None:
-        """Why Granian cannot serve these files; None when it can."""
+        """Why Granian cannot serve these files; None if it can."""
         with socket.create_server(("127.0.0.1", 0)) as nowhere:
             task = self._task(0, files, (nowhere,), None)
             return trial.objection_to(lambda: start(task))
 
-    # -- what the supervisor asks for ----------------------------------------------------------------------------------
+    # -- called by the supervisor --------------------------------------------------------------------------------------
 
     def run(self, slot: int, link: socket.socket) -> None:
-        """Be the worker in ``slot``."""
+        """Run the worker in ``slot``."""
         number = slot % self.workers
         own = self._site.listeners[number]
         for sock in {sock for others in self._site.listeners for sock in others} - set(own):
@@ -136,28 +136,28 @@ class Granian(ForkingServer):
         run(self._task(number, self.keeper.files, own, self._metrics), link)
 
     def sockets(self) -> Iterable[socket.socket]:
-        """All that are listened on; some are shared."""
+        """All listening sockets, each once; some are shared by several workers."""
         listening = (sock for own in self._site.listeners for sock in own)
         return dict.fromkeys([*listening, *self._site.redirect])
 
     def handed(self) -> ReloadState:
-        """A new program writes certificates into a folder of its own."""
+        """The new program writes certificates to a folder of its own, so this one is removed."""
         return ReloadState(folders=[self.keeper.folder])
 
     def serving(self) -> None:
-        """Count the workers; say what they serve."""
+        """Count the workers, start the metrics exporter, and report the certificates."""
         if self._metrics:
             self._metrics.counts.incr_spawn(self.workers)
             self._metrics.export()
         self.keeper.report()
 
     def died(self) -> None:
-        """Count it."""
+        """Count the failed worker."""
         if self._metrics:
             self._metrics.counts.incr_respawn_err(1)
 
     def look(self, workers: Sequence[WorkerProcess]) -> None:
-        """Look after certificates and memory."""
+        """Check certificates and memory."""
         if self.keeper.renew(at_once=False):
             self._renewed()
         if self._renewing and all(worker.ready and not self._has_former(worker) for worker in workers):
@@ -168,19 +168,19 @@ class Granian(ForkingServer):
             self._measure(workers)
 
     def is_outdated(self, worker: WorkerProcess) -> bool:
-        """Whether it has former certificates, has served for so long, or needs so much memory, as Granian is told."""
+        """Whether it has former certificates, or has reached ``workers_lifetime`` or ``workers_max_rss``."""
         lifetime = self._own.workers_lifetime
         is_old = lifetime is not None and time.monotonic() - worker.birth >= lifetime
         return is_old or self._has_former(worker) or self._large.get(worker.pid, 0) >= self._own.rss_samples
 
     def read_certificates(self) -> None:
-        """And replace the workers, whatever was read."""
+        """Read certificates again, and replace all workers even if nothing has changed."""
         logger.info("HUP signal received, gracefully respawning workers..")
         self.keeper.renew(at_once=True)
         self._renewed()
 
     def leave(self) -> None:
-        """Who comes now is told at once that nobody is here."""
+        """Close the listening sockets, so that new connections are refused at once."""
         logger.info("Shutting down granian")
         if self._metrics:
             self._metrics.stop_exporting()
@@ -197,7 +197,7 @@ class Granian(ForkingServer):
         return worker.birth < self._since
 
     def _measure(self, workers: Sequence[WorkerProcess]) -> None:
-        """Find workers that have had more memory than they may in ``rss_samples`` looks in a row."""
+        """Sample the workers' memory every ``rss_sample_interval`` seconds; count samples in a row above the limit."""
         now = time.monotonic()
         if now - self._measured_at < self._own.rss_sample_interval:
             return
@@ -213,7 +213,7 @@ class Granian(ForkingServer):
     def _task(
         self, number: int, files: PemFiles, listeners: tuple[socket.socket, ...], metrics: Metrics | None
     ) -> Task:
-        """What worker ``number`` (from 0) is to do with these certificates."""
+        """The task of worker ``number`` (from 0), with these certificates."""
         own, site = self._own, self._site
         return Task(
             number=number + 1,
@@ -242,7 +242,7 @@ class Granian(ForkingServer):
 
 
 def _certificates(files: PemFiles) -> dict[str, Any]:
-    """What Granian's worker is told of TLS, by its own names."""
+    """The TLS parameters of Granian's worker."""
     return {
         "ssl_enabled": True,
         "ssl_cert": str(files.cert),

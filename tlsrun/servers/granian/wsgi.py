@@ -1,6 +1,6 @@
-"""Granian's part of WSGI: its environ, what it cannot send, its access log.
+"""WSGI under Granian: the environ, the header values that it cannot send, its access log.
 
-Granian describes a request as ASGI has it ("HTTP connection scope").
+Granian describes a request by an ASGI scope ("HTTP connection scope").
 """
 
 from __future__ import annotations
@@ -14,27 +14,27 @@ from tlsrun.http1.variables import variable_of, variables
 from tlsrun.servers.granian.pool import Answer
 from tlsrun.wsgi.facts import ConnectionFacts, Untold
 
-#: SERVER_NAME and SERVER_PORT of requests that come through a Unix socket.
+#: Variables of requests that come through a Unix socket, where Granian knows no address.
 _FRONT = {"SERVER_NAME": "localhost", "SERVER_PORT": "443", "REMOTE_ADDR": "", "REMOTE_PORT": "0"}
 
-#: Names of header fields that have come -> their variables: at most so many, and of at most so many bytes.
+#: Cache: header field name -> environ variable; at most _MOST_KNOWN names, of at most _LONGEST bytes each.
 _KNOWN: dict[bytes, str] = {}
 _MOST_KNOWN, _LONGEST = 500, 40
 _PROTOCOLS = {"1": "HTTP/1.0", "1.1": "HTTP/1.1", "2": "HTTP/2", "3": "HTTP/3"}
 
 
 def unsendable(value: str) -> str | None:
-    """Why Granian cannot send a header of this value; None when it can."""
+    """Why Granian cannot send a header with this value; None if it can."""
     return None if value.isascii() and value.replace("\t", " ").isprintable() else "Granian sends ASCII only"
 
 
 def base_environ(*, prefix: str, software: str, processes: int, threads: int, clients: bool) -> dict[str, Any]:
-    """What is the same for every request.
+    """The environ variables that are the same for every request.
 
     Arguments:
-        prefix: the path below which the application lives; "" for the root.
+        prefix: the path under which the application is mounted; "" for the root.
         software: the server's name and version.
-        clients: whether clients show certificates, of which Granian says nothing.
+        clients: whether clients may present certificates, about which Granian tells the application nothing.
     """
     facts = ConnectionFacts(HTTPS="on") if clients else ConnectionFacts(HTTPS="on", SSL_CLIENT_VERIFY="NONE")
     return {
@@ -53,16 +53,16 @@ def base_environ(*, prefix: str, software: str, processes: int, threads: int, cl
 
 
 def environ_of(base: dict[str, Any], scope: dict[str, Any]) -> dict[str, Any]:
-    """The variables of a request, but for ``wsgi.input``.
+    """The environ of a request, without ``wsgi.input``.
 
     Arguments:
-        base: those that are the same for every request, as `base_environ` makes them.
-        scope: Granian's description of it.
+        base: the variables that are the same for every request, from `base_environ`.
+        scope: the request's ASGI scope.
     """
     environ = base.copy()
     path = scope["path"]
     environ["REQUEST_METHOD"] = scope["method"]
-    # Granian takes it for UTF-8, and replaces what is none.
+    # Granian decodes the path as UTF-8, and replaces invalid bytes.
     environ["PATH_INFO"] = path if path.isascii() else unquote_to_bytes(scope["raw_path"]).decode("latin-1")
     environ["QUERY_STRING"] = scope["query_string"].decode("latin-1")
     environ["SERVER_NAME"], environ["SERVER_PORT"] = scope["server"]
@@ -73,13 +73,13 @@ def environ_of(base: dict[str, Any], scope: dict[str, Any]) -> dict[str, Any]:
         found = {_KNOWN[name]: octets.decode("latin-1") for name, octets in headers}
     except KeyError:
         found = {}
-    # Fewer variables than fields: some come more than once.
+    # Fewer variables than fields: a field is repeated, and values have to be joined.
     environ.update(found if len(found) == len(headers) else _variables(headers))
     return environ
 
 
 def _variables(headers: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
-    """As `tlsrun.http1.variables.variables`, with Transfer-Encoding, which tlsrun's middleware judges and takes out."""
+    """Like `tlsrun.http1.variables.variables`, plus Transfer-Encoding, which tlsrun's middleware checks and removes."""
     found = variables(headers)
     codings = [octets.decode("latin-1") for name, octets in headers if name == b"transfer-encoding"]
     if codings:
@@ -92,9 +92,9 @@ def _variables(headers: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
 
 
 def has_body(environ: dict[str, Any]) -> bool:
-    """Whether a request has a body (RFC 9112, section 6.3); over HTTP/2 whether it may have one.
+    """Whether a request has a body (RFC 9112, section 6.3); over HTTP/2, whether it may have one.
 
-    There a request does not say whether a body without a length follows (RFC 9113, section 8.1).
+    An HTTP/2 request does not announce a body without Content-Length (RFC 9113, section 8.1).
     """
     length = environ.get("CONTENT_LENGTH")
     if length is not None:
@@ -103,7 +103,7 @@ def has_body(environ: dict[str, Any]) -> bool:
 
 
 def behind_a_front(answer: Answer) -> Answer:
-    """The same at a Unix socket, which Granian names where a host is expected; clients come to a front's port."""
+    """Wrap ``answer`` for a Unix socket, whose path Granian reports as the host; clients connect to a proxy."""
 
     def answered(protocol: Any, scope: dict[str, Any]) -> int:
         scope |= _FRONT
@@ -113,7 +113,7 @@ def behind_a_front(answer: Answer) -> Answer:
 
 
 def with_access_log(answer: Answer, log_format: str) -> Answer:
-    """The same, with Granian's own access log."""
+    """Wrap ``answer`` with Granian's own access log."""
     import time
 
     from granian.log import log_request_builder
@@ -133,7 +133,7 @@ def with_access_log(answer: Answer, log_format: str) -> Answer:
 
 
 def _for_log(scope: dict[str, Any]) -> dict[str, Any]:
-    """A request as Granian's log wants it."""
+    """The description of a request that Granian's access log expects."""
     return {
         "addr_remote": scope["REMOTE_ADDR"],
         "protocol": scope["SERVER_PROTOCOL"],
