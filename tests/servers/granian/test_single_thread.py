@@ -19,10 +19,10 @@ from tests.support.clients import tls_connect
 from tests.support.http2 import Http2Client
 from tests.support.process import eventually
 from tests.support.servers import need
-from tlsrun.servers.granian import buffered_body, client_threads, response_queue
+from tlsrun.servers.granian import buffered_body, client_threads, queued_response
 from tlsrun.servers.granian.buffered_body import BUFFERED_BYTES, BufferedBody
 from tlsrun.servers.granian.client_threads import ClientThreads
-from tlsrun.servers.granian.response_queue import ClientGone, ResponseQueue
+from tlsrun.servers.granian.queued_response import ClientGone, QueuedResponse
 from tlsrun.servers.granian.wsgi import has_body
 from tlsrun.servers.store import SharedQuota
 
@@ -199,7 +199,7 @@ def test_a_body_that_breaks_off() -> None:
     assert not stock.total.exhausted
 
 
-def _taken(answer: ResponseQueue) -> list[bytes]:
+def _taken(answer: QueuedResponse) -> list[bytes]:
     parts = []
     with contextlib.suppress(StopIteration):
         while True:
@@ -209,14 +209,14 @@ def _taken(answer: ResponseQueue) -> list[bytes]:
 
 def test_an_answer_waits_for_its_client() -> None:
     """Its parts are taken in order, those that come while somebody waits for them too; then it ends, or breaks off."""
-    answer = ResponseQueue(SharedQuota(1 << 20, 1 << 20))
+    answer = QueuedResponse(SharedQuota(1 << 20, 1 << 20))
     answer.put(b"one")
     with ThreadPoolExecutor(1) as sender:
         taken = sender.submit(_taken, answer)
         answer.put(b"two")
         answer.end()
         assert b"".join(taken.result(10)) == b"onetwo"
-    broken = ResponseQueue(SharedQuota(1 << 20, 1 << 20))
+    broken = QueuedResponse(SharedQuota(1 << 20, 1 << 20))
     broken.put(b"one")
     broken.end(RuntimeError("in mid-answer"))
     assert next(broken) == b"one"
@@ -226,17 +226,17 @@ def test_an_answer_waits_for_its_client() -> None:
 
 def test_an_answer_that_nobody_takes(monkeypatch: pytest.MonkeyPatch) -> None:
     """So much of it waits; then its client has a while to take some, or is given up, and its sender hears of it."""
-    monkeypatch.setattr(response_queue, "MOST", 2 * MIB)
-    monkeypatch.setattr(response_queue, "PATIENCE", 0.1)
+    monkeypatch.setattr(queued_response, "MOST", 2 * MIB)
+    monkeypatch.setattr(queued_response, "PATIENCE", 0.1)
     stock = SharedQuota(MIB, 1 << 30)
-    answer = ResponseQueue(stock)
+    answer = QueuedResponse(stock)
     answer.put(bytes(2 * MIB))
     with pytest.raises(ClientGone):
         answer.put(b"more")
     with pytest.raises(ConnectionResetError, match="took nothing"):
         next(answer)
     assert not stock.memory.exhausted
-    gone = ResponseQueue(stock)
+    gone = QueuedResponse(stock)
     gone.put(b"one")
     gone.close()
     with pytest.raises(ClientGone):

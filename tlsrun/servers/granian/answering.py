@@ -9,8 +9,8 @@ from collections.abc import Callable
 from typing import Any
 
 from tlsrun.servers.granian.asgi import is_open, wait_for
+from tlsrun.servers.granian.queued_response import ClientGone
 from tlsrun.servers.granian.request_body import RequestBody
-from tlsrun.servers.granian.response_queue import ClientGone
 from tlsrun.servers.wsgi import Headers, Parts
 
 _log = logging.getLogger("tlsrun.granian")

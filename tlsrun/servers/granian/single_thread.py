@@ -15,7 +15,7 @@ from typing import Any
 from tlsrun.servers.granian.buffered_body import BufferedBody
 from tlsrun.servers.granian.client_threads import ClientThreads
 from tlsrun.servers.granian.pool import Answer
-from tlsrun.servers.granian.response_queue import ClientGone, ResponseQueue
+from tlsrun.servers.granian.queued_response import ClientGone, QueuedResponse
 from tlsrun.servers.store import SharedQuota
 from tlsrun.servers.wsgi import Headers, Parts
 
@@ -97,7 +97,7 @@ class _QueuedProtocol:
 
     def response_iter(self, status: int, headers: Headers, body: Parts) -> None:
         """Send a response in parts, from a client thread, and close ``body`` at the end."""
-        parts, protocol = ResponseQueue(self._stock), self._protocol
+        parts, protocol = QueuedResponse(self._stock), self._protocol
 
         def send() -> None:
             try:

@@ -21,7 +21,7 @@ PATIENCE = 60.0  # seconds without progress after which a client is then given u
 _AHEAD, _GRACE, _STALL = 1 << 20, 0.1, 0.02
 
 
-class ResponseQueue:
+class QueuedResponse:
     """One response in parts; to Granian, the iterator with ``close()`` that it sends.
 
     Arguments:
