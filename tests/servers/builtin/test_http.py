@@ -246,7 +246,7 @@ def test_environ_keys_without_a_body(talk: Talk) -> None:
     assert not {"CONTENT_LENGTH", "CONTENT_TYPE"} & environ.keys()
     kinds = json.loads(talk.get("/kinds").answer()[2])
     assert {kinds[name] for name in kinds if name.isupper()} == {"str"}
-    assert kinds.get("werkzeug.socket", kinds.get("tlsrun.socket")) == "PatientSocket"
+    assert kinds.get("werkzeug.socket", kinds.get("tlsrun.socket")) == "NonblockingSocket"
 
 
 @pytest.mark.parametrize(

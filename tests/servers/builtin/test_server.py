@@ -6,8 +6,8 @@ import pytest
 
 from tlsrun.errors import ConfigurationError
 from tlsrun.servers import builtin
+from tlsrun.servers.builtin.min_data_rate import MinDataRate
 from tlsrun.servers.builtin.options import BuiltinOptions, read_options
-from tlsrun.servers.builtin.pace import Pace
 from tlsrun.settings.mapping import Unsupported
 from tlsrun.settings.table import SPECS
 
@@ -56,10 +56,10 @@ def test_every_wrong_option_is_said() -> None:
 
 def test_pace() -> None:
     """A client may be late once by all its seconds, and in the long run must come with 500 bytes for each."""
-    pace = Pace(10)
-    assert pace.count(0, 9)
-    assert not pace.count(400, 2)
-    steady = Pace(10)
+    rate = MinDataRate(10)
+    assert rate.count(0, 9)
+    assert not rate.count(400, 2)
+    steady = MinDataRate(10)
     assert all(steady.count(500, 1) for _ in range(1000))
-    dripping = Pace(10)
+    dripping = MinDataRate(10)
     assert sum(dripping.count(1, 1) for _ in range(1000)) == 10

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, TypeVar
 from tlsrun import system
 from tlsrun.connections.output_buffer import OutputBuffer, OutputSink
 from tlsrun.connections.stages import ConnectionLimits
-from tlsrun.servers.builtin.pace import Pace
-from tlsrun.servers.builtin.patient import PatientSocket
+from tlsrun.servers.builtin.min_data_rate import MinDataRate
+from tlsrun.servers.builtin.nonblocking_socket import NonblockingSocket
 from tlsrun.servers.builtin.reader import ClientGone
 from tlsrun.spool import Room
 
@@ -43,7 +43,7 @@ class BackgroundSender:
         room: for what waits, shared by all connections.
     """
 
-    def __init__(self, sock: PatientSocket, *, seconds: float, room: Room) -> None:
+    def __init__(self, sock: NonblockingSocket, *, seconds: float, room: Room) -> None:
         self._sock = sock
         self._seconds = seconds
         self._room = room
@@ -54,7 +54,7 @@ class BackgroundSender:
 
     def begin(self) -> None:
         """An answer may come."""
-        self._pace = Pace(self._seconds)
+        self._rate = MinDataRate(self._seconds)
         self._grace = _GRACE
         self._events: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._sock.guard = self._changed
@@ -137,8 +137,8 @@ class BackgroundSender:
 
     def _wait(self, buffer: OutputBuffer, want: ssl.SSLError, began: float, moved: int) -> None:
         try:
-            self._sock.wait_until(_wanted(want), self._pace.left)
-            if not self._pace.count(buffer.moved - moved, time.monotonic() - began):
+            self._sock.wait_until(_wanted(want), self._rate.left)
+            if not self._rate.count(buffer.moved - moved, time.monotonic() - began):
                 raise TimeoutError("the client took the answer too slowly")
         except OSError as error:
             buffer.fail(error)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from tlsrun.connections.stages import ConnectionLimits
 from tlsrun.http1.body import BodyReader
 from tlsrun.http1.refusal import malformed
-from tlsrun.servers.builtin.pace import Pace
+from tlsrun.servers.builtin.min_data_rate import MinDataRate
 from tlsrun.servers.builtin.reader import ClientGone, Reader
 from tlsrun.spool import Room, Spool
 
@@ -65,7 +65,7 @@ class Body(io.RawIOBase):
     ) -> None:
         self._reader = reader
         self._incoming = BodyReader(length, self._malformed)
-        self._pace = Pace(seconds)
+        self._rate = MinDataRate(seconds)
         self._error = error
         self._ask = ask
         self._pieces: deque[bytes] = deque()
@@ -156,12 +156,12 @@ class Body(io.RawIOBase):
     def _take(self, size: int) -> bytes:
         began = time.monotonic()
         try:
-            data = self._reader.some(size, self._pace.left)
+            data = self._reader.some(size, self._rate.left)
         except ClientGone as error:
             raise self._broken(f"The client went away in the body: {error}.") from error
         if not data:
             raise self._broken("The client closed in the body.")
-        if not self._pace.count(len(data), time.monotonic() - began):
+        if not self._rate.count(len(data), time.monotonic() - began):
             raise self._broken("The client was too slow with the body.")
         return data
 
@@ -187,8 +187,8 @@ class Body(io.RawIOBase):
             self._over = self.broken = True
         try:
             while not self._over:
-                self._pace = Pace(deadline - time.monotonic())
-                if at_most <= 0 or self._pace.left <= 0 or (self._incoming.left or 0) > at_most:
+                self._rate = MinDataRate(deadline - time.monotonic())
+                if at_most <= 0 or self._rate.left <= 0 or (self._incoming.left or 0) > at_most:
                     self._over = self.broken = True
                     break
                 at_most -= len(self._next(_AT_ONCE))

@@ -14,11 +14,11 @@ from typing import Any
 
 from tlsrun.deciding.plan import Plan
 from tlsrun.optional import require
+from tlsrun.servers.background import BackgroundServices
 from tlsrun.servers.builtin.lifecycle import RELOAD_GRACE, start, stop
 from tlsrun.servers.builtin.options import BuiltinOptions
 from tlsrun.servers.builtin.server import BuiltinServer
 from tlsrun.servers.builtin.signals import StopSignals
-from tlsrun.servers.duties import Duties
 from tlsrun.started import WERKZEUG_CHILD, WERKZEUG_SOCKET
 from tlsrun.system import FORKS
 
@@ -108,7 +108,7 @@ def _wait(child: subprocess.Popen[bytes]) -> int:
             continue
 
 
-def serve_watched(server: BuiltinServer, duties: Duties, plan: Plan, options: BuiltinOptions) -> int:
+def serve_watched(server: BuiltinServer, background: BackgroundServices, plan: Plan, options: BuiltinOptions) -> int:
     """Serve, in the child, until a source file changes or a signal arrives.
 
     Returns:
@@ -128,7 +128,7 @@ def serve_watched(server: BuiltinServer, duties: Duties, plan: Plan, options: Bu
     with StopSignals(_leave):
         try:
             with loop:
-                start(server, duties)
+                start(server, background)
                 loop.run()
         except SystemExit as leaving:
             # The loop exits so when a file has changed.
@@ -137,9 +137,9 @@ def serve_watched(server: BuiltinServer, duties: Duties, plan: Plan, options: Bu
         except (_Stop, KeyboardInterrupt):
             code = 0
         try:
-            stop(server, duties, grace)
+            stop(server, background, grace)
         except (_Stop, KeyboardInterrupt):
-            stop(server, duties, 0)
+            stop(server, background, 0)
     return code
 
 

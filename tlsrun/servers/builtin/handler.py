@@ -16,7 +16,7 @@ from tlsrun.http1.variables import variables
 from tlsrun.servers.broken import Broken, BrokenBody
 from tlsrun.servers.builtin.background_sender import BackgroundSender
 from tlsrun.servers.builtin.body import NO_BODY, Body, NoBody
-from tlsrun.servers.builtin.pace import Pace
+from tlsrun.servers.builtin.min_data_rate import MinDataRate
 from tlsrun.servers.builtin.reader import ClientGone
 from tlsrun.servers.builtin.response import BuiltinResponse
 from tlsrun.servers.builtin.session import Session
@@ -120,7 +120,7 @@ class Handler(Session):
         # As http.server: in a redirect, two slashes at the start would be a URL without a scheme.
         target = head.target.decode("ascii")
         self.path = "/" + target.lstrip("/") if target.startswith("//") else target
-        self._pace = Pace(self.site.options.write_timeout)
+        self._rate = MinDataRate(self.site.options.write_timeout)
 
     def _body(self, head: Head) -> Body:
         return Body(

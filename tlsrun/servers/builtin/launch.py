@@ -15,13 +15,13 @@ from tlsrun.listening.opening import adopt, open_all, open_redirecting
 from tlsrun.optional import is_installed
 from tlsrun.reloading.predecessors import Predecessors
 from tlsrun.reloading.trial import ends_here
+from tlsrun.servers.background import BackgroundServices
 from tlsrun.servers.broken import broken_for
 from tlsrun.servers.builtin import development, lifecycle
 from tlsrun.servers.builtin.options import BuiltinOptions, read
 from tlsrun.servers.builtin.server import BuiltinServer
 from tlsrun.servers.builtin.work import Work
 from tlsrun.servers.certificates import certificates_of
-from tlsrun.servers.duties import Duties
 from tlsrun.system import FORKS
 from tlsrun.wsgi.chunked import for_bottle
 
@@ -74,13 +74,13 @@ def launch(plan: Plan, application: Callable[..., Any]) -> int:
             quiet=plan.quiet,
             leave=listening.remove_files,
         )
-        duties = Duties(plan, certificates, redirect=redirecting.sockets)
+        background = BackgroundServices(plan, certificates, redirect=redirecting.sockets)
         if plan.account is not None:
             become(plan.account)
         if watched:
-            return development.serve_watched(server, duties, plan, options)
+            return development.serve_watched(server, background, plan, options)
         sockets = (*listening.sockets, *redirecting.sockets)
-        return lifecycle.serve(server, duties, sockets, Predecessors())
+        return lifecycle.serve(server, background, sockets, Predecessors())
 
 
 def _wrapped(application: Callable[..., Any], plan: Plan, options: BuiltinOptions) -> Callable[..., Any]:

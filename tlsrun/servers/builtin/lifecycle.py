@@ -17,9 +17,9 @@ from collections.abc import Sequence
 from tlsrun.listening.notify import STOPPING, notify, serves
 from tlsrun.reloading.predecessors import Predecessors
 from tlsrun.reloading.reload import LOOK, Reload
+from tlsrun.servers.background import BackgroundServices
 from tlsrun.servers.builtin.server import BuiltinServer
 from tlsrun.servers.builtin.signals import RELOAD, HeardSignals
-from tlsrun.servers.duties import Duties
 from tlsrun.started import BOTTLE_CHILD
 
 #: Seconds for running requests when a reloader restarts the program, since a developer is waiting.
@@ -37,7 +37,7 @@ _INTERRUPTED = 130  # as in shells: 128 plus the number of SIGINT
 
 def serve(
     server: BuiltinServer,
-    duties: Duties,
+    background: BackgroundServices,
     sockets: Sequence[socket.socket] = (),
     predecessors: Predecessors | None = None,
 ) -> int:
@@ -62,18 +62,18 @@ def serve(
         predecessors.retire()
         threading.Thread(target=predecessors.see_off, name="tlsrun-predecessors", daemon=True).start()
     with HeardSignals(reload=not reloading) as signals:
-        end = _End(server, duties, signals, sockets, RELOAD_GRACE if reloading else None, predecessors)
+        end = _End(server, background, signals, sockets, RELOAD_GRACE if reloading else None, predecessors)
         threading.Thread(target=end.listen, name="tlsrun-signals", daemon=True).start()
         interrupted = False
         try:
-            start(server, duties)
+            start(server, background)
             server.work.attend()
             signals.spare()  # inside the try block: the interrupt may come before it
         except KeyboardInterrupt:
             signals.spare()
             interrupted = True
         if (interrupted or end.hurried) and not end.over:
-            stop(server, duties, 0)
+            stop(server, background, 0)
             predecessors.kill()
             return _INTERRUPTED
         if end.anew:
@@ -105,20 +105,20 @@ class _End:
     def __init__(
         self,
         server: BuiltinServer,
-        duties: Duties,
+        background: BackgroundServices,
         signals: HeardSignals,
         sockets: Sequence[socket.socket],
         after_interrupt: float | None,
         predecessors: Predecessors,
     ) -> None:
         self._server = server
-        self._duties = duties
+        self._background = background
         self._signals = signals
         self._after_interrupt = after_interrupt
         self._predecessors = predecessors
         self.last: int | None = None
         self.hurried = self.over = self.anew = False
-        self.reload = Reload(lambda: sockets, otherwise=duties.reload, waits=self._is_asked_to_stop)
+        self.reload = Reload(lambda: sockets, otherwise=background.reload, waits=self._is_asked_to_stop)
         self._reloading: threading.Thread | None = None
 
     def listen(self) -> None:
@@ -157,7 +157,7 @@ class _End:
             return
         self._server.make_way(_LINGER)
         if self.last is None:
-            self._duties.stop()
+            self._background.stop()
             self._server.finish(self._server.options.grace, fresh=_ARRIVING)
             self.anew = self.last is None
             self._server.work.wake()
@@ -171,7 +171,7 @@ class _End:
         finished = False
         self._predecessors.hurry(grace)
         try:
-            finished = stop(self._server, self._duties, grace)
+            finished = stop(self._server, self._background, grace)
             self._predecessors.see_off(grace)
             self._predecessors.kill()
         finally:
@@ -187,14 +187,14 @@ class _End:
         self._signals.interrupt()
 
 
-def start(server: BuiltinServer, duties: Duties) -> None:
-    """Start accepting, and the other duties of a serving process."""
+def start(server: BuiltinServer, background: BackgroundServices) -> None:
+    """Start accepting, and the background services of a serving process."""
     server.start()
-    duties.start()
+    background.start()
     serves()
 
 
-def stop(server: BuiltinServer, duties: Duties, grace: float) -> bool:
+def stop(server: BuiltinServer, background: BackgroundServices, grace: float) -> bool:
     """Stop both; new connections first.
 
     Arguments:
@@ -205,5 +205,5 @@ def stop(server: BuiltinServer, duties: Duties, grace: float) -> bool:
     """
     notify(STOPPING)
     server.close()
-    duties.stop()
+    background.stop()
     return server.finish(grace)

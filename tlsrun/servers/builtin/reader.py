@@ -8,7 +8,7 @@ from tlsrun.connections.presence import ClientGone as ClientGone
 from tlsrun.http1.head import Head
 from tlsrun.http1.inbox import Inbox
 from tlsrun.http1.refusal import Refused
-from tlsrun.servers.builtin.patient import PatientSocket
+from tlsrun.servers.builtin.nonblocking_socket import NonblockingSocket
 
 _AT_ONCE = 65536
 
@@ -22,7 +22,7 @@ class Reader:
 
     __slots__ = ("_inbox", "_sock")
 
-    def __init__(self, sock: PatientSocket) -> None:
+    def __init__(self, sock: NonblockingSocket) -> None:
         self._sock = sock
         self._inbox = Inbox()
 

@@ -17,8 +17,8 @@ from tlsrun.connections.stages import ConnectionLimits
 from tlsrun.listening.notify import Watchdog
 from tlsrun.polling.waker import Waker
 from tlsrun.servers.builtin.connections import Connections
+from tlsrun.servers.builtin.nonblocking_socket import NonblockingSocket
 from tlsrun.servers.builtin.options import BuiltinOptions
-from tlsrun.servers.builtin.patient import PatientSocket
 from tlsrun.servers.builtin.threads import ConnectionThreads, Served
 from tlsrun.servers.builtin.work import Work
 from tlsrun.spool import Room
@@ -64,7 +64,7 @@ class BuiltinServer:
         self._listeners = tuple(socks)
         self._handler = handler
         self.ssl_context = context
-        context.sslsocket_class = PatientSocket
+        context.sslsocket_class = NonblockingSocket
         self.application = application
         self.options = options
         self.work = work
@@ -162,7 +162,7 @@ class BuiltinServer:
             # The client is already gone.
             plain.close()
             return
-        assert isinstance(sock, PatientSocket)  # noqa: S101 -- for the type checker: this context makes no other
+        assert isinstance(sock, NonblockingSocket)  # noqa: S101 -- for the type checker: this context makes no other
         sock.here = here
         self.connections.add(sock)
         connection = self._handler(sock, address, self)

@@ -18,8 +18,8 @@ from tlsrun.proxies.peers import unmapped
 from tlsrun.servers.builtin.background_sender import BackgroundSender
 from tlsrun.servers.builtin.connections import ConnectionState
 from tlsrun.servers.builtin.dates import http_date, log_date
-from tlsrun.servers.builtin.pace import Pace
-from tlsrun.servers.builtin.patient import PatientSocket
+from tlsrun.servers.builtin.min_data_rate import MinDataRate
+from tlsrun.servers.builtin.nonblocking_socket import NonblockingSocket
 from tlsrun.servers.builtin.reader import ClientGone, Reader
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Session(BaseHTTPRequestHandler):
 
     #: The server, and the connection.
     site: BuiltinServer
-    sock: PatientSocket
+    sock: NonblockingSocket
     #: Takes the response while one of few threads runs the request.
     sender: BackgroundSender | None = None
 
@@ -45,7 +45,7 @@ class Session(BaseHTTPRequestHandler):
         """Answer one request; returns whether the connection goes on."""
         raise NotImplementedError
 
-    def __init__(self, request: PatientSocket, client_address: Any, server: BuiltinServer) -> None:
+    def __init__(self, request: NonblockingSocket, client_address: Any, server: BuiltinServer) -> None:
         # Without the base class's __init__, which would serve the whole connection at once.
         self.request = self.connection = self.sock = request
         self.server: Any = server
@@ -54,7 +54,7 @@ class Session(BaseHTTPRequestHandler):
         host, port = client_address[:2] if client_address else ("", 0)
         self.client_address = (unmapped(host), port)
         self._reader = Reader(request)
-        self._pace = Pace(server.options.write_timeout)
+        self._rate = MinDataRate(server.options.write_timeout)
         self._unread = False
         self._broken = False
         self._http10 = False
@@ -178,7 +178,7 @@ class Session(BaseHTTPRequestHandler):
             raise ClientGone(str(error)) from error
 
     def _count(self, size: int, began: float) -> None:
-        if not self._pace.count(size, time.monotonic() - began):
+        if not self._rate.count(size, time.monotonic() - began):
             raise TimeoutError("the client took the answer too slowly")
 
     def date_time_string(self, timestamp: float | None = None) -> str:

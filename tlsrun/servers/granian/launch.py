@@ -22,7 +22,7 @@ from tlsrun.listening.opening import Listening, open_all, open_redirecting
 from tlsrun.redirect.port import RedirectListener
 from tlsrun.reloading.trial import ends_here
 from tlsrun.renewal.reload import Certificates
-from tlsrun.servers import duties
+from tlsrun.servers import background
 from tlsrun.servers.broken import broken_for
 from tlsrun.servers.certificates import certificates_of
 from tlsrun.servers.granian import wsgi
@@ -58,7 +58,7 @@ def launch(plan: Plan, application: Callable[..., Any]) -> int:
         plan, listening, sockets = _sockets(plan, stack, parameters["backlog"])
         redirecting = stack.enter_context(open_redirecting(plan.redirect_listeners))
         close_others()
-        redirect = duties.redirecting(plan, certificates, redirecting.sockets)
+        redirect = background.redirecting(plan, certificates, redirecting.sockets)
         folder = _folder(plan.account)
         stack.callback(folder.remove)
         site = GranianWorkerConfig(

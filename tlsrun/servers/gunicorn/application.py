@@ -17,8 +17,8 @@ from tlsrun.deciding.plan import Plan
 from tlsrun.errors import ConfigurationError
 from tlsrun.listening.kept import close_others
 from tlsrun.listening.opening import Listening, adopt, open_redirecting
+from tlsrun.servers.background import BackgroundServices
 from tlsrun.servers.certificates import certificates_of
-from tlsrun.servers.duties import Duties
 from tlsrun.servers.gunicorn.arbiter import Readiness, ReloadingArbiter
 from tlsrun.servers.gunicorn.body import with_bodies
 from tlsrun.servers.gunicorn.sockets import remove_files
@@ -116,7 +116,7 @@ class HTTPSApplication(BaseApplication):  # type: ignore[misc]  # gunicorn ships
 
     Attributes:
         certificates: made here, in the master; the workers inherit its context, and with it the ticket keys.
-        duties: what each worker starts.
+        background: what each worker starts.
         redirecting: the sockets of the plain-HTTP port.
         readiness: how a worker says that it serves.
     """
@@ -130,7 +130,7 @@ class HTTPSApplication(BaseApplication):  # type: ignore[misc]  # gunicorn ships
         self.redirecting = _redirecting(plan)
         close_others()
         self.readiness = Readiness()
-        self.duties = Duties(plan, self.certificates, redirect=self.redirecting.sockets)
+        self.background = BackgroundServices(plan, self.certificates, redirect=self.redirecting.sockets)
         super().__init__()
 
     def load_default_config(self) -> None:

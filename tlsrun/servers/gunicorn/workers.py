@@ -82,7 +82,7 @@ class TLSThreadWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no 
             share=self.app.shares.of(self.age) if self.cfg.workers > 1 else None,
         )
         # First pick up certificates renewed since the master read them: the pool accepts connections at once.
-        self.app.duties.start()
+        self.app.background.start()
         self.tpool.start(reactor.step, reactor.wake)
         self.app.readiness.say()
         noted = 0.0
@@ -95,7 +95,7 @@ class TLSThreadWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no 
                     break
             self.tpool.supervise(_NOTIFY)
         self._finish(reactor)
-        self.app.duties.stop()
+        self.app.background.stop()
         self.tpool.shutdown()
         reactor.close()
         for listener in self.sockets:
@@ -186,7 +186,7 @@ class TLSSyncWorker(SyncWorker):  # type: ignore[misc]  # gunicorn ships no type
             alarm=self.PIPE[0],
         )
         self.sockets = [listener]
-        self.app.duties.start()
+        self.app.background.start()
         listener.start()
         self.app.readiness.say()
         super().run()
@@ -218,7 +218,7 @@ class TLSSyncWorker(SyncWorker):  # type: ignore[misc]  # gunicorn ships no type
         listener.close(
             _STOP_LINGER, self.notify, flushing=max(0.0, began + self.cfg.graceful_timeout - time.monotonic())
         )
-        self.app.duties.stop()
+        self.app.background.stop()
 
 
 def _processors() -> int:

@@ -15,9 +15,9 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 from tlsrun.http1.refusal import Refused
+from tlsrun.servers.hypercorn.body_queue import BodyQueue
 from tlsrun.servers.hypercorn.deadlines import Deadlines
-from tlsrun.servers.hypercorn.inbox import BodyQueue
-from tlsrun.servers.hypercorn.outbox import PIECE, ClientGone, ResponseQueue
+from tlsrun.servers.hypercorn.response_queue import PIECE, ClientGone, ResponseQueue
 from tlsrun.servers.store import SharedQuota
 from tlsrun.servers.wsgi import Headers, Parts, declared_length
 
@@ -50,7 +50,7 @@ class Exchange:
     Attributes:
         environ: what the application is told of the request.
         gone: the client has.
-        inbox: the request's body.
+        body: the request's body.
     """
 
     environ: dict[str, Any]
@@ -83,8 +83,8 @@ class Exchange:
         self._consumed = consumed or self._make_room
         self._owed = 0  # bytes that were taken, and of which the client was not told yet
         self._ahead = 0  # bytes of which it was told, and that the application has not taken yet
-        self._outbox = ResponseQueue(loop, send, scope, stock=answers, deadlines=deadlines)
-        self.inbox = BodyQueue(deadlines.patience, self._taken, bodies)
+        self._response = ResponseQueue(loop, send, scope, stock=answers, deadlines=deadlines)
+        self.body = BodyQueue(deadlines.patience, self._taken, bodies)
         self.gone = False
         self._begun = self._whole = False
         self._collecting = True
@@ -97,22 +97,22 @@ class Exchange:
         if event["type"] != "http.request":
             self._cease_collecting()
             self.gone = True
-            self.inbox.break_off()
-            self._outbox.close()
+            self.body.break_off()
+            self._response.close()
             self._room.set()
             await self._send(None)
             return
         body = event["body"]
         try:
-            self.inbox.feed(body)
+            self.body.feed(body)
         except Refused as refused:
             self._refuse(refused)
         if not event["more_body"]:
-            self.inbox.end()
+            self.body.end()
         if self._collecting:
             self._collect(len(body))
             return
-        while self._waits and self._has_enough() and not (self.inbox.whole or self.gone):
+        while self._waits and self._has_enough() and not (self.body.whole or self.gone):
             self._room.clear()
             await self._room.wait()
 
@@ -128,7 +128,7 @@ class Exchange:
 
     def _collect(self, size: int) -> None:
         """A part of the body has come, while no thread is asked."""
-        if self.inbox.whole or self.inbox.size > COLLECTED or self._bodies.total.exhausted:
+        if self.body.whole or self.body.size > COLLECTED or self._bodies.total.exhausted:
             self._owed = 0  # it is told of that once the application has it
             self._cease_collecting()
             self._start(self, False)
@@ -143,7 +143,7 @@ class Exchange:
 
     def _has_enough(self) -> bool:
         """Whether the client is to send no more for now."""
-        return self.inbox.size > _UNREAD or self.inbox.in_file
+        return self.body.size > _UNREAD or self.body.in_file
 
     def _cease_collecting(self) -> None:
         self._collecting = False
@@ -151,7 +151,7 @@ class Exchange:
 
     def _refuse(self, refused: Refused) -> None:
         """No more is read of the request; and if no thread has it, it is answered here."""
-        self.inbox.break_off(refused.words)
+        self.body.break_off(refused.words)
         if self._collecting:
             self._cease_collecting()
             # Over HTTP/1.1 what still comes of it would be taken for the next request.
@@ -221,32 +221,32 @@ class Exchange:
 
     def finish(self) -> None:
         """Nothing more comes: an answer that has not ended is broken off, so that nobody takes it for whole."""
-        self.inbox.break_off("its answer is over")
-        if self._waits and not self.inbox.whole:
+        self.body.break_off("its answer is over")
+        if self._waits and not self.body.whole:
             # The client may have to send all before it takes the answer.
             with contextlib.suppress(RuntimeError):  # the loop has ended
                 self._loop.call_soon_threadsafe(self._room.set)
         with contextlib.suppress(ClientGone):
-            self._outbox.cut()
+            self._response.cut()
 
     def _begin(self, status: int, headers: Headers) -> None:
         encoded = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
         if self._alt_svc is not None and all(name != b"alt-svc" for name, _ in encoded):
             encoded.append((b"alt-svc", self._alt_svc))
-        self._outbox.begin({"type": "http.response.start", "status": status, "headers": encoded})
+        self._response.begin({"type": "http.response.start", "status": status, "headers": encoded})
 
     def _put(self, data: bytes, *, more: bool) -> None:
         self._begun = True
-        self._outbox.put(data, more=more)
+        self._response.put(data, more=more)
         self._whole = not more
 
     def _taken(self, size: int) -> None:
-        if self.inbox.whole:
+        if self.body.whole:
             return
         told = min(size, self._ahead)
         self._ahead -= told
         self._owed += size - told
-        if not self.inbox.in_file:
+        if not self.body.in_file:
             owed, self._owed = self._owed, 0
             with contextlib.suppress(RuntimeError):  # the loop has ended
                 self._loop.call_soon_threadsafe(self._consumed, owed)

@@ -37,8 +37,8 @@ from hypercorn.protocol import events
 from hyperframe.frame import GoAwayFrame
 
 from tlsrun.http1.refusal import Refused
-from tlsrun.servers.hypercorn.allowance import Allowance, asks_for_nothing
 from tlsrun.servers.hypercorn.events import Broken
+from tlsrun.servers.hypercorn.flood import TokenBucket, asks_for_nothing
 from tlsrun.servers.hypercorn.heads import awaits_leave, judge, response_headers
 from tlsrun.servers.hypercorn.streams import Multiplexed, StreamFactory, target_and_headers
 
@@ -73,7 +73,7 @@ class Http2:
         self._h2.max_inbound_frame_size = config.h2_max_inbound_frame_size
         self._requests: dict[int, Multiplexed] = {}
         self._resets = self._answered = 0
-        self._patience = Allowance(_IDLE_FRAMES, _IDLE_FRAMES_PER_SECOND)
+        self._idle_frames = TokenBucket(_IDLE_FRAMES, _IDLE_FRAMES_PER_SECOND)
         self._moved = asyncio.Event()  # there may be room again for answers, or nobody to take them
         self._unsent = 0  # bytes of answers that h2 has framed, and that were not sent
         self._refuses = self._closed = self._soon = False
@@ -203,7 +203,7 @@ class Http2:
 
     async def _take(self, found: list[h2.events.Event]) -> None:
         for event in found:
-            if asks_for_nothing(event) and not self._patience.spend(time.monotonic()):
+            if asks_for_nothing(event) and not self._idle_frames.spend(time.monotonic()):
                 await self._send_away()
                 return
             if isinstance(event, h2.events.DataReceived):

@@ -22,9 +22,9 @@ from tlsrun.listening.kept import close_others, take_datagrams
 from tlsrun.listening.opening import Listening, open_all, open_redirecting
 from tlsrun.optional import is_installed
 from tlsrun.reloading.trial import ends_here
+from tlsrun.servers.background import BackgroundServices
 from tlsrun.servers.broken import broken_for
 from tlsrun.servers.certificates import certificates_of
-from tlsrun.servers.duties import Duties
 from tlsrun.servers.hypercorn.announcing import Announcement
 from tlsrun.servers.hypercorn.options import OPTIONS, THREADS, read
 from tlsrun.servers.hypercorn.site import HypercornWorkerConfig
@@ -70,7 +70,7 @@ def launch(plan: Plan, application: Callable[..., Any]) -> int:
             application=for_bottle(application) if plan.framework == "bottle" else application,
             broken=broken_for(plan.framework),
             certificates=certificates,
-            duties=Duties(plan, certificates, redirect=redirecting.sockets),
+            background=BackgroundServices(plan, certificates, redirect=redirecting.sockets),
             config=_config(options),
             listeners=listening.sockets if listening else (),
             datagrams=tuple(datagrams),

@@ -11,8 +11,8 @@ from hypercorn.config import Config
 
 from tlsrun.account import Account
 from tlsrun.renewal.reload import Certificates
+from tlsrun.servers.background import BackgroundServices
 from tlsrun.servers.broken import Broken
-from tlsrun.servers.duties import Duties
 from tlsrun.servers.hypercorn.announcing import Announcement
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class HypercornWorkerConfig:
         application: the WSGI callable.
         broken: makes what it is told of a body that breaks off.
         certificates: of the endpoint.
-        duties: what a worker does besides.
+        background: what a worker does besides.
         config: Hypercorn's.
         listeners: the listening sockets; none when HTTP/3 alone is spoken.
         datagrams: the UDP sockets, one for each worker; none without HTTP/3.
@@ -46,7 +46,7 @@ class HypercornWorkerConfig:
     application: Callable[..., Any]
     broken: Broken
     certificates: Certificates
-    duties: Duties
+    background: BackgroundServices
     config: Config
     listeners: tuple[socket.socket, ...]
     datagrams: tuple[socket.socket, ...]

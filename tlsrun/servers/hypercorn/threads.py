@@ -13,7 +13,7 @@ from typing import Any
 from tlsrun.servers.broken import Broken, BrokenBody
 from tlsrun.servers.hypercorn.deadlines import Deadlines
 from tlsrun.servers.hypercorn.exchange import Exchange
-from tlsrun.servers.hypercorn.outbox import ClientGone
+from tlsrun.servers.hypercorn.response_queue import ClientGone
 from tlsrun.servers.slots import Slots
 from tlsrun.servers.store import SharedQuota
 from tlsrun.servers.wsgi import callback
@@ -101,7 +101,7 @@ class Threads:
             asyncio.get_running_loop(), send, scope, start=self._submit, bodies=self._bodies, answers=self._answers,
             pauses=self._pauses, deadlines=self._deadlines, consumed=consumed, alt_svc=alt_svc,
         )  # fmt: skip
-        environ["wsgi.input"] = exchange.inbox
+        environ["wsgi.input"] = exchange.body
         exchange.environ = environ
         return exchange
 

@@ -92,7 +92,7 @@ class Worker:
         self.loop.add_reader(self._link, self._hear)
         renewing = None
         # First of all: a worker that takes the place of another reads the certificates as they are now.
-        self._site.duties.start()
+        self._site.background.start()
         servers = [
             await serve(self.loop, lambda: TcpConnection(self), sock, backlog=_BURST) for sock in self._site.listeners
         ]
@@ -105,7 +105,7 @@ class Worker:
         await close_all(servers)
         if self._endpoint is not None and self._relieved:
             self._endpoint.stop_reading()
-        self._site.duties.stop()
+        self._site.background.stop()
         await self._finish()
         for task in (enough, renewing):
             if task is not None:
@@ -133,7 +133,7 @@ class Worker:
         return self.loop.create_task(renew())
 
     def _reload(self) -> None:
-        self.loop.run_in_executor(None, self._site.duties.reload)
+        self.loop.run_in_executor(None, self._site.background.reload)
 
     def _ask_for_another(self, enough: asyncio.Task[None]) -> None:
         if not enough.cancelled():

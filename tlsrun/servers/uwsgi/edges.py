@@ -52,7 +52,7 @@ def _ready(shared_state: SharedState, number: int, edge: Edge) -> None:
 
 def _serve(service: Service, number: int) -> None:
     service.shared_state.report(number, os.getpid(), EdgePhase.STARTING)
-    service.duties.start()
+    service.background.start()
     serve(
         service.place.listening.sockets,
         service.certificates.context,
@@ -64,4 +64,4 @@ def _serve(service: Service, number: int) -> None:
         on_given_up=service.taken_back.note,
         on_ready=lambda edge: _ready(service.shared_state, number, edge),
     )
-    service.duties.stop()
+    service.background.stop()

@@ -18,8 +18,8 @@ from tlsrun.optional import require
 from tlsrun.reloading.predecessors import Predecessors
 from tlsrun.reloading.program import remember_what_was_added
 from tlsrun.reloading.trial import ends_here
+from tlsrun.servers.background import BackgroundServices
 from tlsrun.servers.certificates import certificates_of
-from tlsrun.servers.duties import Duties
 from tlsrun.servers.uwsgi.command import command_line, number
 from tlsrun.servers.uwsgi.options import read
 from tlsrun.servers.uwsgi.place import settle
@@ -70,7 +70,7 @@ def launch(plan: Plan, application: Callable[..., Any]) -> int:
         Service(
             application=application,
             certificates=certificates,
-            duties=Duties(plan, certificates, redirect=place.redirecting.sockets),
+            background=BackgroundServices(plan, certificates, redirect=place.redirecting.sockets),
             place=place,
             trusted=plan.front.peers,
             handshake_timeout=plan.handshake_timeout,

@@ -24,8 +24,8 @@ from tlsrun.errors import ConfigurationError
 from tlsrun.listening.address import Listener, spell
 from tlsrun.listening.opening import open_redirecting
 from tlsrun.servers import probe_all
+from tlsrun.servers.background import BackgroundServices
 from tlsrun.servers.certificates import certificates_of
-from tlsrun.servers.duties import Duties
 from tlsrun.servers.uwsgi.variables import adopt
 from tlsrun.settings.layers import environment_layer, resolve
 from tlsrun.wsgi.facts import connection_facts
@@ -63,8 +63,8 @@ def _serve() -> None:
     listeners = [_shared(listener) for listener in plan.listeners]
     certificates = certificates_of(plan)
     redirecting = open_redirecting(plan.redirect_listeners)
-    duties = Duties(plan, certificates, redirect=redirecting.sockets)
-    duties.start()
+    background = BackgroundServices(plan, certificates, redirect=redirecting.sockets)
+    background.start()
     serve(
         listeners,
         certificates.context,
@@ -74,7 +74,7 @@ def _serve() -> None:
         facts=connection_facts,
         trusted=plan.front.peers,
     )
-    duties.stop()
+    background.stop()
 
 
 def _plan() -> Plan:

@@ -9,7 +9,7 @@ from typing import Any
 
 from tlsrun.proxies.peers import Peers
 from tlsrun.renewal.reload import Certificates
-from tlsrun.servers.duties import Duties
+from tlsrun.servers.background import BackgroundServices
 from tlsrun.servers.uwsgi.place import Place
 from tlsrun.servers.uwsgi.shared_state import SharedState
 from tlsrun.servers.uwsgi.wanted import TakenBack
@@ -29,7 +29,7 @@ class Service:
     Arguments:
         application: the WSGI callable.
         certificates: for every edge.
-        duties: what an edge does besides.
+        background: what an edge does besides.
         place: where the server listens, and where its workers do.
         trusted: proxies that are believed about their clients.
         handshake_timeout: seconds a client has for the whole handshake.
@@ -44,7 +44,7 @@ class Service:
 
     application: Callable[..., Any]
     certificates: Certificates
-    duties: Duties
+    background: BackgroundServices
     place: Place
     trusted: Peers
     handshake_timeout: float

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 
-class PatientSocket(ServerSocket):
+class NonblockingSocket(ServerSocket):
     """A `ServerSocket` that is non-blocking for the operating system after its handshake, and waits only if it must.
 
     Its interface is that of any socket: `settimeout` and the others have their usual meaning. The ssl module, however,
@@ -28,7 +28,7 @@ class PatientSocket(ServerSocket):
     here: tuple[str, int] = ("", 0)
     #: Held for each read if another thread may write: before Python 3.13 they must not run at the same time.
     guard: AbstractContextManager[Any] | None = None
-    _patient = False
+    _nonblocking = False
     _reading = False
     _timeout: float | None = None
 
@@ -39,11 +39,11 @@ class PatientSocket(ServerSocket):
         super().do_handshake(block)
         self._timeout = super().gettimeout()
         super().settimeout(0)
-        self._patient = True
+        self._nonblocking = True
 
     def settimeout(self, value: float | None) -> None:
         """As socket.settimeout."""
-        if self._patient:
+        if self._nonblocking:
             self._timeout = value
         else:
             super().settimeout(value)
@@ -54,7 +54,7 @@ class PatientSocket(ServerSocket):
 
     def gettimeout(self) -> float | None:
         """As socket.gettimeout."""
-        return self._timeout if self._patient else super().gettimeout()
+        return self._timeout if self._nonblocking else super().gettimeout()
 
     def getblocking(self) -> bool:
         """As socket.getblocking."""
@@ -79,7 +79,7 @@ class PatientSocket(ServerSocket):
 
     def read_at_once(self, size: int) -> bytes | None:
         """The bytes that have arrived, without waiting; None if there are none, or `stop_reading` was called."""
-        if self._stopped or not self._patient:
+        if self._stopped or not self._nonblocking:
             return None
         try:
             data: bytes = self._read_once(size)
@@ -108,7 +108,7 @@ class PatientSocket(ServerSocket):
                 super()._wake_reader()
 
     def _has_come(self) -> bool:
-        if not self._patient or self.pending():
+        if not self._nonblocking or self.pending():
             return True
         try:
             return self.peek() != b""
@@ -117,7 +117,7 @@ class PatientSocket(ServerSocket):
 
     def _wake_reader(self) -> None:
         self._stopped = True
-        if not (self._reading and self._patient):
+        if not (self._reading and self._nonblocking):
             super()._wake_reader()
 
     def send(self, data: Buffer, flags: int = 0) -> int:
@@ -140,7 +140,7 @@ class PatientSocket(ServerSocket):
 
     def linger(self, seconds: float = LINGER) -> None:
         """As `ServerSocket.linger`, which bypasses TLS and needs a blocking socket."""
-        self._patient = False
+        self._nonblocking = False
         super().linger(seconds)
 
     def _wait(self, want: ssl.SSLError, began: float | None) -> float:

@@ -6,7 +6,7 @@ from __future__ import annotations
 MIN_RATE = 500
 
 
-class Pace:
+class MinDataRate:
     """Balances the time spent waiting for a client against the bytes transferred.
 
     Arguments:

@@ -4,51 +4,51 @@ from __future__ import annotations
 
 import pytest
 
-from tlsrun.servers.hypercorn.inbox import BodyQueue
+from tlsrun.servers.hypercorn.body_queue import BodyQueue
 from tlsrun.servers.store import SharedQuota
 
 
-def _inbox(patience: float = 60) -> tuple[BodyQueue, list[int]]:
+def _queue(patience: float = 60) -> tuple[BodyQueue, list[int]]:
     taken: list[int] = []
     return BodyQueue(patience, taken.append, SharedQuota(1 << 20, 1 << 28)), taken
 
 
 def test_bytes_in_order() -> None:
     """Whatever the sizes of parts and reads; then the end."""
-    inbox, taken = _inbox()
+    queue, taken = _queue()
     for part in (b"ab", b"c", b"defg"):
-        inbox.feed(part)
-    inbox.end()
-    assert inbox.whole
-    assert [inbox.read(size) for size in (3, 2, 100, 100)] == [b"abc", b"de", b"fg", b""]
-    assert (sum(taken), inbox.size) == (7, 0)
+        queue.feed(part)
+    queue.end()
+    assert queue.whole
+    assert [queue.read(size) for size in (3, 2, 100, 100)] == [b"abc", b"de", b"fg", b""]
+    assert (sum(taken), queue.size) == (7, 0)
 
 
 def test_more_than_memory_is_to_hold() -> None:
     """Comes back whole, from a file."""
-    inbox, taken = _inbox()
+    queue, taken = _queue()
     parts = [bytes([number]) * 400_000 for number in range(8)]
     for part in parts:
-        inbox.feed(part)
-    inbox.end()
-    assert inbox.read(10 << 20) == b"".join(parts)
+        queue.feed(part)
+    queue.end()
+    assert queue.read(10 << 20) == b"".join(parts)
     assert sum(taken) == 8 * 400_000
 
 
 @pytest.mark.parametrize("before", [b"", b"a part"])
 def test_a_client_that_goes(before: bytes) -> None:
     """What is missing is not taken for the end, and what came after it is not kept."""
-    inbox, _ = _inbox()
-    inbox.feed(before)
-    inbox.break_off("it went")
-    inbox.feed(b"more")
+    queue, _ = _queue()
+    queue.feed(before)
+    queue.break_off("it went")
+    queue.feed(b"more")
     with pytest.raises(ConnectionResetError, match="it went"):
-        inbox.read(1)
-    assert inbox.size == 0
+        queue.read(1)
+    assert queue.size == 0
 
 
 def test_a_client_that_sends_nothing() -> None:
     """Is waited for as long as it was given."""
-    inbox, _ = _inbox(0.05)
+    queue, _ = _queue(0.05)
     with pytest.raises(ConnectionResetError, match=r"nothing for 0\.05 s"):
-        inbox.read(1)
+        queue.read(1)

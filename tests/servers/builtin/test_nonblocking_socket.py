@@ -16,21 +16,21 @@ import pytest
 
 from tests.support.certs import Paths
 from tests.tls.serving import certificates
-from tlsrun.servers.builtin.patient import PatientSocket
+from tlsrun.servers.builtin.nonblocking_socket import NonblockingSocket
 
-_Pair: TypeAlias = tuple[PatientSocket, ssl.SSLSocket]
+_Pair: TypeAlias = tuple[NonblockingSocket, ssl.SSLSocket]
 
 
 @pytest.fixture(name="pair")
 def _pair(localhost_cert: Paths, ca_file: Path) -> Iterator[_Pair]:
     """Both ends of a connection that has shaken hands."""
     context = certificates(localhost_cert).context
-    context.sslsocket_class = PatientSocket
+    context.sslsocket_class = NonblockingSocket
     with socket.create_server(("127.0.0.1", 0)) as listener:
         plain = socket.create_connection(listener.getsockname(), timeout=10)
         accepted, _ = listener.accept()
     server = context.wrap_socket(accepted, server_side=True, do_handshake_on_connect=False)
-    assert isinstance(server, PatientSocket)
+    assert isinstance(server, NonblockingSocket)
     thread = threading.Thread(target=server.do_handshake)
     thread.start()
     client = ssl.create_default_context(cafile=ca_file).wrap_socket(plain, server_hostname="localhost")

@@ -48,7 +48,7 @@ def allowed_hosts(plan: Plan, certificates: Certificates) -> Callable[[str], boo
     return one_of(plan.hosts) if plan.hosts else certificates.covers
 
 
-class Duties:
+class BackgroundServices:
     """Made before a server forks, when the redirect port can still be bound; started in each process that serves.
 
     Arguments:

@@ -14,7 +14,7 @@ _IDLE = (
 )
 
 
-class Allowance:
+class TokenBucket:
     """So many at once, and so many more each second.
 
     Arguments:

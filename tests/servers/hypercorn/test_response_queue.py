@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tlsrun.servers.hypercorn.deadlines import Deadlines
-from tlsrun.servers.hypercorn.outbox import ClientGone, ResponseQueue
+from tlsrun.servers.hypercorn.response_queue import ClientGone, ResponseQueue
 from tlsrun.servers.store import SharedQuota
 
 _PIECE = 65536
@@ -54,19 +54,19 @@ def _run(case: Case, *, patience: float = 60, memory: int = 1 << 25) -> Client:
         loop = asyncio.get_running_loop()
         stock = SharedQuota(memory, 1 << 28)
         scope = {"method": "GET", "path": "/page"}
-        outbox = ResponseQueue(loop, client.send, scope, stock=stock, deadlines=Deadlines(patience))
-        outbox.begin(_HEAD)
-        await case(client, outbox)
+        queue = ResponseQueue(loop, client.send, scope, stock=stock, deadlines=Deadlines(patience))
+        queue.begin(_HEAD)
+        await case(client, queue)
         assert (stock.memory._left, stock.total._left) == (memory, 1 << 28)
         return client
 
     return asyncio.run(main())
 
 
-def _make(outbox: ResponseQueue, mebibytes: int) -> None:
+def _make(queue: ResponseQueue, mebibytes: int) -> None:
     for number in range(mebibytes * _MIB // _PIECE):
-        outbox.put(bytes([number % 251]) * _PIECE, more=True)
-    outbox.put(b"", more=False)
+        queue.put(bytes([number % 251]) * _PIECE, more=True)
+    queue.put(b"", more=False)
 
 
 def _made(mebibytes: int) -> bytes:
@@ -77,8 +77,8 @@ def _made(mebibytes: int) -> bytes:
 def test_the_thread_waits_for_nobody(memory: int) -> None:
     """It is over before the client has taken anything, whose answer is whole in the end."""
 
-    async def case(client: Client, outbox: ResponseQueue) -> None:
-        await asyncio.to_thread(_make, outbox, 8)
+    async def case(client: Client, queue: ResponseQueue) -> None:
+        await asyncio.to_thread(_make, queue, 8)
         assert client.seen == []
         client.takes.set()
         await client.until(lambda: len(client.body) == 8 * _MIB)
@@ -93,13 +93,13 @@ def test_the_thread_waits_for_nobody(memory: int) -> None:
 def test_too_much_waits_for_the_client(memory: int) -> None:
     """After 16 MiB the thread does; and goes on when there is room again."""
 
-    async def case(client: Client, outbox: ResponseQueue) -> None:
-        making = asyncio.create_task(asyncio.to_thread(_make, outbox, 40))
-        await client.until(lambda: outbox._store is not None and outbox._store.held >= 16 * _MIB)
+    async def case(client: Client, queue: ResponseQueue) -> None:
+        making = asyncio.create_task(asyncio.to_thread(_make, queue, 40))
+        await client.until(lambda: queue._store is not None and queue._store.held >= 16 * _MIB)
         done, _ = await asyncio.wait([making], timeout=0.3)
         assert not done
-        assert outbox._store is not None
-        assert outbox._store.held <= 16 * _MIB + _PIECE
+        assert queue._store is not None
+        assert queue._store.held <= 16 * _MIB + _PIECE
         client.takes.set()
         await asyncio.wait_for(making, 20)
         await client.until(lambda: len(client.body) == 40 * _MIB)
@@ -110,12 +110,12 @@ def test_too_much_waits_for_the_client(memory: int) -> None:
 def test_each_part_at_once() -> None:
     """An event stream is not held back until there is more of it."""
 
-    async def case(client: Client, outbox: ResponseQueue) -> None:
+    async def case(client: Client, queue: ResponseQueue) -> None:
         client.takes.set()
         for number in range(5):
-            await asyncio.to_thread(outbox.put, b"event", more=True)
+            await asyncio.to_thread(queue.put, b"event", more=True)
             await client.until(lambda: client.body == b"event" * (number + 1))  # noqa: B023 -- it is awaited here
-        await asyncio.to_thread(outbox.put, b"", more=False)
+        await asyncio.to_thread(queue.put, b"", more=False)
         await client.until(lambda: not client.seen[-1].get("more_body", True))
 
     _run(case)
@@ -124,10 +124,10 @@ def test_each_part_at_once() -> None:
 def test_what_breaks_off_is_seen_to() -> None:
     """The client gets what there was, and then not the end."""
 
-    async def case(client: Client, outbox: ResponseQueue) -> None:
-        outbox.put(b"half", more=True)
-        outbox.put(b"of it", more=True)
-        outbox.cut()
+    async def case(client: Client, queue: ResponseQueue) -> None:
+        queue.put(b"half", more=True)
+        queue.put(b"of it", more=True)
+        queue.cut()
         client.takes.set()
         await client.until(lambda: None in client.seen)
 
@@ -140,11 +140,11 @@ def test_what_breaks_off_is_seen_to() -> None:
 def test_a_client_that_takes_nothing() -> None:
     """Its time ends; the thread that waits for it hears that it has gone, and what waited is let go of."""
 
-    async def case(client: Client, outbox: ResponseQueue) -> None:
-        making = asyncio.create_task(asyncio.to_thread(_make, outbox, 40))
+    async def case(client: Client, queue: ResponseQueue) -> None:
+        making = asyncio.create_task(asyncio.to_thread(_make, queue, 40))
         with pytest.raises(ClientGone):
             await asyncio.wait_for(making, 20)
-        await client.until(lambda: outbox._closed)  # the thread may have lost its patience before the loop
+        await client.until(lambda: queue._closed)  # the thread may have lost its patience before the loop
         client.takes.set()
         await client.until(lambda: client.seen == [None])
 
@@ -154,10 +154,10 @@ def test_a_client_that_takes_nothing() -> None:
 def test_a_client_that_goes() -> None:
     """A thread that waits for it is told at once."""
 
-    async def case(client: Client, outbox: ResponseQueue) -> None:
-        making = asyncio.create_task(asyncio.to_thread(_make, outbox, 40))
-        await client.until(lambda: outbox._store is not None and outbox._store.held >= 16 * _MIB)
-        outbox.close()
+    async def case(client: Client, queue: ResponseQueue) -> None:
+        making = asyncio.create_task(asyncio.to_thread(_make, queue, 40))
+        await client.until(lambda: queue._store is not None and queue._store.held >= 16 * _MIB)
+        queue.close()
         with pytest.raises(ClientGone):
             await asyncio.wait_for(making, 20)
         client.takes.set()
@@ -168,17 +168,17 @@ def test_a_client_that_goes() -> None:
 def test_what_cannot_be_sent(caplog: pytest.LogCaptureFixture) -> None:
     """It is logged, and the answer ends."""
 
-    async def case(client: Client, outbox: ResponseQueue) -> None:
+    async def case(client: Client, queue: ResponseQueue) -> None:
         async def refuse(event: Any) -> None:
             client.seen.append(event)
             if event is not None:
                 raise ValueError("no such header")
 
-        outbox._send = refuse
-        outbox.put(b"part", more=True)
+        queue._send = refuse
+        queue.put(b"part", more=True)
         await client.until(lambda: client.seen == [_HEAD, None])
         with pytest.raises(ClientGone):
-            outbox.put(b"part", more=True)
+            queue.put(b"part", more=True)
 
     with caplog.at_level(logging.ERROR):
         _run(case)
