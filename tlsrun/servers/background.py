@@ -1,4 +1,4 @@
-"""What a serving process does besides: renew certificates, report what is served, redirect plain HTTP to https."""
+"""What a serving process runs in the background: certificate renewal, the status file and the redirect port."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ if TYPE_CHECKING:
 
 
 def one_of(hosts: Iterable[str]) -> Callable[[str], bool]:
-    """Whether a host is one of ``hosts``, by itself or by a wildcard for its first label."""
+    """Return a function that tells whether a host is one of ``hosts``, exactly or by a wildcard for its first label."""
     listed = frozenset(map(normal_name, hosts))
     return lambda host: bool(listed.intersection((normal_name(host), wildcard_of(normal_name(host)))))
 
 
 def redirecting(plan: Plan, certificates: Certificates, socks: Sequence[socket.socket]) -> RedirectListener | None:
-    """The server of the redirect port, not started; None if there is no such port.
+    """Return the redirect port's server, not started yet; None if there is no such port.
 
     Arguments:
-        socks: the port's, which listen already.
+        socks: the port's sockets, already listening.
     """
     if not socks:
         return None
-    from tlsrun.redirect.port import Redirect, RedirectListener  # late: most servers have no such port
+    from tlsrun.redirect.port import Redirect, RedirectListener  # imported late: most servers have no redirect port
 
     answers = Redirect(
         https_port=plan.endpoint.port, allowed=allowed_hosts(plan, certificates), acme_webroot=plan.acme_webroot
@@ -44,17 +44,19 @@ def redirecting(plan: Plan, certificates: Certificates, socks: Sequence[socket.s
 
 
 def allowed_hosts(plan: Plan, certificates: Certificates) -> Callable[[str], bool]:
-    """The names that plain HTTP is redirected for: those that are set, else those in the certificates."""
+    """Return a predicate for hosts whose plain HTTP is redirected: those set, else the certificates' names."""
     return one_of(plan.hosts) if plan.hosts else certificates.covers
 
 
 class BackgroundServices:
-    """Made before a server forks, when the redirect port can still be bound; started in each process that serves.
+    """Certificate renewal, status file and redirect port of one endpoint.
+
+    Created before the server forks, started in each serving process.
 
     Arguments:
         plan: what is served.
-        certificates: of the endpoint.
-        redirect: the sockets of the redirect port, which listen already.
+        certificates: the endpoint's certificates.
+        redirect: sockets of the redirect port, already listening.
     """
 
     def __init__(self, plan: Plan, certificates: Certificates, *, redirect: Sequence[socket.socket] = ()) -> None:
@@ -66,22 +68,22 @@ class BackgroundServices:
         self._redirect = redirecting(plan, certificates, redirect)
 
     def start(self) -> None:
-        """Start the threads; only in a process that will not fork any more."""
+        """Start the threads. Only in a process that will not fork afterwards."""
         silence_undecodable_server_names()
         if self._follows:
-            # A process that is started again later inherits what was good at the start of the server.
+            # A worker forked later inherits the certificates read when the server started.
             self._certificates.catch_up()
         self._watcher.start()
         if self._redirect is not None:
             self._redirect.start()
 
     def reload(self) -> None:
-        """Read the certificates now, and report what is served then. May be called in any thread."""
+        """Read the certificates now and write the status file. Thread-safe."""
         self._certificates.reload()
         self._watcher.told_anew()
 
     def stop(self) -> None:
-        """Stop the threads."""
+        """Stop the threads that `start` has started."""
         if self._redirect is not None:
             self._redirect.stop()
         self._watcher.stop()

@@ -1,4 +1,4 @@
-"""``wsgi.input`` over a source that knows ``read(size)`` alone."""
+"""``wsgi.input`` over a source that has only ``read(size)``."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ _LINE = 8192
 
 
 class InputStream:
-    """A request's body as PEP 3333 wants it.
+    """A request body with the methods that PEP 3333 requires.
 
-    Granian's own ``read()`` forgets what a ``read(size)`` has buffered, its lines have no ends, and a body that breaks
-    off looks like one that is over.
+    Granian's own ``read()`` loses what an earlier ``read(size)`` buffered, its lines lack their line feeds, and a
+    truncated body looks like a complete one.
 
     Arguments:
-        raw: the server's; its ``read(size)`` waits for so many bytes, or the end, and raises ConnectionResetError
-            where it can tell that more was to come.
-        length: of the body, in bytes, where the client said it.
-        waiting: entered while the client is waited for.
-        broken: makes what the application is told of a body that breaks off.
+        raw: the server's input; its ``read(size)`` blocks until ``size`` bytes or the end have arrived, and raises
+            ConnectionResetError if it can tell that the body is truncated.
+        length: length of the body in bytes; None if the client did not declare it.
+        waiting: context manager entered while waiting for the client.
+        broken: exception class raised to the application when the body is truncated.
     """
 
     __slots__ = ("_broken", "_kept", "_left", "_raw", "_waiting")
@@ -38,10 +38,10 @@ class InputStream:
         self._kept = b""
 
     def read(self, size: int | None = -1) -> bytes:
-        """So many bytes, fewer at the end; all of them for None or a negative size.
+        """Return ``size`` bytes, fewer at the end; the whole rest if ``size`` is None or negative.
 
         Raises:
-            BrokenBody: the client went away before it had sent all.
+            BrokenBody: the client disconnected before it had sent the whole body.
         """
         if size is not None and size >= 0:
             if not self._kept:
@@ -55,7 +55,7 @@ class InputStream:
         return b"".join(parts)
 
     def readline(self, size: int | None = -1) -> bytes:
-        """Up to and with the next line feed, ``size`` bytes at most."""
+        """Return up to and including the next line feed, at most ``size`` bytes."""
         limit = None if size is None or size < 0 else size
         data = self._kept
         while b"\n" not in data and (limit is None or len(data) < limit):
@@ -69,7 +69,7 @@ class InputStream:
         return data[:end]
 
     def readlines(self, hint: int | None = -1) -> list[bytes]:
-        """The lines that are left; no more once they hold ``hint`` bytes."""
+        """Return the remaining lines; stop once their total length reaches ``hint`` bytes."""
         lines, total = [], 0
         for line in self:
             lines.append(line)

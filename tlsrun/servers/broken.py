@@ -1,4 +1,4 @@
-"""What an application is told when the body that it reads breaks off: in its framework's own terms."""
+"""Exceptions raised to the application when a request body is truncated or malformed, one for each framework."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from tlsrun.optional import is_installed
 
 
 class BrokenBody(ConnectionResetError):
-    """The client broke off its request, or framed it wrongly.
+    """The client disconnected in the middle of the body, or framed it wrongly.
 
-    To whoever knows nothing of it, a client that went away.
+    A ConnectionResetError, so code that does not know this class sees a client that disconnected.
 
     Arguments:
-        words: what happened, for people.
+        words: what happened, as a sentence for people.
     """
 
     def __init__(self, words: str) -> None:
@@ -24,15 +24,15 @@ class BrokenBody(ConnectionResetError):
         return self.words
 
 
-#: What is raised, of words.
+#: An exception class to raise; called with the message.
 Broken = type[BrokenBody]
 
 
 def broken_for(framework: str) -> Broken:
-    """What is raised to an application of ``framework`` (``flask``, ``bottle`` or ``wsgi``).
+    """Return the exception class for applications of ``framework`` (``flask``, ``bottle`` or ``wsgi``).
 
-    A framework takes an exception that it does not know for the application's own fault: it logs a traceback, and
-    answers 500. Flask and Bottle are told in their own exceptions that the request is bad.
+    A framework treats an exception that it does not know as a bug of the application: it logs a traceback and
+    responds 500. So for Flask and Bottle the class is also one of their own exceptions, which they turn into 400.
     """
     if framework == "flask" and is_installed("werkzeug"):
         return _flask()
@@ -45,7 +45,7 @@ def _flask() -> Broken:
     from werkzeug.exceptions import ClientDisconnected
 
     class BrokenFlaskBody(BrokenBody, ClientDisconnected):
-        """Flask answers 400 to it."""
+        """Flask responds 400 to it."""
 
         def __init__(self, words: str) -> None:
             BrokenBody.__init__(self, words)
@@ -59,7 +59,7 @@ def _bottle() -> Broken:
     from bottle import HTTPError
 
     class BrokenBottleBody(BrokenBody, HTTPError):  # type: ignore[misc]  # Bottle has no types
-        """Bottle answers 400 to it."""
+        """Bottle responds 400 to it."""
 
         def __init__(self, words: str) -> None:
             BrokenBody.__init__(self, words)

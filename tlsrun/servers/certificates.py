@@ -1,4 +1,4 @@
-"""From a plan to the live certificates of its endpoint, the same for every server that uses Python's ssl."""
+"""Builds the reloadable certificates of an endpoint from a plan, for every server that uses Python's ssl module."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from tlsrun.tls.quic_keys import unfit_for_quic
 
 
 def certificates_of(plan: Plan) -> Certificates:
-    """The certificates of ``plan``: the default, those that SNI chooses, and the clients' authorities.
+    """Return the certificates of ``plan``: the default one, those selected by SNI, and the CAs for client certificates.
 
-    What was read and proved when the plan was decided, in this process, is taken over; where the files have changed
-    since, the first look at them says so. Made before a server forks, so that every worker shares the context and its
-    session tickets. (uWSGI's edge is decided anew in its mule: what uWSGI executes begins without our memory.)
+    What this process read and validated while deciding the plan is reused; if the files have changed since, the first
+    check by the watcher notices. Call this before the server forks, so that all workers share the context and its
+    session ticket keys. (uWSGI's edge makes its plan again in a mule: uWSGI replaces this process by exec(2).)
 
     Raises:
-        CertificateError: one of them cannot be served.
+        CertificateError: one of the certificates cannot be served.
     """
-    # A development certificate is made anew in its last month, by whichever server starts then.
+    # A server that starts in the last month of a development certificate issues a new one.
     renewed = RENEWED_BEFORE if plan.development_ca else None
     served = dict.fromkeys(sources for several in plan.sni.values() for sources in several)
     origins = {sources: identity_origin(sources, first=plan.readings.get(sources)) for sources in served}
@@ -44,7 +44,7 @@ def certificates_of(plan: Plan) -> Certificates:
 
 
 def _unfit(plan: Plan, identity: Identity) -> Problem | None:
-    """What the start would report about a kind of key (see `tlsrun.deciding.objections`), for a renewal."""
+    """Make the checks of the start (`tlsrun.deciding.objections`) on the key type of a renewed certificate."""
     kind = identity.key_type
     if plan.by_udp and (why := unfit_for_quic(kind)) is not None:
         remedy = "Have a certificate issued for an ECDSA P-256 key, or leave HTTP/3 out (TLS_HTTP, --http)"

@@ -1,4 +1,4 @@
-"""How settings reach a server by default: by our own TLS, and the middleware around the application."""
+"""How settings take effect on a server by default: in our TLS, and in the middleware around the application."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _TLS = (
 
 
 def cells(*, tls: Cell, listener: Cell, **own: Cell) -> dict[str, Cell]:
-    """A server's cell for each setting.
+    """Return a server's cell for each setting, as in the table of the documentation.
 
     Arguments:
-        tls: for what is about certificates and TLS.
-        listener: for where it listens.
-        own: for a setting, what is not the usual.
+        tls: the cell of all settings about certificates and TLS.
+        listener: the cell of the settings for addresses and ports.
+        own: cells that differ from the usual ones, by setting.
     """
     return {**dict.fromkeys(_TLS, tls), **dict.fromkeys(("host", "port", "bind"), listener), **_USUAL, **own}

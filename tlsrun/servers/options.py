@@ -1,7 +1,7 @@
 """``server_options``: which of a server's own options are accepted, which are refused and why, and their values.
 
-Each server has two tables, of the options that may be given and of those that may not; an option in neither is not
-passed on before somebody has looked at what it does.
+Each server has two tables: options that are allowed, and options that are refused. An option in neither (new in the
+server) is rejected until somebody has reviewed what it does.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from typing import Any
 
 from tlsrun.errors import ConfigurationError, Problem, did_you_mean
 
-#: Makes an option's value of what was given; its docstring says what it expects.
+#: Parses the given value of an option. Its docstring is part of the error message: "Expected …".
 Parse = Callable[[Any], Any]
 
 
 def instead(*names: str) -> str:
-    """What to do about an option that has a setting of ours."""
+    """Return the remedy for an option that duplicates our settings ``names``."""
     keys = " and ".join(f"TLS_{name.upper()}" for name in names)
     return f"Set {keys} (--{names[0].replace('_', '-')}) instead"
 
 
 def integer(least: int, most: int = 2**31) -> Parse:
-    """A whole number between these, both included."""
+    """Return a parser of whole numbers from ``least`` to ``most``, inclusive."""
 
     def parse(value: Any) -> int:
         if isinstance(value, (bool, float)) or not least <= int(value) <= most:
@@ -65,7 +65,7 @@ def path(value: Any) -> Path:
 
 
 def several(one: Parse) -> Parse:
-    """A list, or one of what it may hold."""
+    """Return a parser of a list of ``one``; a single value stands for a list with one item."""
 
     def parse(value: Any) -> list[Any]:
         return [one(part) for part in ([value] if isinstance(value, (str, Path)) else value)]
@@ -87,11 +87,11 @@ class ServerOptions:
     """The options of one server.
 
     Arguments:
-        title: of the server.
-        noun: what it calls them, in the singular.
-        help: where a person finds what there is.
-        allowed: option -> what makes its value.
-        refused: option -> why it is refused, and what to do.
+        title: the server's name in messages.
+        noun: what the server calls an option ("option", "setting").
+        help: where its options are documented, for messages.
+        allowed: option -> parser of its value.
+        refused: option -> why it is refused, and what to do instead.
     """
 
     title: str
@@ -101,17 +101,17 @@ class ServerOptions:
     refused: Mapping[str, tuple[str, str]]
 
     def where(self, name: str) -> str:
-        """How an option is spelled in messages."""
+        """Return how messages refer to an option."""
         return f"server_options, {self.title}'s {name}"
 
     def read(self, given: Mapping[str, Any], known: frozenset[str]) -> dict[str, Any]:
-        """The values of what was given.
+        """Parse the given options.
 
         Arguments:
-            known: the options that the installed server has.
+            known: the options of the installed version of the server.
 
         Raises:
-            ConfigurationError: with every option that the server has not or cannot take, or that is refused.
+            ConfigurationError: options are unknown, refused or have bad values; reports all of them at once.
         """
         options = {
             name if name in known else name.lstrip("-").replace("-", "_"): value for name, value in given.items()

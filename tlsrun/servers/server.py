@@ -1,4 +1,4 @@
-"""What a server is: one interface, which each folder of this package fills."""
+"""The interface to a server, which each package in this folder implements."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from tlsrun.system import FORKS
 
 @dataclass(frozen=True, kw_only=True)
 class Server:
-    """A server: ``SERVER`` of its folder, which has besides, each imported only when it is asked for:
+    """A server: the constant ``SERVER`` of its package. The package has two more modules, imported only when needed:
 
-    - ``options``: ``names()``, the options that the installed server has; ``read(plan)``, those of a plan, checked;
-    - ``launch``: ``launch(plan, application)``.
+    - ``options``: ``names()`` returns the options of the installed server, ``read(plan)`` the checked ones of a plan;
+    - ``launch``: ``launch(plan, application)`` serves.
 
     Arguments:
-        facts: what is known of it on every machine.
-        package: the distribution that has its version; None where it is part of tlsrun.
-        needs: what has to be importable besides.
-        needed_for: HTTP version -> what has to be importable for it.
-        forks: whether its workers are forked.
-        unfit: why a version will not do, and what to do; None where it will.
-        remark: what `tlsrun check` says of the installed one: the finding's name, and the words.
-        has_wheel: whether PyPI had wheels of all that it needs for such a Python and machine, at this release.
-        notifies_by_child: whether it is not the started process that tells systemd that it serves.
-        misses_sigterm: whether it ignores SIGTERM for a moment when it starts; SIGINT stops it as well.
-        stock: the same server by its own command; None where that stands behind no front.
+        facts: what is true of it on every machine.
+        package: the distribution whose version is the server's; None for the part of tlsrun itself.
+        needs: other packages that must be installed.
+        needed_for: HTTP version -> package that must be installed for it.
+        forks: whether it forks its workers.
+        unfit: returns why a version cannot be used and what to do about it; None if it can be used.
+        remark: returns a finding about the installed version for `tlsrun check`: its name and its text.
+        has_wheel: whether PyPI had wheels of all dependencies for this Python and machine when tlsrun was released.
+        notifies_by_child: whether a child process, not the one that was started, sends READY=1 to systemd.
+        misses_sigterm: whether it ignores SIGTERM for a moment while it starts; SIGINT stops it too.
+        stock: the server started by its own command; None if that cannot run behind a front.
     """
 
     facts: ServerFacts
@@ -50,7 +50,7 @@ class Server:
     stock: StockCommand | None = None
 
     def probe(self) -> ServerFacts:
-        """What is known of the server on this machine; nothing of it is imported."""
+        """Return the facts about the server on this machine, without importing it."""
         http = tuple(one for one in self.facts.http if is_installed(self.needed_for.get(one, "tlsrun")))
         version = tlsrun.__version__ if self.package is None else version_of(self.package)
         elsewhere = self.forks and not FORKS
@@ -72,11 +72,11 @@ class Server:
         return Problem(where=name, what=why[0], remedy=why[1], code="TLS301")
 
     def how_to_install(self, here: Here | None = None) -> str:
-        """A command that works on this Python and machine, or what it takes; see `tlsrun.optional.how_to_install`."""
+        """Return a command that works on this Python and machine, or what it would take; see `tlsrun.optional`."""
         return how_to_install(self.facts.name, here, has_wheel=self.has_wheel)
 
     def option_names(self) -> frozenset[str]:
-        """The options that the installed server has; empty where they are unknown.
+        """Return the options of the installed server; empty if they cannot be known.
 
         Raises:
             ServerUnavailable: it is not installed.
@@ -85,10 +85,10 @@ class Server:
         return names
 
     def read_options(self, plan: Plan) -> Any:
-        """``server_options`` as the start reads them, with what tlsrun sets; the server must be installed.
+        """Return ``server_options`` as for a start, merged with what tlsrun sets. The server must be installed.
 
         Raises:
-            ConfigurationError: with every option that it has not or cannot take, or that fights with ours.
+            ConfigurationError: options are unknown, have bad values or conflict with ours; reports all of them at once.
         """
         try:
             return self._part("options").read(plan)
@@ -96,16 +96,16 @@ class Server:
             raise ConfigurationError([replace(one, code=one.code or "TLS218") for one in error.problems]) from error
 
     def launch(self, plan: Plan, application: Callable[..., Any]) -> int:
-        """Serve ``application`` until the server is told to stop; running requests finish first.
+        """Serve ``application`` until the server is told to stop; requests in flight finish first.
 
-        SIGHUP loads everything anew (`tlsrun.reloading`). To be called in the main thread; where the server forks, with
-        no other thread running.
+        SIGHUP reloads everything (`tlsrun.reloading`). Call this in the main thread; if the server forks, no other
+        thread may be running.
 
         Returns:
-            the exit code. In workers that are forked from here, SystemExit may pass through.
+            the exit code. In workers forked from this process, SystemExit may propagate.
 
         Raises:
-            ConfigurationError: an option cannot be used, a port not be bound, or a certificate not be served.
+            ConfigurationError: an option cannot be used, a port cannot be bound, or a certificate cannot be served.
         """
         code: int = self._part("launch").launch(plan, application)
         return code

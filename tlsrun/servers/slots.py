@@ -1,8 +1,8 @@
-"""How many requests run at once: threads that wait for their client do not count.
+"""Limits how many requests run at once; threads that wait for their client do not count.
 
-A server with an event loop of its own (Granian, Hypercorn) waits for slow clients with patience. Were its threads as
-few as requests may run, as many clients that do not read their answer, or do not send their body, would keep everybody
-else waiting.
+A server with its own event loop (Granian, Hypercorn) waits a long time for slow clients. If it had only as many threads
+as requests may run, that many clients that do not read their response, or do not send their body, could block everybody
+else.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ from __future__ import annotations
 import queue
 from types import TracebackType
 
-#: Threads of one worker, those that wait included.
+#: Maximum number of threads in a worker, including those that wait.
 MOST_THREADS = 1024
 
 
 class Slots:
-    """Lets a limited number of threads into a ``with`` block at once; the others wait for their turn.
+    """A semaphore: lets a limited number of threads into a ``with`` block at once; the others wait.
 
     Arguments:
-        count: how many; with 1 none is ever lent, so that a request runs undisturbed from start to finish.
-        shared: others whose places these are too.
+        count: number of slots; with 1 the slot is never lent, so a request runs undisturbed from start to finish.
+        shared: share the slots of this other object.
     """
 
     __slots__ = ("_free", "alone", "count")
@@ -33,14 +33,14 @@ class Slots:
 
     @property
     def threads(self) -> int:
-        """How many threads the server needs to fill the slots."""
+        """How many threads the server needs to keep all slots in use."""
         return 1 if self.alone else MOST_THREADS
 
     def away(self) -> None:
-        """Called by a thread without a slot that is about to wait for its client, or may be."""
+        """Hook: a thread that holds no slot is about to wait for its client, or may have to."""
 
     def back(self) -> None:
-        """Called by that thread when the wait is over."""
+        """Hook: that wait is over."""
 
     def __enter__(self) -> None:
         self._free.get()
@@ -52,7 +52,7 @@ class Slots:
 
 
 class Outside:
-    """A ``with`` block in which a slot is lent to others, by the thread that is inside it."""
+    """A ``with`` block in which the thread gives its slot to others, and takes one again at the end."""
 
     __slots__ = ("_slots",)
 

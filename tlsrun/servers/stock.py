@@ -1,4 +1,4 @@
-"""A server started by its own command, behind a front that ends TLS."""
+"""A server started by its own command, behind a front that terminates TLS."""
 
 from __future__ import annotations
 
@@ -8,32 +8,32 @@ from typing import Any
 
 from tlsrun.wsgi.chunked import for_bottle
 
-#: The words of a command. Arguments: the virtual environment's folder; the path of a Unix socket, or ``host:port``;
-#: processes; threads of each.
+#: Returns an argument list. Arguments: the virtual environment's folder; the path of a Unix socket, or ``host:port``;
+#: the number of processes; threads in each.
 Command = Callable[[str, str, int, int], list[str]]
 
 Application = Callable[..., Any]
 
-#: What every one of them serves: the application that TLSRUN_APP names, with what tlsrun puts around it.
+#: What all of these commands serve: the application named by TLSRUN_APP, wrapped in tlsrun's middleware.
 ENTRY = "tlsrun.entry:application"
 
 
 def for_framework(application: Application, framework: str) -> Application:
-    """What a framework needs of every server."""
+    """Wrap ``application`` with what its framework needs on every server."""
     return for_bottle(application) if framework == "bottle" else application
 
 
 @dataclass(frozen=True, kw_only=True)
 class StockCommand:
-    """The server by its own command.
+    """A server started by its own command.
 
     Arguments:
-        command: that serves over plain HTTP.
-        module: what is imported while it runs, and only then.
-        around: what mends its own ways, around the application of a framework (``flask``, ``bottle``, ``wsgi``).
-        takes_sockets: whether it takes sockets that systemd has opened.
-        notifies: whether it tells systemd that it serves.
-        mixes_up_underscores: whether it takes a header ``X_Forwarded_For`` for ``X-Forwarded-For``.
+        command: returns the command that serves over plain HTTP.
+        module: a module that is imported only if the server runs this process.
+        around: wraps the application of a framework (``flask``, ``bottle``, ``wsgi``) to work around the server's bugs.
+        takes_sockets: whether it supports socket activation by systemd.
+        notifies: whether it sends READY=1 to systemd.
+        mixes_up_underscores: whether it treats a header ``X_Forwarded_For`` as ``X-Forwarded-For``.
     """
 
     command: Command

@@ -1,6 +1,6 @@
-"""Bytes that wait for whoever is slower: in memory as long as all together are few, then in a temporary file.
+"""Buffers between a fast producer and a slow consumer: in memory while the total is small, then in temporary files.
 
-A file in use grows and does not shrink: who can wait before it puts more in does so until the file is gone.
+A file only grows until it has been read completely. A producer that can wait should do so until the file is gone.
 """
 
 from __future__ import annotations
@@ -9,15 +9,15 @@ from collections import deque
 
 from tlsrun.spool import Room, Spool
 
-_OWN = 65536  # bytes that each may have in memory, however many others there are
-_SMALL = 4096  # bytes of a part below which the next one is joined to it: an object for each costs more than they do
+_OWN = 65536  # bytes that each buffer may keep in memory, even when the shared memory is used up
+_SMALL = 4096  # bytes: what follows a smaller part is appended to it, as an object for each costs more than its data
 
 
 class SharedQuota:
-    """What all stores that share it may hold together.
+    """A limit on what several buffers hold together.
 
     Arguments:
-        memory: bytes in memory; once they are used, what comes goes to files, but for a little of each.
+        memory: bytes in memory; beyond them data goes to files, except for a little in each buffer.
         total: bytes in memory and in files.
     """
 
@@ -29,14 +29,14 @@ class SharedQuota:
 
 
 class SpillBuffer:
-    """Bytes that come out in the order in which they went in.
+    """A FIFO of bytes that spills to a temporary file.
 
     Arguments:
-        stock: what it shares with others.
-        most: bytes in a file above which it is `full`; None for no limit.
+        stock: the quota that it shares with other buffers.
+        most: bytes in its file above which it is `full`; None for no limit.
 
     Attributes:
-        held: bytes that are in it.
+        held: number of bytes in the buffer.
     """
 
     __slots__ = ("_most", "_parts", "_spool", "_stock", "held")
@@ -44,13 +44,13 @@ class SpillBuffer:
     def __init__(self, stock: SharedQuota, most: int | None = None) -> None:
         self._stock = stock
         self._most = most
-        self._parts: deque[bytes | bytearray] = deque()  # these came before those in the file
+        self._parts: deque[bytes | bytearray] = deque()  # older than what is in the file
         self._spool: Spool | None = None
         self.held = 0
 
     @property
     def full(self) -> bool:
-        """Whether no more is to be put in, if that can be helped: there is too much, or the disk is full."""
+        """Whether the producer should wait: the buffer or the quota is used up, or the disk is full."""
         return self._stock.total.exhausted or (self._spool is not None and self._spool.full)
 
     @property
@@ -59,10 +59,10 @@ class SpillBuffer:
         return self._spool is not None
 
     def append(self, data: bytes) -> None:
-        """Keep ``data``.
+        """Append ``data``.
 
         Raises:
-            OSError: there is no file to be had, or no room for it; nothing was kept.
+            OSError: the file cannot be created or written to; nothing of ``data`` was added.
         """
         if not self._to_memory(data):
             spool = self._spool = self._spool or Spool(0, most=self._most)
@@ -74,14 +74,14 @@ class SpillBuffer:
         self._count(len(data))
 
     def keep(self, data: bytes) -> None:
-        """As `append`, but what finds no room on the disk is held in memory; then it is `full`."""
+        """As `append`, but what cannot be written to disk is kept in memory, and the buffer is `full`."""
         if not self._to_memory(data):
             self._spool = self._spool or Spool(0, most=self._most)
             self._spool.keep(data)
         self._count(len(data))
 
     def take(self, most: int) -> bytes:
-        """The next bytes, at most so many; b"" when it is empty."""
+        """Remove and return the next bytes, at most ``most``; b"" if the buffer is empty."""
         if self._parts:
             part = self._parts.popleft()
             if len(part) > most:
@@ -92,7 +92,7 @@ class SpillBuffer:
             return b""
         else:
             part = self._spool.take(most)
-            if len(part) > most:  # what found no room on the disk
+            if len(part) > most:  # kept in memory because the disk was full
                 self._parts.append(part[most:])
                 self._stock.memory.take(len(part) - most)
                 part = part[:most]
@@ -101,7 +101,7 @@ class SpillBuffer:
         return bytes(part)
 
     def clear(self) -> None:
-        """Let go of everything."""
+        """Discard the content."""
         self._stock.memory.take(-sum(map(len, self._parts)))
         self._parts.clear()
         if self._spool is not None:

@@ -1,8 +1,8 @@
-"""WSGI (PEP 3333) to the letter, for servers whose own adapters are not.
+"""WSGI exactly as in PEP 3333, for servers whose own adapters deviate from it.
 
-Granian's merges the process environment into environ, wants ``start_response`` called before the first part of the
-answer is made, knows no ``write()``, and ends the worker for a status that HTTP has not. Hypercorn's answers 500 to
-every empty body, and reads the whole request before it asks the application.
+Granian's adapter merges the process environment into environ, requires ``start_response`` to be called before the first
+part of the response is generated, has no ``write()``, and ends the worker on an invalid status. Hypercorn's responds
+500 to every empty body, and reads the whole request before it calls the application.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ class Answering(Protocol):
     """The server's side of one request."""
 
     def response_bytes(self, status: int, headers: Headers, body: bytes) -> None:
-        """Send an answer that is there as a whole."""
+        """Send a complete response."""
 
     def response_iter(self, status: int, headers: Headers, body: Parts) -> None:
-        """Send an answer part by part, and close ``body`` in the end."""
+        """Send a response part by part, and close ``body`` at the end."""
 
 
 class Response:
-    """What ``start_response`` said; it is called with what WSGI says it is.
+    """The ``start_response`` callable of one request, and what it was called with.
 
     Arguments:
-        unsendable: why the server cannot send a header of this value; None when it can.
+        unsendable: returns why the server cannot send a header with this value; None if it can.
     """
 
     __slots__ = ("_unsendable", "headers", "sent", "status", "written")
@@ -51,10 +51,10 @@ class Response:
         self.sent = False
 
     def __call__(self, status: str, headers: Headers, exc_info: Any = None) -> Callable[[bytes], None]:
-        """Take status and headers; those that cannot be sent are left out, with a warning.
+        """Store status and headers; headers that cannot be sent are omitted, with a warning.
 
         Raises:
-            RuntimeError: it was called before, or ``status`` is none.
+            RuntimeError: it was called before without ``exc_info``, or ``status`` is invalid.
         """
         try:
             if exc_info and self.sent:
@@ -62,10 +62,10 @@ class Response:
             if self.status and not exc_info:
                 raise RuntimeError("start_response() was called before, and is not given an exception now")
         finally:
-            exc_info = None  # a cycle through the frame
+            exc_info = None  # avoid a reference cycle: the traceback refers to this frame
         self.status = _code(status)
         self.headers = list(headers)
-        # Mostly nothing is odd, and every server can send that.
+        # Fast path: every server can send printable ASCII.
         values = "".join([value for _, value in self.headers])
         if not (values.isascii() and values.isprintable()):
             self.headers = [field for field in self.headers if self._sendable(*field)]
@@ -88,13 +88,13 @@ def _code(status: str) -> int:
 
 
 class Parts:
-    """The parts of an answer, for the server to ask for one by one.
+    """The parts of a response, which the server fetches one by one.
 
     Arguments:
-        first: what is there already.
-        parts: the rest.
-        result: what the application returned; closed once.
-        slots: one is taken while a part is made.
+        first: parts that have been generated already.
+        parts: iterator over the rest.
+        result: what the application returned; its ``close()`` is called once.
+        slots: a slot is held while the application generates a part.
     """
 
     __slots__ = ("_asked", "_away", "_first", "_parts", "_result", "_slots")
@@ -108,7 +108,7 @@ class Parts:
 
     def __next__(self) -> bytes:
         if self._asked and not self._away:
-            # A second part: from now on the server may have to wait for the client before it asks for the next one.
+            # The second part: from now on the server may wait for the client before it fetches the next one.
             self._away = True
             self._slots.away()
         self._asked = True
@@ -121,7 +121,7 @@ class Parts:
         return part if type(part) is bytes else _octets(part)
 
     def close(self) -> None:
-        """Called by the server at the end, and when the client has gone."""
+        """Called by the server at the end, and when the client has disconnected."""
         if self._away:
             self._away = False
             self._slots.back()
@@ -132,7 +132,7 @@ class Parts:
 
 
 def declared_length(headers: Headers) -> int:
-    """The length of a body; one that no body has when it is not known."""
+    """Return Content-Length in bytes; -1 if there is none."""
     for name, value in headers:
         if name.lower() == "content-length" and value.isdecimal():
             return int(value)
@@ -149,7 +149,7 @@ def _close(result: Any) -> None:
     if hasattr(result, "close"):
         try:
             result.close()
-        except Exception:  # a server would pass over it in silence
+        except Exception:  # a server would ignore it silently
             _log.exception("the application's answer could not be closed")
 
 
@@ -164,16 +164,15 @@ def callback(
     broken: Broken = BrokenBody,
     complete: bool = False,
 ) -> Callable[[Answering, dict[str, Any]], int]:
-    """What a server calls for each request, with its side of it and its part of environ; returns the status.
+    """Return the function that a server calls for each request with an `Answering` and environ; it returns the status.
 
     Arguments:
         base: the part of environ that is the same for every request.
         unsendable: as in `Response`.
-        sends_at_once: whether the server's ``response_bytes`` waits for no client.
-        admit: called with the server's side of a request when its turn has come; raises where nobody wants it any more.
-        broken: makes what the application is told of a body that breaks off; one that lets it pass is answered for.
-        complete: the server's part has ``base`` in it already, and in place of a body that there is not a file without
-            anything.
+        sends_at_once: whether the server's ``response_bytes`` never waits for the client.
+        admit: called with the `Answering` once the request has its slot; raises if the client has disconnected.
+        broken: exception class raised to the application for a truncated body; if it propagates, the response is 400.
+        complete: whether the server's environ contains ``base`` already, and an empty BytesIO if there is no body.
     """
     prefix, waiting = len(base["SCRIPT_NAME"]), Outside(slots)
     send = _send_at_once if sends_at_once else functools.partial(_send_outside, waiting)
@@ -198,7 +197,7 @@ def callback(
                     first, rest = _begin(response, result)
                     response.sent = True
                     if not response.written and len(first) == declared_length(response.headers):
-                        # A generator's first part that is all there is: no stream has to be made of it.
+                        # A generator whose first part is the whole body: no need to stream it.
                         _send_whole(send, protocol, response, first, rest, result)
                         return response.status
                     parts = Parts([*response.written, first], rest, result, slots)
@@ -234,7 +233,7 @@ def _send_whole(
     rest: Iterator[bytes],
     result: Any,
 ) -> None:
-    """Send the answer, then let the application come to its end: it may do something, and has nothing more to say."""
+    """Send the response, then exhaust the iterator: the application may have work to do after its last part."""
     try:
         send(protocol, response, body)
         for part in rest:
@@ -246,7 +245,7 @@ def _send_whole(
 
 
 def _begin(response: Response, result: Any) -> tuple[bytes, Iterator[bytes]]:
-    """The first part of ``result``, with which ``response`` has its status at the latest, and the others."""
+    """Return the first part of ``result`` and an iterator over the rest; then ``response`` must have its status."""
     try:
         parts = iter(result)
         first: Any = next(parts, b"")
@@ -256,7 +255,7 @@ def _begin(response: Response, result: Any) -> tuple[bytes, Iterator[bytes]]:
                 break
         if not response.status:
             raise RuntimeError("the application answered without a call of start_response()")
-        # It may have been empty, or have come to its end with start_response() as its last act.
+        # The result may be empty, or call start_response() without a part after it.
         first = first or b""
         return first if type(first) is bytes else _octets(first), parts
     except BaseException:

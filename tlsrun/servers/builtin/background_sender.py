@@ -1,7 +1,7 @@
-"""Answers that their clients are slow to take: the request's thread leaves them, and the connection's own sends them.
+"""Responses to slow clients: the request's thread buffers them, and the connection's thread sends them.
 
-Where a few threads run the requests (`tlsrun.servers.builtin.work`), none of them shall wait for a client. The thread
-of the connection has nothing to do meanwhile.
+If only a few threads run the requests (`tlsrun.servers.builtin.work`), none of them should wait for a client. The
+connection's own thread is idle meanwhile.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
-#: Seconds that a request's thread waits for its client before it leaves the rest: a client that is only a bit slower
-#: than the application costs no file then.
+#: Seconds, per response, that a request's thread waits for its client before it buffers the rest. Saves the temporary
+#: file for clients that are only a little slower than the application.
 _GRACE = 0.1
-_AT_ONCE = 65536  # bytes that OpenSSL is given at once; less than a part of a spool
+_AT_ONCE = 65536  # bytes passed to OpenSSL in one call; less than a part of a spool
 
 
 class BackgroundSender:
-    """The way of a connection's answers, one after the other.
+    """Sends the responses of a connection, one after the other.
 
-    To each of them belongs a ``begin()`` and an ``end()``. What is needed for the rest of one is made when there is a
-    first rest: most clients take all at once.
+    Call ``begin()`` before each response and ``end()`` after it. The buffer is created when it is first needed, since
+    most clients receive the whole response at once.
 
     Arguments:
         sock: the connection.
-        seconds: to wait for the client to take more of it.
-        room: for what waits, shared by all connections.
+        seconds: how long to wait for the client to receive more.
+        room: limit on buffered bytes, shared by all connections.
     """
 
     def __init__(self, sock: NonblockingSocket, *, seconds: float, room: Room) -> None:
@@ -53,7 +53,7 @@ class BackgroundSender:
     # -- by the connection's thread -----------------------------------------------------------------------------------
 
     def begin(self) -> None:
-        """An answer may come."""
+        """Prepare for a response."""
         self._rate = MinDataRate(self._seconds)
         self._grace = _GRACE
         self._events: queue.SimpleQueue[None] = queue.SimpleQueue()
@@ -62,10 +62,10 @@ class BackgroundSender:
     # -- by the request's thread --------------------------------------------------------------------------------------
 
     def send(self, data: bytes) -> None:
-        """Send what the client takes, and leave the rest.
+        """Send what the client receives now, and buffer the rest.
 
         Raises:
-            OSError: the client has gone, or takes too little.
+            OSError: the client has disconnected, or receives too slowly.
         """
         left, buffer = memoryview(data), self._output
         while left and not (buffer and buffer.held):
@@ -97,7 +97,7 @@ class BackgroundSender:
     # -- by the connection's thread -----------------------------------------------------------------------------------
 
     def result_of(self, done: Future[Result]) -> Result:
-        """Send what is left, until the request's thread is done; returns, or raises, what that did."""
+        """Send buffered data until the request's thread is done; return its result, or raise its exception."""
         events = self._events
         done.add_done_callback(lambda _: events.put(None))
         while not done.done():
@@ -106,10 +106,10 @@ class BackgroundSender:
         return done.result()
 
     def finish(self) -> None:
-        """Send all that is left.
+        """Send all buffered data.
 
         Raises:
-            ClientGone: the client has not taken it.
+            ClientGone: the client did not receive it.
         """
         self._pour()
         try:
@@ -119,7 +119,7 @@ class BackgroundSender:
             raise ClientGone(str(error)) from error
 
     def end(self) -> None:
-        """The answer is over: let go of what is left of it."""
+        """Discard what is still buffered; the response is over."""
         if self._output is not None:
             self._output.discard()
         self._sock.guard = None

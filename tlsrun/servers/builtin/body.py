@@ -1,4 +1,4 @@
-"""A request's body: a file that ends where the body ends, and never reads into the next request."""
+"""A request body as a file that ends where the body ends, and never reads into the next request."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 _AT_ONCE = 65536
-_IN_MEMORY = 131072  # bytes of a body that was collected; more of them are in a file
+_IN_MEMORY = 131072  # bytes of a collected body kept in memory; the rest goes to a file
 
 
 class NoBody:
-    """The body of a request that has none."""
+    """Stands in for `Body` on a request without a body."""
 
     awaited = broken = False
     left = 0
@@ -39,7 +39,7 @@ class NoBody:
         return True
 
 
-#: One is enough: there is nothing to it.
+#: Stateless, so all requests share it.
 NO_BODY = NoBody()
 
 
@@ -48,10 +48,13 @@ class Body(io.RawIOBase):
 
     Arguments:
         reader: the connection.
-        length: in bytes; None when it is chunked.
-        seconds: to wait for more of it; less, when it has come too slowly before.
-        error: makes what is raised to the application when the body breaks off or is malformed.
-        ask: called before the first read, to send 100 (Continue); None when the client does not wait for it.
+        length: in bytes; None for a chunked body.
+        seconds: how long to wait for more of it; shorter after the client has been slow (`MinDataRate`).
+        error: makes the exception raised to the application when the body is truncated or malformed.
+        ask: sends 100 (Continue), before the first read; None if the client does not wait for it.
+
+    Attributes:
+        broken: whether the rest of the body cannot be read, and the connection must be closed after the response.
     """
 
     def __init__(
@@ -82,7 +85,7 @@ class Body(io.RawIOBase):
 
     @property
     def left(self) -> int | None:
-        """How many bytes have not been read; None when that cannot be known."""
+        """How many bytes have not been read; None if unknown (chunked)."""
         return 0 if self._over else self._incoming.left
 
     def readable(self) -> bool:
@@ -93,7 +96,7 @@ class Body(io.RawIOBase):
         """As io.RawIOBase.readinto.
 
         Raises:
-            what ``error`` makes: the body broke off or is malformed.
+            Exception: made by ``error``: the body is truncated or malformed.
         """
         with memoryview(buffer) as view, view.cast("B") as target:
             data = self._next(len(target)) if self._spool is None else self._collected(len(target))
@@ -101,12 +104,12 @@ class Body(io.RawIOBase):
             return len(data)
 
     def collect(self, room: Room) -> None:
-        """Have it here before it is read, if it is not too long: who reads it then waits for nobody.
+        """Read the body ahead, unless it is too long, so that the application does not wait for the client.
 
-        What is wrong with it is raised to who reads it.
+        Errors are raised later, when the application reads.
 
         Arguments:
-            room: for what all connections have collected.
+            room: limit on collected bytes, shared by all connections.
         """
         if self._over or (self._incoming.left or 0) > ConnectionLimits.max_body:
             return
@@ -129,7 +132,7 @@ class Body(io.RawIOBase):
         return data
 
     def discard(self) -> None:
-        """Let go of what was collected."""
+        """Discard what was collected."""
         if self._spool is not None:
             self._spool.close()
             self._spool, self._ready = None, b""
@@ -173,14 +176,14 @@ class Body(io.RawIOBase):
         return self._error(words)
 
     def end(self, *, at_most: int, seconds: float) -> bool:
-        """Read the rest away, so that the next request can follow. Afterwards nobody reads from this body.
+        """Read and discard the rest, so that the next request can follow. Do not read from this body afterwards.
 
         Arguments:
-            at_most: bytes to read.
-            seconds: for all of it.
+            at_most: maximum number of bytes to read.
+            seconds: time limit for the whole rest.
 
         Returns:
-            whether the end of the body was reached; without it the connection must be closed.
+            whether the end of the body was reached; if not, the connection must be closed.
         """
         deadline = time.monotonic() + seconds
         if self.awaited and not self._over:
@@ -192,6 +195,6 @@ class Body(io.RawIOBase):
                     self._over = self.broken = True
                     break
                 at_most -= len(self._next(_AT_ONCE))
-        except Exception:  # noqa: BLE001 -- whatever ``error`` made: the answer is no longer about the body
+        except Exception:  # noqa: BLE001 -- whatever ``error`` made; the response does not depend on it any more
             self.broken = True
         return not self.broken

@@ -1,8 +1,8 @@
-"""A limit for slow clients that cannot be extended by sending or taking single bytes."""
+"""A minimum data rate: a timeout for slow clients that trickling single bytes does not extend."""
 
 from __future__ import annotations
 
-#: The lowest rate at which a client must send or receive in the long run, in bytes per second.
+#: The rate at which a client must send or receive on average, in bytes per second.
 MIN_RATE = 500
 
 
@@ -10,7 +10,10 @@ class MinDataRate:
     """Balances the time spent waiting for a client against the bytes transferred.
 
     Arguments:
-        seconds: how long the client may fall behind `MIN_RATE`.
+        seconds: how far the client may fall behind `MIN_RATE`.
+
+    Attributes:
+        left: seconds that remain before the client is too slow.
     """
 
     __slots__ = ("_seconds", "left")

@@ -1,4 +1,4 @@
-"""A connection's socket with time-outs of its own: fewer system calls, and fewer switches between threads."""
+"""A TLS socket that implements its timeouts itself: fewer system calls, and fewer switches between threads."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
 
 class NonblockingSocket(ServerSocket):
-    """A `ServerSocket` that is non-blocking for the operating system after its handshake, and waits only if it must.
+    """A `ServerSocket` whose file descriptor is non-blocking after the handshake; it polls only when it has to wait.
 
-    Its interface is that of any socket: `settimeout` and the others have their usual meaning. The ssl module, however,
-    polls before each write with a time-out, and changes the socket's mode whenever the time-out changes. Each of these
-    calls releases the GIL; with several busy connections the switches between threads cost more than the requests.
+    To its users it behaves like any socket: `settimeout` and the others have their usual meaning. The ssl module itself
+    polls before each write with a timeout, and changes the descriptor's mode whenever the timeout changes. Each of
+    these calls releases the GIL; with several busy connections the thread switches cost more than the requests.
     """
 
-    #: The local address to which the client connected.
+    #: The local address that the client connected to.
     here: tuple[str, int] = ("", 0)
-    #: Held for each read if another thread may write: before Python 3.13 they must not run at the same time.
+    #: Lock held during each read, if another thread may write: before Python 3.13 the two must not run concurrently.
     guard: AbstractContextManager[Any] | None = None
     _nonblocking = False
     _reading = False
@@ -78,7 +78,7 @@ class NonblockingSocket(ServerSocket):
         return self._stopped
 
     def read_at_once(self, size: int) -> bytes | None:
-        """The bytes that have arrived, without waiting; None if there are none, or `stop_reading` was called."""
+        """Return what has arrived, without waiting; None if there is nothing, or after `stop_reading`."""
         if self._stopped or not self._nonblocking:
             return None
         try:
@@ -92,10 +92,10 @@ class NonblockingSocket(ServerSocket):
         `wait_for_bytes`.
 
         `stop_reading` sets its flag first and then checks whether a thread is reading; a reader sets its own flag
-        first. So one of the two notices the other, and shuts the socket down when OpenSSL has finished.
+        first. So one of the two always notices the other, and shuts down the socket once OpenSSL has returned.
 
         Raises:
-            ConnectionResetError: `stop_reading` was called, and nothing had arrived before.
+            ConnectionResetError: `stop_reading` was called, and no data had arrived before.
         """
         self._reading = True
         try:
@@ -134,7 +134,7 @@ class NonblockingSocket(ServerSocket):
 
         Raises:
             ssl.SSLWantReadError: OpenSSL has to read first.
-            ssl.SSLWantWriteError: the client has to take data first.
+            ssl.SSLWantWriteError: the socket's send buffer is full.
         """
         return super().send(data)
 
@@ -144,18 +144,18 @@ class NonblockingSocket(ServerSocket):
         super().linger(seconds)
 
     def _wait(self, want: ssl.SSLError, began: float | None) -> float:
-        """Wait for what OpenSSL wants.
+        """Wait until the socket is readable or writable, as OpenSSL wants.
 
         Arguments:
-            began: when the waiting for this read or write began; None if it begins now.
+            began: ``time.monotonic()`` when this read or write first had to wait; None for now.
 
         Returns:
-            when it began.
+            that time.
 
         Raises:
-            ssl.SSLWantReadError: the time-out is 0.
-            ssl.SSLWantWriteError: the time-out is 0.
-            TimeoutError: it took too long.
+            ssl.SSLWantReadError: the timeout is 0.
+            ssl.SSLWantWriteError: the timeout is 0.
+            TimeoutError: the timeout expired.
         """
         if self._timeout == 0:
             raise want

@@ -1,4 +1,4 @@
-"""One answer: what the application says (PEP 3333), framed for the client (RFC 9112, section 6)."""
+"""One response: from the application (PEP 3333), framed for the client (RFC 9112, section 6)."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ _VALUE = re.compile(r"[\t -~\x80-\xff]*")
 
 _OURS, _LENGTH, _COMMON = "ours", "content-length", ("server", "date")
 
-_JOINED = 65536  # bytes up to which head and body are one write
+_JOINED = 65536  # bytes of body up to which it is sent in one write with the head
 
 
 class BuiltinResponse:
-    """An answer on its way to the client.
+    """A response on its way to the client.
 
     Arguments:
-        head: the request.
+        head: the request's head.
         send: writes bytes to the client.
-        common: header lines of the server (Server, Date), each left out when the application has its own.
-        may_keep: whether the connection may go on after this answer; asked once, when the head is written.
+        common: returns the server's own headers (Server, Date); each is omitted if the application sets it.
+        may_keep: whether the connection may stay open after this response; called once, when the head is written.
 
     Attributes:
-        status: the code; 0 until the application said it.
-        size: bytes of the body that were sent.
-        begun: the head was sent: it is too late for another answer.
-        done: all of it was sent.
-        keeps: the connection goes on after this answer.
+        status: the status code; 0 until start_response() is called.
+        size: bytes of the body sent so far.
+        begun: the head was sent, so it is too late for an error response.
+        done: the whole response was sent.
+        keeps: the connection stays open after this response.
     """
 
     def __init__(
@@ -68,11 +68,11 @@ class BuiltinResponse:
     def start_response(
         self, status: str, headers: list[tuple[str, str]], exc_info: ExcInfo | None = None
     ) -> Callable[[bytes], None]:
-        """As PEP 3333 has it.
+        """The callable that PEP 3333 describes.
 
         Raises:
-            ValueError: status or headers cannot be sent.
-            AssertionError: it was called before, and without ``exc_info``.
+            ValueError: status or headers are invalid.
+            AssertionError: it was called a second time without ``exc_info``.
         """
         try:
             if exc_info is not None:
@@ -81,7 +81,7 @@ class BuiltinResponse:
             elif self._fields is not None:
                 raise AssertionError("start_response() was called twice, without exc_info")
         finally:
-            exc_info = None  # a traceback that is kept keeps its frames
+            exc_info = None  # avoid a reference cycle: the traceback refers to this frame
         self.status, self._line = _code(status), status
         self._fields = [(name, value, _own(name)) for name, value in headers]
         for name, value, own in self._fields:
@@ -90,10 +90,10 @@ class BuiltinResponse:
         return self.write
 
     def take(self, result: Iterable[bytes]) -> None:
-        """Send what the application returned, whole; its ``close()`` is the caller's.
+        """Send all of what the application returned. The caller must call its ``close()``.
 
         Raises:
-            Unfinished: less came than was announced.
+            Unfinished: the body is shorter than its Content-Length.
         """
         try:
             self._single = len(result) == 1  # type: ignore[arg-type]
@@ -105,11 +105,11 @@ class BuiltinResponse:
         self.done = True
 
     def write(self, data: bytes) -> None:
-        """Send a part of the body; the head goes with the first one that is not empty.
+        """Send a part of the body; the head is sent with the first part that is not empty.
 
         Raises:
-            AssertionError: before start_response().
-            TypeError: it is not bytes.
+            AssertionError: start_response() was not called before.
+            TypeError: ``data`` is not bytes.
         """
         if not isinstance(data, bytes):
             raise TypeError(f"the application must return bytes, not {type(data).__name__}")
@@ -146,10 +146,10 @@ class BuiltinResponse:
             raise Unfinished(self._announced, self.size)
 
     def _frame(self, known: int | None) -> None:
-        """Decide where the body ends for the client.
+        """Decide how the client recognizes the end of the body.
 
         Arguments:
-            known: the length of the whole body, when it is known.
+            known: length of the whole body; None if unknown.
         """
         assert self._fields is not None  # noqa: S101 -- for the type checker; both callers looked
         request, status = self._request, self.status
@@ -201,7 +201,7 @@ class BuiltinResponse:
             self.size += len(data)
             return b"%x\r\n%b\r\n" % (len(data), data)
         if self._announced is not None and self.size + len(data) > self._announced:
-            # More would be read as the beginning of the next answer.
+            # The client would take the excess for the beginning of the next response.
             data = data[: self._announced - self.size]
             self.keeps = False
         self.size += len(data)
@@ -218,7 +218,7 @@ def _code(status: str) -> int:
 
 @functools.lru_cache(maxsize=512)
 def _own(name: str) -> str | None:
-    """What is particular about a header of this name: empty for nothing, None when there can be none of it."""
+    """How to treat a header: `_OURS`, its lower-case name if it is special, "" if not; None if the name is invalid."""
     if _NAME.fullmatch(name) is None:
         return None
     lower = name.lower()

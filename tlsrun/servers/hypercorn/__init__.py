@@ -1,6 +1,6 @@
-"""Hypercorn: HTTP/3, HTTP/2 and HTTP/1.1 in Python; the live application, in workers forked from here.
+"""Hypercorn: HTTP/3, HTTP/2 and HTTP/1.1 in Python; serves the imported application in forked workers.
 
-Hypercorn speaks HTTP; the TLS of TCP is ours, one context from before the fork. The TLS of QUIC is aioquic's.
+Hypercorn speaks HTTP. TLS over TCP is ours, one context created before the fork; the TLS of QUIC is aioquic's.
 """
 
 from __future__ import annotations

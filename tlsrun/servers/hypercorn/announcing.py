@@ -1,4 +1,4 @@
-"""Alt-Svc: where clients find HTTP/3, in answers to those who can reach it there."""
+"""Alt-Svc: tells clients where to find HTTP/3, if they can reach it there."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from tlsrun.proxies.peers import Peers
 from tlsrun.servers.hypercorn.environ import Line
 from tlsrun.wsgi.forwarded import parse_host
 
-#: Seconds for which a client may remember it; a day is the default of RFC 7838, section 3.1.
+#: Seconds for which a client may cache it; a day is the default of RFC 7838, section 3.1.
 _MAX_AGE = 86400
 
 
 class Announcement:
-    """What stands in Alt-Svc (RFC 9114, section 3.1.1), for whom.
+    """The Alt-Svc header (RFC 9114, section 3.1.1), and which clients get it.
 
-    A client is told the port that it has come to itself, by its Host: where a container's port is published under
-    another number, the one of TCP and the one of UDP are. A client of a trusted proxy is told nothing: it has to do
-    with the proxy, which might have no UDP at that port, or somebody else's.
+    The port in it is the one in the request's Host, not ours: if a container's port is published under another number,
+    that is so for UDP as for TCP. Clients behind a trusted proxy get no header: they talk to the proxy, whose UDP port
+    of that number may be closed, or belong to another service.
 
     Arguments:
-        port: where HTTP/3 is spoken, by UDP; 0 for nowhere.
-        trusted: the proxies.
+        port: UDP port of HTTP/3; 0 if HTTP/3 is not served.
+        trusted: addresses of the trusted proxies.
     """
 
     def __init__(self, port: int, trusted: Peers) -> None:
@@ -29,14 +29,14 @@ class Announcement:
         self._trusted = trusted
 
     def to(self, line: Line, host: str) -> bytes | None:
-        """The header's value.
+        """Return the header's value.
 
         Arguments:
-            line: the connection that a request came over.
+            line: the connection of the request.
             host: the request's Host, or ``:authority``.
 
         Returns:
-            None where nothing is to be said.
+            None for no header.
         """
         if not self._port or line.peer[0] in self._trusted:
             return None
@@ -45,6 +45,6 @@ class Announcement:
 
 @functools.lru_cache(maxsize=256)
 def _value(host: str, port: int) -> bytes:
-    """As in the header; the port is that of ``host``, and ``port`` where that is no host."""
+    """Format the header, with the port in ``host``; with ``port`` if ``host`` is invalid."""
     asked = parse_host(host)
     return b'h3=":%d"; ma=%d' % (port if asked is None else asked[1] or 443, _MAX_AGE)

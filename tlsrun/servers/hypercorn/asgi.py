@@ -1,8 +1,8 @@
-"""A WSGI application for Hypercorn's own command, as an ASGI application: its own WSGI adapter is not used.
+"""Wraps a WSGI application as an ASGI one for Hypercorn's own command, in place of Hypercorn's WSGI adapter.
 
-That one (0.18) answers HEAD, 204, 304 and every empty body with 500, joins the parts of a cookie with commas, takes
-names with underscores for those with dashes, and holds each body whole in memory. Hypercorn tells an ASGI application
-nothing of the TLS connection but that there is one.
+That adapter (Hypercorn 0.18) responds 500 to HEAD, 204, 304 and every empty body, joins split Cookie headers with
+commas, treats header names with underscores as if they had dashes, and holds each body in memory as a whole. Hypercorn
+tells an ASGI application nothing about the TLS connection except that there is one.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ _THREADS = 4
 
 
 class Adapter:
-    """An ASGI application (specification 3.0) that has the WSGI one answer, in threads of its own.
+    """An ASGI 3.0 application that runs a WSGI one in its own threads.
 
     Arguments:
         application: the WSGI callable.
-        threads: how many requests are answered at once; None for the usual number.
+        threads: how many requests run at once; None for the default.
     """
 
     def __init__(self, application: Callable[..., Any], *, threads: int | None) -> None:
         self._threads = Threads(
             application,
             threads=threads or _THREADS,
-            multiprocess=True,  # how many workers there are, it is not told
+            multiprocess=True,  # Hypercorn does not say how many workers there are
             software=f"hypercorn/{importlib.metadata.version('hypercorn')}",
         )
 
     async def __call__(self, scope: Event, receive: Receive, send: Send) -> None:
-        """Answer a request; refuse a WebSocket, which WSGI has not."""
+        """Handle a request; reject a WebSocket, which WSGI does not support."""
         if scope["type"] == "websocket":
             await receive()
             await send({"type": "websocket.close"})
@@ -78,6 +78,6 @@ class Adapter:
 
 
 async def _feed(exchange: Exchange, receive: Receive) -> None:
-    """Hand over what comes of the request, to its end or the client's."""
+    """Pass on the events of the request until the client disconnects."""
     while not exchange.gone:
         await exchange.put(await receive())

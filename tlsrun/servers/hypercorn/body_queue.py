@@ -1,4 +1,4 @@
-"""A request's body between the event loop, which fills it, and the application's thread, which empties it."""
+"""A request body on its way from the event loop, which receives it, to the application's thread, which reads it."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from tlsrun.servers.store import SharedQuota, SpillBuffer
 
 
 class BodyQueue:
-    """Bytes in order, from one thread to another.
+    """A FIFO of bytes between two threads.
 
     Arguments:
-        patience: seconds within which some more must come while the application waits for it.
-        taken: told, in the application's thread, how many bytes were taken.
-        stock: what it shares with others.
+        patience: seconds within which more must arrive while the application waits for it.
+        taken: called in the application's thread with the number of bytes it has read.
+        stock: the quota that it shares with other requests.
     """
 
     def __init__(self, patience: float, taken: Callable[[int], None], stock: SharedQuota) -> None:
@@ -27,13 +27,13 @@ class BodyQueue:
         self._ended = False
         self._broken: str | None = None
 
-    # The event loop's side.
+    # Called in the event loop.
 
     def feed(self, data: bytes) -> None:
-        """Put ``data`` at the end. Nothing is kept of what comes after `break_off`.
+        """Append ``data``; ignored after `break_off`.
 
         Raises:
-            tlsrun.http1.refusal.Refused: 507, there is no room for it.
+            tlsrun.http1.refusal.Refused: 507, the disk is full.
         """
         with self._changed:
             if self._broken is not None or not data:
@@ -45,13 +45,13 @@ class BodyQueue:
             self._changed.notify()
 
     def end(self) -> None:
-        """No more will come."""
+        """The body is complete."""
         with self._changed:
             self._ended = True
             self._changed.notify()
 
     def break_off(self, why: str = "the client went away before it had sent all") -> None:
-        """No more will come, and something is missing; or nobody will read any more."""
+        """The body is truncated, or not wanted any more: discard it; reads raise ConnectionResetError from now on."""
         with self._changed:
             if self._broken is None:
                 self._broken = why
@@ -60,26 +60,26 @@ class BodyQueue:
 
     @property
     def size(self) -> int:
-        """Bytes that wait to be read."""
+        """Number of bytes not read yet."""
         return self._store.held
 
     @property
     def in_file(self) -> bool:
-        """Whether some of it waits in a file."""
+        """Whether a part of them is in a file."""
         return self._store.in_file
 
     @property
     def whole(self) -> bool:
-        """Whether the end has come."""
+        """Whether the end of the body has arrived."""
         return self._ended
 
-    # The application's side.
+    # Called in the application's thread.
 
     def read(self, size: int) -> bytes:
-        """So many bytes; fewer at the end.
+        """Return ``size`` bytes, fewer at the end of the body.
 
         Raises:
-            ConnectionResetError: the client went away, or sent nothing for too long.
+            ConnectionResetError: the client disconnected, or sent nothing for too long.
         """
         pieces: list[bytes] = []
         wanted = size

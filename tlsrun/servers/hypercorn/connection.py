@@ -1,9 +1,9 @@
-"""One client over TCP: our TLS on the outside, Hypercorn's HTTP/1.1 or HTTP/2 on the inside, and its deadlines.
+"""A client's TCP connection: our TLS, HTTP/1.1 or HTTP/2 inside it, and the deadlines.
 
 The states of a connection, each with what ends it::
 
-    HANDSHAKE ──► IDLE ◄──► BUSY (requests are answered) ──► LEAVING (the last answer is on its way) ──► gone
-    handshake_timeout   keep_alive_timeout   the client takes nothing for so long   it lingers
+    HANDSHAKE ──► IDLE ◄──► BUSY (requests in flight) ──► LEAVING (sending the last response) ──► closed
+    handshake_timeout   keep_alive_timeout   client receives nothing for `patience`   lingering close
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from tlsrun.servers.hypercorn.serving import Serving
 from tlsrun.servers.hypercorn.streams import StreamFactory
 from tlsrun.servers.hypercorn.tasks import Tasks
 
-_READ_AHEAD = 65536  # bytes read of a client before it has to wait
-_AT_ONCE = 16384  # bytes of a client that are looked at before it is the others' turn
-#: Bytes thrown away of a request that nobody wants any more, within `_LINGER`. A client may have megabytes on the way
-#: before it looks for the answer, and a reset would take that away from it.
+_READ_AHEAD = 65536  # bytes received and not handled yet, above which reading pauses
+_AT_ONCE = 16384  # bytes handled of one client before other clients get their turn
+#: Bytes of an unwanted request discarded during `_LINGER`. A client may send megabytes before it reads the response,
+#: and a TCP reset would make it lose the response.
 _DRAINED = 1 << 24
-_GLANCE = 0.02  # seconds between the end of a client's time and the last look at what it has sent
-_LINGER = 2.0  # seconds that a client has to take the last answer, when it has sent what nobody reads
-_PROGRESS = 4096  # bytes that a client must take within the patience
+_GLANCE = 0.02  # seconds between a client's timeout and the last check whether it has sent something
+_LINGER = 2.0  # seconds that a client has to receive the last response, while what it sends is discarded
+_PROGRESS = 4096  # bytes that a client must receive within `patience` seconds
 
 
 class _State(Enum):
@@ -45,10 +45,10 @@ class _State(Enum):
 
 
 class TcpConnection(Channel):
-    """Made by the loop for each client.
+    """The protocol of one client, created by the event loop.
 
     Arguments:
-        worker: whose it is.
+        worker: the worker that accepted it.
     """
 
     def __init__(self, worker: Serving) -> None:
@@ -66,15 +66,15 @@ class TcpConnection(Channel):
         self._protocol: Http1 | Http2
         self._served = False
 
-    # What the channel tells.
+    # Callbacks of the channel.
 
     def connected(self) -> None:
-        """The handshake has its deadline."""
+        """Start the deadline of the handshake."""
         self._worker.connections.add(self)
         self._set_timer(self._worker.handshake_timeout, self._late)
 
     def opened(self, tls: ssl.SSLObject) -> None:
-        """The client has chosen its protocol by ALPN (RFC 7301)."""
+        """Start the protocol that was negotiated by ALPN (RFC 7301)."""
         if tls.selected_alpn_protocol() != "h2" and not self._worker.speaks_http1:
             FAILURES.failed(self.peer, "client does not speak HTTP/2, and nothing else is spoken here")
             self.abort()
@@ -88,11 +88,11 @@ class TcpConnection(Channel):
         self._tasks.spawn(self._serve)
 
     def refused(self) -> None:
-        """The client has a moment to read why."""
+        """Give the client a moment to read why."""
         self._set_timer(_LINGER, self.abort)
 
     def received(self, data: bytes) -> None:
-        """Kept until Hypercorn takes it."""
+        """Queue ``data`` for the protocol."""
         self._inbox.extend(data[at : at + _AT_ONCE] for at in range(0, len(data), _AT_ONCE))
         self._waiting += len(data)
         if self._waiting > _READ_AHEAD:
@@ -100,11 +100,11 @@ class TcpConnection(Channel):
         self._arrived.set()
 
     def half_closed(self) -> None:
-        """It may still read its answer."""
+        """The client will send no more; it may still read its response."""
         self._arrived.set()
 
     def lost(self) -> None:
-        """What runs for it hears that it is gone."""
+        """Tell what still runs for this connection that it is closed."""
         self._cancel_timer()
         self._worker.connections.discard(self)
         self._writable.set()
@@ -114,31 +114,31 @@ class TcpConnection(Channel):
         self._state = _State.LEAVING
 
     def pause_writing(self) -> None:
-        """The client does not take what is sent."""
+        """The write buffer is full."""
         self._writable.clear()
 
     def resume_writing(self) -> None:
-        """It does again."""
+        """The write buffer has room again."""
         self._writable.set()
 
-    # What the worker asks for.
+    # Called by the worker.
 
     def stop(self) -> None:
-        """The worker stops: say goodbye when the client has said its last word."""
+        """The worker stops: close the connection once a request that may be on its way has been handled."""
         if self._state is _State.IDLE:
             self._await_last_word()
         elif self._state is _State.HANDSHAKE:
             self._set_timer(self._worker.last_word, self._leave)
 
     def refuse(self) -> None:
-        """Take no more requests, and answer those that have begun."""
+        """Accept no more requests; those in flight are completed."""
         if self._state is _State.BUSY and isinstance(self._protocol, Http2):
             self._protocol.refuse()
 
-    # Within.
+    # Internal.
 
     async def _serve(self) -> None:
-        """Hand over what comes, in order."""
+        """Pass received data to the protocol, in order."""
         protocol = self._protocol
         await protocol.initiate()
         while not self.closing:
@@ -157,7 +157,7 @@ class TcpConnection(Channel):
         if self.closing:
             return
         if isinstance(protocol, Http1):
-            # An answer that is being made is still sent; a request that is not whole now never will be.
+            # A response in progress is still sent; an incomplete request will never be complete.
             await protocol.handle(RawData(data=b""))
             if protocol.idle:
                 self._leave()
@@ -203,10 +203,10 @@ class TcpConnection(Channel):
             self._set_timer(seconds, self._late)
 
     def _await_last_word(self) -> None:
-        """Be ready for a request that may be on its way.
+        """Wait for a request that may be on its way, then close.
 
-        Not over HTTP/2: GOAWAY says which requests were not taken, and the client may send them elsewhere (RFC 9113,
-        section 6.8). With HTTP/1.1 it would not know (RFC 9112, section 9.6).
+        HTTP/2 closes at once: GOAWAY tells the client which requests were not processed, so it can retry them elsewhere
+        (RFC 9113, section 6.8). An HTTP/1.1 client cannot know (RFC 9112, section 9.6).
         """
         known = self._served and isinstance(self._protocol, Http2)
         self._set_timer(0 if known else self._worker.last_word, self._leave if known else self._late)
@@ -223,14 +223,14 @@ class TcpConnection(Channel):
             self._set_timer(_GLANCE, self._leave_the_silent)
 
     def _leave_the_silent(self) -> None:
-        """What has come in time counts, though this process was kept from looking at it (uvloop: timers go first)."""
+        """Close unless data has arrived in time that was not read yet: uvloop runs timers before it reads sockets."""
         if self._inbox:
             self._set_timer(_GLANCE, self._leave_the_silent)
         else:
             self._leave()
 
     def _leave(self) -> None:
-        """Say goodbye; what the client still sends is thrown away for a while, so that it reads its answer."""
+        """Close after a lingering period, in which input is discarded, so that the client can read its response."""
         if self._state is _State.HANDSHAKE:
             self.abort()
             return

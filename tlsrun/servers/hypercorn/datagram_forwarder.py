@@ -1,15 +1,15 @@
-"""HTTP/3 by several workers: a datagram comes to whoever has its connection, by the name of the connection.
+"""HTTP/3 with several workers: forwards a datagram to the worker that has its connection, by connection ID.
 
-The kernel chooses a worker's socket by the addresses of a datagram. A client that gets another address (a phone that
-leaves the Wi-Fi, a router that forgets) stays the same by its connection ID (RFC 9000, section 9), and lands at
-another worker. So a connection ID names the worker that has issued it, and who gets a datagram that is another's
-passes it on. The same holds while one worker leaves and another one has its socket already.
+The kernel selects a worker's socket by the addresses of a datagram. When a client's address changes (a phone leaves the
+Wi-Fi, a router rebinds its NAT mapping), the connection goes on under its connection ID (RFC 9000, section 9), but the
+kernel may select another worker. So a connection ID encodes the worker that issued it, and a worker forwards datagrams
+of other workers' connections. The same happens while a worker drains and its successor already reads the socket.
 
-Not by a filter in the kernel (SO_ATTACH_REUSEPORT_CBPF): that exists on Linux alone, and knows sockets, not the two
-processes that may share one at a time.
+A filter in the kernel (SO_ATTACH_REUSEPORT_CBPF) would not do: it exists on Linux only, and selects sockets, not one of
+the two processes that may share a socket.
 
 An ID is made of ``seat ^ mask, check, nonce``, where mask and check are a keyed hash of the nonce: only this server can
-see which of them are one client's, or one worker's (RFC 9000, section 5.1).
+tell which of them belong to the same client or worker (RFC 9000, section 5.1).
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ _SEAT, _CHECK, _NONCE = 2, 1, 8  # bytes
 #: Bytes of a connection ID.
 LENGTH = _SEAT + _CHECK + _NONCE
 _DATAGRAM = 65535
-_HEAD = 128  # bytes, at most, that an address takes in a letter
-_AT_ONCE = 64  # letters that are read before it is the others' turn
+_HEAD = 128  # maximum length in bytes of the address in a forwarded message
+_AT_ONCE = 64  # messages read before other events get their turn
 
 
 class DatagramForwarder:
-    """Made before the workers are forked.
+    """Socket pairs between the workers, and the connection IDs. Created before the fork.
 
     Arguments:
         seats: how many workers of one program there may be at a time.
@@ -43,7 +43,7 @@ class DatagramForwarder:
 
     Attributes:
         first: the seat from which on those of this program are.
-        proof: makes and knows the tokens by which clients prove their address (RFC 9000, section 8.1.2).
+        proof: issues and validates the Retry tokens by which clients prove their address (RFC 9000, section 8.1.2).
     """
 
     def __init__(self, seats: int, kept: Mapping[str, Any] | None = None) -> None:
@@ -54,7 +54,7 @@ class DatagramForwarder:
         self.first = 0
         if kept and kept["first"] < seats:
             self.first = kept["first"] + kept["seats"]
-        # Of a pair, which is connected, the queue is bounded by its bytes; of other sockets by very few datagrams.
+        # A connected pair queues up to a number of bytes; an unconnected socket only a handful of datagrams.
         for _ in range(self.first + seats - len(self._boxes)):
             self._boxes.append(socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM))
         for box in self._boxes:
@@ -63,22 +63,22 @@ class DatagramForwarder:
 
     @property
     def state(self) -> dict[str, Any]:
-        """What a program that is executed anew is to find again."""
+        """What the next program needs after an exec(2)."""
         boxes = [[end.fileno() for end in box] for box in self._boxes]
         return {"secret": self._secret.hex(), "boxes": boxes, "first": self.first, "seats": self._seats}
 
     @property
     def descriptors(self) -> list[int]:
-        """Those that are named in `state`."""
+        """File descriptors listed in `state`, which the next program must inherit."""
         return [end.fileno() for box in self._boxes for end in box]
 
     def close(self) -> None:
-        """Where nobody is forked any more."""
+        """Close the sockets, when no more workers will be forked."""
         for box in self._boxes:
             for end in box:
                 end.close()
 
-    # Names.
+    # Connection IDs.
 
     def name(self, seat: int) -> bytes:
         """A new connection ID of the worker in ``seat``."""
@@ -98,7 +98,7 @@ class DatagramForwarder:
         return seat
 
     def call(self, quic: QuicConnection, seat: int) -> None:
-        """Have a new connection issue such IDs; aioquic makes random ones, and has no public way to say otherwise."""
+        """Make a new connection issue such IDs; aioquic (1.7) has random ones, and no public API to change that."""
         first = quic._host_cids[0]
         first.cid = quic.host_cid = quic._local_initial_source_connection_id = self.name(seat)
         replenish = quic._replenish_connection_ids
@@ -114,7 +114,7 @@ class DatagramForwarder:
     def _hash(self, nonce: bytes) -> bytes:
         return hashlib.blake2b(nonce, key=self._secret, digest_size=_SEAT + _CHECK).digest()
 
-    # Letters.
+    # Messages between workers.
 
     def box(self, seat: int) -> socket.socket:
         """What the worker in ``seat`` reads; what its predecessor left there is thrown away."""
@@ -125,7 +125,7 @@ class DatagramForwarder:
         return box
 
     def send(self, seat: int, data: bytes, address: tuple[Any, ...]) -> None:
-        """Pass a datagram on, as one from ``address``; where there is no room it is lost, as datagrams may be."""
+        """Forward a datagram from ``address``; it is dropped if the queue is full, as datagrams may be."""
         with contextlib.suppress(OSError):
             self._boxes[seat][1].send("\t".join(map(str, address)).encode() + b"\n" + data)
 
@@ -148,7 +148,7 @@ def _found(number: int) -> socket.socket:
 
 
 def name_in(data: bytes) -> bytes:
-    """The connection ID to which a datagram is addressed (RFC 8999, sections 5.1 and 5.2); short ones of our length."""
+    """Return a datagram's destination connection ID (RFC 8999, section 5), in short headers of our length."""
     if data[:1] and data[0] & 0x80:
         return data[6 : 6 + data[5]] if len(data) > 5 else b""
     return data[1 : 1 + LENGTH]

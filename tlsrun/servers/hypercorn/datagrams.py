@@ -1,7 +1,7 @@
-"""UDP: the workers' sockets, and one of them in an event loop.
+"""UDP: the workers' sockets, and a transport for one of them.
 
-asyncio's own transport cannot stop to read and go on to send, which a worker does that sees its clients off while
-another one has its socket; and it reads one datagram at each turn of the loop.
+asyncio's own datagram transport cannot stop reading and still send, which a draining worker must do while its successor
+reads the same socket; and it reads only one datagram in each iteration of the loop.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
-_BUFFER = 4 << 20  # bytes of datagrams that the system may hold
+_BUFFER = 4 << 20  # receive buffer (SO_RCVBUF) in bytes
 _DATAGRAM = 65535
-_AT_ONCE = 32  # datagrams that are read before it is the others' turn
-_WAITING = 4096  # datagrams that wait to be sent before more are lost
+_AT_ONCE = 32  # datagrams read before other events get their turn
+_WAITING = 4096  # datagrams queued for sending, above which more are dropped
 
 
 def bind(host: str, port: int, family: int, *, workers: int, kept: Sequence[socket.socket] = ()) -> list[socket.socket]:
-    """One UDP socket for each worker; the kernel keeps a client's address with one of them (SO_REUSEPORT, socket(7)).
+    """Return one UDP socket per worker; the kernel maps each client address to one of them (SO_REUSEPORT, socket(7)).
 
     Arguments:
-        kept: those that are bound there already, at a reload; those that are too many are closed.
+        kept: sockets bound before a reload, to be used again; the surplus is closed.
 
     Raises:
         OSError: the port cannot be bound.
@@ -54,10 +54,10 @@ def bind(host: str, port: int, family: int, *, workers: int, kept: Sequence[sock
 
 
 class Datagrams:
-    """A UDP socket in an event loop, with what aioquic asks of a transport.
+    """A UDP socket in an event loop, with the methods of a transport that aioquic uses.
 
     Arguments:
-        received: called with each datagram and where it comes from.
+        received: called with each datagram and its source address.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Datagrams:
         loop.add_reader(sock, self._read)
 
     def sendto(self, data: bytes, address: Any) -> None:
-        """Send, now or when there is room."""
+        """Send now, or once the socket is writable."""
         if self._waiting:
             if len(self._waiting) < _WAITING:
                 self._waiting.append((data, address))
@@ -79,11 +79,11 @@ class Datagrams:
             self._loop.add_writer(self._socket, self._write)
 
     def stop_reading(self) -> None:
-        """Leave what comes from now on to somebody else."""
+        """Stop reading, so that another process can; sending goes on."""
         self._loop.remove_reader(self._socket)
 
     def close(self) -> None:
-        """Do nothing more."""
+        """Close the socket; queued datagrams are dropped."""
         self._loop.remove_reader(self._socket)
         self._loop.remove_writer(self._socket)
         self._waiting.clear()
@@ -93,7 +93,7 @@ class Datagrams:
         for _ in range(_AT_ONCE):
             try:
                 data, address = self._socket.recvfrom(_DATAGRAM)
-            except OSError:  # nothing more; or a client's port is closed, and its connection will time out
+            except OSError:  # nothing to read; or ICMP: a client's port is closed, and its connection will time out
                 return
             self._received(data, address)
 
@@ -108,6 +108,6 @@ class Datagrams:
             self._socket.sendto(data, address)
         except (BlockingIOError, InterruptedError):
             return False
-        except OSError:  # there is no way to that client
+        except OSError:  # the client is unreachable
             return True
         return True

@@ -1,4 +1,4 @@
-"""Who has to show within some time that its client goes on; by one timer for all, as most of them do so at once."""
+"""Timeouts for clients that must make progress; a single timer for all of them, since most are met immediately."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from typing import Protocol
 
 
 class Awaiting(Protocol):
-    """What waits for a client."""
+    """Something that waits for a client."""
 
     def late(self) -> None:
-        """The client's time is over. Called in the loop."""
+        """The timeout has expired. Called in the event loop."""
 
 
 class Deadlines:
-    """Those of one event loop, in which all of its methods are called.
+    """The deadlines of one event loop. Not thread-safe: call all methods in the loop.
 
     Arguments:
-        patience: seconds that each has.
+        patience: seconds until a deadline expires.
     """
 
     def __init__(self, patience: float) -> None:
         self.patience = patience
-        self._look = min(1.0, patience / 4)  # seconds between two looks at all of them
+        self._look = min(1.0, patience / 4)  # seconds between two checks of all deadlines
         self._due: dict[Awaiting, float] = {}
         self._looking = False
 
     def expect(self, one: Awaiting) -> None:
-        """It has all its time from now on."""
+        """Start the deadline of ``one``, or start it again."""
         loop = asyncio.get_running_loop()
         self._due[one] = loop.time() + self.patience
         if not self._looking:
@@ -35,7 +35,7 @@ class Deadlines:
             loop.call_later(self._look, self._sweep)
 
     def forget(self, one: Awaiting) -> None:
-        """Nothing is expected of it."""
+        """Cancel the deadline of ``one``."""
         self._due.pop(one, None)
 
     def _sweep(self) -> None:

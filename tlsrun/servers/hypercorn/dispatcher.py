@@ -1,4 +1,4 @@
-"""Passes the requests of a worker's connections to its threads, with what is known about the connections."""
+"""Passes the requests of a worker's connections to its threads, with the facts about the connection."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class RequestDispatcher:
     """One per worker.
 
     Arguments:
-        threads: answer the requests.
-        announcement: what clients are told of HTTP/3.
+        threads: the threads that run the application.
+        announcement: the Alt-Svc header.
     """
 
     def __init__(self, threads: Threads, announcement: Announcement) -> None:
@@ -24,12 +24,12 @@ class RequestDispatcher:
         self._announcement = announcement
 
     def begin(self, scope: Any, send: Send, consumed: Callable[[int], None] | None) -> Exchange:
-        """Have a request answered.
+        """Start handling a request.
 
         Arguments:
-            scope: Hypercorn's description of it; its state holds the `Line` that it came over.
-            consumed: told, in the loop, how many bytes of the body were taken; None where the client is to wait
-                while its body waits.
+            scope: Hypercorn's ASGI scope of the request; its state contains the `Line`.
+            consumed: called in the loop with the number of body bytes that the application has read, to extend the
+                client's flow control window; None to stop reading from the client instead.
         """
         line = scope["state"]["line"]
         environ = variables(scope, line)
@@ -38,5 +38,5 @@ class RequestDispatcher:
         return self._threads.begin(scope, environ, send, consumed=consumed, alt_svc=alt_svc)
 
     def close(self) -> None:
-        """Let the threads end that have nothing to do."""
+        """Let idle threads end."""
         self._threads.close()

@@ -1,4 +1,4 @@
-"""WSGI's variables from Hypercorn's description of a request; purely."""
+"""WSGI environ variables from Hypercorn's ASGI scope of a request; no I/O."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class Line:
     """The connection that a request came over.
 
     Arguments:
-        tls: what its facts are read from.
+        tls: the object that the facts about its TLS are read from.
         peer: the client's address and port.
-        here: the address and port that it came to.
+        here: the local address and port.
     """
 
     tls: Any
@@ -27,13 +27,13 @@ class Line:
 
 
 def variables(scope: Any, line: Line) -> dict[str, Any]:
-    """The part of environ that differs from request to request.
+    """Return the part of environ that differs between requests.
 
     Arguments:
-        scope: as in ASGI's specification, "HTTP connection scope".
+        scope: the ASGI specification's "HTTP connection scope".
 
     Raises:
-        Refused: 400, a target that no server of ours takes; Hypercorn's own protocols take any.
+        Refused: 400, the request target is invalid; Hypercorn's own protocols accept any.
     """
     path, host = scope["raw_path"], None
     if path[:1] != b"/":
@@ -52,6 +52,6 @@ def variables(scope: Any, line: Line) -> dict[str, Any]:
     if host is not None:
         found["HTTP_HOST"] = host.decode("latin-1")
     if "CONTENT_LENGTH" not in found and any(name == b"transfer-encoding" for name, _ in scope["headers"]):
-        # For Bottle (`tlsrun.wsgi.chunked`); the middleware takes it out.
+        # For Bottle (`tlsrun.wsgi.chunked`); the middleware removes it.
         found["HTTP_TRANSFER_ENCODING"] = "chunked"
     return found

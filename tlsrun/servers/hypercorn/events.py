@@ -1,4 +1,4 @@
-"""What a protocol tells its connection, beside Hypercorn's own events."""
+"""Events from a protocol to its connection, in addition to Hypercorn's."""
 
 from __future__ import annotations
 
@@ -9,4 +9,4 @@ from hypercorn.events import Event
 
 @dataclass(frozen=True)
 class Broken(Event):
-    """The connection cannot go on, and its client shall see that something is missing."""
+    """The connection must be aborted, so that the client notices that its response is incomplete."""

@@ -1,9 +1,9 @@
-"""One request and its answer: what the event loop is told of it, and what the application's thread asks for.
+"""One request and its response, between the event loop and the application's thread.
 
 The states of a request::
 
-    COLLECTED ──► (its body is whole, or there is much of it, or its client pauses) a thread has it ──► over
-    the client goes, or, where it may not have a thread before, sends nothing for too long: no thread ever has it
+    COLLECTING ──► (the body is complete or large, or its client pauses) HANDLED by a thread ──► DONE
+         └──► (the client disconnects, or sends nothing for too long while no thread is free for it) DONE
 """
 
 from __future__ import annotations
@@ -23,33 +23,34 @@ from tlsrun.servers.wsgi import Headers, Parts, declared_length
 
 _log = logging.getLogger("tlsrun.hypercorn")
 
-#: Bytes of a body that are there, or the whole of it, before a thread is asked.
+#: Bytes of a body collected before a thread handles the request; a shorter body is collected completely.
 COLLECTED = 1 << 23
-_UNREAD = 65536  # bytes that wait for the application before a client is made to wait, where it can be
-_CREDIT = 16384  # bytes after which a client that sends a body is told that it may send more
+_UNREAD = 65536  # bytes not read by the application, above which reading from the client pauses (HTTP/1.1)
+_CREDIT = 16384  # bytes after which the flow control window of an upload is extended
 
-#: Answers to which no body belongs (RFC 9110, sections 15.3.5 and 15.4.5).
+#: Status codes without a body (RFC 9110, sections 15.3.5 and 15.4.5).
 _WITHOUT_BODY = (204, 304)
 _PLAIN: Headers = [("Content-Type", "text/plain; charset=utf-8")]
 
 
 class Exchange:
-    """Made in the event loop, then used by one thread.
+    """Created in the event loop, then used by one thread.
 
     Arguments:
-        send: what Hypercorn's stream does with the events of a response; with None, when nothing more comes.
-        scope: its description of the request.
-        start: called, in the loop, when a thread is to answer it; with whether its body is still to come, as its client
-            pauses: then it may say no, by returning False.
-        bodies, answers: for what waits of them, shared with others.
-        pauses: how long a client sends nothing before that is a pause.
-        deadlines: how long it may send, or take, nothing.
-        consumed: told, in the loop, how many bytes of the body were taken; None to have the client wait instead.
-        alt_svc: the value of that header, where the application sets none; None for no such header.
+        send: passes an event of the response to Hypercorn's stream; None after the last one.
+        scope: the ASGI scope of the request.
+        start: called in the loop to have a thread handle the request. Its second argument tells whether the body is
+            still incomplete because the client pauses; then it may decline by returning False.
+        bodies, answers: quotas for buffered request bodies and responses, shared with other requests.
+        pauses: deadlines after which silence of the client counts as a pause.
+        deadlines: deadlines for sending and receiving anything at all.
+        consumed: called in the loop with the number of body bytes that the application has read, to extend the
+            client's flow control window; None to stop reading from the client instead.
+        alt_svc: value of the Alt-Svc header, if the application sets none; None for no such header.
 
     Attributes:
-        environ: what the application is told of the request.
-        gone: the client has.
+        environ: the request's environ.
+        gone: the client has disconnected or cancelled the request.
         body: the request's body.
     """
 
@@ -76,13 +77,13 @@ class Exchange:
         self._bodies = bodies
         self._pauses = pauses
         self._patience = deadlines.patience
-        self._heard = loop.time()  # when the client has sent something
+        self._heard = loop.time()  # when the client last sent something
         self._waits = consumed is None
         self._alt_svc = alt_svc
         self._room = asyncio.Event()
         self._consumed = consumed or self._make_room
-        self._owed = 0  # bytes that were taken, and of which the client was not told yet
-        self._ahead = 0  # bytes of which it was told, and that the application has not taken yet
+        self._owed = 0  # bytes read by the application, but not reported to `consumed` yet
+        self._ahead = 0  # bytes reported to `consumed`, but not read by the application yet
         self._response = ResponseQueue(loop, send, scope, stock=answers, deadlines=deadlines)
         self.body = BodyQueue(deadlines.patience, self._taken, bodies)
         self.gone = False
@@ -90,10 +91,10 @@ class Exchange:
         self._collecting = True
         pauses.expect(self)
 
-    # The event loop's side.
+    # Called in the event loop.
 
     async def put(self, event: Any) -> None:
-        """Take an event of the request from Hypercorn; returns when there is room for more."""
+        """Handle an event of the request from Hypercorn; returns when there is room for more."""
         if event["type"] != "http.request":
             self._cease_collecting()
             self.gone = True
@@ -117,7 +118,7 @@ class Exchange:
             await self._room.wait()
 
     def late(self) -> None:
-        """The client pauses: it may be waiting for what the application says to the part that is there."""
+        """The client pauses: it may be waiting for a response to the part that it has sent."""
         if self._start(self, True):
             self._collecting = False
         elif self._loop.time() < self._heard + self._patience:
@@ -127,9 +128,9 @@ class Exchange:
             self._refuse(Refused(408, words))
 
     def _collect(self, size: int) -> None:
-        """A part of the body has come, while no thread is asked."""
+        """A part of the body has arrived while the body is being collected."""
         if self.body.whole or self.body.size > COLLECTED or self._bodies.total.exhausted:
-            self._owed = 0  # it is told of that once the application has it
+            self._owed = 0  # reported once the application has read it
             self._cease_collecting()
             self._start(self, False)
             return
@@ -142,7 +143,7 @@ class Exchange:
             self._owed = 0
 
     def _has_enough(self) -> bool:
-        """Whether the client is to send no more for now."""
+        """Whether to stop reading from the client for now."""
         return self.body.size > _UNREAD or self.body.in_file
 
     def _cease_collecting(self) -> None:
@@ -150,11 +151,11 @@ class Exchange:
         self._pauses.forget(self)
 
     def _refuse(self, refused: Refused) -> None:
-        """No more is read of the request; and if no thread has it, it is answered here."""
+        """Stop reading the request; if no thread handles it yet, send the error response."""
         self.body.break_off(refused.words)
         if self._collecting:
             self._cease_collecting()
-            # Over HTTP/1.1 what still comes of it would be taken for the next request.
+            # Over HTTP/1.1 the rest of the body would be parsed as the next request.
             closing = [("Connection", "close")] if self._scope["http_version"] < "2" else []
             with contextlib.suppress(ClientGone):
                 self.response_bytes(refused.status, [*_PLAIN, *closing], f"{refused.words}\n".encode())
@@ -162,22 +163,22 @@ class Exchange:
     def _make_room(self, size: int) -> None:
         self._room.set()
 
-    # The application's side.
+    # Called in the application's thread.
 
     def admit(self) -> None:
-        """Asked when it is this request's turn.
+        """Called just before the application runs.
 
         Raises:
-            ClientGone: the client has taken it back, or gone, while it waited.
+            ClientGone: the client has disconnected or cancelled the request in the meantime.
         """
         if self.gone:
             raise ClientGone
 
     def response_bytes(self, status: int, headers: Headers, body: bytes) -> None:
-        """Send a whole answer.
+        """Send a complete response.
 
         Raises:
-            ClientGone: there is nobody to take it.
+            ClientGone: the client has disconnected.
         """
         known = status in _WITHOUT_BODY or self._scope["method"] == "HEAD"
         if not (known or any(name.lower() == "content-length" for name, _ in headers)):
@@ -190,10 +191,10 @@ class Exchange:
             self._put(body[begin : begin + PIECE], more=begin + PIECE < len(body))
 
     def response_iter(self, status: int, headers: Headers, body: Parts) -> None:
-        """Send an answer part by part; its head goes with the first (PEP 3333), its end with the last one declared.
+        """Send a response part by part: the head with the first part (PEP 3333), the end at its Content-Length.
 
         Raises:
-            ClientGone: there is nobody to take it.
+            ClientGone: the client has disconnected.
         """
         left = declared_length(headers)
         try:
@@ -210,20 +211,20 @@ class Exchange:
             body.close()
 
     def gone_with(self, error: BaseException) -> bool:
-        """Whether ``error`` is no more than that the client has gone."""
+        """Whether ``error`` merely results from the client having disconnected."""
         return self.gone and isinstance(error, ConnectionError)
 
     def fail(self) -> None:
-        """The application raised: an answer that has not begun is a 500."""
+        """The application raised: respond 500, unless a response has begun."""
         if not self._begun and not self.gone:
             with contextlib.suppress(ClientGone):
                 self.response_bytes(500, _PLAIN, b"The application failed; its log says why.\n")
 
     def finish(self) -> None:
-        """Nothing more comes: an answer that has not ended is broken off, so that nobody takes it for whole."""
+        """The application is done. Abort an incomplete response, so that the client does not take it for complete."""
         self.body.break_off("its answer is over")
         if self._waits and not self.body.whole:
-            # The client may have to send all before it takes the answer.
+            # The client may have to send the whole body before it reads the response.
             with contextlib.suppress(RuntimeError):  # the loop has ended
                 self._loop.call_soon_threadsafe(self._room.set)
         with contextlib.suppress(ClientGone):

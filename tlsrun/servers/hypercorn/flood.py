@@ -1,4 +1,4 @@
-"""How much of what costs time and asks for nothing a client may send; purely."""
+"""A limit on HTTP/2 frames that cost time but carry neither a request nor a body; no I/O."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _IDLE = (
 
 
 class TokenBucket:
-    """So many at once, and so many more each second.
+    """A rate limit that permits bursts (https://en.wikipedia.org/wiki/Token_bucket).
 
     Arguments:
-        most: what there is after a while without spending.
-        per_second: how fast it comes back.
+        most: capacity: tokens available after a pause.
+        per_second: tokens added per second.
     """
 
     def __init__(self, most: int, per_second: float) -> None:
@@ -29,10 +29,10 @@ class TokenBucket:
         self._seen: float | None = None
 
     def spend(self, now: float) -> bool:
-        """Take one; False when there is none left.
+        """Take a token; returns False if there is none.
 
         Arguments:
-            now: seconds, of a clock that never goes back.
+            now: seconds, of a monotonic clock.
         """
         if self._seen is not None:
             self._left = min(self._most, self._left + (now - self._seen) * self._per_second)
@@ -44,7 +44,7 @@ class TokenBucket:
 
 
 def asks_for_nothing(event: h2.events.Event) -> bool:
-    """Whether an event of HTTP/2 brings neither a request nor any of its body."""
+    """Whether an HTTP/2 event carries neither a request nor a part of its body."""
     if isinstance(event, h2.events.DataReceived):
         return not event.data and event.stream_ended is None
     return isinstance(event, _IDLE)

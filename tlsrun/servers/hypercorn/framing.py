@@ -1,6 +1,6 @@
-"""aioquic's frames of HTTP/3, with bounds: what a client makes the server hold before the application is asked.
+"""aioquic's HTTP/3 framing, with limits on what a client can make the server buffer before the application runs.
 
-aioquic waits for the end of a block of headers, however long it says it is, and of frames that it does not know.
+aioquic (1.7) buffers a header block of any length, and frames of unknown type.
 """
 
 from __future__ import annotations
@@ -19,34 +19,34 @@ class Framing(H3Connection):
 
     Arguments:
         quic: the connection.
-        most: bytes of a request's headers, and of any frame that is not a body.
+        most: maximum size in bytes of a request's headers, and of any frame other than DATA.
     """
 
     def __init__(self, quic: Any, most: int) -> None:
         self.most = most
         self.quic = quic
-        self.control = quic.get_next_available_stream_id(is_unidirectional=True)  # aioquic opens it now, as the first
+        self.control = quic.get_next_available_stream_id(is_unidirectional=True)  # opened by super().__init__()
         self.over = False
         super().__init__(quic)
-        self._decoder = Decoder(0, 0)  # as the settings have said
+        self._decoder = Decoder(0, 0)  # as in _get_local_settings()
 
     def _get_local_settings(self) -> dict[int, int]:
         settings = super()._get_local_settings()
-        del settings[Setting.ENABLE_CONNECT_PROTOCOL]  # WSGI has no WebSocket
-        # Without a table that clients fill (RFC 9204, section 3.2) a short block cannot mean long headers.
+        del settings[Setting.ENABLE_CONNECT_PROTOCOL]  # WSGI does not support WebSocket
+        # Without a dynamic table (RFC 9204, section 3.2) a short block cannot expand to long headers.
         without = dict.fromkeys((Setting.QPACK_MAX_TABLE_CAPACITY, Setting.QPACK_BLOCKED_STREAMS), 0)
         return settings | without | {Setting.MAX_FIELD_SECTION_SIZE: self.most}
 
     def say_goodbye(self, stream_id: int) -> None:
-        """Send GOAWAY (RFC 9114, section 7.2.6), which aioquic has no way to do.
+        """Send GOAWAY (RFC 9114, section 7.2.6), for which aioquic (1.7) has no API.
 
         Arguments:
-            stream_id: of the first request that is not answered.
+            stream_id: the first request that will not be processed.
         """
         self.quic.send_stream_data(self.control, encode_frame(FrameType.GOAWAY, encode_uint_var(stream_id)))
 
     def handle_event(self, event: QuicEvent) -> list[H3Event]:
-        """As aioquic's; a client that sends too much is sent away (RFC 9114, section 10.5)."""
+        """As aioquic's, but closes the connection of a client that exceeds the limit (RFC 9114, section 10.5)."""
         events = [] if self.over else super().handle_event(event)
         if isinstance(event, StreamDataReceived):
             stream = self._stream.get(event.stream_id)
@@ -57,5 +57,5 @@ class Framing(H3Connection):
 
 
 def size_of(headers: list[tuple[bytes, bytes]]) -> int:
-    """What a block of headers counts for (RFC 9114, section 4.2.2)."""
+    """Return the size of a header section as RFC 9114, section 4.2.2, defines it."""
     return sum(len(name) + len(value) + 32 for name, value in headers)

@@ -1,6 +1,6 @@
-"""A request over HTTP/2 or HTTP/3, judged as one over HTTP/1.1 is: the same are refused, in the same words.
+"""Validates the headers of HTTP/2 and HTTP/3 requests by the same rules, and with the same messages, as HTTP/1.1.
 
-h2 and aioquic see to the frames, and to most of what RFC 9113 and RFC 9114 say of names.
+h2 and aioquic validate the frames, and most of what RFC 9113 and RFC 9114 require of header names.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ Headers = list[tuple[bytes, bytes]]
 
 #: RFC 9113, section 8.2.2.
 _OF_A_CONNECTION = frozenset((b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"))
-_NAMES = re.compile(rb"[!#$%&'*+.^_`|~0-9a-z,-]*")  # as TOKEN, but in lower case, and joined by commas
+_NAMES = re.compile(rb"[!#$%&'*+.^_`|~0-9a-z,-]*")  # as TOKEN, lower case; names joined by commas
 _CONTROL = re.compile(rb"[\0-\x08\x0a-\x1f\x7f]")
 
 
 def judge(headers: Headers) -> None:
-    """See that a request over HTTP/2 or HTTP/3 is one that would be taken over HTTP/1.1.
+    """Check that a request over HTTP/2 or HTTP/3 would be accepted over HTTP/1.1.
 
     Arguments:
-        headers: of the request, with the pseudo-headers (RFC 9113, section 8.3.1).
+        headers: the request's headers, including pseudo-headers (RFC 9113, section 8.3.1).
 
     Raises:
         Refused: 400, 405, 414, 417 or 431.
@@ -63,11 +63,11 @@ def judge(headers: Headers) -> None:
 
 
 def response_headers(refused: Refused) -> Headers:
-    """Those of an answer over HTTP/2 or HTTP/3."""
+    """Return the headers of an error response over HTTP/2 or HTTP/3."""
     fields = [(name.lower().encode("ascii"), value.encode("ascii")) for name, value in refused.fields]
     return [(b":status", b"%d" % refused.status), *fields]
 
 
 def awaits_leave(headers: Headers) -> bool:
-    """Whether the client waits, with the body of its request, for a word of ours (RFC 9110, section 10.1.1)."""
+    """Whether the client waits for 100 (Continue) before it sends the body (RFC 9110, section 10.1.1)."""
     return any(name == b"expect" and value.lower() == b"100-continue" for name, value in headers)

@@ -1,11 +1,11 @@
-"""HTTP/1.1 and HTTP/1.0 with one client: requests read, and answers framed, by `tlsrun.http1`.
+"""HTTP/1.1 and HTTP/1.0 on one connection; `tlsrun.http1` parses requests and frames responses.
 
-In the place of Hypercorn's protocol (0.18), which reads more than RFC 9112 has, as h11 does (bare LF, folded lines):
+Replaces Hypercorn's protocol (0.18), which accepts more than RFC 9112 permits (bare LF, folded lines), as h11 does:
 
-- A worker that stops answers what its clients have on the way, where Hypercorn refuses it or hangs up; with the answer
-  they hear that they have to come anew.
-- An answer that breaks off is made to look so: the connection is cut.
-- No upgrade to h2c or WebSocket: ALPN has said what is spoken.
+- A stopping worker still answers requests that were on their way, with ``Connection: close``; Hypercorn rejects them or
+  closes the connection.
+- An incomplete response is visible as such: the connection is closed without close_notify.
+- There is no upgrade to h2c or WebSocket: ALPN has negotiated the protocol.
 """
 
 from __future__ import annotations
@@ -34,22 +34,22 @@ class Http1:
     """One connection.
 
     Arguments:
-        factory: where its requests go.
-        send: takes what is for the client, and what happens.
+        factory: makes the streams that handle its requests.
+        send: called with events: bytes for the client, and changes of state.
     """
 
     def __init__(self, factory: StreamFactory, send: Callable[[Event], Awaitable[None]]) -> None:
         self._factory = factory
         self.send = send
         self._requests = Requests()
-        self._head: Head | None = None  # of the request at hand
+        self._head: Head | None = None  # of the current request
         self._stream: HTTPStream | None = None
         self._answer: AnswerFraming | None = None
-        self._opening = b""  # an answer's head, which goes with the first part of its body
-        self._whole = False  # the answer is
+        self._opening = b""  # the response's head, sent with the first part of its body
+        self._whole = False  # whether the response is complete
         self._served = 0
-        self._turn = asyncio.Event()  # of the next request
-        self._over = False  # nothing more is read or answered
+        self._turn = asyncio.Event()  # set when the next request may be handled
+        self._over = False  # the connection is finished
 
     @property
     def idle(self) -> bool:
@@ -57,10 +57,10 @@ class Http1:
         return self._head is None
 
     async def initiate(self) -> None:
-        """Nothing is said before the client has."""
+        """Nothing to send: in HTTP/1.1 the client speaks first."""
 
     async def handle(self, event: Event) -> None:
-        """Take what the client sent, b"" when it sends no more; or that the connection is gone."""
+        """Handle bytes from the client (b"" for the end of its input), or the loss of the connection."""
         if isinstance(event, RawData):
             self._requests.put(event.data)
             try:
@@ -103,7 +103,7 @@ class Http1:
             await self.send(RawData(data=_CONTINUE))
 
     async def _refuse(self, refused: Refused) -> None:
-        """Nothing behind it is read."""
+        """Send an error response and close; what follows in the input is not parsed."""
         self._over = True
         if self._answer is not None:
             await self.send(Broken())
@@ -113,15 +113,15 @@ class Http1:
         await self.send(Closed())
 
     async def stream_send(self, event: events.Event) -> None:
-        """Take an event of the answer.
+        """Send an event of the response.
 
         Raises:
-            ValueError: there can be no such header.
-            Unfinished: it ends before its end.
+            ValueError: a header is invalid.
+            Unfinished: the body is shorter than its Content-Length.
         """
         if isinstance(event, events.StreamClosed):
             await self._finish()
-        elif self._over or self._head is None:  # the client has its answer, or has gone
+        elif self._over or self._head is None:  # the client has its response, or has disconnected
             return
         elif isinstance(event, events.Response):
             self._open(self._head, event)
@@ -136,7 +136,7 @@ class Http1:
 
     def _open(self, head: Head, event: events.Response) -> None:
         factory = self._factory
-        # An answer that begins when the worker stops is the last one, and says so.
+        # A response that begins while the worker stops is the last one, and says so.
         keeps = head.keep_alive and not factory.terminated and self._served < factory.config.keep_alive_max_requests
         status, lines, lengths = event.status_code, [], []
         for name, value in (*event.headers, *factory.config.response_headers("h11")):
@@ -158,7 +158,7 @@ class Http1:
             await self.send(RawData(data=data))
 
     async def _finish(self) -> None:
-        """Nothing more comes of the answer."""
+        """The response is over: prepare for the next request, or close."""
         answer, self._answer = self._answer, None
         await self._close_request()
         if self._over:
@@ -183,7 +183,7 @@ class Http1:
 
 
 def _request_of(head: Head) -> tuple[bytes, Headers]:
-    """Target and headers of a request over HTTP/1.1, of which a URL in the target is told as a path and a host."""
+    """Return target and headers of a request; an absolute URL as target becomes a path and a Host header."""
     path = head.path if head.query is None else b"%b?%b" % (head.path, head.query)
     lines = [(name.lower(), value) for name, value in head.fields.lines]
     if head.scheme and head.host is not None:

@@ -1,21 +1,20 @@
-"""HTTP/2 with one client, by h2's frames: who may send what, and when.
+"""HTTP/2 on one connection, with h2's framing.
 
-In the place of Hypercorn's protocol (0.18), which leaves undone what follows when an answer ends early, late, or in the
-middle:
+Replaces Hypercorn's protocol (0.18), which mishandles responses that end early, late or incomplete:
 
-- What is refused of requests is what `tlsrun.http1` refuses, in the same words; a method is told as it came.
-- A worker that stops answers what its clients have on the way, where Hypercorn refuses it or hangs up; with the answer
-  they hear that they have to come anew.
-- An answer that breaks off is made to look so: the stream is reset.
-- An answer that is over before its request resets the stream without an error (RFC 9113, section 8.1); what still
-  comes of the request is thrown away, where Hypercorn loses the whole connection.
-- Each stream has its own room: an upload that nobody reads holds up no other stream, and an answer that nobody takes
-  waits, where Hypercorn's grows in memory.
-- A client that opens streams only to reset them is sent away (CVE-2023-44487), and so is one that keeps the worker busy
-  with frames that ask for nothing: PING, SETTINGS, empty DATA (CVE-2019-9512, -9515, -9518).
-- ``Expect: 100-continue`` is answered, as Hypercorn does over HTTP/1.1 alone: without the body nobody is asked.
-- PRIORITY is ignored, as RFC 9113, section 5.3.2, permits: Hypercorn keeps a tree of them, which a client may overfill.
-  Those that have something to send take turns, a frame each.
+- Requests are validated by the rules of `tlsrun.http1`, with the same messages; the method is passed on unchanged.
+- A stopping worker still answers requests that were on their way, then sends GOAWAY; Hypercorn rejects them or closes
+  the connection.
+- An incomplete response is visible as such: the stream is reset.
+- A response that ends before its request resets the stream with NO_ERROR (RFC 9113, section 8.1), and the rest of the
+  request is discarded; Hypercorn loses the whole connection.
+- Each stream has its own flow control: an upload that is not read does not block other streams, and a response that is
+  not received waits; Hypercorn buffers it in memory without a limit.
+- A client that opens streams only to reset them is disconnected (CVE-2023-44487), and so is one that floods the worker
+  with PING, SETTINGS or empty DATA frames (CVE-2019-9512, -9515, -9518).
+- ``Expect: 100-continue`` is supported (Hypercorn: over HTTP/1.1 only), as the application runs once the body is here.
+- PRIORITY is ignored, as RFC 9113, section 5.3.2, permits; Hypercorn keeps a tree of them, which a client can overfill.
+  Streams with data to send take turns, one frame each.
 """
 
 from __future__ import annotations
@@ -42,10 +41,10 @@ from tlsrun.servers.hypercorn.flood import TokenBucket, asks_for_nothing
 from tlsrun.servers.hypercorn.heads import awaits_leave, judge, response_headers
 from tlsrun.servers.hypercorn.streams import Multiplexed, StreamFactory, target_and_headers
 
-_TOGETHER = 32768  # bytes of answers that may wait for what follows at once, to be one write
-#: Streams that a client may reset, beyond as many as it lets be answered.
+_TOGETHER = 32768  # bytes of framed responses above which they are sent, instead of waiting to be joined to more
+#: Streams that a client may reset in addition to the number of responses that it has received.
 _RESETS = 100
-#: Frames that ask for nothing: so many at once, and so many more each second.
+#: Frames that carry no request and no body: allowed burst, and allowed rate.
 _IDLE_FRAMES, _IDLE_FRAMES_PER_SECOND = 1000, 100
 
 
@@ -53,8 +52,8 @@ class Http2:
     """One connection.
 
     Arguments:
-        factory: where its requests go.
-        send: takes what is for the client, and what happens.
+        factory: makes the streams that handle its requests.
+        send: called with events: bytes for the client, and changes of state.
     """
 
     def __init__(self, factory: StreamFactory, send: Callable[[Event], Awaitable[None]]) -> None:
@@ -74,17 +73,17 @@ class Http2:
         self._requests: dict[int, Multiplexed] = {}
         self._resets = self._answered = 0
         self._idle_frames = TokenBucket(_IDLE_FRAMES, _IDLE_FRAMES_PER_SECOND)
-        self._moved = asyncio.Event()  # there may be room again for answers, or nobody to take them
-        self._unsent = 0  # bytes of answers that h2 has framed, and that were not sent
+        self._moved = asyncio.Event()  # set when a flow control window may have opened, or a stream has ended
+        self._unsent = 0  # bytes of responses that h2 has framed, but that were not sent yet
         self._refuses = self._closed = self._soon = False
 
     async def initiate(self) -> None:
-        """Say what is agreed to."""
+        """Send our SETTINGS."""
         self._h2.initiate_connection()
         await self._send_frames()
 
     async def handle(self, event: Event) -> None:
-        """Take what the client sent; or that the connection is gone."""
+        """Handle bytes from the client, or the loss of the connection."""
         if isinstance(event, RawData):
             try:
                 found = self._h2.receive_data(event.data)
@@ -100,32 +99,33 @@ class Http2:
             self._moved.set()
 
     def refuse(self) -> None:
-        """Take no more requests: the client is told which was the last one (RFC 9113, section 6.8)."""
+        """Accept no more requests; GOAWAY tells the client which was the last one (RFC 9113, section 6.8)."""
         if not self._refuses and not self._closed:
             self._refuses = True
-            # Not by h2, whose connection is closed then for the answers too.
+            # Not with h2's close_connection(), after which it would send no responses either.
             goodbye = GoAwayFrame(stream_id=0, last_stream_id=self._h2.highest_inbound_stream_id)
             self._factory.tasks.spawn(self.send, RawData(data=goodbye.serialize()))
 
     def goodbye(self) -> bytes:
-        """The last that is sent."""
+        """Return the bytes to send before the connection is closed: GOAWAY."""
         if self._closed:
             return b""
         self._h2.close_connection()
         return self._h2.data_to_send()
 
     async def stream_send(self, event: Any) -> None:
-        """Take an event of an answer; a stream that is over while one of its sides is not is reset.
+        """Send an event of a response; a stream whose request or response is incomplete at the end is reset.
 
         Raises:
-            ValueError, Unfinished: it is none.
+            ValueError: a header is invalid.
+            Unfinished: the body is shorter than its Content-Length.
         """
         number = event.stream_id
         request = self._requests.get(number)
         if request is None:
             return
         try:
-            if isinstance(event, events.Response):  # it goes with what follows
+            if isinstance(event, events.Response):  # sent together with what follows
                 headers = request.opening(event, self._factory.config.response_headers("h2"))
                 self._h2.send_headers(number, headers, end_stream=request.wordless)
                 request.whole = request.wordless
@@ -140,7 +140,7 @@ class Http2:
             elif isinstance(event, events.StreamClosed):
                 await self._finish(number, request)
         except h2.exceptions.ProtocolError:
-            return  # it, or the connection, is over
+            return  # the stream or the connection has ended
 
     async def _send_body(self, number: int, request: Multiplexed, data: bytes) -> None:
         at = 0
@@ -157,7 +157,7 @@ class Http2:
                 await self._moved.wait()
             elif len(self._requests) > 1 and at < len(data):
                 await self._send_frames()
-                await asyncio.sleep(0)  # the others' turn
+                await asyncio.sleep(0)  # let other streams send
             if self._closed or number not in self._requests:
                 return
         if request.whole or self._unsent >= _TOGETHER:
@@ -171,7 +171,7 @@ class Http2:
         await self._send_frames()
 
     async def _finish(self, number: int, request: Multiplexed) -> None:
-        """Nothing more comes of the answer."""
+        """The response is over: reset the stream if one side is incomplete."""
         await self._forget(number)
         self._answered += 1
         if not request.whole:
@@ -188,7 +188,7 @@ class Http2:
         try:
             self._h2.reset_stream(number, code)
         except h2.exceptions.ProtocolError:
-            return  # it, or the connection, is over already
+            return  # the stream or the connection has ended already
 
     async def _forget(self, number: int) -> None:
         request = self._requests.pop(number, None)
@@ -196,7 +196,7 @@ class Http2:
             await request.stream.handle(events.StreamClosed(stream_id=number))
 
     async def _send_frames(self) -> None:
-        """Send what h2 has to say."""
+        """Send the frames that h2 has queued."""
         data, self._unsent = self._h2.data_to_send(), 0
         if data:
             await self.send(RawData(data=data))
@@ -226,13 +226,13 @@ class Http2:
         await self._send_frames()
 
     async def _request_received(self, event: h2.events.RequestReceived) -> None:
-        """Take it as long as it was not said that none is taken.
+        """Handle a request, unless GOAWAY was sent before it.
 
-        Hypercorn (0.18) resets, with NO_ERROR, what comes after its worker was told to stop: a client takes that for a
-        failure, and asks nobody else.
+        Hypercorn (0.18) resets requests that arrive after its worker was told to stop with NO_ERROR: clients treat that
+        as a failure and do not retry.
         """
         number, headers = event.stream_id, event.headers or []
-        if self._refuses:  # the client may ask another server (RFC 9113, section 8.7)
+        if self._refuses:  # the client may retry elsewhere (RFC 9113, section 8.7)
             self._h2.reset_stream(number, h2.errors.ErrorCodes.REFUSED_STREAM)
             return
         try:
@@ -264,7 +264,7 @@ class Http2:
         await self.send(Broken())
 
     def _answer(self, request: h2.events.RequestReceived, refused: Refused) -> None:
-        """Answer in words, without the application; other requests of the connection go on."""
+        """Send an error response without running the application; other requests of the connection go on."""
         number, body = request.stream_id, refused.body
         headers = [*response_headers(refused), *self._factory.config.response_headers("h2")]
         wordless = (b":method", b"HEAD") in (request.headers or []) or (
@@ -279,11 +279,11 @@ class Http2:
     async def _data_received(self, event: h2.events.DataReceived) -> None:
         request = self._requests.get(event.stream_id)
         length = event.flow_controlled_length or 0
-        # The connection's window is opened at once, a stream's when the application has read.
+        # The connection's window is extended at once, a stream's once the application has read.
         self._open(length, None)
         if request is None:
             return
-        self._open(length - len(event.data or b""), event.stream_id)  # padding is not read by anybody
+        self._open(length - len(event.data or b""), event.stream_id)  # padding never reaches the application
         await request.stream.handle(events.Body(stream_id=event.stream_id, data=event.data or b""))
 
     def _consumed(self, stream_id: int, size: int) -> None:
@@ -297,4 +297,4 @@ class Http2:
         try:
             self._h2.increment_flow_control_window(size, stream_id)
         except h2.exceptions.ProtocolError:
-            return  # it is over
+            return  # the stream has ended

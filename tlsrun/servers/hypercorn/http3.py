@@ -1,6 +1,7 @@
-"""HTTP/3 on one QUIC connection, by aioquic's frames: see `tlsrun.servers.hypercorn.http2`.
+"""HTTP/3 on one QUIC connection, with aioquic's framing: replaces Hypercorn's protocol, as `http2` does.
 
-A second block of headers is trailers, not a request; an answer does not run ahead of its client without bounds.
+In addition, a second header block on a stream is trailers, not a request; and what a client has not received of a
+response is limited.
 """
 
 from __future__ import annotations
@@ -21,17 +22,17 @@ from tlsrun.servers.hypercorn.framing import Framing, size_of
 from tlsrun.servers.hypercorn.heads import judge, response_headers
 from tlsrun.servers.hypercorn.streams import Multiplexed, StreamFactory, target_and_headers
 
-_AHEAD = 1 << 18  # bytes of an answer that may wait for the client
+_AHEAD = 1 << 18  # bytes of a response that the client may leave unacknowledged before the next part waits
 
 
 class Http3:
-    """HTTP/3.
+    """One connection.
 
     Arguments:
-        factory: where its requests go.
+        factory: makes the streams that handle its requests.
         quic: the connection.
-        transmit: has it send what there is.
-        patience: seconds in which the client has to take some more of an answer.
+        transmit: sends what is queued on the connection.
+        patience: seconds within which the client must acknowledge some more of a response.
     """
 
     def __init__(
@@ -44,10 +45,10 @@ class Http3:
         self._framing = Framing(quic, factory.config.h2_max_header_list_size)
         self._quic = quic
         self._patience = patience
-        self._seen: set[int] = set()  # streams whose request has begun and may still have trailers
-        self._unwanted: set[int] = set()  # those whose client has asked for no more of the answer
+        self._seen: set[int] = set()  # streams whose request has begun, and may still have trailers
+        self._unwanted: set[int] = set()  # streams whose response the client does not want any more
         self._moved = asyncio.Event()
-        self._next = 0  # the first stream whose request was not taken
+        self._next = 0  # the first stream whose request was not accepted, for GOAWAY
         self._refuses = False
 
     @property
@@ -57,32 +58,32 @@ class Http3:
 
     @property
     def served(self) -> bool:
-        """Whether a request has come."""
+        """Whether a request was received."""
         return self._next > 0
 
     def refuse(self) -> None:
-        """Take no more requests: the client is told which was the last one (RFC 9114, section 5.2)."""
+        """Accept no more requests; GOAWAY tells the client which was the last one (RFC 9114, section 5.2)."""
         if not self._refuses:
             self._refuses = True
             self._framing.say_goodbye(self._next)
 
     def moved(self) -> None:
-        """The client has sent something, perhaps that it took what was sent."""
+        """The client has sent something, possibly acknowledgements."""
         self._moved.set()
 
     def hear(self, event: QuicEvent) -> None:
-        """Something happened on the connection; `handle` follows when what was before it has been dealt with."""
+        """Note an event as soon as it occurs; `handle` is called with it once earlier events have been handled."""
         if isinstance(event, StopSendingReceived):  # aioquic has reset its side of the stream
             self._unwanted.add(event.stream_id)
 
     async def end(self) -> None:
-        """The connection is gone."""
+        """The connection is closed."""
         for number in list(self._requests):
             await self._forget(number)
         self._moved.set()
 
     async def handle(self, quic_event: QuicEvent) -> None:
-        """Take what happened on the connection."""
+        """Handle an event of the connection."""
         if isinstance(quic_event, (StreamReset, StopSendingReceived)):
             await self._forget(quic_event.stream_id)
             self._seen.discard(quic_event.stream_id)
@@ -98,10 +99,11 @@ class Http3:
             self._unwanted.discard(quic_event.stream_id)
 
     async def stream_send(self, event: Any) -> None:
-        """Take an event of an answer; waits while the client does not take what was sent.
+        """Send an event of a response; waits while too much of it is unacknowledged.
 
         Raises:
-            ValueError, Unfinished: it is none.
+            ValueError: a header is invalid.
+            Unfinished: the body is shorter than its Content-Length.
         """
         number = event.stream_id
         request = self._requests.get(number)
@@ -109,9 +111,9 @@ class Http3:
             return
         if isinstance(event, events.StreamClosed):
             await self._finish(number, request)
-        elif number in self._unwanted:  # the event of that has not been handled yet
+        elif number in self._unwanted:  # STOP_SENDING has arrived, but was not handled yet
             await self._forget(number)
-        elif isinstance(event, events.Response):  # it goes with what follows
+        elif isinstance(event, events.Response):  # sent together with what follows
             headers = request.opening(event, self.config.response_headers("h3"))
             self._framing.send_headers(number, headers, request.wordless)
             request.whole = request.wordless
@@ -157,7 +159,7 @@ class Http3:
         return ErrorCode.H3_EXCESSIVE_LOAD if size_of(request.headers) > self.config.h2_max_header_list_size else None
 
     async def _answer(self, request: HeadersReceived, refused: Refused) -> None:
-        """Answer in words, without the application."""
+        """Send an error response without running the application."""
         body = b"" if (b":method", b"HEAD") in request.headers else refused.body
         headers = [*response_headers(refused), *self.config.response_headers("h3")]
         self._framing.send_headers(request.stream_id, headers)
@@ -175,12 +177,12 @@ class Http3:
         await request.stream.handle(events.EndBody(stream_id=number))
 
     async def _finish(self, number: int, request: Multiplexed) -> None:
-        """Nothing more comes of the answer."""
+        """The response is over: reset the sides of the stream that are incomplete."""
         await self._forget(number)
         if not request.whole and number not in self._unwanted:
             self._quic.reset_stream(number, ErrorCode.H3_INTERNAL_ERROR)
         if not request.ended:
-            with contextlib.suppress(ValueError):  # it is over on both sides
+            with contextlib.suppress(ValueError):  # the stream has ended on both sides
                 self._quic.stop_stream(number, ErrorCode.H3_NO_ERROR)
         await self.send()
 
@@ -188,7 +190,7 @@ class Http3:
         request = self._requests.pop(number, None)
         if request is None:
             return
-        if request.ended:  # else its trailers may still come
+        if request.ended:  # otherwise trailers may still arrive
             self._seen.discard(number)
         await request.stream.handle(events.StreamClosed(stream_id=number))
 
@@ -202,10 +204,10 @@ class Http3:
                     await self._finish(number, request)
 
     def _waiting(self, number: int) -> int:
-        """Bytes that the client has not acknowledged. aioquic keeps them, and has no public way to ask."""
+        """Return the number of unacknowledged bytes, for which aioquic (1.7) has no public API."""
         stream = self._quic._streams.get(number)
         return 0 if stream is None else len(stream.sender._buffer)
 
 
 def _free(size: int) -> None:
-    """A client of HTTP/3 is not made to wait: what it sends goes to a file when nobody reads it."""
+    """No flow control by the application over HTTP/3: what it does not read is buffered, in the end in a file."""

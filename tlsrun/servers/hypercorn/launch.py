@@ -1,4 +1,4 @@
-"""One start, in the order in which it happens: sockets, certificates, configuration, the supervisor."""
+"""Starts the server, in this order: certificates, sockets, configuration, supervisor."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ if TYPE_CHECKING:
 
 
 def launch(plan: Plan, application: Callable[..., Any]) -> int:
-    """Serve until told to stop (SIGTERM, SIGINT); requests in flight finish.
+    """Serve until told to stop (SIGTERM, SIGINT); requests in flight finish first.
 
     Returns:
-        0; 1 when a worker could not be started.
+        0, or 1 if a worker could not be started.
 
     Raises:
         ConfigurationError: see `tlsrun.servers.server.Server.launch`.
@@ -91,7 +91,7 @@ def launch(plan: Plan, application: Callable[..., Any]) -> int:
 
 
 def _announcement(plan: Plan, options: dict[str, Any]) -> Announcement:
-    """What clients are told of HTTP/3; nothing by us where the options have headers of their own, which all get."""
+    """Return the Alt-Svc header; none of ours if the option ``alt_svc_headers`` is set, which goes to all clients."""
     told = "3" in plan.http and not options.get("alt_svc_headers")
     return Announcement(plan.endpoint.port if told else 0, plan.front.peers)
 
@@ -102,7 +102,7 @@ def _config(options: dict[str, Any]) -> Config:
         if name != "worker_class":
             setattr(config, name, value)
     try:
-        _ = config.log  # opens its files
+        _ = config.log  # opens the log files
     except Exception as error:  # dictConfig() raises anything
         what = f"Hypercorn cannot log so: {error}"
         raise ConfigurationError([Problem(where=OPTIONS.where("logconfig"), what=what, remedy="Correct it")]) from error
@@ -124,7 +124,7 @@ def _listening(plan: Plan, backlog: int) -> Listening:
 
 
 def _post(plan: Plan) -> DatagramForwarder:
-    # Only now: aioquic need not be there without HTTP/3.
+    # Imported here: aioquic need not be installed without HTTP/3.
     from tlsrun.servers.hypercorn.datagram_forwarder import DatagramForwarder
 
     return DatagramForwarder(SEATS * plan.workers, received().state.get("post"))

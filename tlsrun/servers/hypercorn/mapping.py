@@ -1,4 +1,4 @@
-"""How each setting reaches Hypercorn, and its HTTP/3."""
+"""How each setting takes effect on Hypercorn, and which ones its HTTP/3 does not support."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MAPPING = cells(
     server_options=Ours("Hypercorn's own options"),
 )
 
-#: What its HTTP/3, whose TLS is aioquic's, cannot honour: setting -> why, and what is no error.
+#: Settings that HTTP/3 cannot honour, as its TLS is aioquic's: setting -> why, and the values that are no error.
 BY_QUIC: Mapping[str, Unsupported] = {
     "bind": Unsupported("listens at one address and port, by UDP", accepts=((),), allows=is_one_endpoint),
     "max_version": Unsupported("is TLS 1.3 (RFC 9001)", accepts=(None, "1.3")),

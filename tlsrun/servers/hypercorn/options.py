@@ -1,4 +1,4 @@
-"""Hypercorn's configuration from a plan: ours, the user's ``server_options``, and why some of those are refused."""
+"""Hypercorn's configuration: our defaults, the user's ``server_options``, and why some of those are refused."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from tlsrun.servers.options import Parse, ServerOptions, boolean, instead, integ
 
 THREADS = 4
 _BACKLOG = 1024
-_KEEP_ALIVE = 15.0  # seconds between two requests of a connection
-_GRACE = 30.0  # seconds that requests have to finish at a stop
-_REQUESTS = 1_000_000  # of one connection: at its end Hypercorn loses those that run
+_KEEP_ALIVE = 15.0  # seconds a connection may be idle between two requests
+_GRACE = 30.0  # seconds that requests have to finish when the server stops
+_REQUESTS = 1_000_000  # per connection; so high because Hypercorn (0.18) drops running requests when it is reached
 
 
 _COMMAND = ("is for Hypercorn's own command only", "Leave it out")
@@ -62,7 +62,7 @@ def _loop(value: Any) -> str:
     return str(value)
 
 
-#: Options that may be given -> what makes their value, and says in its docstring what it expects.
+#: Allowed option -> parser of its value, whose docstring says what is expected.
 _ALLOWED: dict[str, Parse] = {
     "access_log_format": text,
     "accesslog": text,
@@ -98,16 +98,16 @@ OPTIONS = ServerOptions(
 
 
 def names() -> frozenset[str]:
-    """The options that the installed Hypercorn has."""
+    """Return the options of the installed Hypercorn."""
     config = require("hypercorn.config", extra="hypercorn", wanted_by="hypercorn").Config
     return frozenset(name for name in dir(config) if not name.startswith("_") and not callable(getattr(config, name)))
 
 
 def read(plan: Plan) -> dict[str, Any]:
-    """Hypercorn's options, checked.
+    """Return Hypercorn's options, checked.
 
     Raises:
-        ConfigurationError: with every option that Hypercorn has not or cannot take, or that fights with ours.
+        ConfigurationError: options are unknown, have bad values or conflict with ours; reports all of them at once.
     """
     ours: dict[str, Any] = {
         "accesslog": None,

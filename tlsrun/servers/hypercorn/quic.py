@@ -1,4 +1,4 @@
-"""QUIC for HTTP/3: a worker's UDP socket, aioquic's connections on it, and their deadlines; its TLS: `quic_tls`."""
+"""QUIC for HTTP/3: a worker's UDP socket, aioquic's connections on it, and their deadlines. TLS: `quic_tls`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from aioquic.asyncio.protocol import QuicConnectionProtocol
 from aioquic.asyncio.server import QuicServer
-from aioquic.buffer import Buffer  # type: ignore[attr-defined] # from where its documentation has it
+from aioquic.buffer import Buffer  # type: ignore[attr-defined] # the documented place
 from aioquic.h3.connection import ErrorCode
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.connection import QuicConnection
@@ -33,7 +33,7 @@ from tlsrun.servers.hypercorn.streams import StreamFactory
 from tlsrun.servers.hypercorn.tasks import Tasks
 from tlsrun.wsgi.facts import Untold
 
-#: Handshakes under way above which a client has to prove its address first (RFC 9000, section 8.1.2).
+#: Concurrent handshakes above which a client must first prove its address by Retry (RFC 9000, section 8.1.2).
 _CROWD = 64
 
 
@@ -41,15 +41,15 @@ class QuicEndpoint(QuicServer):
     """A worker's side of one UDP socket.
 
     Arguments:
-        worker: whose it is.
+        worker: the worker it belongs to.
         sock: the socket.
-        post: passes on what is another worker's.
+        post: forwards datagrams of other workers' connections.
         seat: this worker's.
 
     Attributes:
-        clients: the connections that there are.
-        known: the same by their names (connection IDs).
-        shaking: how many of them have not shaken hands.
+        clients: the open connections.
+        known: the same by connection ID.
+        shaking: number of unfinished handshakes.
     """
 
     def __init__(
@@ -68,11 +68,11 @@ class QuicEndpoint(QuicServer):
         worker.loop.add_reader(post.box(seat), self._open_letters)
 
     def stop_reading(self) -> None:
-        """Another worker has the socket from now on, and passes on what is for this one."""
+        """Stop reading: another worker reads the socket from now on, and forwards this one's datagrams."""
         self._datagrams.stop_reading()
 
     def _take(self, data: bytes, address: Any) -> None:
-        """A datagram has come."""
+        """Handle a datagram or forward it to the worker that has its connection."""
         name = name_in(data)
         seat = None if name in self.known else self._post.seat_of(name)
         if seat is None or seat == self._seat:
@@ -85,11 +85,11 @@ class QuicEndpoint(QuicServer):
             self._deliver(name_in(data), data, address)
 
     def _deliver(self, name: bytes, data: bytes, address: Any) -> None:
-        """To its connection; to a new one, if it begins one."""
+        """Pass a datagram to its connection, which may be a new one."""
         if (known := self.known.get(name)) is not None:
             known.datagram_received(data, address)
             return
-        # In a crowd, clients prove their address; who has been asked to, before it went away, does so too.
+        # Require a Retry token under load; validate the tokens sent out then also after the load has fallen.
         proves = self.shaking > _CROWD or self._has_proof(data)
         self._retry = self._post.proof if proves else None  # type: ignore[assignment] # as aioquic itself
         self._named = name
@@ -104,14 +104,14 @@ class QuicEndpoint(QuicServer):
 
     @property
     def busy(self) -> bool:
-        """Whether a client has not been seen off."""
+        """Whether some connection was not told to close."""
         return not all(client.over for client in self.clients)
 
     def see_off(self, *, late: bool) -> None:
-        """Say goodbye to those whose requests are answered.
+        """Close idle connections gracefully (GOAWAY, CONNECTION_CLOSE).
 
         Arguments:
-            late: no more requests are taken.
+            late: whether the time for one more request is over.
         """
         for client in list(self.clients):
             client.see_off(late=late)
@@ -125,7 +125,7 @@ class Http3Connection(QuicConnectionProtocol):
     """One client's connection.
 
     Arguments:
-        name: what the client calls it, until it knows a name of ours.
+        name: the connection ID chosen by the client, until it knows one of ours.
     """
 
     def __init__(self, quic: QuicConnection, endpoint: QuicEndpoint, worker: Serving, name: bytes) -> None:
@@ -151,11 +151,11 @@ class Http3Connection(QuicConnectionProtocol):
 
     @property
     def over(self) -> bool:
-        """Whether goodbye was said."""
+        """Whether the connection is closed, or told to close."""
         return self._over or self._left
 
     def see_off(self, *, late: bool) -> None:
-        """Say goodbye, if no request is being answered, and none is to be awaited."""
+        """Close gracefully, if no request is in flight and none is to be expected."""
         h3 = self._h3
         leaves = late if h3 is None else h3.idle and (late or h3.served)
         if self.over or not (leaves or late):
@@ -168,14 +168,14 @@ class Http3Connection(QuicConnectionProtocol):
             self.close(error_code=ErrorCode.H3_NO_ERROR)
 
     def datagram_received(self, data: bytes | str, addr: Any) -> None:
-        """As aioquic's."""
+        """As in aioquic; also wakes responses that wait for acknowledgements."""
         self._peer = self._peer or (addr[0], addr[1])
         super().datagram_received(data, addr)
         if self._h3 is not None:
             self._h3.moved()
 
     def quic_event_received(self, event: QuicEvent) -> None:
-        """Called by aioquic with all that happens, in order."""
+        """Called by aioquic with all events, in order."""
         if isinstance(event, ConnectionIdIssued):
             self._add_name(event.connection_id)
         elif isinstance(event, ConnectionIdRetired):

@@ -1,7 +1,7 @@
-"""QUIC's TLS, which aioquic does, and not the context of the other connections.
+"""The TLS of QUIC connections, which aioquic implements without an SSLContext.
 
-TLS 1.3, one certificate, no client certificates, and no session tickets, which would let early data be replayed
-(RFC 8446, section 8).
+TLS 1.3, one certificate, no client certificates, and no session tickets, as early data could be replayed (RFC 8446,
+section 8).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _KEY_SIZES = {"AES_128_GCM_SHA256": "128"}
 
 
 def configuration_of(identity: Identity, *, idle_timeout: float) -> QuicConfiguration:
-    """aioquic's configuration of a server with this certificate.
+    """Return aioquic's configuration for a server with this certificate.
 
     Arguments:
         idle_timeout: seconds after which a silent connection is dropped.
@@ -36,14 +36,14 @@ def configuration_of(identity: Identity, *, idle_timeout: float) -> QuicConfigur
 
 
 def renew(configuration: QuicConfiguration, identity: Identity) -> None:
-    """Serve ``identity`` to the connections that begin from now on. In the loop, where they begin."""
+    """Use ``identity`` for new connections. Call this in the event loop."""
     configuration.certificate = identity.certificate
     configuration.certificate_chain = list(identity.chain)
     configuration.private_key = load_pem_private_key(identity.key)
 
 
 def listen_for_name(quic: QuicConnection, named: Callable[[str | None], None]) -> None:
-    """Have ``named`` called with the name that the client asks for (SNI), which aioquic reads and does not keep."""
+    """Call ``named`` with the server name that the client sends (SNI), which aioquic (1.7) parses but does not keep."""
     initialize = quic._initialize
 
     def with_name(peer_cid: bytes) -> None:
@@ -61,7 +61,7 @@ def _hear(answer: Callable[..., None], named: Callable[[str | None], None], hell
 
 
 def facts_of(quic: QuicConnection, name: str | None) -> ConnectionFacts:
-    """QUIC is TLS 1.3 (RFC 9001); what the suite is, aioquic's key schedule knows."""
+    """Return the facts about a connection's TLS: always TLS 1.3 (RFC 9001), the cipher suite from the key schedule."""
     facts = ConnectionFacts(HTTPS="on", SSL_PROTOCOL="TLSv1.3", SSL_SESSION_RESUMED="Initial", SSL_CLIENT_VERIFY="NONE")
     if name:
         facts["SSL_TLS_SNI"] = name

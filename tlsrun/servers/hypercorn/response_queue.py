@@ -1,7 +1,7 @@
-"""An answer between the application's thread, which makes it, and the event loop, which sends it.
+"""A response on its way from the application's thread, which generates it, to the event loop, which sends it.
 
-The thread goes on, or ends, whatever the client takes: what waits is held in memory, then in a temporary file without
-a name. Only when there is as much of it as one answer, or all of them together, may have, the thread waits.
+The thread does not wait for a slow client: unsent data is buffered in memory, then in an unnamed temporary file. The
+thread waits only when the limit of one response, or of all responses together, is reached.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from tlsrun.servers.store import SharedQuota, SpillBuffer
 
 _log = logging.getLogger("tlsrun.hypercorn")
 
-#: Bytes of an answer that are handed over at once.
+#: Maximum number of bytes passed to the event loop at once.
 PIECE = 65536
-_MOST = 1 << 24  # bytes that wait before the thread does
-#: With so many bytes that wait, the thread gives a quick client a moment to take them: so many seconds per answer, and
-#: of them so many in which the client takes nothing. It costs less than to hold them, and both want the interpreter.
+_MOST = 1 << 24  # buffered bytes above which the thread waits
+#: Above _AHEAD buffered bytes, the thread gives a fast client a moment to catch up: up to _GRACE seconds per response,
+#: and at most _STALL seconds without progress. Cheaper than buffering more while both threads compete for the GIL.
 _AHEAD, _GRACE, _STALL = 1 << 20, 0.1, 0.02
 
 
 class ResponseQueue:
-    """One answer.
+    """One response.
 
     Arguments:
-        send: what Hypercorn's stream does with the events of a response; with None, when nothing more comes.
-        scope: its description of the request, for the log.
-        stock: what waits, and what it shares with others.
-        deadlines: how long a client may take nothing.
+        send: passes an event of the response to Hypercorn's stream; None after the last one.
+        scope: the ASGI scope of the request, for the log.
+        stock: the quota that it shares with other responses.
+        deadlines: how long a client may receive nothing.
     """
 
     def __init__(
@@ -53,30 +53,30 @@ class ResponseQueue:
         self._deadlines = deadlines
         self._changed = threading.Condition()
         self._head: Any = None
-        self._first = b""  # what is sent next; then what is in the store
+        self._first = b""  # sent next, before what is in the store
         self._store: SpillBuffer | None = None
         self._ended = self._cut = self._closed = False
-        self._sending = False  # a task is on its way
-        self._taken = 0  # bytes of what waited
+        self._sending = False  # a task is sending, or about to start
+        self._taken = 0  # bytes removed from the store so far
         self._task: asyncio.Task[None] | None = None
         self._timed_out = False
         self._grace = _GRACE
 
-    # The application's side.
+    # Called in the application's thread.
 
     def begin(self, head: Any) -> None:
-        """The head goes with the first part."""
+        """Set the head, which is sent with the first part."""
         self._head = head
 
     def put(self, data: bytes, *, more: bool) -> None:
-        """Send ``data`` as soon as the client takes it; waits when too much waits.
+        """Queue ``data`` for sending; waits if too much is buffered.
 
         Arguments:
             data: at most `PIECE` bytes.
-            more: whether more comes.
+            more: whether this is not the last part.
 
         Raises:
-            ClientGone: the client has; or it took nothing for too long.
+            ClientGone: the client has disconnected, or received nothing for too long.
         """
         with self._changed:
             if self._closed:
@@ -91,7 +91,7 @@ class ResponseQueue:
             self._until_taken()
 
     def cut(self) -> None:
-        """Nothing more comes: unless the answer has ended, its client is to see that something is missing."""
+        """Abort the response if it is incomplete, so that the client notices."""
         with self._changed:
             if self._ended or self._closed:
                 return
@@ -118,7 +118,7 @@ class ResponseQueue:
         return self._store is not None and (self._store.held > size or self._store.full)
 
     def _until_taken(self) -> None:
-        """Wait a moment for a client that is quick; and as long as it takes where too much waits."""
+        """Wait a moment for a fast client; if the limit is reached, as long as the client makes progress."""
         with self._changed:
             while self._grace > 0 and self._holds_more_than(_AHEAD // 2):
                 before = time.monotonic()
@@ -133,10 +133,10 @@ class ResponseQueue:
             if self._closed:
                 raise ClientGone
 
-    # The event loop's side.
+    # Called in the event loop.
 
     def close(self) -> None:
-        """Nobody takes any more of it."""
+        """Discard the rest; nothing more will be sent."""
         with self._changed:
             self._closed = True
             self._first = b""
@@ -146,7 +146,7 @@ class ResponseQueue:
             self._changed.notify()
 
     def late(self) -> None:
-        """The client took nothing for too long: of HTTP/2 and HTTP/3, whose connections may be alive otherwise."""
+        """The client received nothing of this response for too long; over HTTP/2 and HTTP/3 others may go on."""
         if self._task is not None:
             self._timed_out = True
             self._task.cancel()
@@ -170,7 +170,7 @@ class ResponseQueue:
             self._deadlines.forget(self)
 
     def _next(self) -> tuple[bytes, bool] | None:
-        """What is to be sent now, and whether that is the end; None when there is nothing."""
+        """Return the bytes to send now and whether the response ends with them; None if there is nothing to send."""
         with self._changed:
             data, self._first = self._first, b""
             if not data and self._store is not None:
@@ -200,5 +200,5 @@ class ResponseQueue:
         self.close()
         try:
             await self._send(None)
-        except Exception:  # nobody waits for it
+        except Exception:  # nobody awaits this task
             _log.exception("an answer could not be ended")

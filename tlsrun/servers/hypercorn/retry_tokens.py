@@ -1,4 +1,4 @@
-"""QUIC Retry tokens, by which clients prove their address under load: aioquic's, with a mark that they are ours."""
+"""QUIC Retry tokens, by which clients prove their address under load: aioquic's, prefixed with a MAC of ours."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _MARK = 8  # bytes
 
 
 class RetryTokens:
-    """Made before the workers are forked: what one has asked for, another may be shown.
+    """Created before the fork, so that a worker accepts tokens issued by another one.
 
-    aioquic's handler has had other arguments before its version 1.7, which Python 3.10 does not get; so they pass
-    through as they come.
+    aioquic changed the arguments of its handler in version 1.7, which does not support Python 3.10; so this class
+    passes all arguments through.
     """
 
     def __init__(self) -> None:
@@ -24,7 +24,7 @@ class RetryTokens:
         self._handler: Any = QuicRetryTokenHandler()
 
     def made(self, token: bytes) -> bool:
-        """Whether a client was given this token by us, and so has to be answered as one that has proved its address."""
+        """Whether we issued this token; then the client's next Initial packet has to be validated with it."""
         return hmac.compare_digest(token[:_MARK], self._mark(token[_MARK:]))
 
     def create_token(self, *arguments: Any, **named: Any) -> bytes:
@@ -36,7 +36,7 @@ class RetryTokens:
         """As QuicRetryTokenHandler.validate_token.
 
         Raises:
-            ValueError: it is none of ours, or is another client's.
+            ValueError: the token is not ours, or belongs to another client address.
         """
         if "token" in named:
             return self._handler.validate_token(*arguments, **named | {"token": named["token"][_MARK:]})

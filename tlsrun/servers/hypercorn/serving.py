@@ -1,4 +1,4 @@
-"""A worker as its connections see it."""
+"""The interface of a worker for its connections."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from tlsrun.servers.hypercorn.dispatcher import RequestDispatcher
 
 
 class Serving(Protocol):
-    """What a `tlsrun.servers.hypercorn.worker.Worker` has for them.
+    """What the connections use of a `tlsrun.servers.hypercorn.worker.Worker`.
 
     Attributes:
         loop: its event loop.
-        config, hypercorn: Hypercorn's: its settings, and what its protocols ask whether the worker ends.
-        context: of TLS over TCP.
-        dispatcher: takes requests.
-        connections: those over TCP that there are.
-        stopping: no more clients are taken.
-        speaks_http1: whether HTTP/1.1 is spoken.
-        udp_address: where HTTP/3 is.
+        config, hypercorn: Hypercorn's settings, and its worker context, which says whether the worker terminates.
+        context: the SSLContext of TLS over TCP.
+        dispatcher: handles requests.
+        connections: the open TCP connections.
+        stopping: whether the worker has stopped accepting.
+        speaks_http1: whether HTTP/1.1 is enabled.
+        udp_address: host and port of HTTP/3.
         handshake_timeout, head_timeout: seconds for the handshake, and for the first request's head.
-        last_word: seconds that clients have for one more request, once it stops.
-        patience: seconds in which a client has to take some more of an answer.
+        last_word: seconds that clients have for one more request once the worker stops.
+        patience: seconds within which a client must receive some more of a response.
     """
 
     loop: asyncio.AbstractEventLoop

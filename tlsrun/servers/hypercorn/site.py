@@ -1,4 +1,4 @@
-"""What Hypercorn's workers share, from before their fork."""
+"""What Hypercorn's workers inherit from the supervisor."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class HypercornWorkerConfig:
-    """What the workers share, from before the fork.
+    """What the workers share, created before the fork.
 
     Arguments:
         application: the WSGI callable.
-        broken: makes what it is told of a body that breaks off.
-        certificates: of the endpoint.
-        background: what a worker does besides.
-        config: Hypercorn's.
-        listeners: the listening sockets; none when HTTP/3 alone is spoken.
-        datagrams: the UDP sockets, one for each worker; none without HTTP/3.
-        post: passes on datagrams that are another worker's; None without HTTP/3.
-        address: where those listen.
-        announcement: what clients are told of HTTP/3.
+        broken: exception class raised to the application for a truncated body.
+        certificates: the endpoint's certificates.
+        background: renewal, status file and redirect port.
+        config: Hypercorn's configuration.
+        listeners: the listening sockets; empty if only HTTP/3 is served.
+        datagrams: the UDP sockets, one for each worker; empty without HTTP/3.
+        post: forwards datagrams of other workers' connections; None without HTTP/3.
+        address: host and port of the UDP sockets.
+        announcement: the Alt-Svc header.
         handshake_timeout: seconds a client has for its handshake.
-        threads: requests that a worker answers at once.
-        workers: how many there are.
-        speaks_http1: whether HTTP/1.1 is spoken.
+        threads: how many requests a worker runs at once.
+        workers: number of workers.
+        speaks_http1: whether HTTP/1.1 is enabled.
         software: the server's name and version.
-        account: who a worker becomes; None for who started it.
-        uvloop: whether the loop is uvloop's.
+        account: the user and group that a worker switches to; None for no switch.
+        uvloop: whether to use uvloop.
     """
 
     application: Callable[..., Any]

@@ -1,4 +1,4 @@
-"""Where requests go, whatever version of HTTP they came by: to Hypercorn's stream, which asks for the application."""
+"""Passes requests of every HTTP version to Hypercorn's HTTPStream, which calls the application."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class StreamFactory:
     """Makes the streams of one connection.
 
     Arguments:
-        config, context: Hypercorn's.
-        tasks: take requests.
+        config, context: Hypercorn's configuration and worker context.
+        tasks: starts the application for a request.
         line: the connection.
     """
 
@@ -39,16 +39,16 @@ class StreamFactory:
 
     @property
     def terminated(self) -> bool:
-        """Whether the worker stops."""
+        """Whether the worker is stopping."""
         return self.context.terminated.is_set()
 
     def stream(self, number: int, send: Callable[[Any], Awaitable[None]]) -> HTTPStream:
-        """Of one request.
+        """Return the stream for one request.
 
         Arguments:
-            send: takes the events of its answer.
+            send: called with the events of the response.
         """
-        # Of its task group it asks for `Tasks.spawn_app` alone, which needs no application of its.
+        # HTTPStream uses only `Tasks.spawn_app` of its task group, and passes the application (None) to that.
         make: Any = HTTPStream
         peer, here = self.line.peer, self.line.here
         made: HTTPStream = make(None, self.config, self.context, self.tasks, True, peer, here, send, number)
@@ -64,12 +64,12 @@ class StreamFactory:
         headers: Headers,
         consumed: Callable[[int], None] | None = None,
     ) -> None:
-        """Have a request answered; where Hypercorn's ``server_names`` do not have its host, the stream is closed then.
+        """Start handling a request. If Hypercorn's ``server_names`` do not contain its host, the stream is closed.
 
         Arguments:
             target: path and query.
             headers: names in lower case.
-            consumed: told how many bytes of the body were taken; None where the client is to wait while its body waits.
+            consumed: as in `tlsrun.servers.hypercorn.dispatcher.RequestDispatcher.begin`.
         """
         self.tasks.consumed = consumed
         state: Any = {"line": self.line}
@@ -87,17 +87,17 @@ class StreamFactory:
 
 
 class Multiplexed:
-    """A request of a connection that has many at once, and its answer.
+    """A request and its response on a connection that multiplexes (HTTP/2, HTTP/3).
 
     Arguments:
-        stream: Hypercorn's.
-        request: its headers.
+        stream: Hypercorn's stream.
+        method: the request's method.
 
     Attributes:
-        ended: the request has come whole.
-        whole: the answer is sent whole.
-        wordless: the answer has no body.
-        missing: bytes of the answer that were announced, and have not come; None where nothing was.
+        ended: the request was received completely.
+        whole: the response was sent completely.
+        wordless: the response has no body.
+        missing: bytes that are still to come according to Content-Length; None if there is none.
     """
 
     __slots__ = ("_length", "_method", "ended", "missing", "stream", "whole", "wordless")
@@ -110,13 +110,13 @@ class Multiplexed:
         self.missing: int | None = None
 
     def opening(self, answer: Response, common: Headers) -> Headers:
-        """The answer's headers, without those that only HTTP/1.1 has (RFC 9113, section 8.2.2).
+        """Return the response's headers, without connection-specific ones (RFC 9113, section 8.2.2).
 
         Arguments:
-            common: those of the server.
+            common: the server's own headers.
 
         Raises:
-            ValueError: there can be no such header.
+            ValueError: a header is invalid.
         """
         headers = [(b":status", b"%d" % answer.status_code)]
         for name, value in answer.headers:
@@ -128,17 +128,17 @@ class Multiplexed:
         return headers + common
 
     def count(self, data: bytes) -> bool:
-        """So much of the answer's body goes to the client; whether that is the end of it, as its head has said."""
+        """Count ``data`` as sent; return whether the body ends with it, by its Content-Length."""
         if self.missing is not None:
             self.missing -= len(data)
             self.whole = self.missing <= 0
         return self.whole
 
     def check(self) -> None:
-        """The answer has ended.
+        """Check the length of the body, once it has ended.
 
         Raises:
-            Unfinished: before the end that its head has announced.
+            Unfinished: the body is shorter than its Content-Length.
         """
         if self.missing and self._length:
             raise Unfinished(self._length, self._length - self.missing)
@@ -146,10 +146,10 @@ class Multiplexed:
 
 @functools.lru_cache(maxsize=512)
 def check_name(name: bytes) -> bytes:
-    """The name of an answer's header.
+    """Return ``name`` if it is a valid header name.
 
     Raises:
-        ValueError: there can be none of this name.
+        ValueError: it is not.
     """
     if TOKEN.fullmatch(name) is None:
         raise ValueError(f"no name of an HTTP header: {name!r}")
@@ -157,10 +157,10 @@ def check_name(name: bytes) -> bytes:
 
 
 def target_and_headers(request: Headers) -> tuple[bytes, bytes, Headers]:
-    """Method, path and query, and headers of a request over HTTP/2 or HTTP/3, with its authority as Host.
+    """Return method, target (path and query) and headers of a request; ``:authority`` becomes the Host header.
 
     Arguments:
-        request: its headers, with the pseudo-headers (RFC 9113, section 8.3.1).
+        request: the headers including pseudo-headers (RFC 9113, section 8.3.1).
     """
     pseudo = {name: value for name, value in request if name[:1] == b":"}
     host = pseudo.get(b":authority")

@@ -1,4 +1,4 @@
-"""The tasks of one connection, in the shape that Hypercorn's protocols ask for, and where their requests go."""
+"""The asyncio tasks of one connection, as the task group that Hypercorn's streams use."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _log = logging.getLogger("tlsrun.hypercorn")
 
 
 class Tasks:
-    """What runs for one connection, and ends with it.
+    """The tasks that run for one connection and end with it.
 
     Arguments:
-        dispatcher: answers requests.
-        failed: called when a task fails, which breaks the connection.
+        dispatcher: handles requests.
+        failed: called when a task fails, to abort the connection.
     """
 
     def __init__(
@@ -28,24 +28,24 @@ class Tasks:
         self._dispatcher = dispatcher
         self._failed = failed
         self._tasks: set[asyncio.Task[Any]] = set()
-        #: Of the request that begins next: see `tlsrun.servers.hypercorn.dispatcher.RequestDispatcher.begin`.
+        #: For the next request; see `tlsrun.servers.hypercorn.dispatcher.RequestDispatcher.begin`.
         self.consumed: Callable[[int], None] | None = None
 
     def spawn(self, function: Callable[..., Awaitable[Any]], *arguments: Any) -> None:
-        """Run ``function``."""
+        """Run ``function`` as a task."""
         task = asyncio.ensure_future(function(*arguments), loop=self._loop)
         self._tasks.add(task)
         task.add_done_callback(self._done)
 
     async def spawn_app(self, app: Any, config: Any, scope: Any, send: Send) -> Callable[[Any], Awaitable[None]]:
-        """Have the application answer a request; returns what takes the events of the request."""
-        if scope["type"] != "http":  # WebSocket, which WSGI has not
+        """Start handling a request; returns the function that receives its events."""
+        if scope["type"] != "http":  # WebSocket, which WSGI does not support
             await send({"type": "websocket.close", "code": 1000, "reason": ""})
             return _nothing
         return self._dispatcher.begin(scope, send, self.consumed).put
 
     def cancel(self) -> None:
-        """End them all."""
+        """Cancel all tasks."""
         for task in list(self._tasks):
             task.cancel()
 
@@ -57,4 +57,4 @@ class Tasks:
 
 
 async def _nothing(event: Any) -> None:
-    """Takes the events of a request that is not answered."""
+    """Ignore the events of a rejected request."""

@@ -1,4 +1,4 @@
-"""Where Hypercorn's requests meet the application: a thread for each, as many of them at work as there are slots."""
+"""The threads that run the application for Hypercorn: one for each request, limited by slots."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ from tlsrun.servers.wsgi import callback
 
 _log = logging.getLogger("tlsrun.hypercorn")
 
-#: Seconds in which a client has to send, or take, some more of a body.
+#: Seconds within which a client must send or receive some more of a body.
 PATIENCE = 60.0
-_PAUSE = 1.0  # seconds of silence after which a client may be waiting for an answer to the part that it has sent
-#: Bytes of all bodies, and as many of all answers, that wait at once: in memory, and with those in files.
+_PAUSE = 1.0  # seconds of silence after which a client may be waiting for a response to the part that it has sent
+#: Buffered bytes of all request bodies, and again of all responses: in memory, and in total with files.
 _MEMORY, _TOTAL = 1 << 25, 1 << 28
 
-#: What Hypercorn's protocols call with each event of a response; None when nothing more comes.
+#: Passes an event of a response to Hypercorn's stream; None after the last one.
 Send = Callable[[Any], Awaitable[None]]
 
 
 class Threads:
-    """Those of a worker.
+    """The threads of one worker.
 
     Arguments:
         application: the WSGI callable.
-        threads: how many requests are answered at once.
+        threads: how many requests run at once.
         multiprocess: whether there may be other workers.
         software: the server's name and version.
-        prefix: the path below which the application lives; "" for the root.
-        broken: makes what the application is told of a body that breaks off.
+        prefix: the path under which the application is mounted; "" for the root.
+        broken: exception class raised to the application for a truncated body.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Threads:
         )
         self._pool = ThreadPoolExecutor(slots.threads, thread_name_prefix="hypercorn-request")
         self._deadlines, self._pauses = Deadlines(PATIENCE), Deadlines(_PAUSE)
-        # A single thread is nobody's before it can go through with a request. Of many, some wait for such clients.
+        # Requests with an incomplete body may occupy half of the threads; a single thread never waits for a body.
         self._most_early = 0 if slots.alone else slots.threads // 2
         self._early = 0
         self._bodies, self._answers = SharedQuota(_MEMORY, _TOTAL), SharedQuota(_MEMORY, _TOTAL)
@@ -90,11 +90,11 @@ class Threads:
         consumed: Callable[[int], None] | None,
         alt_svc: bytes | None = None,
     ) -> Exchange:
-        """Have a request answered, once its body is there.
+        """Start handling a request; a thread runs it once its body has arrived.
 
         Arguments:
-            scope: Hypercorn's description of it.
-            environ: its part of environ.
+            scope: Hypercorn's ASGI scope of the request.
+            environ: the part of environ that depends on the request.
             send, consumed, alt_svc: as for `Exchange`.
         """
         exchange = Exchange(
@@ -106,7 +106,7 @@ class Threads:
         return exchange
 
     def close(self) -> None:
-        """Let the threads end that have nothing to do."""
+        """Let idle threads end."""
         self._pool.shutdown(wait=False)
 
     def _submit(self, exchange: Exchange, early: bool) -> bool:
@@ -135,7 +135,7 @@ class Threads:
             self._answer(exchange, environ)
         except ClientGone:
             pass
-        except BaseException as error:  # noqa: BLE001 -- also sys.exit() in a view ends its request alone
+        except BaseException as error:  # noqa: BLE001 -- even sys.exit() in a view only ends its request
             if not exchange.gone_with(error):
                 _log.exception("%s %s failed", environ["REQUEST_METHOD"], environ["PATH_INFO"])
             exchange.fail()
@@ -144,7 +144,7 @@ class Threads:
 
 
 def unsendable(value: str) -> str | None:
-    """Why no version of HTTP can carry a header of this value; None when it can (RFC 9110, section 5.5)."""
+    """Return why HTTP cannot carry a header with this value; None if it can (RFC 9110, section 5.5)."""
     try:
         value.encode("latin-1")
     except UnicodeEncodeError:

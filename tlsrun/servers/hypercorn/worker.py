@@ -1,9 +1,9 @@
-"""A worker: an event loop with Hypercorn's protocols on the shared sockets, from its fork to its end.
+"""A worker process: an event loop that serves the shared sockets, from the fork to the exit.
 
-Told to stop, or that another one serves in its place, it leaves the sockets, and sees its clients off: each is answered
-what it has on the way, and told with the answer, or by GOAWAY, that it has to come anew::
+When told to stop, or that a successor serves in its place, it stops accepting and drains its connections: requests that
+are on their way are still answered, with ``Connection: close`` or GOAWAY::
 
-    SERVING ──► STOPPING (no new clients; those that there are have graceful_timeout) ──► exit
+    SERVING ──► STOPPING (no new connections; open ones have graceful_timeout) ──► exit
 """
 
 from __future__ import annotations
@@ -36,22 +36,15 @@ _log = logging.getLogger("tlsrun.hypercorn")
 
 _STOPS = (signal.SIGTERM, signal.SIGINT)
 
-_HEAD_TIMEOUT = 10.0  # seconds for the first request's head, from the handshake
-#: Seconds that a client has to say what it wants, when the worker stops: one that has just come, or one whose
-#: connection is kept, and whose next request may be on its way.
+_HEAD_TIMEOUT = 10.0  # seconds for the first request's head, after the handshake
+#: Seconds that a client has for one more request when the worker stops: its connection may be new, or idle with the
+#: next request on its way.
 _LAST_WORD = 1.0
-_BURST = 16  # connections that asyncio accepts before it looks at anything else
+_BURST = 16  # connections that asyncio accepts before it handles other events
 
 
 class Worker:
-    """What the connections of one process share.
-
-    Attributes:
-        connections: those over TCP.
-        hypercorn: what Hypercorn's protocols ask whether it ends.
-        last_word: seconds that clients have for one more request, once it stops.
-        stopping: no more clients are taken.
-    """
+    """What the connections of one process share; see `tlsrun.servers.hypercorn.serving.Serving` for the attributes."""
 
     def __init__(self, site: HypercornWorkerConfig, seat: int, link: socket.socket) -> None:
         self._site = site
@@ -69,7 +62,7 @@ class Worker:
         self.udp_address = site.address
         self.hypercorn = WorkerContext(_most_requests(site.config))
         self.stopping = self._relieved = False
-        self._refusing = 0.0  # the time from which on no more requests are taken
+        self._refusing = 0.0  # loop time from which no more requests are accepted
         self.connections: set[TcpConnection] = set()
         self._stop = asyncio.Event()
         threads = Threads(
@@ -83,7 +76,7 @@ class Worker:
         self.dispatcher = RequestDispatcher(threads, site.announcement)
 
     async def run(self) -> None:
-        """Serve until told to stop, by a signal, by Hypercorn (max_requests), or by the supervisor's end."""
+        """Serve until told to stop by a signal, by the supervisor, or because the supervisor has died."""
         for number in _STOPS:
             self.loop.add_signal_handler(number, self._end)
         self.loop.add_signal_handler(signal.SIGHUP, self._reload)
@@ -91,7 +84,7 @@ class Worker:
         self._link.setblocking(False)
         self.loop.add_reader(self._link, self._hear)
         renewing = None
-        # First of all: a worker that takes the place of another reads the certificates as they are now.
+        # Before it serves: a worker forked later must read the current certificates.
         self._site.background.start()
         servers = [
             await serve(self.loop, lambda: TcpConnection(self), sock, backlog=_BURST) for sock in self._site.listeners
@@ -113,7 +106,7 @@ class Worker:
         self.dispatcher.close()
 
     def _serve_datagrams(self, post: DatagramForwarder) -> asyncio.Task[None]:
-        # Only now: aioquic need not be there without HTTP/3.
+        # Imported here: aioquic need not be installed without HTTP/3.
         from tlsrun.servers.hypercorn import quic, quic_tls
 
         identity, _ = self._site.certificates.current()
@@ -137,16 +130,16 @@ class Worker:
 
     def _ask_for_another(self, enough: asyncio.Task[None]) -> None:
         if not enough.cancelled():
-            with contextlib.suppress(OSError):  # the supervisor has gone
+            with contextlib.suppress(OSError):  # the supervisor has died
                 self._link.send(REPLACE)
 
     def _hear(self) -> None:
-        """The supervisor has something to say; or it has gone."""
+        """Handle a message from the supervisor; an empty one means that it has died."""
         word = b""
         with contextlib.suppress(ConnectionError):
             word = self._link.recv(1)
         if word == LEAVE:
-            # Nobody waits for this process: its clients may keep their connections as long as they would have.
+            # A successor serves already, so connections may stay idle as long as usual.
             self._relieved = True
             self.last_word = max(_LAST_WORD, min(self.config.keep_alive_timeout, self.config.graceful_timeout))
             self._stop.set()
@@ -157,7 +150,7 @@ class Worker:
     def _end(self) -> None:
         self.last_word = _LAST_WORD
         self._stop.set()
-        if self.stopping:  # it was not asked to hurry before
+        if self.stopping:  # it was draining, and now has to hurry
             self._bid_farewell()
 
     def _bid_farewell(self) -> None:
@@ -166,7 +159,7 @@ class Worker:
             client.stop()
 
     async def _finish(self) -> None:
-        """Let requests finish; cut off those that do not in time."""
+        """Let requests finish; abort those that exceed graceful_timeout."""
         self.stopping = True
         await self.hypercorn.terminated.set()
         self._bid_farewell()
@@ -186,7 +179,7 @@ class Worker:
         return bool(self.connections) or (self._endpoint is not None and self._endpoint.busy)
 
     def _see_off(self) -> None:
-        """Clients of HTTP/3 whose requests are answered; and whoever has had the time for the last word."""
+        """Close idle HTTP/3 connections; once the time for one more request is over, let no client start another."""
         late = self.loop.time() >= self._refusing
         if self._endpoint is not None:
             self._endpoint.see_off(late=late)
@@ -198,7 +191,7 @@ class Worker:
 def _most_requests(config: Config) -> int | None:
     if config.max_requests is None:
         return None
-    return config.max_requests + random.randint(0, config.max_requests_jitter)  # noqa: S311 -- no secret
+    return config.max_requests + random.randint(0, config.max_requests_jitter)  # noqa: S311 -- not a secret
 
 
 def run(site: HypercornWorkerConfig, seat: int, link: socket.socket) -> None:
@@ -206,7 +199,7 @@ def run(site: HypercornWorkerConfig, seat: int, link: socket.socket) -> None:
 
     Arguments:
         seat: the worker's number (from 0), or that and ``workers``, where it takes the place of one that still runs.
-        link: to the supervisor; its end is this process's end.
+        link: socket to the supervisor; when it closes, the worker stops.
     """
     status, number = 1, seat % site.workers
     try:
@@ -214,11 +207,11 @@ def run(site: HypercornWorkerConfig, seat: int, link: socket.socket) -> None:
             become(site.account)
         _serve(site, seat, link)
         status = 0
-    except BaseException:  # noqa: BLE001 -- nothing may pass into the program that was forked
+    except BaseException:  # noqa: BLE001 -- nothing may propagate into the supervisor's code
         _log.exception("worker %d failed", number + 1)
     finally:
         logging.shutdown()
-        # Not by returning: a thread may still be in a request that nobody waits for.
+        # Not sys.exit(), which would wait for threads that may be stuck in a request.
         os._exit(status)
 
 
@@ -243,6 +236,6 @@ def _new_loop(site: HypercornWorkerConfig) -> asyncio.AbstractEventLoop:
 
 
 def _report(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """What nobody caught is logged, once, and costs nobody else his connection."""
+    """Log an uncaught exception once; other connections go on."""
     with contextlib.suppress(Exception):
         _log.error("%s", context.get("message") or "an error in the event loop", exc_info=context.get("exception"))

@@ -1,4 +1,4 @@
-"""What Hypercorn's workers do, and what its supervisor does besides."""
+"""Hypercorn as a forking server, for the supervisor."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from tlsrun.servers.hypercorn.worker import run
 
 #: Processes that may be one worker at a time: it, and the one after or before it. Each has a post box (`post.py`).
 SEATS = 2
-_MERCY = 5.0  # seconds that a worker has beyond its requests' grace
+_MERCY = 5.0  # seconds that a worker has to exit after graceful_timeout, before it is killed
 
 
 class Hypercorn(ForkingServer):
     """Serves ``site``; see `tlsrun.forking.server.ForkingServer`.
 
     Arguments:
-        listening: the listening sockets; None when HTTP/3 alone is spoken.
-        redirect: those of the redirect port.
-        words: where it serves, for the log.
+        listening: the listening sockets; None if only HTTP/3 is served.
+        redirect: the sockets of the redirect port.
+        words: the URLs it serves, for the log.
     """
 
     name = "hypercorn"
@@ -53,16 +53,16 @@ class Hypercorn(ForkingServer):
         return (*self._site.listeners, *self._site.datagrams, *self._redirect)
 
     def handed(self) -> ReloadState:
-        """The workers' post, over which those of before are still written to."""
+        """The sockets for forwarded datagrams, so that workers of the old program still get theirs."""
         post = self._site.post
         return ReloadState() if post is None else ReloadState(state={"post": post.state}, lent=post.descriptors)
 
     def serving(self) -> None:
-        """Say so."""
+        """Log the URLs."""
         self.log.info("serving on %s", self._words)
 
     def read_certificates(self) -> None:
-        """For the workers to come."""
+        """Reload the certificates, for workers forked from now on."""
         self._site.certificates.reload()
 
     def leave(self) -> None:
