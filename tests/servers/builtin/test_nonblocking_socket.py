@@ -1,4 +1,4 @@
-"""A socket that waits by itself is to its owner as any other."""
+"""A socket that implements its timeouts itself behaves like any other."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _Pair: TypeAlias = tuple[NonblockingSocket, ssl.SSLSocket]
 
 @pytest.fixture(name="pair")
 def _pair(localhost_cert: Paths, ca_file: Path) -> Iterator[_Pair]:
-    """Both ends of a connection that has shaken hands."""
+    """Both ends of a connection after the handshake."""
     context = certificates(localhost_cert).context
     context.sslsocket_class = NonblockingSocket
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -40,7 +40,7 @@ def _pair(localhost_cert: Paths, ca_file: Path) -> Iterator[_Pair]:
 
 
 def test_never_blocks_to_the_system(pair: _Pair) -> None:
-    """Whatever its time-out is said to be; and it says what it was told."""
+    """The descriptor stays non-blocking whatever timeout is set; the getters return what was set."""
     server, _ = pair
     for seconds in (None, 3.0, 0.0):
         server.settimeout(seconds)
@@ -50,7 +50,7 @@ def test_never_blocks_to_the_system(pair: _Pair) -> None:
 
 
 def test_time_is_bounded(pair: _Pair) -> None:
-    """A client that says nothing, and one that takes nothing."""
+    """Reading and writing time out when the client sends, or receives, nothing."""
     server, _ = pair
     server.settimeout(0.2)
     began = time.monotonic()
@@ -62,7 +62,7 @@ def test_time_is_bounded(pair: _Pair) -> None:
 
 
 def test_without_time(pair: _Pair) -> None:
-    """As a non-blocking socket of the ssl module."""
+    """With a timeout of 0 it raises as a non-blocking ssl.SSLSocket does."""
     server, _ = pair
     server.setblocking(False)
     with pytest.raises(ssl.SSLWantReadError):
@@ -72,7 +72,7 @@ def test_without_time(pair: _Pair) -> None:
 
 
 def test_waits_for_what_comes_late(pair: _Pair) -> None:
-    """A reader that waits gets what comes meanwhile."""
+    """A waiting reader gets data that arrives in the meantime."""
     server, client = pair
     server.settimeout(10)
     timer = threading.Timer(0.1, client.sendall, (b"late",))
@@ -82,7 +82,7 @@ def test_waits_for_what_comes_late(pair: _Pair) -> None:
 
 
 def test_read_at_once(pair: _Pair) -> None:
-    """Nothing, then all that came, then the end."""
+    """None without data, then what has arrived, then b"" at the end."""
     server, client = pair
     assert server.read_at_once(100) is None
     client.sendall(b"here")
@@ -94,7 +94,7 @@ def test_read_at_once(pair: _Pair) -> None:
 
 
 def test_not_after_a_stop(pair: _Pair) -> None:
-    """OpenSSL must not meet the end that `stop_reading` makes: it would say no goodbye any more."""
+    """OpenSSL must not see the end of file made by `stop_reading`: it would not send close_notify any more."""
     server, client = pair
     server.stop_reading()
     assert server.read_at_once(100) is None
@@ -103,7 +103,7 @@ def test_not_after_a_stop(pair: _Pair) -> None:
 
 
 def test_lingers(pair: _Pair) -> None:
-    """Past TLS it waits as well: for the client's end, and no longer."""
+    """`linger` waits below TLS too: until the client closes, and no longer."""
     server, client = pair
     server.shutdown(socket.SHUT_WR)
     began = time.monotonic()
@@ -116,7 +116,7 @@ def test_lingers(pair: _Pair) -> None:
 
 @pytest.mark.parametrize("read", ["read_at_once", "recv"])
 def test_stop_while_openssl_reads(read: str, pair: _Pair, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The reader was told of no stop when it went into OpenSSL; the client is told of an end in order all the same."""
+    """The client gets close_notify even if `stop_reading` is called while OpenSSL reads."""
     server, client = pair
     client.suppress_ragged_eofs = False
     read_by_openssl = ssl.SSLSocket.read
@@ -139,7 +139,7 @@ def test_stop_while_openssl_reads(read: str, pair: _Pair, monkeypatch: pytest.Mo
 
 
 def test_what_came_before_the_stop(pair: _Pair) -> None:
-    """It is read, and then the end."""
+    """Data that arrived before `stop_reading` is read, then ConnectionResetError is raised."""
     server, client = pair
     client.suppress_ragged_eofs = False
     client.sendall(b"before")

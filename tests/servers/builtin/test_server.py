@@ -54,8 +54,8 @@ def test_every_wrong_option_is_said() -> None:
     ]
 
 
-def test_pace() -> None:
-    """A client may be late once by all its seconds, and in the long run must come with 500 bytes for each."""
+def test_min_data_rate() -> None:
+    """A client may fall behind by the given seconds in total, and must average 500 bytes per second."""
     rate = MinDataRate(10)
     assert rate.count(0, 9)
     assert not rate.count(400, 2)

@@ -1,4 +1,4 @@
-"""A request's body between the event loop and the application's thread."""
+"""A request body on its way from the event loop to the application's thread."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def _queue(patience: float = 60) -> tuple[BodyQueue, list[int]]:
 
 
 def test_bytes_in_order() -> None:
-    """Whatever the sizes of parts and reads; then the end."""
+    """Bytes come in order, whatever the sizes of parts and reads; then the end."""
     queue, taken = _queue()
     for part in (b"ab", b"c", b"defg"):
         queue.feed(part)
@@ -25,7 +25,7 @@ def test_bytes_in_order() -> None:
 
 
 def test_more_than_memory_is_to_hold() -> None:
-    """Comes back whole, from a file."""
+    """A body beyond the memory limit is read back completely from a file."""
     queue, taken = _queue()
     parts = [bytes([number]) * 400_000 for number in range(8)]
     for part in parts:
@@ -37,7 +37,7 @@ def test_more_than_memory_is_to_hold() -> None:
 
 @pytest.mark.parametrize("before", [b"", b"a part"])
 def test_a_client_that_goes(before: bytes) -> None:
-    """What is missing is not taken for the end, and what came after it is not kept."""
+    """A truncated body raises instead of ending, and later data is discarded."""
     queue, _ = _queue()
     queue.feed(before)
     queue.break_off("it went")
@@ -48,7 +48,7 @@ def test_a_client_that_goes(before: bytes) -> None:
 
 
 def test_a_client_that_sends_nothing() -> None:
-    """Is waited for as long as it was given."""
+    """A read waits for ``patience`` seconds, then raises."""
     queue, _ = _queue(0.05)
     with pytest.raises(ConnectionResetError, match=r"nothing for 0\.05 s"):
         queue.read(1)

@@ -1,4 +1,4 @@
-"""An answer on its way from the application's thread to a client that may be slow."""
+"""A response on its way from the application's thread to a client that may be slow."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ _HEAD = {"type": "http.response.start"}
 
 
 class Client:
-    """What Hypercorn's stream would do: it takes what is sent while it may."""
+    """In place of Hypercorn's stream: receives events while ``takes`` is set."""
 
     def __init__(self) -> None:
         self.takes = asyncio.Event()
         self.seen: list[Any] = []
 
     async def send(self, event: Any) -> None:
-        """Hypercorn's, which returns when the client has taken enough."""
+        """As in Hypercorn, returns once the client has received enough."""
         await self.takes.wait()
         self.seen.append(event)
 
     @property
     def body(self) -> bytes:
-        """What has come."""
+        """The body received so far."""
         return b"".join(event.get("body", b"") for event in self.seen if event)
 
     async def until(self, true: Callable[[], bool]) -> None:
-        """Wait for something that happens in a thread."""
+        """Wait for a condition that another thread makes true."""
 
         async def look() -> None:
             while not true():
@@ -75,7 +75,7 @@ def _made(mebibytes: int) -> bytes:
 
 @pytest.mark.parametrize("memory", [1 << 25, 1 << 20, 0])
 def test_the_thread_waits_for_nobody(memory: int) -> None:
-    """It is over before the client has taken anything, whose answer is whole in the end."""
+    """The thread finishes before the client receives anything; in the end the client has the complete response."""
 
     async def case(client: Client, queue: ResponseQueue) -> None:
         await asyncio.to_thread(_make, queue, 8)
@@ -91,7 +91,7 @@ def test_the_thread_waits_for_nobody(memory: int) -> None:
 
 @pytest.mark.parametrize("memory", [1 << 25, 0])
 def test_too_much_waits_for_the_client(memory: int) -> None:
-    """After 16 MiB the thread does; and goes on when there is room again."""
+    """The thread waits once 16 MiB are buffered, and goes on when there is room again."""
 
     async def case(client: Client, queue: ResponseQueue) -> None:
         making = asyncio.create_task(asyncio.to_thread(_make, queue, 40))
@@ -108,7 +108,7 @@ def test_too_much_waits_for_the_client(memory: int) -> None:
 
 
 def test_each_part_at_once() -> None:
-    """An event stream is not held back until there is more of it."""
+    """Each part is sent at once, as an event stream needs it."""
 
     async def case(client: Client, queue: ResponseQueue) -> None:
         client.takes.set()
@@ -122,7 +122,7 @@ def test_each_part_at_once() -> None:
 
 
 def test_what_breaks_off_is_seen_to() -> None:
-    """The client gets what there was, and then not the end."""
+    """The client gets the parts that were queued, then an abort instead of the end."""
 
     async def case(client: Client, queue: ResponseQueue) -> None:
         queue.put(b"half", more=True)
@@ -138,13 +138,13 @@ def test_what_breaks_off_is_seen_to() -> None:
 
 
 def test_a_client_that_takes_nothing() -> None:
-    """Its time ends; the thread that waits for it hears that it has gone, and what waited is let go of."""
+    """After the timeout the waiting thread gets ClientGone, and the buffer is discarded."""
 
     async def case(client: Client, queue: ResponseQueue) -> None:
         making = asyncio.create_task(asyncio.to_thread(_make, queue, 40))
         with pytest.raises(ClientGone):
             await asyncio.wait_for(making, 20)
-        await client.until(lambda: queue._closed)  # the thread may have lost its patience before the loop
+        await client.until(lambda: queue._closed)  # the thread's timeout may expire before the loop's
         client.takes.set()
         await client.until(lambda: client.seen == [None])
 
@@ -152,7 +152,7 @@ def test_a_client_that_takes_nothing() -> None:
 
 
 def test_a_client_that_goes() -> None:
-    """A thread that waits for it is told at once."""
+    """A thread that waits for the client gets ClientGone at once."""
 
     async def case(client: Client, queue: ResponseQueue) -> None:
         making = asyncio.create_task(asyncio.to_thread(_make, queue, 40))
@@ -166,7 +166,7 @@ def test_a_client_that_goes() -> None:
 
 
 def test_what_cannot_be_sent(caplog: pytest.LogCaptureFixture) -> None:
-    """It is logged, and the answer ends."""
+    """An error while sending is logged, and the response is aborted."""
 
     async def case(client: Client, queue: ResponseQueue) -> None:
         async def refuse(event: Any) -> None:

@@ -116,7 +116,7 @@ class HTTPSApplication(BaseApplication):  # type: ignore[misc]  # gunicorn ships
 
     Attributes:
         certificates: made here, in the master; the workers inherit its context, and with it the ticket keys.
-        background: what each worker starts.
+        background: started in each worker.
         redirecting: the sockets of the plain-HTTP port.
         readiness: how a worker says that it serves.
     """

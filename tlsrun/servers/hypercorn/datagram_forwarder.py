@@ -37,12 +37,12 @@ class DatagramForwarder:
     """Socket pairs between the workers, and the connection IDs. Created before the fork.
 
     Arguments:
-        seats: how many workers of one program there may be at a time.
-        kept: what the program before, which a reload has replaced, had of `state`: its workers, who see their clients
-            off, have seats and boxes of their own.
+        seats: maximum number of workers of one program, including draining ones.
+        kept: the `state` of the program that a reload has replaced. Its workers are still draining, in seats and with
+            sockets of their own.
 
     Attributes:
-        first: the seat from which on those of this program are.
+        first: the first seat of this program's workers.
         proof: issues and validates the Retry tokens by which clients prove their address (RFC 9000, section 8.1.2).
     """
 
@@ -81,14 +81,14 @@ class DatagramForwarder:
     # Connection IDs.
 
     def name(self, seat: int) -> bytes:
-        """A new connection ID of the worker in ``seat``."""
+        """Return a new connection ID for the worker in ``seat``."""
         nonce = os.urandom(_NONCE)
         mask = self._hash(nonce)
         masked = seat ^ int.from_bytes(mask[:_SEAT], "big")
         return masked.to_bytes(_SEAT, "big") + mask[_SEAT:] + nonce
 
     def seat_of(self, name: bytes) -> int | None:
-        """The seat of the worker that has issued a connection ID; None when it is a client's own (mostly)."""
+        """Return the seat of the worker that issued a connection ID; None (with rare exceptions) for a client's own."""
         if len(name) != LENGTH:
             return None
         mask = self._hash(name[_SEAT + _CHECK :])
@@ -117,7 +117,7 @@ class DatagramForwarder:
     # Messages between workers.
 
     def box(self, seat: int) -> socket.socket:
-        """What the worker in ``seat`` reads; what its predecessor left there is thrown away."""
+        """Return the socket that the worker in ``seat`` reads; messages left by its predecessor are discarded."""
         box = self._boxes[seat][0]
         with contextlib.suppress(BlockingIOError):
             while True:
@@ -130,7 +130,7 @@ class DatagramForwarder:
             self._boxes[seat][1].send("\t".join(map(str, address)).encode() + b"\n" + data)
 
     def letters(self, seat: int) -> Iterator[tuple[bytes, tuple[Any, ...]]]:
-        """What has come for the worker in ``seat``: datagrams, and whose they are."""
+        """Yield the datagrams forwarded to the worker in ``seat``, each with its source address."""
         for _ in range(_AT_ONCE):
             try:
                 letter = self._boxes[seat][0].recv(_DATAGRAM + _HEAD)

@@ -12,7 +12,7 @@ Replaces Hypercorn's protocol (0.18), which mishandles responses that end early,
   not received waits; Hypercorn buffers it in memory without a limit.
 - A client that opens streams only to reset them is disconnected (CVE-2023-44487), and so is one that floods the worker
   with PING, SETTINGS or empty DATA frames (CVE-2019-9512, -9515, -9518).
-- ``Expect: 100-continue`` is supported (Hypercorn: over HTTP/1.1 only), as the application runs once the body is here.
+- ``Expect: 100-continue`` is supported (Hypercorn: over HTTP/1.1 only): the application runs once it has a body.
 - PRIORITY is ignored, as RFC 9113, section 5.3.2, permits; Hypercorn keeps a tree of them, which a client can overfill.
   Streams with data to send take turns, one frame each.
 """

@@ -195,10 +195,10 @@ def _most_requests(config: Config) -> int | None:
 
 
 def run(site: HypercornWorkerConfig, seat: int, link: socket.socket) -> None:
-    """Be the worker in ``seat``, in a process forked for it. Never returns.
+    """Run the worker in ``seat``, in a forked process. Never returns.
 
     Arguments:
-        seat: the worker's number (from 0), or that and ``workers``, where it takes the place of one that still runs.
+        seat: the worker's number (from 0); plus ``workers`` if the worker it replaces still runs in that seat.
         link: socket to the supervisor; when it closes, the worker stops.
     """
     status, number = 1, seat % site.workers

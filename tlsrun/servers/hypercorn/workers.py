@@ -11,7 +11,7 @@ from tlsrun.listening.opening import Listening
 from tlsrun.servers.hypercorn.site import HypercornWorkerConfig
 from tlsrun.servers.hypercorn.worker import run
 
-#: Processes that may be one worker at a time: it, and the one after or before it. Each has a post box (`post.py`).
+#: Processes per worker at a time: it and its predecessor or successor. Each has a seat in the `DatagramForwarder`.
 SEATS = 2
 _MERCY = 5.0  # seconds that a worker has to exit after graceful_timeout, before it is killed
 

@@ -29,7 +29,7 @@ class Service:
     Arguments:
         application: the WSGI callable.
         certificates: for every edge.
-        background: what an edge does besides.
+        background: renewal, status file and redirect port.
         place: where the server listens, and where its workers do.
         trusted: proxies that are believed about their clients.
         handshake_timeout: seconds a client has for the whole handshake.
