@@ -1,4 +1,4 @@
-"""What stands against a start where a platform's edge ends TLS, which serves plain HTTP on purpose; purely."""
+"""Problems of a start where a platform's edge terminates TLS, and plain HTTP is served on purpose. Pure."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from tlsrun.errors import Problem
 from tlsrun.settings.layers import Resolution
 from tlsrun.settings.words import AUTO
 
-#: What is of no use, and does no harm, where somebody else ends TLS.
+#: Settings without effect where the platform terminates TLS: a warning.
 _USELESS = (
     "chain", "http", "profile", "min_version", "max_version", "ciphers", "groups", "context_hook", "reload", "sni",
     "sni_strict", "client_facts", "redirect_port", "acme_webroot", "user", "group", "handshake_timeout",
 )  # fmt: skip
-#: What somebody relies on, and would not get: setting -> what to do.
+#: Settings that somebody relies on, and that would be ignored: setting -> remedy.
 _MISSED = {
     "key": "Set TLS_CERT (--cert) too, to end TLS here; or leave it out",
     "client_ca": "Set TLS_CERT and TLS_KEY to end TLS here; or leave it out, and have the edge ask for certificates",
@@ -27,12 +27,12 @@ _MISSED = {
 
 
 def plain_server(facts: Facts) -> ServerFacts:
-    """The only server that does it here: it is made for it, and what our own TLS adds to the others is not needed."""
+    """The only server that serves plain HTTP here; what our TLS adds to the others is not needed."""
     return next(server for server in facts.servers.values() if server.serves_plain)
 
 
 def objections_behind(resolution: Resolution, facts: Facts, platform: Platform) -> Iterator[Problem]:
-    """Why a start behind the edge is not possible; see `tlsrun.deciding.objections`."""
+    """The problems that prevent a start behind the edge; see `tlsrun.deciding.objections`."""
     settings, server = resolution.settings, plain_server(facts)
     yield from resolution.problems
     yield from facts.failures.get("trusted_proxies", ())
@@ -55,7 +55,7 @@ def objections_behind(resolution: Resolution, facts: Facts, platform: Platform) 
 
 
 def oddities_behind(resolution: Resolution, platform: Platform) -> Iterator[Problem]:
-    """What is odd about one, but serves."""
+    """A warning about settings that have no effect behind the edge."""
     useless = [resolution.spelling(name) for name in _USELESS if resolution.is_given(name)]
     if useless:
         yield Problem(

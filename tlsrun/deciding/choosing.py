@@ -1,4 +1,4 @@
-"""Which server: what is known of each, what it can honour, and the one that ``server = auto`` takes; purely."""
+"""Choosing the server: facts about each, the settings it can honour, and what ``server = auto`` picks. Pure."""
 
 from __future__ import annotations
 
@@ -18,24 +18,25 @@ from tlsrun.settings.words import AUTO
 
 @dataclass(frozen=True, kw_only=True)
 class ServerFacts:
-    """What is known of a server on this machine.
+    """Facts about a server on this machine.
 
     Arguments:
-        name: as in the setting ``server``.
-        title: as people write it.
-        mapping: how each setting reaches it.
-        version: of the installed package; None when there is none.
+        name: its value in the setting ``server``.
+        title: its name as people write it.
+        mapping: how each setting is passed to it.
+        version: of the installed package; None if it is not installed.
         missing: why it cannot run here; None when it can.
-        elsewhere: whether it can run on other systems alone.
-        rank: its place among those that ``auto`` takes: by speed, as measured; last what is for development.
-        http: the HTTP versions that it speaks well here, the newest first.
-        http_limits: HTTP version -> the settings that it cannot honour, though the server can.
-        redirects_plain_http: whether HTTP on the port of HTTPS is answered, with a redirect.
-        renews_as_starter: whether renewed certificates are read by a process that stays who started it.
+        elsewhere: whether it runs on other operating systems only.
+        rank: its place in the order in which ``auto`` tries servers: the fastest first, as measured; the one for
+            development last.
+        http: the HTTP versions that it supports well here, newest first.
+        http_limits: HTTP version -> settings that the server cannot honour with it, though it can with others.
+        redirects_plain_http: whether plain HTTP on the HTTPS port is answered with a redirect.
+        renews_as_starter: whether renewed certificates are read by a process that keeps the user who started it.
         mixes_up_underscores: whether it takes a header ``X_Forwarded_For`` for ``X-Forwarded-For``.
-        wants_every_list: whether it looks up every authority of a client's path, and refuses without a list.
-        for_development: whether it is for who develops: reloader and debugger, one process, a certificate made for it.
-        serves_plain: whether it serves over plain HTTP where a platform's edge ends TLS.
+        wants_every_list: whether it needs a revocation list of every CA in a client's chain, and refuses without.
+        for_development: whether it is the development server: reloader, debugger, one process, development certificate.
+        serves_plain: whether it serves plain HTTP where a platform's edge terminates TLS.
     """
 
     name: str
@@ -57,11 +58,11 @@ class ServerFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """The server that is asked for.
+    """The server to use.
 
     Arguments:
-        server: which.
-        because: why ``auto`` took it; None when somebody named it.
+        server: facts about it.
+        because: why ``auto`` picked it; None if the settings name it.
     """
 
     server: ServerFacts
@@ -69,7 +70,7 @@ class Choice:
 
 
 def may_use_development_certificate(settings: Settings, named: ServerFacts | None) -> bool:
-    """Whether a development certificate may stand in: at any address where one develops, else on loopback only.
+    """Whether a development certificate may be used: always with the development server, else on loopback only.
 
     Arguments:
         named: the server that the settings name; None for ``auto``.
@@ -90,15 +91,15 @@ def honours(server: ServerFacts, name: str, value: Any) -> bool:
 
 
 def limits_of(server: ServerFacts, version: str, settings: Settings) -> dict[str, str]:
-    """What of ``settings`` the server's HTTP ``version`` cannot honour: setting -> why."""
+    """The settings that ``server`` cannot honour with an HTTP ``version``: setting -> why."""
     cells = server.http_limits.get(version, {})
     return {name: cell.reason for name, cell in cells.items() if not cell.honours(getattr(settings, name))}
 
 
 def unmet(server: ServerFacts, resolution: Resolution) -> list[str]:
-    """The settings that somebody gave and ``server`` cannot honour, in the order of the table."""
+    """The settings that were given and that ``server`` cannot honour, in the order of the table."""
     settings = resolution.settings
-    # That the application learns who the client is goes without saying where clients are asked who they are.
+    # Verifying clients implies client_facts: the application has to learn who the client is.
     asked = set(resolution.origins) | ({"client_facts"} if verifies_clients(settings) else set())
     limited = {name for version in settings.http for name in limits_of(server, version, settings)}
     return [
@@ -109,8 +110,8 @@ def unmet(server: ServerFacts, resolution: Resolution) -> list[str]:
 
 
 def spoken(settings: Settings, server: ServerFacts) -> tuple[str, ...]:
-    """The HTTP versions of a start: those asked for; else what ``server`` does well, as far as it honours the other
-    settings. The newest first."""
+    """The HTTP versions to serve: those asked for; else those that ``server`` supports well and that honour the other
+    settings. Newest first."""
     return settings.http or tuple(version for version in server.http if not limits_of(server, version, settings))
 
 
@@ -121,9 +122,9 @@ def http_words(versions: Iterable[str]) -> str:
 
 
 def choose(resolution: Resolution, servers: Mapping[str, ServerFacts]) -> Choice:
-    """The server that the settings name; for ``auto`` the best one that is installed and honours all of them.
+    """The server that the settings name; for ``auto``, the best one that is installed and honours all of them.
 
-    Where none does, the one that comes nearest: what stands against it is said with everything else.
+    If none does, the one that comes nearest; its problems are then reported with all others.
     """
     settings = resolution.settings
     if settings.server != AUTO:

@@ -34,23 +34,23 @@ class LoadedIdentity:
 
     @property
     def identity(self) -> Identity | None:
-        """What was read; None where it cannot be served."""
+        """What was read; None if it cannot be served."""
         return None if self.reading is None else self.reading.value
 
     @property
     def warnings(self) -> tuple[Problem, ...]:
-        """What was mended or looks odd."""
+        """What was corrected or looks odd."""
         return () if self.identity is None else self.identity.warnings
 
     @classmethod
     def of_development(cls, made: DevelopmentIdentity) -> LoadedIdentity:
-        """A development certificate, which nobody overwrites while it will do."""
+        """A development certificate, whose files are not rewritten as long as it is good."""
         reading = read(made.sources.files, lambda: made.identity)
         return cls(sources=made.sources, reading=reading, development_ca=made.ca_path)
 
 
 def read_password(resolution: Resolution) -> tuple[bytes | None, tuple[Problem, ...]]:
-    """The password of the key, from wherever the settings say; None where they name none."""
+    """The password of the key, from wherever the settings say; None without one. And the problems of reading it."""
     if resolution.settings.key_password is not None:
         return resolution.settings.key_password.encode(), ()
     place = password_place(resolution)
@@ -63,7 +63,7 @@ def read_password(resolution: Resolution) -> tuple[bytes | None, tuple[Problem, 
 
 
 def password_place(resolution: Resolution) -> PasswordPlace | None:
-    """The file or program that the password of the key comes from; None where it is given itself, or not at all."""
+    """The file or command that yields the key's password; None if the password itself is set, or nothing is."""
     settings = resolution.settings
     if settings.key_password is not None:
         return None
@@ -99,8 +99,8 @@ def read_identity(resolution: Resolution, *, ask_password: Callable[[str], bytes
     """Read the certificate and key that the settings name.
 
     Arguments:
-        ask_password: asks a person for the password of the key that was given by the setting it is told; None
-            where nobody can be asked.
+        ask_password: asks the user for the key's password, told which setting names the key; None if nobody can be
+            asked.
     """
     sources, problems = _sources(resolution)
     if sources is None:
@@ -111,14 +111,14 @@ def read_identity(resolution: Resolution, *, ask_password: Callable[[str], bytes
     try:
         reading = read(sources.files, lambda: load_identity(sources))
     except CertificateError as error:
-        # That a password lacks follows from the file or program that did not give one.
+        # A missing password only follows from the file or command that did not yield one.
         others = [one for one in error.problems if not (problems and one.code == "TLS112")]
         return LoadedIdentity(sources=sources, problems=(*problems, *others))
     return LoadedIdentity(sources=sources, reading=reading, problems=problems)
 
 
 def make_development_identity(hosts: Iterable[str], now: datetime.datetime) -> LoadedIdentity:
-    """A certificate from the local development CA, for the names that ``hosts`` are reached by."""
+    """A certificate from the local development CA for ``hosts``; for a wildcard address, for this machine's name."""
     from tlsrun.development.store import development_identity
 
     names = [socket.gethostname() if Endpoint(host=host, port=0).is_wildcard else host for host in hosts]

@@ -1,4 +1,4 @@
-"""What must be read from the world in order to decide: files, the clock, the port, the installed servers."""
+"""Gathers what a decision depends on: files, the clock, ports, the installed servers."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ Other = TypeVar("Other")
 
 @dataclass(frozen=True, kw_only=True)
 class LoadedClients:
-    """The outcome of reading the authorities that sign client certificates, and revocation lists.
+    """The outcome of reading the CAs that sign client certificates, and their revocation lists.
 
     Arguments:
-        reading: what was read; None where it cannot be used.
-        lacks: what a server cannot do with the lists that wants one of every authority.
+        reading: what was read; None if it cannot be used.
+        lacks: missing lists, a problem for servers that need one of every CA.
     """
 
     sources: ClientSources | None = None
@@ -61,26 +61,26 @@ class LoadedClients:
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """The world at start-up.
+    """What a decision depends on, as found at start-up.
 
     Arguments:
         now: the time, in UTC.
-        server: the server asked for.
-        servers: all that could be asked for.
-        chosen_because: why ``auto`` took the server; None when somebody named it.
-        failures: setting -> why what it asks for cannot be had, where the world says so.
+        server: the server to use.
+        servers: all servers, by name.
+        chosen_because: why ``auto`` picked the server; None if the settings name it.
+        failures: setting -> problems that were found when what it names was looked up.
         loaded: the certificate and key.
         named: the certificates that SNI chooses.
-        clients: the authorities that sign client certificates.
-        hook: the function that adapts contexts; None without one.
+        clients: the CAs that sign client certificates.
+        hook: the function that adapts each SSLContext; None without one.
         webroot_exists: whether `acme_webroot` is a folder.
-        listeners: where it is to listen; empty for the settings' host and port.
-        bind_errnos: of those places that cannot be bound, why.
-        redirect_errnos: the same of the redirect port.
+        listeners: where to listen; empty for the settings' host and port.
+        bind_errnos: place that cannot be bound -> errno.
+        redirect_errnos: the same for the redirect port.
         peers: the trusted proxies.
-        account: who the server runs as; None for who started it.
-        ciphers_usable: whether this OpenSSL has a suite of the cipher list.
-        weak_cipher: a suite of the list that is not safe; None when all are.
+        account: the account that the server switches to; None to stay with that which started it.
+        ciphers_usable: whether this OpenSSL has any suite of the cipher list.
+        weak_cipher: a suite of the list that is not safe; None if all are.
     """
 
     now: datetime.datetime
@@ -103,13 +103,13 @@ class Facts:
 
     @property
     def identities(self) -> tuple[Identity, ...]:
-        """Every certificate that can be served, the default's first."""
+        """Every certificate that can be served, the default first."""
         default = self.loaded.identity
         return (*([] if default is None else [default]), *(one.value for one in self.named.readings.values()))
 
     @property
     def places(self) -> tuple[Source, ...]:
-        """Everything that is read again when it changes: certificates, keys, chains, authorities, revocation lists."""
+        """Every source that is read again when it changes: certificates, keys, chains, CAs, revocation lists."""
         identities = (*([] if self.loaded.sources is None else [self.loaded.sources]), *self.named.served)
         places = [place for sources in identities for place in sources.places]
         if (clients := self.clients.sources) is not None:
@@ -125,12 +125,12 @@ def gather(
     starting: bool = True,
     ask_password: Callable[[str], bytes] | None = None,
 ) -> Facts:
-    """Read the world for ``resolution``.
+    """Gather the facts for ``resolution``.
 
     Arguments:
-        servers: what is known of the servers, by name.
-        starting: whether it is this process that will listen; else nobody need have handed it sockets.
-        may_develop: whether a development certificate may stand in for one that was not given.
+        servers: facts about each server, by name.
+        starting: whether this process is going to listen; if not, it need not have been passed any sockets.
+        may_develop: whether a development certificate may be used if no certificate is set.
         ask_password: see `read_identity`.
     """
     settings = resolution.settings
@@ -138,7 +138,7 @@ def gather(
     failures: dict[str, tuple[Problem, ...]] = {}
 
     def attempt(name: str, read: Callable[[str], T], otherwise: Other) -> T | Other:
-        """What ``read``, told how the setting ``name`` is spelled, returns; ``otherwise``, and why, when it raises."""
+        """Call ``read`` with the setting's spelling; on an error, keep its problems, return ``otherwise``."""
         try:
             return read(resolution.spelling(name))
         except ConfigurationError as error:
@@ -183,7 +183,7 @@ def gather(
 
 
 def _errnos(listeners: Iterable[Listener]) -> dict[Place, int]:
-    """Why those of them that are not open yet cannot be bound."""
+    """Place -> errno, for those that are not open yet and cannot be bound."""
     listeners = tuple(listeners)
     places = [listener.place for listener in listeners]
     ours = [one.place for one in listeners if one.descriptor is None and not is_kept(one.place)]

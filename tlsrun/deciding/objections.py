@@ -1,4 +1,4 @@
-"""What stands against serving the settings here, and what is odd but serves; purely, and all of it at once."""
+"""Problems that prevent a start with these settings, and warnings that do not; all at once. Pure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tlsrun.tls.quic_keys import unfit_for_quic
 
 
 def objections(resolution: Resolution, facts: Facts, endpoint: Endpoint) -> Iterator[Problem]:
-    """Every problem: of the settings themselves, of the server, of the certificates, of the ports."""
+    """Every problem that prevents a start: of the settings themselves, the server, the certificates, the ports."""
     yield from resolution.problems
     if facts.server.missing:
         yield facts.server.missing
@@ -60,7 +60,7 @@ def _unsupported(resolution: Resolution, facts: Facts) -> Iterator[Problem]:
 
 
 def _limited(resolution: Resolution, facts: Facts) -> Iterator[Problem]:
-    """Settings that an HTTP version which somebody asked for cannot honour."""
+    """Settings that cannot be honoured with an HTTP version that was asked for."""
     settings, server = resolution.settings, facts.server
     for version in settings.http:
         others = ", ".join(one for one in server.http if one != version)
@@ -115,7 +115,7 @@ def _identity_problems(resolution: Resolution, facts: Facts, endpoint: Endpoint)
                 yield Problem(where=resolution.spelling(name), what="is given, and no certificate",
                               remedy="Set TLS_CERT (--cert) too", code="TLS205")  # fmt: skip
         named = facts.server if facts.chosen_because is None else None
-        seen_by_others = not (facts.server.for_development or endpoint.is_loopback)  # as systemd's sockets may be
+        seen_by_others = not (facts.server.for_development or endpoint.is_loopback)  # systemd's sockets may be
         if seen_by_others or not may_use_development_certificate(settings, named):
             yield Problem(
                 where=f"{resolution.spelling('bind' if settings.bind else 'host')} {endpoint.host}",
@@ -138,7 +138,7 @@ def _validity(facts: Facts) -> Problem | None:
 
 
 def _suite_problems(resolution: Resolution, facts: Facts) -> Iterator[Problem]:
-    """Where no certificate has a suite, nobody comes in; a renewal asks the same."""
+    """If no certificate fits any suite, every handshake fails; a renewal is checked likewise."""
     policy = policy_of(resolution.settings)
     found = [nothing_in_common(one.names, one.key_type, policy) for one in facts.identities]
     if policy.max_version == "1.2" and None not in found:
@@ -147,7 +147,7 @@ def _suite_problems(resolution: Resolution, facts: Facts) -> Iterator[Problem]:
 
 
 def _http3_problems(resolution: Resolution, facts: Facts) -> Iterator[Problem]:
-    """Keys that HTTP/3 cannot sign with; a renewal asks the same (see `tlsrun.servers.certificates`)."""
+    """Keys that HTTP/3 cannot sign with; a renewal is checked likewise (see `tlsrun.servers.certificates`)."""
     if facts.server.missing or "3" not in spoken(resolution.settings, facts.server):
         return
     for kind in dict.fromkeys(one.key_type for one in facts.identities):
@@ -186,7 +186,7 @@ def _proxy_problems(resolution: Resolution) -> Iterator[Problem]:
 
 
 def _underscore_problems(resolution: Resolution, facts: Facts) -> Iterator[Problem]:
-    """A name with an underscore is the same variable as the one with a hyphen (CVE-2015-0219)."""
+    """A header name with an underscore becomes the same variable as the one with a hyphen (CVE-2015-0219)."""
     settings = resolution.settings
     if not facts.server.mixes_up_underscores or not settings.trusted_proxies or settings.proxy_drops_underscores:
         return
@@ -194,7 +194,7 @@ def _underscore_problems(resolution: Resolution, facts: Facts) -> Iterator[Probl
         yield mixed_up(facts.server.title, resolution.spelling("trusted_proxies"))
 
 
-def _half_vouched(resolution: Resolution, facts: Facts) -> Iterator[Problem]:
+def _underscore_warnings(resolution: Resolution, facts: Facts) -> Iterator[Problem]:
     settings = resolution.settings
     if not facts.server.mixes_up_underscores or not settings.trusted_proxies or settings.proxy_drops_underscores:
         return
@@ -249,7 +249,7 @@ def _ports(facts: Facts) -> set[int]:
 
 
 def _unreadable_later(resolution: Resolution, facts: Facts) -> Iterator[Problem]:
-    """Files that root reads at the start, and the account that the server becomes cannot read when they are renewed."""
+    """Files that root reads at the start, and that the account the server switches to cannot read once renewed."""
     account = facts.account
     if account is None or facts.server.renews_as_starter or not resolution.settings.reload:
         return
@@ -265,7 +265,7 @@ def _unreadable_later(resolution: Resolution, facts: Facts) -> Iterator[Problem]
 
 
 def oddities(resolution: Resolution, facts: Facts, endpoint: Endpoint) -> Iterator[Problem]:
-    """What is worth a warning, and serves."""
+    """Warnings about what does not prevent a start."""
     settings = resolution.settings
     yield from _unreadable_later(resolution, facts)
     if endpoint.is_loopback and (problem := _validity(facts)) is not None:
@@ -279,7 +279,7 @@ def oddities(resolution: Resolution, facts: Facts, endpoint: Endpoint) -> Iterat
             what="everybody who reaches this address is believed to be a proxy, and can claim another address",
             remedy="Name the proxies, or see that nobody else reaches this port",
         )
-    yield from _half_vouched(resolution, facts)
+    yield from _underscore_warnings(resolution, facts)
     if facts.weak_cipher:
         yield Problem(
             where=resolution.spelling("ciphers"),

@@ -1,4 +1,4 @@
-"""Where the server is to listen: which endpoint speaks for all places, and why one of them cannot be had; purely."""
+"""Where the server listens: the endpoint that stands for all places, and why one of them cannot be bound. Pure."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from tlsrun.settings.table import Settings
 
 
 def endpoint_of(settings: Settings, facts: Facts) -> Endpoint:
-    """The TCP endpoint that speaks for all places where the server listens: one that others can reach, if there is.
+    """The TCP endpoint that stands for all places where the server listens: if possible, one that others can reach.
 
-    Where there are Unix sockets alone, it is that of a front before them, which has the port of HTTPS.
+    With Unix sockets only, it is that of the proxy in front of them, on the HTTPS port.
     """
     if not facts.listeners:
         return Endpoint(host=settings.host, port=settings.port)
@@ -26,7 +26,7 @@ def endpoint_of(settings: Settings, facts: Facts) -> Endpoint:
 
 
 def bind_problems(resolution: Resolution, facts: Facts) -> Iterator[Problem]:
-    """Why the places where the server is to listen cannot be bound, and what contradicts itself there."""
+    """Why the server cannot listen where it is told to, and settings about it that contradict each other."""
     settings = resolution.settings
     if settings.bind:
         for name in ("host", "port"):
@@ -77,7 +77,7 @@ def _unix_problem(resolution: Resolution, place: UnixSocket, number: int) -> Pro
     return Problem(where=f"{resolution.spelling('bind')} ({spell(place)})", what=what, remedy=remedy, code=code)
 
 
-_RESERVED = -errno.EACCES  # no errno: a port that everybody may bind, and nobody can
+_RESERVED = -errno.EACCES  # not an errno: a port that needs no privilege, and is refused all the same
 
 _PORT_REASONS = {
     _RESERVED: (
@@ -109,7 +109,7 @@ _PORT_REASONS = {
 
 
 def port_problems(resolution: Resolution, name: str, endpoint: Endpoint, number: int | None) -> Iterator[Problem]:
-    """Why ``endpoint``, by the setting ``name``, cannot be bound; ``number`` is the errno, None when it can."""
+    """Why ``endpoint``, from the setting ``name``, cannot be bound; ``number`` is the errno, None if it can be."""
     if number is None:
         return
     if number == errno.EADDRINUSE and (holder := system.holds_by_itself(endpoint.port)) is not None:

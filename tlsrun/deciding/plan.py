@@ -1,4 +1,4 @@
-"""DECIDES, purely: settings and facts in, a plan out, with all problems collected."""
+"""The decision: settings and facts in, a plan out, or all problems at once. Pure."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ from tlsrun.wsgi.front import Front
 
 @dataclass(frozen=True, kw_only=True)
 class Development:
-    """What only the built-in server does, for a person at a keyboard.
+    """Options for development, of the built-in server only.
 
     Arguments:
-        reload: restart when a source file changes; None when nobody asked.
-        debugger: Werkzeug's debugger in the browser; None when nobody asked.
-        debug: debug mode, which turns both on where nobody said otherwise (built-in server only).
+        reload: restart when a source file changes; None if not given.
+        debugger: Werkzeug's debugger in the browser; None if not given.
+        debug: debug mode, which turns both on where they are not given.
         extra_files: more files to watch.
         exclude_patterns: fnmatch patterns of files not to watch.
     """
@@ -63,42 +63,42 @@ class Development:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """Everything that a server, an exporter or the banner needs; nothing else travels.
+    """Everything that a server, an exporter or the banner needs; they are passed nothing else.
 
     Arguments:
         server: the name of the server (``builtin``, ``gunicorn``, …).
-        chosen_because: why ``auto`` took it; None when somebody named it.
+        chosen_because: why ``auto`` picked it; None if the settings name it.
         framework: ``flask``, ``bottle`` or ``wsgi``.
-        endpoint: where to listen; of several places, the TCP endpoint that others can reach.
-        listening: all places, where that is not `endpoint` alone.
-        workers: processes.
-        threads: threads for each process; None for as many as are of use (builtin).
-        account: who the server runs as, once it holds what root gave it; None for who started it.
-        front: the proxies in front, and what is believed of them.
-        hosts: the names that plain HTTP is redirected for; empty for the names in the certificates.
-        hsts: seconds of Strict-Transport-Security; 0 for none.
-        server_options: handed to the server untouched.
+        endpoint: where to listen; of several places, a TCP endpoint that others can reach.
+        listening: all places where to listen; empty for `endpoint` alone.
+        workers: number of processes.
+        threads: threads in each process; None for as many as are useful (builtin).
+        account: the account to switch to once everything that needs root is open; None to stay.
+        front: the proxies in front, and which of their headers are trusted.
+        hosts: the host names for which plain HTTP is redirected; empty for the names in the certificates.
+        hsts: max-age of Strict-Transport-Security, in seconds; 0 for no header.
+        server_options: passed to the server as they are.
         development: reloader and debugger.
         quiet: print no banner and no access log.
-        warnings: what is odd but serves.
-        platform: whose edge ends TLS in front of this program, which serves plain HTTP: nothing that follows is then
-            set, or means anything. None where TLS ends here.
-        default: the sources of the certificate for clients that ask for no other name.
+        warnings: what is odd but does not prevent serving.
+        platform: whose edge terminates TLS in front of this program, which serves plain HTTP: none of what follows is
+            then set, or used. None where tlsrun terminates TLS.
+        default: the sources of the certificate for clients that name no other host.
         sni: host name or wildcard -> the sources of its certificates.
-        readings: what was read of those when this was decided, and proved.
-        sni_strict: whether other names are refused.
-        clients: whose certificates clients show; None when they show none.
-        client_reading: what was read of that.
-        policy: TLS versions, cipher suites, and the ALPN names of what is spoken over TCP.
-        profile: the name of what the policy came from.
-        http: the versions of HTTP to speak, the newest first.
+        readings: what was read from those sources, and checked, when the plan was made.
+        sni_strict: whether clients that name any other host are refused.
+        clients: the CAs by which client certificates are verified; None if none are asked for.
+        client_reading: what was read from those.
+        policy: TLS versions, cipher suites, and the ALPN names offered over TCP.
+        profile: the name of the profile that the policy is made from.
+        http: the HTTP versions to serve, newest first.
         handshake_timeout: seconds a client has for the whole handshake.
-        reload: whether certificates are renewed while they serve.
+        reload: whether renewed certificates are loaded without a restart.
         context_hook: adapts each SSLContext; called with a function that makes the default one.
-        redirect_port: where plain HTTP is redirected; None for nowhere.
-        acme_webroot: the folder of ACME challenges on the redirect port.
-        proxy_protocol: whether the proxies say who the client is before TLS begins.
-        development_ca: the local CA's root certificate, when the identity is a development certificate.
+        redirect_port: the port on which plain HTTP is redirected; None for none.
+        acme_webroot: the folder of ACME challenges, served on the redirect port.
+        proxy_protocol: whether the trusted proxies send a PROXY header before the TLS handshake.
+        development_ca: the local CA's root certificate, if the identity is a development certificate.
     """
 
     server: str
@@ -136,10 +136,10 @@ class Plan:
 
     @property
     def sources(self) -> IdentitySources:
-        """Where the certificate is read from, for whoever ends TLS.
+        """Where the default certificate is read from.
 
         Raises:
-            LookupError: a platform's edge does.
+            LookupError: there is none, as a platform's edge terminates TLS.
         """
         if self.default is None:
             raise LookupError(f"{self.server} serves no certificate")
@@ -147,7 +147,7 @@ class Plan:
 
     @property
     def identity(self) -> Identity:
-        """Certificate, chain and key, as they were read and proved when this was decided."""
+        """Certificate, chain and key, as they were read and checked when the plan was made."""
         return self.readings[self.sources].value
 
     @property
@@ -157,22 +157,22 @@ class Plan:
 
     @property
     def by_udp(self) -> bool:
-        """Whether clients come by UDP too, to the same port: HTTP/3 (RFC 9114)."""
+        """Whether the same port is served over UDP too: HTTP/3 (RFC 9114)."""
         return "3" in self.http
 
     @property
     def redirect_listeners(self) -> tuple[Listener, ...]:
-        """Where plain HTTP is redirected: on that port of each host that is listened at."""
+        """Where plain HTTP is redirected: the redirect port, on each host where the server listens."""
         hosts = hosts_of([listener.place for listener in self.listeners]) or (self.endpoint.host,)
         return redirecting(self.redirect_port, hosts)
 
     def settled(self, listening: Listening) -> Plan:
-        """The same, at the places that are open now: the system chose the port where none was named."""
+        """The plan with the places that are open now: for port 0, with the port that the system chose."""
         endpoint = public_first(listener.place for listener in listening.listeners) or self.endpoint
         return replace(self, endpoint=endpoint, listening=listening.listeners)
 
 
-#: Settings that reach a plan as they are; and those that do where TLS ends here.
+#: Settings that are copied into every plan; and those that are where tlsrun terminates TLS.
 _AS_SET = ("workers", "threads", "hosts", "hsts", "server_options")
 _AS_SET_FOR_TLS = ("profile", "handshake_timeout", "reload", "sni_strict", "redirect_port", "proxy_protocol")
 
@@ -187,12 +187,12 @@ def decide(
     quiet: bool = False,
     warnings: tuple[Problem, ...] = (),
 ) -> Plan:
-    """Settings and facts in, a plan out.
+    """Make the plan from settings and facts.
 
     Arguments:
         framework: ``flask``, ``bottle`` or ``wsgi``.
-        platform: whose edge ends TLS; None where it ends here.
-        warnings: what was found odd before (about the application).
+        platform: whose edge terminates TLS; None where tlsrun does.
+        warnings: earlier warnings, about the application.
 
     Raises:
         ConfigurationError: with all problems, of every kind, at once.
@@ -230,7 +230,7 @@ def decide(
 def _with_tls(plan: Plan, settings: Settings, facts: Facts) -> Plan:
     loaded, named, clients = facts.loaded, facts.named, facts.clients
     if loaded.sources is None or loaded.reading is None:
-        # Nothing stands against it; only `tlsrun check` issues no development certificate, and finds none.
+        # No problem to report: `tlsrun check` issues no development certificate, and there is none yet.
         raise ConfigurationError([])
     http = _spoken(settings, facts)
     return replace(
@@ -254,7 +254,10 @@ def _with_tls(plan: Plan, settings: Settings, facts: Facts) -> Plan:
 
 
 def _spoken(settings: Settings, facts: Facts) -> tuple[str, ...]:
-    """HTTP/3 is spoken on a socket of its own, which who handed over the one for TCP may not let this process bind."""
+    """The HTTP versions to serve; on sockets that were passed to it, HTTP/3 only if it was asked for.
+
+    HTTP/3 needs a UDP socket of its own, which this process may not be allowed to bind.
+    """
     http = spoken(settings, facts.server)
     if settings.http or all(listener.descriptor is None for listener in facts.listeners):
         return http
@@ -262,7 +265,7 @@ def _spoken(settings: Settings, facts: Facts) -> tuple[str, ...]:
 
 
 def _development_problems(server: ServerFacts, development: Development) -> Iterator[Problem]:
-    """What of ``development`` the server cannot do."""
+    """Development options that the server does not have."""
     asked = {"The reloader": development.reload, "The debugger": development.debugger}
     for tool, wanted in asked.items():
         if wanted and not server.for_development:

@@ -1,8 +1,8 @@
-"""A platform whose edge ends TLS in front of this program: recognised by its environment, and never guessed.
+"""Platforms whose edge terminates TLS in front of this program, recognised by the environment and never guessed.
 
-Heroku alone is: it sets ``DYNO`` and ``PORT`` for every web process, lets nobody but its router reach that port, and
-has the router speak plain HTTP (https://devcenter.heroku.com/articles/http-routing). ``PORT`` alone says nothing:
-people set it on machines that the whole world reaches.
+The only one is Heroku: it sets ``DYNO`` and ``PORT`` for every web process, lets only its router reach that port, and
+its router speaks plain HTTP (https://devcenter.heroku.com/articles/http-routing). ``PORT`` alone proves nothing:
+people set it on machines that are open to the internet.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from dataclasses import dataclass, replace
 from tlsrun.settings.layers import Given, Layer, Resolution, resolve
 from tlsrun.settings.words import ADHOC, USUAL
 
-#: From where a platform's router connects: addresses that nobody has in public (RFC 1918, RFC 6598, RFC 4193).
+#: Where a platform's router connects from: private addresses (RFC 1918, RFC 6598, RFC 4193) and loopback.
 _INSIDE = "10.0.0.0/8, 100.64.0.0/10, 172.16.0.0/12, 192.168.0.0/16, 127.0.0.0/8, fc00::/7, ::1"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Platform:
-    """Where this program runs.
+    """A platform that this program runs on.
 
     Arguments:
-        title: as people write it.
-        sign: by what it was recognised, for messages.
-        strong: settings that the platform decides, and neither the application's configuration nor its text does.
-        weak: settings where nobody says otherwise.
+        title: its name as people write it.
+        sign: what it was recognised by, for messages.
+        strong: settings that the platform decides, whatever the application's configuration or code says.
+        weak: settings used where nothing else sets them.
     """
 
     title: str
@@ -35,7 +35,7 @@ class Platform:
     weak: Mapping[str, str]
 
     def layer(self) -> Layer:
-        """Its settings, to stand behind all others."""
+        """Its settings, as the layer after all others."""
 
         def given(values: Mapping[str, str]) -> dict[str, Given]:
             return {name: Given(value=value, spelling=f"{self.title} ({self.sign})") for name, value in values.items()}
@@ -44,7 +44,7 @@ class Platform:
 
 
 def find_platform(environ: Mapping[str, str] = os.environ) -> Platform | None:
-    """The platform that this environment is of; None for any other."""
+    """The platform that this environment belongs to; None for any other."""
     port = environ.get("PORT", "")
     if not environ.get("DYNO") or not port:
         return None
@@ -60,7 +60,7 @@ def find_platform(environ: Mapping[str, str] = os.environ) -> Platform | None:
 
 
 def resolve_behind(platform: Platform, layers: Sequence[Layer]) -> Resolution | None:
-    """The settings on ``platform``; None when a certificate is named: then TLS is ended here, as anywhere else.
+    """The settings on ``platform``; None if a certificate is set: TLS is then terminated here, as anywhere else.
 
     Arguments:
         layers: as `tlsrun.settings.resolve` takes them.
@@ -72,7 +72,7 @@ def resolve_behind(platform: Platform, layers: Sequence[Layer]) -> Resolution | 
 
 
 def _without(layer: Layer, names: Mapping[str, str]) -> Layer:
-    """What a person says to this very start counts; what the program says is meant for other machines."""
+    """Drop ``names`` from the program's own layers, meant for other machines; command line and environment count."""
     if layer.name in ("command line", "environment"):
         return layer
     return replace(layer, given={name: value for name, value in layer.given.items() if name not in names})
