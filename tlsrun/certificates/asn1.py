@@ -1,6 +1,7 @@
-"""DER (X.690), as far as certificates and keys need it: values one behind the other, and object identifiers.
+"""DER (X.690), as far as certificates and keys need it: sequences of values, and object identifiers.
 
-By hand: cryptography parses whole certificates and keys only, and rewrites what it parses; here the bytes count.
+Written by hand: cryptography parses only whole certificates and keys, and encodes them anew; here the original bytes
+are needed.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import NamedTuple
 
 
 class Element(NamedTuple):
-    """One encoded value (X.690, section 8.1): its tag, its content, and the whole with tag and length."""
+    """One encoded value (X.690, section 8.1): its tag, its content, and all of it with tag and length."""
 
     tag: int
     content: bytes
@@ -18,7 +19,7 @@ class Element(NamedTuple):
 
 
 def elements(data: bytes) -> Iterator[Element]:
-    """The values that stand one behind the other in ``data``.
+    """The consecutive values in ``data``.
 
     Raises:
         ValueError: it is not DER.
@@ -46,12 +47,12 @@ def _read(data: bytes, position: int) -> Element:
 
 
 def content_of(data: bytes) -> list[Element]:
-    """The values inside the one value (a SEQUENCE, mostly) that ``data`` begins with."""
+    """The values inside the first value in ``data``, which is usually a SEQUENCE."""
     return list(elements(_read(data, 0).content))
 
 
 def dotted(oid: bytes) -> str:
-    """The content octets of an OBJECT IDENTIFIER in dots (X.690, section 8.19)."""
+    """An OBJECT IDENTIFIER in dotted notation, from its content octets (X.690, section 8.19)."""
     numbers, value = [], 0
     for octet in oid:
         value = value << 7 | octet & 0x7F

@@ -1,4 +1,4 @@
-"""Binary forms (DER, PKCS #12) as the PEM blocks that they would be, so that all else knows one form."""
+"""Converts binary forms (DER, PKCS #12) to PEM blocks, so that everything else deals with PEM only."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class Converted:
     """What a binary file holds.
 
     Arguments:
-        pem: its certificates and keys as blocks.
-        form: what it was.
+        pem: its certificates and keys as PEM blocks.
+        form: the form that it had.
         opened: whether a password was needed to read it.
     """
 
@@ -41,13 +41,13 @@ class Converted:
 
 
 def convert(source: Source, data: bytes, password: bytes | None) -> Converted | None:
-    """``data`` read as DER or PKCS #12; None when it is neither.
+    """``data`` read as DER or PKCS #12; None if it is neither.
 
     Arguments:
         password: of a PKCS #12 bundle. An encrypted key in DER stays encrypted.
 
     Raises:
-        CertificateError: the bundle needs a password, or another one.
+        CertificateError: the bundle needs a password, or a different one.
     """
     form = recognise(data, Pem())
     if form is Form.DER_CERTIFICATE:
@@ -110,7 +110,7 @@ def _bundle_blocks(bundle: pkcs12.PKCS12KeyAndCertificates) -> Iterable[Block]:
 
 
 def _own_key(key: PrivateKeyTypes, certificate: x509.Certificate | None) -> Block:
-    """The library takes a key for RSASSA-PSS for one for plain RSA; what it was is written on it again."""
+    """The bundle's key. The library reads one for RSASSA-PSS as plain RSA, so its algorithm is put back."""
     der = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
     algorithm = None if certificate is None else algorithms.public_algorithm(certificate)
     if algorithm is not None and algorithms.name_of(algorithm) == algorithms.RSASSA_PSS:

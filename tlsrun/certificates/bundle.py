@@ -1,4 +1,4 @@
-"""One file for servers that read it themselves: leaf first, then each issuer; and what was changed for it."""
+"""Makes one PEM file for other servers: the leaf, then each issuer; and tells what was changed for that."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from tlsrun.errors import CertificateError, Problem
 
 @dataclass(frozen=True, kw_only=True)
 class Bundle:
-    """What is written.
+    """The certificates of the file, and how they differ from those given.
 
     Arguments:
         certificates: the leaf, then the intermediates in order.
-        changes: what differs from the files as they were given, in words.
-        warnings: what is missing.
+        changes: differences from the files as they were given, for people.
+        warnings: what the chain lacks.
     """
 
     certificates: tuple[x509.Certificate, ...]
@@ -34,7 +34,7 @@ class Bundle:
 
     @property
     def pem(self) -> bytes:
-        """The file."""
+        """The content of the file."""
         return b"".join(one.public_bytes(Encoding.PEM) for one in self.certificates)
 
 
@@ -45,7 +45,7 @@ def make_bundle(sources: Sequence[Source], password: bytes | None = None) -> Bun
         password: of a PKCS #12 bundle among them.
 
     Raises:
-        CertificateError: a file cannot be read, or there is not just one server's certificate in them.
+        CertificateError: a file cannot be read, or there is not exactly one server certificate in them.
     """
     findings = Findings()
     read: list[Material] = []
@@ -69,7 +69,7 @@ def make_bundle(sources: Sequence[Source], password: bytes | None = None) -> Bun
 
 
 def _leaf(given: Sequence[GivenCertificate]) -> GivenCertificate:
-    """The server's own certificate: the only one that is no CA, or else the only one that signed no other."""
+    """The server's own certificate: the only one that is not a CA, or else the only one that signed no other."""
     unique = list({one.certificate: one for one in reversed(given)}.values())[::-1]
     leaves = [one for one in unique if not is_ca(one.certificate)] or [
         one for one in unique if not any(other is not one and _signed(other, one) for other in unique)

@@ -10,16 +10,16 @@ from pathlib import Path
 from tlsrun.errors import CertificateError, Problem
 from tlsrun.files import data_folder
 
-# As mkcert's manual has them ("Changing the location of the CA files").
+# As in mkcert's manual ("Changing the location of the CA files").
 ROOT_NAME = "rootCA.pem"
 ROOT_KEY_NAME = "rootCA-key.pem"
 
-#: Who gave what lies there, in messages.
+#: Where a certificate from these folders comes from, in messages.
 GIVEN_BY = "the development certificate"
 
 
 def explicit_caroot() -> Path | None:
-    """The folder that ``$CAROOT`` names; None when it is not set."""
+    """The folder that ``$CAROOT`` names; None if it is not set."""
     value = os.environ.get("CAROOT")
     return Path(value).absolute() if value else None
 
@@ -43,7 +43,7 @@ def own_folder() -> Path:
 
 
 def caroots() -> tuple[Path, ...]:
-    """All folders that may hold a development CA, the strongest first."""
+    """All folders that may hold a development CA, in order of precedence."""
     explicit = explicit_caroot()
     folders = [] if explicit is None else [explicit]
     with contextlib.suppress(CertificateError):
@@ -62,7 +62,7 @@ def _data_folder() -> Path:
 
 @contextlib.contextmanager
 def writing(folder: Path, *, variable: str) -> Iterator[None]:
-    """Say in words that ``folder`` cannot be written, should the block find so.
+    """Turn an OSError in the block into an error that says that ``folder`` cannot be written.
 
     Arguments:
         variable: the environment variable that moves the folder elsewhere.

@@ -1,4 +1,4 @@
-"""The chain: leaf first, then each issuer, without the root, in whatever order they were given."""
+"""Builds the chain, from certificates in any order: the leaf, then each issuer, without the root."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Chain:
     Arguments:
         leaf: the server's own certificate.
         issuers: the intermediates, in order.
-        warnings: what was mended, left out or is missing.
+        warnings: what was corrected, was left out, or is missing.
     """
 
     leaf: x509.Certificate
@@ -41,25 +41,25 @@ class Chain:
 def find_leaf(
     given: Sequence[GivenCertificate], fits: Callable[[x509.Certificate], bool], now: datetime.datetime
 ) -> GivenCertificate | None:
-    """The certificate that ``fits`` the key: of several one that is no CA, and in date, the first."""
+    """The certificate that ``fits`` the key; of several, preferably one that is not a CA, and that is in date."""
     fitting = [one for one in given if fits(one.certificate)]
     return min(fitting, key=lambda one: (is_ca(one.certificate), not in_date(one.certificate, now)), default=None)
 
 
 def is_ca(certificate: x509.Certificate) -> bool:
-    """Whether it may sign others (basicConstraints, RFC 5280, section 4.2.1.9)."""
+    """Whether it may sign other certificates (basicConstraints, RFC 5280, section 4.2.1.9)."""
     constraints = extension(certificate, x509.BasicConstraints)
     return constraints is not None and constraints.ca
 
 
 def is_signed_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
-    """Whether ``issuer`` has the issuer's name and made the signature."""
+    """Whether ``certificate`` names ``issuer`` as its issuer and bears its signature."""
     if certificate.issuer != issuer.subject:
         return False
     try:
         certificate.verify_directly_issued_by(issuer)
     except UnsupportedAlgorithm:
-        # A signature that the library cannot check; the key identifiers then have to do.
+        # The library cannot check this signature; the key identifiers have to do.
         return _key_identifiers_agree(certificate, issuer)
     except (InvalidSignature, ValueError, TypeError):
         return False
@@ -75,12 +75,12 @@ def build_chain(
 ) -> Chain:
     """Order the certificates in ``given``, of which ``leaf`` is one.
 
-    An issuer that has expired is left out, with all above it, where clients may do without it (see
-    `tlsrun.certificates.validity.refusal`): sent, it misleads old ones that stop at the first path they find.
+    An expired issuer is left out, with everything above it, if clients can do without it (see
+    `tlsrun.certificates.validity.refusal`): it would mislead old clients, which try only the first path they find.
 
     Arguments:
-        known_root: whether a root that is known elsewhere signed a certificate.
-        now: the time, with its zone.
+        known_root: whether a root that this machine knows signed a certificate.
+        now: the current time, timezone-aware.
     """
     first: dict[x509.Certificate, GivenCertificate] = {}
     for one in given:
@@ -108,13 +108,13 @@ def build_chain(
 
 
 def _line(leaf: GivenCertificate, given: Sequence[GivenCertificate], now: datetime.datetime) -> list[GivenCertificate]:
-    """From the leaf up to the last issuer that is there."""
+    """The certificates from the leaf up to the last issuer that was given."""
     line = [leaf]
     while not _is_self_signed(last := line[-1].certificate):
         issuers = [one for one in given if one not in line and is_signed_by(last, one.certificate)]
         if not issuers:
             break
-        # Of two versions of an issuer, a cross-signed one reaches clients that do not know the new root yet.
+        # Of two versions of an issuer, prefer the cross-signed one: clients that lack the new root can verify it too.
         line.append(
             min(
                 issuers,
@@ -127,7 +127,7 @@ def _line(leaf: GivenCertificate, given: Sequence[GivenCertificate], now: dateti
 def _without_expired(
     line: list[GivenCertificate], known_root: Callable[[x509.Certificate], bool], now: datetime.datetime
 ) -> list[GivenCertificate]:
-    """The line below the first issuer that has expired; whole, where that is one which clients need."""
+    """The line up to, and without, the first expired issuer; all of it if clients need that issuer."""
     above = [place for place, one in enumerate(line) if place > 0 and not _is_self_signed(one.certificate)]
     end = next((place for place in above if _has_expired(line[place], now)), len(line))
     if end == 1 and not known_root(line[0].certificate):
@@ -162,7 +162,7 @@ def _show(certificates: Sequence[GivenCertificate]) -> str:
 
 
 def _files(certificates: Sequence[GivenCertificate]) -> tuple[str, str]:
-    """Who gave them, and what holds them, each once."""
+    """The settings that name them, and the files that hold them, each once."""
     sources = list(dict.fromkeys(one.source for one in certificates))
     return " and ".join(one.given_by for one in sources), " and ".join(one.name for one in sources)
 
@@ -227,7 +227,7 @@ def _root_warning(root: GivenCertificate) -> Problem:
 
 
 def missing_issuer(last: GivenCertificate) -> Problem:
-    """The problem that the issuer of ``last``, the end of a chain, is neither given nor known as a root."""
+    """The problem that the issuer of ``last``, the end of a chain, was not given and is not a known root."""
     subject, issuer = shown_name(last.certificate.subject), shown_name(last.certificate.issuer)
     address = issuer_address(last.certificate)
     remedy = "Add the issuer's certificate" + (f" (it is at {address})" if address else "")

@@ -1,4 +1,4 @@
-"""What clients and OpenSSL will say about a certificate, said before they do."""
+"""What clients and OpenSSL object to in a certificate, found before they see it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _REASONS = {
     "EE_KEY_TOO_SMALL": "its key is too short",
     "CA_KEY_TOO_SMALL": "an issuer's key is too short",
     "KEY_VALUES_MISMATCH": "the private key is not the certificate's",
-    # What is weak was refused before, in words of its own: see `tlsrun.certificates.strength`.
+    # Most weak signatures are refused earlier, with a message of their own: see `tlsrun.certificates.strength`.
     "CA_MD_TOO_WEAK": f"a signature on it or on an issuer is too weak for {ssl.OPENSSL_VERSION}, or not known to it",
 }
 
@@ -29,7 +29,7 @@ _SERVES = {ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY
 
 
 def oddities(certificate: x509.Certificate, source: Source) -> Iterator[Problem]:
-    """Warnings about a leaf that loads, and that clients may refuse all the same."""
+    """Warnings about a leaf that OpenSSL loads, but that clients may refuse."""
     name = f"the certificate {shown_name(certificate.subject)} in {source.name}"
     if is_ca(certificate):
         yield source.problem(
@@ -60,7 +60,7 @@ def oddities(certificate: x509.Certificate, source: Source) -> Iterator[Problem]
 
 
 def must_staple(certificate: x509.Certificate) -> bool:
-    """Whether clients are to refuse it without an OCSP answer in the handshake (RFC 7633, section 4.2.3.1)."""
+    """Whether clients are to refuse it without an OCSP response in the handshake (RFC 7633, section 4.2.3.1)."""
     features = extension(certificate, x509.TLSFeature)
     return features is not None and x509.TLSFeatureType.status_request in features
 
@@ -69,10 +69,10 @@ def prove(pem: bytes, certificate: x509.Certificate, source: Source) -> None:
     """Let OpenSSL load certificate, chain and key, as a server will.
 
     Arguments:
-        pem: all three.
+        pem: all three, as PEM.
 
     Raises:
-        CertificateError: it does not take them.
+        CertificateError: OpenSSL refuses them.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:

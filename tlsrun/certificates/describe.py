@@ -1,4 +1,4 @@
-"""A certificate as a person reads it: one fact for each line, none of them in base64."""
+"""Describes a certificate for people: one fact on each line."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from tlsrun.certificates.validity import span
 
 @dataclass(frozen=True, kw_only=True)
 class Fact:
-    """One thing that a certificate says.
+    """One fact about a certificate.
 
     Arguments:
         label: what it is about.
-        text: what it says.
-        alarming: whether clients refuse the certificate for it.
+        text: the fact itself.
+        alarming: whether clients refuse the certificate because of it.
     """
 
     label: str
@@ -34,17 +34,17 @@ class Fact:
 
 
 def title(certificate: x509.Certificate) -> str:
-    """What to call it: its common name, else its first name, else the whole subject."""
+    """What to call it: its common name, else its first alternative name, else the whole subject."""
     if certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME):
         return shown_name(certificate.subject).removeprefix("CN=")
     return next(_names(certificate), None) or shown_name(certificate.subject)
 
 
 def describe(certificate: x509.Certificate, now: datetime.datetime) -> Iterator[Fact]:
-    """What it says, in the order of interest.
+    """The facts about it, the most interesting first.
 
     Arguments:
-        now: the time, with its zone, from which days are counted.
+        now: the current time, timezone-aware, from which days are counted.
     """
     names = list(_names(certificate))
     if names:
@@ -118,11 +118,11 @@ def _uses(certificate: x509.Certificate) -> Iterator[str]:
 
 
 def _distinguished(name: x509.Name) -> str:
-    """The common name first, as people look for it (RFC 4514 writes a name from its end)."""
+    """A distinguished name, starting with the common name: last part first, as in RFC 4514."""
     return ", ".join(reversed([part.rfc4514_string() for part in name.rdns])) or "(no name)"
 
 
-#: Beginning of the signature's object identifier -> who signs so.
+#: Prefix of the signature's object identifier -> signature algorithm.
 _SIGNERS = (
     ("1.2.840.10045.4.", "ECDSA"),
     ("1.2.840.113549.1.1.10", "RSA-PSS"),

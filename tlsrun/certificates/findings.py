@@ -1,4 +1,4 @@
-"""Problems found on the way, kept until all of them can be said at once."""
+"""Collects problems, so that all of them can be reported at once."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ Value = TypeVar("Value")
 
 @dataclass(kw_only=True)
 class Findings:
-    """What is wrong, and what is odd but serves."""
+    """Errors, and warnings about what does not prevent serving."""
 
     errors: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
 
     def attempt(self, step: Callable[[], Value]) -> Value | None:
-        """What ``step`` returns; None when it raises a CertificateError, whose problems are kept."""
+        """What ``step`` returns; None if it raises a CertificateError, whose problems are kept."""
         try:
             return step()
         except CertificateError as error:

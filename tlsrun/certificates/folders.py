@@ -1,11 +1,11 @@
-"""Which files of a folder are a certificate with its key, as the programs that obtain certificates lay them.
+"""Finds certificates and their keys in a folder, as laid out by the programs that obtain certificates.
 
-| program | what it leaves, and what is read of it |
+| program | files that are read; other files beside them |
 |---|---|
 | certbot, dehydrated | ``NAME/fullchain.pem`` and ``NAME/privkey.pem``; beside them cert.pem, chain.pem, README |
 | lego | ``NAME.crt`` and ``NAME.key``; beside them NAME.issuer.crt, NAME.json, NAME.pem, NAME.pfx |
 | acme.sh | ``NAME_ecc/fullchain.cer`` and ``NAME_ecc/NAME.key``; beside them NAME.cer, ca.cer, NAME.csr, NAME.conf |
-| mkcert, tlsrun cert | ``NAME.pem`` and ``NAME-key.pem``; rootCA.pem and its key are no site |
+| mkcert, tlsrun cert | ``NAME.pem`` and ``NAME-key.pem``; rootCA.pem and its key are skipped |
 | Caddy | ``ISSUER/NAME/NAME.crt`` and ``NAME.key``; beside them NAME.json |
 | Kubernetes | ``tls.crt`` and ``tls.key``, links through ``..data``; beside them ca.crt |
 | HAProxy and others | ``NAME.pem`` that holds both, ``NAME.p12`` |
@@ -21,10 +21,10 @@ from pathlib import Path, PurePath
 
 from tlsrun.certificates.sources import LARGEST
 
-#: How far down certificates are looked for: Caddy's storage has them at certificates/ISSUER/NAME.
+#: Levels of subfolders to look into: Caddy's storage has certificates at certificates/ISSUER/NAME.
 _DEPTH = 3
 
-#: What the certificate with its chain, and its key, are called where the folder bears the name of the site.
+#: File names of the certificate with its chain, and of its key, where the folder is named after the site.
 _FIXED = (("fullchain.pem", "privkey.pem"), ("fullchain.pem", "key.pem"), ("tls.crt", "tls.key"))
 _BUNDLES = (".p12", ".pfx")
 _CERTIFICATES = (".crt", ".cer", ".pem")
@@ -36,7 +36,7 @@ class Pair:
 
     Arguments:
         cert: the certificate, with its chain where the program writes one.
-        key: its key; None when ``cert`` holds both.
+        key: its key; None if ``cert`` holds both.
     """
 
     cert: Path
@@ -44,7 +44,7 @@ class Pair:
 
     @property
     def is_bundle(self) -> bool:
-        """Whether it is PKCS #12, which a password opens."""
+        """Whether it is a PKCS #12 bundle, which a password may protect."""
         return self.cert.suffix.lower() in _BUNDLES
 
 
@@ -53,9 +53,9 @@ class Contents:
     """What a folder holds.
 
     Arguments:
-        pairs: its sites, in the order of their paths.
-        alone: certificates that no key lies beside, and links to certificates that are gone.
-        closed: folders in it that cannot be read.
+        pairs: its sites, sorted by path.
+        alone: certificates without a key beside them, and dangling links.
+        closed: subfolders that cannot be read.
     """
 
     pairs: tuple[Pair, ...] = ()
@@ -64,10 +64,10 @@ class Contents:
 
 
 def look_into(folder: Path, *, depth: int = _DEPTH) -> Contents:
-    """What ``folder`` holds, and folders in it.
+    """What ``folder`` and its subfolders hold.
 
     Arguments:
-        depth: how many folders below it are looked into; hidden ones never are.
+        depth: levels of subfolders to look into; hidden ones are skipped.
 
     Raises:
         OSError: the folder cannot be read.
@@ -87,7 +87,7 @@ def look_into(folder: Path, *, depth: int = _DEPTH) -> Contents:
             pairs.append(Pair(cert=path, key=None))
     found = [Contents(pairs=tuple(pairs), alone=tuple(alone))]
     if depth:
-        found += [_look_below(below, depth - 1) for below in _worth_a_look(folders)]
+        found += [_look_below(below, depth - 1) for below in _folders_in_use(folders)]
     return Contents(
         pairs=tuple(sorted((pair for one in found for pair in one.pairs), key=lambda pair: pair.cert)),
         alone=tuple(path for one in found for path in one.alone),
@@ -96,20 +96,20 @@ def look_into(folder: Path, *, depth: int = _DEPTH) -> Contents:
 
 
 def _is_special(path: Path) -> bool:
-    """Whether it is a pipe, a socket or a device: to open one may wait for ever."""
+    """Whether it is a pipe, a socket or a device: opening one may block forever."""
     try:
         return not stat.S_ISREG(path.stat().st_mode)
-    except OSError:  # a link to nothing, or to itself
+    except OSError:  # a dangling link, or a link to itself
         return False
 
 
 def is_fixed(cert: Path) -> bool:
-    """Whether a certificate is called so by programs that have a folder for each site."""
+    """Whether the file name is one that programs with a folder for each site give a certificate."""
     return cert.name in {"fullchain.cer", *(name for name, _ in _FIXED)}
 
 
 def the_pair(folder: Path) -> Pair | None:
-    """The certificate and key that ``folder`` itself holds; None where it holds none, or several, or cannot be read."""
+    """The one certificate and key in ``folder`` itself; None if there are none or several, or it cannot be read."""
     try:
         pairs = look_into(folder, depth=0).pairs
     except OSError:
@@ -124,20 +124,20 @@ def _look_below(folder: Path, depth: int) -> Contents:
         return Contents(closed=(folder,))
 
 
-def _worth_a_look(folders: list[Path]) -> list[Path]:
-    """certbot keeps all that it ever obtained in ``archive``, and links to what is in force in ``live``."""
+def _folders_in_use(folders: list[Path]) -> list[Path]:
+    """Of certbot's folders only ``live``: it links to the current files in ``archive``, which has old ones too."""
     live = [folder for folder in folders if folder.name == "live"]
     return live or folders
 
 
 @dataclass(frozen=True, kw_only=True)
 class SortedOut:
-    """The names in a folder.
+    """File names in a folder, sorted by what they are.
 
     Arguments:
-        pairs: of certificate and key.
-        bundles: PKCS #12 that is not a pair once more.
-        unmatched: what may be a certificate without a key, or both in one file: only its content tells.
+        pairs: certificate and key.
+        bundles: PKCS #12 bundles that are not copies of a pair.
+        unmatched: files that may be a certificate without a key, or both in one: only their content tells.
     """
 
     pairs: tuple[tuple[str, str], ...]
@@ -146,11 +146,11 @@ class SortedOut:
 
 
 def sort_out(names: Iterable[str], folder: str) -> SortedOut:
-    """Which of the names in a folder are a certificate and its key.
+    """Find certificates and their keys among the file names in a folder.
 
     Arguments:
-        names: of its files.
-        folder: the folder's own name, after which acme.sh calls the key.
+        names: of the files.
+        folder: the folder's own name, after which acme.sh names the key.
     """
     there = sorted(names)
     fixed = next((pair for pair in _FIXED if set(pair) <= set(there)), None) or _of_acme_sh(there, folder)
@@ -162,7 +162,7 @@ def sort_out(names: Iterable[str], folder: str) -> SortedOut:
         if key is not None and stem not in taken and key not in pairs.values():
             pairs[name] = key
             taken.add(stem)
-    # Where a program has a folder for each site, what else lies there is its own: the leaf or the chain once more.
+    # In a folder made for one site, the other files repeat parts of the pair: the leaf alone, or the chain alone.
     others = [] if fixed else [name for name in there if name not in pairs and not _belongs_to(name, taken)]
     return SortedOut(
         pairs=tuple(sorted(pairs.items())),
@@ -184,13 +184,13 @@ def _key_of(name: str, names: Iterable[str]) -> str | None:
 
 
 def _belongs_to(name: str, stems: set[str]) -> bool:
-    """Whether it is the same in another form, or lego's issuer, of a site that is there."""
+    """Whether it belongs to a site that was found: the same in another form, or the issuer (lego)."""
     stem = PurePath(name).stem
     return stem in stems or stem.removesuffix(".issuer") in stems or stem.removesuffix("-key") in stems
 
 
 def _labels(path: Path) -> bytes | None:
-    """The BEGIN lines of a file, or nothing where it has none; None for a link to nothing."""
+    """The BEGIN lines of a file, empty if it has none or cannot be read; None for a dangling link."""
     try:
         with path.open("rb") as file:
             data = file.read(LARGEST)
@@ -206,7 +206,7 @@ def _begin_lines(data: bytes) -> Iterator[bytes]:
 
 
 def shown(paths: Iterable[Path], folder: Path) -> str:
-    """Some paths below ``folder`` for a message: the first of them, and how many more there are."""
+    """Paths below ``folder`` for a message: the first four, and how many more there are."""
     first, *more = sorted(os.path.relpath(path, folder) for path in paths)
     named = [first, *more[:3]]
     return ", ".join(named) + (f" and {len(more) - 3} more" if len(more) > 3 else "")

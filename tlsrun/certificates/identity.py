@@ -1,4 +1,4 @@
-"""An identity: a certificate, its chain and its key, read and proved to belong together."""
+"""An identity: a certificate, its chain and its key, read and verified to belong together."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Identity:
         certificate: the leaf.
         chain: the intermediates, in order, without the root.
         key: the private key in unencrypted PKCS #8 PEM.
-        warnings: what was mended or looks odd when it was read.
+        warnings: what was corrected or looks odd.
     """
 
     certificate: x509.Certificate
@@ -48,12 +48,12 @@ class Identity:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """DNS names and addresses that the certificate is for (its SAN)."""
+        """The DNS names and IP addresses in the certificate's SAN."""
         return alternative_names(self.certificate)
 
     @property
     def not_before(self) -> datetime.datetime:
-        """The begin of the certificate's validity, in UTC."""
+        """The start of the certificate's validity, in UTC."""
         return self.certificate.not_valid_before_utc
 
     @property
@@ -77,15 +77,15 @@ class Identity:
         return certificate_key_type(self.certificate)
 
     def covers(self, host: str) -> bool:
-        """Whether the certificate is for ``host``, a DNS name or an address (RFC 9525, section 6)."""
+        """Whether the certificate is valid for ``host``, a DNS name or an IP address (RFC 9525, section 6)."""
         return covers(self.certificate, host)
 
 
 def load_identity(sources: IdentitySources, *, now: datetime.datetime | None = None) -> Identity:
-    """Read, mend and check. Whether clients accept it is another question: see `validity_problem`.
+    """Read an identity, put its chain in order and check it, but for its dates: see `validity_problem`.
 
     Arguments:
-        now: the time, with its zone, at which issuers that have expired are left out; None for this moment.
+        now: timezone-aware; issuers that have expired by then are left out. None for the current time.
 
     Raises:
         CertificateError: with every problem found.
@@ -107,7 +107,7 @@ def load_identity(sources: IdentitySources, *, now: datetime.datetime | None = N
 
 
 def load_renewed(sources: IdentitySources) -> Identity:
-    """As `load_identity`, some time later: a password that does not open the key is read again, from where it was.
+    """As `load_identity`, for a renewal: a password that no longer opens the key is read again from where it came.
 
     Raises:
         CertificateError: with every problem found.
@@ -125,7 +125,7 @@ def load_renewed(sources: IdentitySources) -> Identity:
 
 
 def encrypted_key(sources: IdentitySources) -> bool:
-    """Whether the key, or a PKCS #12 bundle, needs a password and none was given; False too for what cannot be read."""
+    """Whether the key, or a PKCS #12 bundle, needs a password and none was given; also False if it cannot be read."""
     if sources.password:
         return False
     try:
@@ -144,12 +144,12 @@ def validity_problem(
     *,
     known_root: Callable[[x509.Certificate], bool] = known_root,
 ) -> Problem | None:
-    """Why clients refuse ``identity`` at ``now``; None when they do not. See `tlsrun.certificates.validity.refusal`."""
+    """Why clients refuse ``identity`` at ``now``; None if they do not. See `tlsrun.certificates.validity.refusal`."""
     return refusal(identity.certificate, identity.chain, now, source, known_root=known_root)
 
 
 def _read(sources: IdentitySources, findings: Findings) -> tuple[list[GivenCertificate], ReadKey | None]:
-    """Everything that can be read, the problems of all of it in ``findings``."""
+    """Read everything that can be read; all problems go to ``findings``."""
     read = {source: _material(source, sources.password, findings) for source in sources.places}
     cert = read[sources.cert]
     holder = cert if sources.key is None else read[sources.key]
@@ -174,7 +174,7 @@ def _certificates(place: Material, findings: Findings) -> list[GivenCertificate]
 def _key(sources: IdentitySources, holder: Material, findings: Findings, *, opened: bool) -> ReadKey:
     if sources.key is None and holder.pem.certificates and not holder.pem.keys:
         raise CertificateError([_no_key_given(holder.source)])
-    # A password that opened a bundle was not given in vain, whatever the key is.
+    # A password that opened a bundle was needed, whether or not the key itself is encrypted.
     needed = not opened or any(block.is_encrypted for block in holder.pem.keys)
     return read_key(holder.source, holder.data, holder.pem, sources.password if needed else None, findings)
 

@@ -1,4 +1,4 @@
-"""Private keys: read, decrypted, named as people name them."""
+"""Reads and decrypts private keys, and names their types."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from tlsrun.certificates.pem import Block, Pem
 from tlsrun.certificates.recognise import refuse
 from tlsrun.certificates.sources import Source
 
-#: Keys that TLS servers use, and the library can sign with.
+#: Keys that TLS servers use, and that the cryptography library can sign with.
 PrivateKey: TypeAlias = (
     rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey
 )
 
 _CURVES = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
 
-#: RFC 9325, section 4.5; OpenSSL's security level 2 refuses less.
+#: In bits (RFC 9325, section 4.5); OpenSSL's security level 2 refuses shorter keys.
 _SHORTEST_RSA = 2048
 _NEW_KEY = (
     "Make a new key (openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out privkey.pem) "
@@ -47,8 +47,8 @@ class ReadKey:
 
     Arguments:
         kind: its type, as people write it.
-        key: parsed; None for a kind that OpenSSL alone deals with.
-        stored: PKCS #8 in DER as it stands in the file; None where it was encrypted, or in an older format.
+        key: the parsed key; None for a kind that is only passed on to OpenSSL.
+        stored: the PKCS #8 DER in the file; None if that was encrypted, or in an older format.
     """
 
     kind: str
@@ -57,30 +57,30 @@ class ReadKey:
 
     @property
     def spki(self) -> bytes:
-        """The public half in DER, to compare; empty for a kind that OpenSSL alone deals with."""
+        """The public key in DER, for comparison; empty for a kind that is only passed on to OpenSSL."""
         return b"" if self.key is None else key_spki(self.key)
 
     def fits(self, certificate: x509.Certificate) -> bool:
-        """Whether it may be the key that a certificate is for."""
+        """Whether it can be the key of a certificate."""
         if self.key is None:
             return algorithms.name_of(algorithms.public_algorithm(certificate)) == self.kind
         return certificate_spki(certificate) == self.spki
 
     def same_kind(self, certificate: x509.Certificate) -> bool:
-        """Whether both are for the same algorithm; of a key that was encrypted, nothing else is known."""
+        """Whether both are for the same algorithm; assumed for a key that was encrypted, as its own is not known."""
         if self.stored is None:
             return True
         own = algorithms.name_of(algorithms.private_algorithm(self.stored))
         return own == algorithms.name_of(algorithms.public_algorithm(certificate))
 
     def pem(self, certificate: x509.Certificate) -> bytes:
-        """Unencrypted PKCS #8 PEM, of the same type that it had, as is the certificate's."""
+        """Unencrypted PKCS #8 PEM, with the algorithm that the file and the certificate state."""
         algorithm = algorithms.public_algorithm(certificate)
         if self.key is not None and algorithms.name_of(algorithm) is None:
             return key_pem(self.key)
         if self.stored is not None:
             return _pem_of(self.stored)
-        # The library took it for plain RSA; what it was is written on it again.
+        # The library has read an RSASSA-PSS key as plain RSA; put its algorithm back.
         written = b"" if self.key is None else self.key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
         return _pem_of(algorithms.under(written, algorithm))
 
@@ -105,7 +105,7 @@ def key_type(key: object) -> str:
 
 
 def certificate_key_type(certificate: x509.Certificate) -> str:
-    """The type of the key that a certificate is for; ``unknown`` when the library cannot tell."""
+    """The type of a certificate's key; ``unknown`` if the library cannot tell."""
     try:
         name = algorithms.name_of(algorithms.public_algorithm(certificate))
         if name is not None and name != algorithms.RSASSA_PSS:
@@ -117,7 +117,7 @@ def certificate_key_type(certificate: x509.Certificate) -> str:
 
 
 def certificate_spki(certificate: x509.Certificate) -> bytes:
-    """The public key of a certificate in DER, to compare; empty when the library cannot read it."""
+    """The public key of a certificate in DER, for comparison; empty if the library cannot read it."""
     try:
         return certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     except (ValueError, UnsupportedAlgorithm):
@@ -125,7 +125,7 @@ def certificate_spki(certificate: x509.Certificate) -> bytes:
 
 
 def key_spki(key: PrivateKey) -> bytes:
-    """The public half of a private key in DER, to compare."""
+    """The public key of a private key in DER, for comparison."""
     return key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
@@ -143,9 +143,9 @@ def read_key(source: Source, data: bytes, pem: Pem, password: bytes | None, find
     """The one private key in ``data``, decrypted.
 
     Arguments:
-        source: where ``data`` was read from, and ``pem`` parsed from it.
-        password: of the key; None or empty when there is none.
-        findings: takes the warning that a password was not needed.
+        source: where ``data`` was read from; ``pem`` was parsed from it.
+        password: of the key; None or empty without one.
+        findings: gets the warning that a password was not needed.
 
     Raises:
         CertificateError: with one problem.
@@ -181,7 +181,7 @@ def read_key(source: Source, data: bytes, pem: Pem, password: bytes | None, find
 
 
 def _pkcs8(block: Block) -> bytes | None:
-    """A key as it stands in the file; None for one that is encrypted, damaged, or in an older format."""
+    """The DER of a key in the file; None if it is encrypted, damaged, or in an older format."""
     if block.label != "PRIVATE KEY":
         return None
     with contextlib.suppress(ValueError):
@@ -190,7 +190,7 @@ def _pkcs8(block: Block) -> bytes | None:
 
 
 def _of_openssl_alone(key: object) -> bytes | None:
-    """PKCS #8 in DER of a key that was encrypted and is of a kind that OpenSSL alone deals with; None for others."""
+    """PKCS #8 DER of a decrypted key of a kind that is only passed on to OpenSSL; None for other kinds."""
     if type(key).__name__.startswith(("MLDSA", "SLHDSA")) and hasattr(key, "private_bytes"):
         written: bytes = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
         return written
@@ -228,7 +228,7 @@ def _decrypt(source: Source, block: Block, password: bytes | None) -> object:
             "TLS119",
         ) from None
     except (ValueError, TypeError):
-        # The library's own words are left out: they may quote what it read.
+        # The library's message is left out, as it may quote from the file.
         if password:
             raise source.error(
                 f"the password does not open the private key in {source.name}",

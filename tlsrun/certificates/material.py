@@ -1,4 +1,4 @@
-"""What one source holds: its bytes, the certificates and keys in them as PEM blocks, and the certificates parsed."""
+"""Reads a source: its bytes, the certificates and keys in them as PEM blocks, and the certificates parsed."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class Material:
 
     Arguments:
         data: its bytes.
-        pem: the blocks in them; of a binary file, what it would be in PEM.
-        binary: the binary form that it has; None for PEM, and for what is neither.
-        opened: whether a password was needed to read it, as a PKCS #12 bundle has one.
+        pem: the blocks in them; of a binary file, those that it was converted to.
+        binary: its binary form; None for PEM, and for anything else.
+        opened: whether a password was needed to read it (a PKCS #12 bundle).
     """
 
     source: Source
@@ -50,10 +50,10 @@ def read_material(source: Source, password: bytes | None = None) -> Material:
 
 
 def read_certificates(material: Material, findings: Findings) -> list[GivenCertificate]:
-    """The certificates in ``material``, in its order.
+    """The certificates in ``material``, in file order.
 
     Arguments:
-        findings: takes the warning that two stood on one line.
+        findings: gets the warning that two blocks share a line.
 
     Raises:
         CertificateError: there are none, or some are damaged.

@@ -1,4 +1,4 @@
-"""The names in a certificate: those that it is for (RFC 9525), and where its issuer is to be had."""
+"""Names in a certificate: those that it is valid for (RFC 9525), its subject, and the URL of its issuer."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _Extension = TypeVar("_Extension", bound=x509.ExtensionType)
 
 
 def extension(certificate: x509.Certificate, kind: type[_Extension]) -> _Extension | None:
-    """An extension of a certificate; None when it has none, or one that cannot be read."""
+    """An extension of a certificate; None if it is absent, or cannot be read."""
     try:
         return certificate.extensions.get_extension_for_class(kind).value
     except (x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, ValueError):
@@ -23,24 +23,24 @@ def extension(certificate: x509.Certificate, kind: type[_Extension]) -> _Extensi
 
 
 def alternative_names(certificate: x509.Certificate) -> tuple[str, ...]:
-    """DNS names and addresses of the SAN extension, in its order (RFC 5280, section 4.2.1.6)."""
+    """DNS names and IP addresses of the SAN extension, in its order (RFC 5280, section 4.2.1.6)."""
     names = extension(certificate, x509.SubjectAlternativeName)
     return tuple(str(name.value) for name in names or () if isinstance(name, (x509.DNSName, x509.IPAddress)))
 
 
 def words_of(names: Sequence[str], most: int | None = None) -> str:
-    """Names in a message, of many the first ``most``: ``a.test, b.test``, or ``no name``."""
+    """Names for a message, at most ``most`` of them: ``a.test, b.test``, or ``no name``."""
     return ", ".join(names[:most]) or "no name"
 
 
 def shown_name(name: x509.Name) -> str:
-    """A distinguished name in a message: the common name when there is one, else the whole (RFC 4514)."""
+    """A distinguished name for a message: the common name if there is one, else the whole (RFC 4514)."""
     common = name.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
     return f"CN={common[0].value!s}" if common else name.rfc4514_string() or "(no name)"
 
 
 def issuer_address(certificate: x509.Certificate) -> str | None:
-    """The caIssuers URL (RFC 5280, section 4.2.2.1)."""
+    """The caIssuers URL (RFC 5280, section 4.2.2.1); None without one."""
     access = extension(certificate, x509.AuthorityInformationAccess)
     for description in access or ():
         location = description.access_location
@@ -52,13 +52,13 @@ def issuer_address(certificate: x509.Certificate) -> str | None:
 
 
 def covers(certificate: x509.Certificate, host: str) -> bool:
-    """Whether ``certificate`` is for ``host``.
+    """Whether ``certificate`` is valid for ``host``.
 
-    A wildcard is a whole left-most label, stands for exactly one label (RFC 9525, section 6.3) and needs two
-    more behind it, as OpenSSL has it. Addresses match as addresses. The common name does not count.
+    A wildcard is the whole left-most label, matches exactly one label (RFC 9525, section 6.3), and has at least two
+    labels after it, as OpenSSL requires. IP addresses are compared as addresses. The common name is ignored.
 
     Arguments:
-        host: a DNS name (in Unicode too) or an address, an IPv6 address with or without brackets.
+        host: a DNS name (Unicode or A-labels) or an IP address; IPv6 with or without brackets.
     """
     names = extension(certificate, x509.SubjectAlternativeName)
     if names is None:
@@ -69,7 +69,7 @@ def covers(certificate: x509.Certificate, host: str) -> bool:
     wanted = _dns(host)
     parent = wanted.partition(".")[2]
     accepted = {wanted, f"*.{parent}"} if "." in parent else {wanted}
-    well_formed = all(wanted.split("."))  # no empty label, which a wildcard would stand for
+    well_formed = all(wanted.split("."))  # a wildcard must not match an empty label
     return well_formed and any(_dns(name) in accepted for name in names.get_values_for_type(x509.DNSName))
 
 

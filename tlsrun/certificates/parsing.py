@@ -1,4 +1,4 @@
-"""Certificates from DER, so that one that was parsed can be asked without further errors."""
+"""Parses certificates completely, so that reading their fields later raises no errors."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from cryptography import x509
 def parse_certificate(der: bytes) -> x509.Certificate:
     """The certificate in ``der``.
 
-    The library reads names and dates only when it is asked for them; here it is, once.
+    The library parses names and dates only when they are accessed, so they are accessed here.
 
     Raises:
         ValueError: it is damaged, or of a version that does not exist.

@@ -1,4 +1,4 @@
-"""Passwords of keys: the ways to give one, and the program that prints one."""
+"""Passwords of private keys, read from a file or from the output of a program."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from pathlib import Path
 
 from tlsrun.errors import CertificateError, Problem
 
-#: Where a password may be given, for messages.
+#: The ways to give a password, for messages.
 WAYS = (
     "TLS_KEY_PASSWORD in the app's config, TLSRUN_KEY_PASSWORD in the environment, --key-password-file, "
     "or --key-password-command"
 )
 
-#: Seconds that a program has to print a password: it may ask a vault over the network, but nobody at a keyboard.
+#: Seconds that a program has to print a password: enough to ask a vault over the network, but not a person.
 PATIENCE = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class PasswordPlace:
-    """Where a password is read from, as often as asked: it may have changed with the key.
+    """Where a password is read from. Each call reads it again, as it may change with the key.
 
     Arguments:
         given_by: the setting as the user spelled it.
@@ -47,7 +47,7 @@ def password_from_file(path: str, given_by: str) -> bytes:
         given_by: the setting as the user spelled it.
 
     Raises:
-        CertificateError: it cannot be read, or has nothing in its first line.
+        CertificateError: it cannot be read, or its first line is empty.
     """
     place = os.path.abspath(Path(os.path.expandvars(path)).expanduser())
     remedy = "Name a file whose first line is the password"
@@ -61,7 +61,7 @@ def password_from_file(path: str, given_by: str) -> bytes:
 
 
 def password_from_command(command: str, given_by: str) -> bytes:
-    """The first line that a program prints. It is started without a shell, and nobody answers its questions.
+    """The first line that a program prints. It is started without a shell, and its standard input is empty.
 
     Arguments:
         command: the program and its arguments, split as a shell splits words.
@@ -83,7 +83,7 @@ def password_from_command(command: str, given_by: str) -> bytes:
         what = f"{words[0]} cannot be started: {reason}"
         raise _refusal(given_by, what, "Give its whole path; it is started without a shell") from None
     if done.returncode != 0:
-        what = f"{words[0]} failed with the exit code {done.returncode}{_last_words(done.stderr)}"
+        what = f"{words[0]} failed with the exit code {done.returncode}{_last_error_line(done.stderr)}"
         raise _refusal(given_by, what, f"Try it: {command}")
     lines = done.stdout.splitlines()
     if not lines or not lines[0]:
@@ -103,8 +103,8 @@ def _words(command: str, given_by: str) -> list[str]:
     return words
 
 
-def _last_words(said: bytes) -> str:
-    """The last line of what a program said on standard error; never what it printed, which may be the password."""
+def _last_error_line(said: bytes) -> str:
+    """The last line of standard error; never of standard output, which may be the password."""
     lines = said.decode(errors="replace").strip().splitlines()
     return f": {lines[-1][:200]}" if lines else ""
 

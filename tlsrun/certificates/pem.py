@@ -1,4 +1,4 @@
-"""PEM text (RFC 7468): its blocks, found in whatever stands around them."""
+"""Parses PEM (RFC 7468), whatever other text surrounds the blocks."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ CERTIFICATE_LABELS = ("CERTIFICATE", "X509 CERTIFICATE")
 
 @dataclass(frozen=True, kw_only=True)
 class Block:
-    """What stands between a BEGIN and its END.
+    """One PEM block: a BEGIN line, its END line, and what is between them.
 
     Arguments:
         label: ``CERTIFICATE``, ``PRIVATE KEY``, …
-        headers: the lines of an encrypted key in OpenSSL's traditional format (RFC 1421, section 4.6).
+        headers: the header lines of an encrypted key in OpenSSL's traditional format (RFC 1421, section 4.6).
         body: the base64 text without white space; it may be damaged.
     """
 
@@ -31,12 +31,12 @@ class Block:
 
     @property
     def is_certificate(self) -> bool:
-        """Whether it says that it is a certificate."""
+        """Whether its label says that it is a certificate."""
         return self.label in CERTIFICATE_LABELS
 
     @property
     def is_key(self) -> bool:
-        """Whether it says that it is a private key, encrypted or not."""
+        """Whether its label says that it is a private key, encrypted or not."""
         return self.label.endswith("PRIVATE KEY")
 
     @property
@@ -58,7 +58,7 @@ class Block:
 
     @property
     def pem(self) -> bytes:
-        """The block as the standard has it: markers on lines of their own, 64 columns."""
+        """The block in standard form: markers on lines of their own, 64 columns."""
         lines = [f"-----BEGIN {self.label}-----".encode()]
         if self.headers:
             lines += [*(line.encode() for line in self.headers), b""]
@@ -72,9 +72,9 @@ class Pem:
     """The blocks of one file.
 
     Arguments:
-        blocks: in the order they stand.
-        unfinished: labels of those whose END line is missing.
-        glued: whether two stand on one line (``-----END …----------BEGIN …-----``): OpenSSL cannot read that.
+        blocks: in file order.
+        unfinished: labels of blocks whose END line is missing.
+        glued: whether two share a line (``-----END …----------BEGIN …-----``), which OpenSSL cannot read.
     """
 
     blocks: tuple[Block, ...] = ()
@@ -100,8 +100,8 @@ class Pem:
 def parse_pem(data: bytes) -> Pem:
     """Find the blocks in ``data``.
 
-    Anything may stand around them (comments, ``Bag Attributes``, a byte order mark); lines may end in CRLF,
-    be indented, or run into each other.
+    Any text may surround them (comments, ``Bag Attributes``, a byte order mark); lines may end in CRLF,
+    be indented, or be joined to one.
     """
     text = _readable(data)
     blocks: list[Block] = []
@@ -133,7 +133,7 @@ def _is_one_line(text: bytes) -> bool:
 
 
 def _readable(data: bytes) -> bytes:
-    """Undo what editors and environments do to text: UTF-16, and ``\\n`` spelled out."""
+    """Undo what editors and environment variables do to text: UTF-16, and ``\\n`` spelled out."""
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         data = data.decode("utf-16", errors="replace").encode()
     if re.search(rb"-----(\\r)?\\n", data):

@@ -1,4 +1,4 @@
-"""What a file is that holds no certificate or no key, and the command that makes it so."""
+"""Tells what a file is that holds no certificate or no key, and names the command that converts it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tlsrun.certificates.sources import Source
 
 
 class Form(Enum):
-    """Forms that certificates and keys come in, apart from those we serve from."""
+    """What a file may be, in words for messages."""
 
     CERTIFICATE = "a certificate"
     KEY = "a private key"
@@ -40,7 +40,7 @@ class Form(Enum):
     OTHER = "PEM of something else"
 
 
-#: Form -> remedy, where a certificate is asked for.
+#: Form -> remedy, where a certificate is expected.
 _FOR_CERTIFICATE = {
     Form.KEY: "Name the certificate here (fullchain.pem), and this file as the key",
     Form.TRUSTED: "Convert it: openssl x509 -in {file} -out cert.pem",
@@ -61,7 +61,7 @@ _FOR_CERTIFICATE = {
     Form.UNFINISHED: "Copy it again, whole, from BEGIN to END",
 }
 
-#: Form -> remedy, where a private key is asked for.
+#: Form -> remedy, where a private key is expected.
 _FOR_KEY = {
     **_FOR_CERTIFICATE,
     Form.CERTIFICATE: "Name the private key that the certificate was made with (privkey.pem)",
@@ -81,7 +81,7 @@ _FOR_KEY = {
     Form.WEB_PAGE: "Name the private key that the certificate was made with (privkey.pem)",
 }
 
-#: Form -> code of the finding, where it is not the general one.
+#: Form -> code of the finding, where it is not the general one, TLS107.
 _CODES = {
     Form.DER_REQUEST: "TLS108",
     Form.DER_PUBLIC_KEY: "TLS108",
@@ -92,12 +92,12 @@ _CODES = {
     Form.UNFINISHED: "TLS118",
 }
 
-#: What is asked for -> the remedies, and what its BEGIN line says.
+#: What is expected -> the remedies, and the label of its BEGIN line.
 _WANTED = {"certificate": (_FOR_CERTIFICATE, "CERTIFICATE"), "private key": (_FOR_KEY, "PRIVATE KEY")}
 
 
 def refuse(source: Source, data: bytes, pem: Pem, wanted: Literal["certificate", "private key"]) -> NoReturn:
-    """Say that ``data`` does not hold what is ``wanted``, and what it is.
+    """Raise an error that says what ``data`` is, and that it does not hold what is ``wanted``.
 
     Raises:
         CertificateError: always.
@@ -109,7 +109,7 @@ def refuse(source: Source, data: bytes, pem: Pem, wanted: Literal["certificate",
 
 
 def recognise(data: bytes, pem: Pem) -> Form:
-    """The form of ``data``, of which ``pem`` was parsed."""
+    """The form of ``data``; ``pem`` was parsed from it."""
     if pem.unfinished:
         return Form.UNFINISHED
     if pem.blocks:
@@ -145,7 +145,7 @@ def _loads(load: Callable[[bytes], object]) -> Callable[[bytes], bool]:
 
 
 def _sequence(data: bytes) -> bytes:
-    """The first bytes of the content of an ASN.1 SEQUENCE (X.690, section 8.1); empty when it is none."""
+    """The first bytes of the content of an ASN.1 SEQUENCE (X.690, section 8.1); empty if it is not one."""
     if data[:1] != b"\x30" or len(data) < 2:
         return b""
     length_bytes = data[1] & 0x7F if data[1] & 0x80 else 0

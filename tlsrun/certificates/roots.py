@@ -1,7 +1,7 @@
-"""Root certificates that this machine knows: their absence from a file is no fault.
+"""Root certificates that this machine knows: a chain that ends below one of them is complete.
 
-Not by cryptography's `x509.verification`: it is stricter than OpenSSL and clients (it wants a SAN, not a critical one),
-and would say of chains that are served well that they are not.
+cryptography's `x509.verification` is not used, as it is stricter than OpenSSL and clients (it requires a SAN, and one
+that is not critical), and would reject chains that clients accept.
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ def _stores() -> Iterator[tuple[bytes, ...]]:
 
 @functools.lru_cache(maxsize=8)
 def _read(path: Path, version: tuple[int, int, int]) -> tuple[bytes, ...]:
-    """The roots in a file, in DER; read again when the file is another.
+    """The roots in a file, in DER; read again when the file has changed.
 
-    A thousand certificates that lack their issuer ask a thousand times.
+    Cached, as it is called for every certificate whose issuer was not given, and there may be thousands.
     """
     roots = []
     for block in parse_pem(path.read_bytes()).certificates:

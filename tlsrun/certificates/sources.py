@@ -1,4 +1,4 @@
-"""Where certificates and keys come from, and reading them: what cannot be read is said with its whole path."""
+"""Where certificates and keys come from, and reading them; errors name the absolute path."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if sys.platform != "win32":
     import grp
     import pwd
 
-#: No certificate file is larger; a device or a database given by mistake is not read into memory.
+#: In bytes; no certificate file is larger. A device or database named by mistake is not read into memory.
 LARGEST = 8 * 1024 * 1024
 
 
-#: A scheme (RFC 3986, section 3.1); one letter would be a drive of Windows.
+#: The scheme of a URI (RFC 3986, section 3.1); one letter would be a Windows drive.
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
 _IN_DEVICE = (
     "Keys in tokens (PKCS #11, TPM) are not supported: name a key in a file, "
@@ -43,8 +43,8 @@ class Source:
 
     Arguments:
         given_by: the setting as the user spelled it, for messages (``TLS_CERT in app.config``).
-        path: the file; None when ``text`` is given.
-        text: the PEM itself; None when ``path`` is given.
+        path: the file; None if ``text`` is given.
+        text: the PEM itself; None if ``path`` is given.
     """
 
     given_by: str
@@ -61,11 +61,11 @@ class Source:
         return "the text given" if self.path is None else os.path.abspath(self.path)
 
     def problem(self, what: str, remedy: str, code: str | None = None) -> Problem:
-        """A `Problem` with whatever is here; arguments as there."""
+        """A `Problem` with this source; arguments as there."""
         return Problem(where=self.given_by, what=what, remedy=remedy, code=code)
 
     def error(self, what: str, remedy: str, code: str | None = None) -> CertificateError:
-        """An error with that one problem."""
+        """A CertificateError with that one problem."""
         return CertificateError([self.problem(what, remedy, code)])
 
     @property
@@ -79,11 +79,11 @@ class IdentitySources:
     """The places an identity is read from.
 
     Arguments:
-        cert: the certificate, mostly with its chain behind it.
-        key: the private key; None when it stands in the same file as the certificate.
+        cert: the certificate, usually followed by its chain.
+        key: the private key; None if it is in the same file as the certificate.
         chain: files with intermediates that ``cert`` does not hold.
         password: of an encrypted key, or of a PKCS #12 bundle.
-        password_from: where it was read, to read it again when it does not open a renewed key; None where it was given.
+        password_from: where it was read from, to read it again if it does not open a renewed key; None if it was set.
     """
 
     cert: Source
@@ -94,13 +94,13 @@ class IdentitySources:
 
     @property
     def places(self) -> tuple[Source, ...]:
-        """All of them, each once."""
+        """All sources, each once."""
         given = (self.cert, *(() if self.key is None else (self.key,)), *self.chain)
         return tuple(dict.fromkeys(given))
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """Those that are files, each once."""
+        """The sources that are files, each once."""
         return tuple(dict.fromkeys(source.path for source in self.places if source.path))
 
 
@@ -169,7 +169,7 @@ def _refuse_unreadable(source: Source, path: Path) -> NoReturn:
 
 
 def _reader() -> tuple[str, str]:
-    """Who reads: the user for a sentence, and the name of the primary group for a command."""
+    """The user of this process, for a sentence, and its primary group, for a command."""
     if sys.platform == "win32":
         return "this user", "GROUP"
     number = os.geteuid()
@@ -184,7 +184,7 @@ def _reader() -> tuple[str, str]:
 
 
 def may_read(path: Path) -> bool:
-    """Whether this process, as the user it is now, may read ``path``; False too when that is not there."""
+    """Whether this process, by its effective user, may read ``path``; also False if that does not exist."""
     return _allowed(path, os.R_OK)
 
 
@@ -193,7 +193,7 @@ def _allowed(path: Path, mode: int) -> bool:
 
 
 def _closed_folder(path: Path) -> str | None:
-    """The first folder on the way to ``path``, its links followed, that may not be entered."""
+    """The first folder above ``path``, as given or with links resolved, that this process may not enter."""
     for way in (Path(os.path.abspath(path)), Path(os.path.realpath(path))):
         for folder in reversed(way.parents):
             if not _allowed(folder, os.X_OK):

@@ -1,7 +1,7 @@
-"""Whether signatures and keys are strong enough, by our own look: what one OpenSSL refuses, another one takes.
+"""Whether signatures and keys are strong enough. Checked here, as what one OpenSSL refuses another one accepts.
 
-3.0 refuses SHA-1 and RIPEMD-160, and SHA-3, which it does not know in signatures; 3.5 and later take all of them, and
-no browser does. What is asked here is the same on each, in the same words.
+OpenSSL 3.0 refuses SHA-1 and RIPEMD-160, and SHA-3, which it does not know in signatures; 3.5 and later accept all of
+them, and no browser does. These checks, and their messages, are the same with every version.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from tlsrun.certificates.names import shown_name
 from tlsrun.certificates.sources import Source
 from tlsrun.errors import CertificateError, Problem
 
-#: RFC 9325, section 4.5, and OpenSSL's security level 2 (SSL_CTX_set_security_level(3)): 112 bits.
+#: In bits: RFC 9325, section 4.5, and OpenSSL's security level 2 (SSL_CTX_set_security_level(3)), 112 bits of security.
 _SHORTEST_RSA = _SHORTEST_DSA = 2048
 _SHORTEST_CURVE = 224
 
 _BROKEN = (hashes.SHA1, hashes.MD5)
-#: Of RSA with a hash that the library does not know (RFC 8017, appendix A.2.4).
+#: RSA with a hash that the library does not know (RFC 8017, appendix A.2.4).
 _BROKEN_TOO = {"1.2.840.113549.1.1.2": "MD2", "1.2.840.113549.1.1.3": "MD4"}
-#: TeleTrusT's.
+#: RSA with RIPEMD-160, by TeleTrusT's identifier.
 _RIPEMD_160 = "1.3.36.3.3.1.2"
 _SHA_2 = (hashes.SHA224, hashes.SHA256, hashes.SHA384, hashes.SHA512)
 _NO_HASH = {SignatureAlgorithmOID.ED25519.dotted_string, SignatureAlgorithmOID.ED448.dotted_string}
 
 
 def weak_signature(certificate: x509.Certificate) -> str | None:
-    """The broken hash that a certificate is signed with; None when it is sound. A root's own does not count."""
+    """The broken hash that a certificate is signed with; None if it is not broken. Of no interest for a root."""
     algorithm = _hash(certificate)
     if algorithm is None:
         return _BROKEN_TOO.get(certificate.signature_algorithm_oid.dotted_string)
@@ -43,7 +43,7 @@ def weak_signature(certificate: x509.Certificate) -> str | None:
 
 
 def unknown_signature(certificate: x509.Certificate) -> str | None:
-    """What a certificate is signed with that TLS has no name for (RFC 8446, section 4.2.3); None when it has one."""
+    """The signature algorithm of a certificate, if TLS has no code for it (RFC 8446, section 4.2.3); else None."""
     number = certificate.signature_algorithm_oid.dotted_string
     algorithm = _hash(certificate)
     if weak_signature(certificate) or isinstance(algorithm, _SHA_2):
@@ -56,7 +56,7 @@ def unknown_signature(certificate: x509.Certificate) -> str | None:
 
 
 def is_weak_key(certificate: x509.Certificate) -> bool:
-    """Whether the key that a certificate is for is shorter than RFC 9325, section 4.5, has it."""
+    """Whether a certificate's key is shorter than RFC 9325, section 4.5, requires."""
     try:
         key = certificate.public_key()
     except (ValueError, UnsupportedAlgorithm):
@@ -69,10 +69,10 @@ def is_weak_key(certificate: x509.Certificate) -> bool:
 
 
 def sound(certificate: x509.Certificate, issuers: Sequence[x509.Certificate], source: Source) -> None:
-    """Refuse signatures that others can forge, or that clients do not know, and keys that are too short.
+    """Refuse signatures that can be forged or that clients do not know, and keys that are too short.
 
     Raises:
-        CertificateError: the certificate has one, or one that is sent with it.
+        CertificateError: the certificate has one, or an issuer that is sent with it.
     """
     problems = [problem for one in (certificate, *issuers) for problem in _weaknesses(one, source)]
     if problems:
@@ -87,7 +87,7 @@ def _weaknesses(certificate: x509.Certificate, source: Source) -> Iterator[Probl
             remedy="Have it issued anew, for a current key (ECDSA P-256 or RSA 2048)",
             code="TLS120",
         )
-    # What signs itself is trusted or not, whatever the signature.
+    # A root is trusted or not, whatever its signature.
     if is_signed_by(certificate, certificate):
         return
     if weak := weak_signature(certificate):
@@ -105,7 +105,7 @@ def _weaknesses(certificate: x509.Certificate, source: Source) -> Iterator[Probl
 
 
 def _hash(certificate: x509.Certificate) -> hashes.HashAlgorithm | None:
-    """What the library knows; None where there is none, or another one."""
+    """The hash in the signature; None if there is none, or one that the library does not know."""
     try:
         return certificate.signature_hash_algorithm
     except UnsupportedAlgorithm:

@@ -1,8 +1,8 @@
-"""Authorities whose clients are refused by those who verify strictly, as Python does by default since 3.13.
+"""Warns about CAs whose clients fail strict verification, which is Python's default since 3.13.
 
-OpenSSL calls it X509_V_FLAG_X509_STRICT: a certificate names the key that signed it (authorityKeyIdentifier), and an
-authority its own (subjectKeyIdentifier), as RFC 5280, sections 4.2.1.1 and 4.2.1.2, has it. Servers of tlsrun do
-without; a program of the user's that asks the same clients for certificates may not.
+OpenSSL calls it X509_V_FLAG_X509_STRICT: a certificate has to name the key that signed it (authorityKeyIdentifier),
+and a CA its own (subjectKeyIdentifier), as RFC 5280, sections 4.2.1.1 and 4.2.1.2, requires. tlsrun's servers do not
+insist on that; other programs that verify the same clients may.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from tlsrun.errors import Problem
 
 
 def refused_strictly(ca: bytes, source: Source) -> Iterator[Problem]:
-    """One problem for each authority that lacks a key identifier.
+    """One problem for each CA that lacks a key identifier.
 
     Arguments:
-        ca: the authorities, PEM.
+        ca: the CA certificates, as PEM.
         source: where they were read from.
     """
     for block in parse_pem(ca).certificates:

@@ -1,4 +1,4 @@
-"""Dates: whether clients accept what is sent at a moment. One judgement, for the start and for each renewal."""
+"""Whether clients accept the dates of what is sent: one rule, at the start and for each renewal."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from tlsrun.errors import Problem
 
 
 def in_date(certificate: x509.Certificate, now: datetime.datetime) -> bool:
-    """Whether ``now`` lies between its first and its last moment (RFC 5280, section 4.1.2.5)."""
+    """Whether it is valid at ``now`` by its dates, both included (RFC 5280, section 4.1.2.5)."""
     return certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc
 
 
 def dates_problem(certificate: x509.Certificate, now: datetime.datetime, name: str, source: Source) -> Problem | None:
-    """Why ``certificate`` is not valid at ``now``; None when it is.
+    """Why ``certificate`` is not valid at ``now``; None if it is.
 
     Arguments:
-        now: the time, with its zone.
+        now: timezone-aware.
         name: what to call it in the message.
     """
     begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
@@ -50,16 +50,16 @@ def refusal(
     *,
     known_root: Callable[[x509.Certificate], bool],
 ) -> Problem | None:
-    """Why clients refuse a server that sends these at ``now``; None when some of them do not.
+    """Why clients refuse a server that sends these at ``now``; None if some clients accept it.
 
-    Of the issuers only the first counts. Without it nobody gets from the certificate to a root, unless a root signed
-    the certificate itself. One further up may be a root's cross-signature: whoever knows that root needs nothing above
-    it, and which roots a client knows cannot be told from here.
+    Of the issuers only the first counts. Without it no client can build a path from the certificate to a root, unless a
+    root signed the certificate itself. One further up may be a cross-signed root: a client that has the root needs
+    nothing above it, and which roots a client has is not known here.
 
     Arguments:
         certificate: the server's own.
         issuers: what is sent with it, in order.
-        now: the time, with its zone.
+        now: timezone-aware.
         source: where they were read from.
         known_root: whether a root that this machine knows signed a certificate.
     """
@@ -88,7 +88,7 @@ def first_to_end(
     *,
     known_root: Callable[[x509.Certificate], bool],
 ) -> x509.Certificate:
-    """Of those without which clients refuse (see `refusal`), the one that expires first. Arguments as there."""
+    """Of the certificates that clients need (see `refusal`), the one that expires first. Arguments as there."""
     if not issuers or issuers[0].not_valid_after_utc >= certificate.not_valid_after_utc or known_root(certificate):
         return certificate
     return issuers[0]
