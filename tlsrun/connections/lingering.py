@@ -10,7 +10,7 @@ class LingeringSocket:
     """The few methods of a socket that a lingering close needs, around a descriptor; cheaper to make than a socket.
 
     Arguments:
-        descriptor: of a socket that never blocks; closed by `close`.
+        descriptor: of a non-blocking socket; closed by `close`.
     """
 
     __slots__ = ("_descriptor",)
@@ -30,5 +30,5 @@ class LingeringSocket:
         """As socket.close."""
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
-            with contextlib.suppress(OSError):  # on some systems, that the client has reset it
+            with contextlib.suppress(OSError):  # some systems report that the client has reset it
                 os.close(descriptor)

@@ -1,4 +1,4 @@
-"""The reading side of a connection that is handed over with the head of its request read already."""
+"""The reading side of a connection whose request head is read before a server gets it."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from tlsrun.spool import PART, Spool
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-#: Bytes taken in one read ahead: a TLS record's content at most (RFC 8446, section 5.1).
+#: Bytes of one read: the most that a TLS record holds (RFC 8446, section 5.1).
 RECORD = 16384
 
 _CORK: int | None = getattr(socket, "TCP_CORK", None)
 
-#: Bytes each second that a client must send in the long run for its reads to be waited for.
+#: Bytes per second that a client must send on average, or it is given up.
 MIN_RATE = 500
 
 
 class ReadAhead(ServerSocket):
-    """The part of `tlsrun.connections.request_socket.RequestSocket` that reads, and that waits.
+    """The part of `tlsrun.connections.request_socket.RequestSocket` that reads and waits.
 
     Attributes:
-        refuses_bare_lf: whether its server refuses a head at sight whose lines end so, and waits for no better end.
+        refuses_bare_lf: whether its server refuses a head whose lines end in a bare LF, and so need not see the rest.
     """
 
     refuses_bare_lf = True
@@ -43,19 +43,19 @@ class ReadAhead(ServerSocket):
     _parts = _gathers = _finished = False
 
     def flush(self) -> None:
-        """Send what was held back, before the client is waited for."""
+        """Send what was held back, before waiting for the client."""
         raise NotImplementedError
 
-    # -- read ahead, by who waits for the request -------------------------------------------------------------
+    # -- reading ahead, before a server has the connection ----------------------------------------------------
 
     def read_ahead(self) -> int:
-        """Take what has come, without waiting.
+        """Read what has arrived, without waiting.
 
         Returns:
-            how many bytes; 0 at the end of the stream.
+            the number of bytes; 0 at the end of the stream.
 
         Raises:
-            ssl.SSLWantReadError, ssl.SSLWantWriteError: nothing is there.
+            ssl.SSLWantReadError, ssl.SSLWantWriteError: nothing has arrived.
             OSError: as the ssl module's.
         """
         data = super().read(RECORD)
@@ -72,7 +72,7 @@ class ReadAhead(ServerSocket):
         return bytes(self._ahead or b"")
 
     def collect(self, body: Spool) -> bytes:
-        """Take a part of a body that has come, without waiting; `read` finds it behind what was read ahead.
+        """Read a part of a body that has arrived, without waiting; `read` returns it after what was read ahead.
 
         Arguments:
             body: where it is kept.
@@ -100,14 +100,14 @@ class ReadAhead(ServerSocket):
         return (len(self._ahead) if self._ahead else 0) + (self._body.held if self._body else 0)
 
     def has_head(self, limit: int) -> bool:
-        """Whether what was read ahead holds a whole request head, or so much that no more shall be waited for.
+        """Whether what was read ahead holds a whole request head, or exceeds the limit, so that no more is waited for.
 
-        Lines may end without a carriage return: a server refuses that, and needs to read no more to do so.
+        Lines may end in a bare LF, if the server refuses that: it needs to read no more to do so.
 
         Arguments:
-            limit: bytes that a head may have.
+            limit: the largest head, in bytes.
         """
-        if self._body is not None:  # of the request before: all of it was read, but for what lies behind it
+        if self._body is not None:  # the previous request's: it was read, but not what follows it
             while self._next_of_body():
                 pass
         ahead = self._ahead
@@ -124,7 +124,7 @@ class ReadAhead(ServerSocket):
         return False
 
     def _next_of_body(self) -> bool:
-        """Have more of what was collected among what was read ahead; whether there was any."""
+        """Move a part of the collected body to what was read ahead; returns whether there was any."""
         body = self._body
         if body is None:
             return False
@@ -137,22 +137,22 @@ class ReadAhead(ServerSocket):
     # -- waiting ----------------------------------------------------------------------------------------------
 
     def gather(self) -> None:
-        """Send no packet that is not full until something of the answer is written, or the client is waited for.
+        """Send only full packets until a part of the answer is written, or the client is waited for.
 
-        Linux alone knows this (tcp(7), TCP_CORK), and waits no longer than 200 ms.
+        On Linux only (tcp(7), TCP_CORK), which delays data by at most 200 ms.
         """
         if _CORK is not None and not system.is_unix(self):
             self.setsockopt(socket.IPPROTO_TCP, _CORK, 1)
             self._gathers = True
 
     def let_go(self) -> None:
-        """Send what was gathered, and gather no more."""
+        """Send what was gathered, and stop gathering."""
         if self._gathers and _CORK is not None:
             self._gathers = False
             self.setsockopt(socket.IPPROTO_TCP, _CORK, 0)
 
     def setblocking(self, flag: bool) -> None:
-        """As socket.setblocking; to wait for ever means ``patience``."""
+        """As socket.setblocking; blocking means a time-out of ``patience``."""
         self._timeout = self.patience if flag else 0.0
 
     def settimeout(self, value: float | None) -> None:
@@ -168,24 +168,24 @@ class ReadAhead(ServerSocket):
         return self._timeout != 0
 
     def _wait(self, want: Exception, deadline: float | None, what: str) -> None:
-        """Wait for what OpenSSL wants; ``what`` the client does too little of, in a word."""
+        """Wait for what OpenSSL wants; ``what`` the client has done too little of: ``sent`` or ``read``."""
         self.let_go()
         events = system.READABLE if isinstance(want, ssl.SSLWantReadError) else system.WRITABLE
         if self.wait_until(events, None if deadline is None else max(0.0, deadline - time.monotonic())):
             return
         if self._timeout == self.patience:
-            # What every server knows as a client that went away, and logs quietly.
+            # Every server takes this for a client that went away, and logs it quietly.
             raise ConnectionResetError(errno.ECONNRESET, f"the client {what} too little in {self.patience:g} s")
         raise TimeoutError(errno.ETIMEDOUT, "timed out")
 
     # -- reading ----------------------------------------------------------------------------------------------
 
     def pending(self) -> int:
-        """As ssl.SSLSocket.pending, with what was read ahead."""
+        """As ssl.SSLSocket.pending, including what was read ahead."""
         return self.ahead + (super().pending() if self._parts else 0)
 
     def recv(self, buflen: int = 1024, flags: int = 0) -> bytes:
-        """As ssl.SSLSocket.recv; after a shutdown the end, as what comes then is not for the server."""
+        """As ssl.SSLSocket.recv; after a shutdown the end, as what still arrives is not for the server."""
         return b"" if self._finished else super().recv(buflen, flags)
 
     def read(self, len: int = 1024, buffer: Buffer | None = None) -> Any:  # noqa: A002
@@ -219,7 +219,7 @@ class ReadAhead(ServerSocket):
         return len(taken)
 
     def _read_in_time(self, size: int, buffer: Buffer | None) -> Any:
-        """Wait, on the client's account; time that the application takes between two reads is not on it."""
+        """Wait at the client's expense; the time that the application takes between two reads is not charged to it."""
         began = time.monotonic()
         seconds = self._timeout
         if seconds is not None and seconds == self.patience:

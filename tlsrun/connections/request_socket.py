@@ -1,4 +1,4 @@
-"""A connection handed over with the head of its request read already, which no slow client can hold for ever."""
+"""A connection that a server gets once its request head was read, and that a slow client cannot hold forever."""
 
 from __future__ import annotations
 
@@ -19,34 +19,34 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
-#: Seconds that an answer's thread waits for its client before it leaves the rest to the loop: a client that is only a
-#: bit slower than the application costs no file then.
+#: Seconds that a thread waits for the client of its answer before it leaves the rest to the event loop, so that a
+#: client that is only slightly slower than the application needs no temporary file.
 _GRACE = 0.1
 
-_AT_ONCE = 65536  # bytes that OpenSSL is given at once; less than a part of a spool
+_AT_ONCE = 65536  # bytes in one call of OpenSSL; less than `tlsrun.spool.PART`
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class RequestSocket(ReadAhead):
-    """A `ServerSocket` that was read ahead, and that waits no longer than ``patience`` for its client.
+    """A `ServerSocket` that is read ahead, and that waits no longer than ``patience`` for its client.
 
-    - Reads return what was read ahead before they ask the connection.
-    - To the operating system it never blocks; it waits by itself, and only when it must. So a server that changes
-      the time-out for each request pays no system call for it, and a deadline is one deadline.
-    - "Wait for ever", which servers say (``setblocking(True)``), means ``patience`` seconds here.
-    - The head of a response waits for the first bytes of its body, to share a TLS record with them.
-    - What was written at the end of the handshake may wait for the answer, to share a packet with it (`gather`).
-    - What the client of an answer does not take is left to the loop, up to a bound; so is the goodbye then.
-    - An answer that breaks off ends in a reset, so that no client takes it for whole.
+    - Reads first return what was read ahead.
+    - The descriptor is always non-blocking; the socket polls by itself, and only when it must. So changing the
+      time-out for each request, as servers do, costs no system call, and a deadline holds for the whole operation.
+    - ``setblocking(True)``, with which servers ask to wait forever, means ``patience`` seconds.
+    - The head of a response is held back until the first bytes of its body, to share a TLS record with them.
+    - The last bytes of the handshake may be held back until the answer, to share a packet with it (`gather`).
+    - What the client does not take of an answer is left to the event loop, up to a limit; so is the close, then.
+    - An answer that breaks off ends in a reset, so that no client takes it for complete.
 
     Attributes:
-        patience: seconds one read or write may wait, and seconds that all reads of a request may wait together
-            beyond what 500 bytes each second take; None for ever. A slower client is one that went away
+        patience: seconds that one read or write may wait, and that all reads of a request together may wait beyond
+            the time that 500 bytes per second take; None for no limit. A slower client is treated as gone
             (ConnectionResetError).
-        output_buffer: the part of the answers that is left to the loop; None as long as nothing was.
-        retire: takes the connection's descriptor over from `close` once it was shut down, to see the client off
-            without keeping a thread; None to close at once.
+        output_buffer: what is left to the event loop to send; None as long as nothing was.
+        retire: takes over the descriptor in `close` after a shutdown, for a lingering close that occupies no thread;
+            None to close at once.
     """
 
     retire: Callable[[int], None] | None = None
@@ -59,16 +59,16 @@ class RequestSocket(ReadAhead):
     def begin(
         self, patience: float | None, retire: Callable[[int], None] | None, sink: OutputSink | None = None
     ) -> None:
-        """To be called once, before the handshake; without an ``sink`` threads wait for the clients of answers."""
+        """Call it once, before the handshake; without a ``sink``, threads wait for the clients of their answers."""
         self.patience = patience
         self.retire = retire
         self._sink = sink
-        ServerSocket.settimeout(self, 0)  # to the operating system; ours remembers only
+        ServerSocket.settimeout(self, 0)  # the descriptor's; our own method only stores it
 
-    # -- by who waits for the request -------------------------------------------------------------------------
+    # -- before a server has the connection -------------------------------------------------------------------
 
     def say_continue(self) -> None:
-        """Have the client send its body; what the server says to that end later is left out.
+        """Ask the client for its body (100 Continue); the one that the server sends later is left out.
 
         Raises:
             OSError: as the ssl module's.
@@ -78,7 +78,7 @@ class RequestSocket(ReadAhead):
         self._continued = True
 
     def hand_over(self) -> None:
-        """The request begins: what its client may keep a thread waiting is counted from here."""
+        """Begin a request: the time that its client may keep a thread waiting is counted from here."""
         self._searched = 0
         self._credit = self.patience or 0.0
         self._grace = _GRACE
@@ -99,12 +99,12 @@ class RequestSocket(ReadAhead):
         self._send_all(memoryview(whole), flags)
 
     def _send_all(self, data: memoryview, flags: int) -> None:
-        """Send, and leave what the client does not take soon to the loop."""
+        """Send; what the client does not take soon is left to the event loop."""
         output_buffer = self.output_buffer
         if output_buffer is None or not output_buffer.held:
             while data:
                 try:
-                    # OpenSSL wants to be given all of it again when it cannot send it: the buffer does.
+                    # OpenSSL wants the same bytes again after a failed send (SSL_write(3)): the buffer sees to it.
                     data = data[self._send_at_once(data[:_AT_ONCE], flags) :]
                 except (ssl.SSLWantReadError, ssl.SSLWantWriteError) as want:
                     if self._sink is None or self._timeout == 0:
@@ -130,7 +130,7 @@ class RequestSocket(ReadAhead):
         return sent
 
     def _wait_a_moment(self, want: Exception) -> bool:
-        """Whether the client is only a bit slower than the application."""
+        """Wait for what is left of the grace time; returns whether the client has taken something."""
         began = time.monotonic()
         try:
             self._wait(want, began + self._grace, "read")
@@ -171,7 +171,7 @@ class RequestSocket(ReadAhead):
                 self._wait(want, None if self._timeout is None else began + self._timeout, "read")
 
     def answer(self, handle: Callable[..., Result], *arguments: Any) -> Result:
-        """Call ``handle``, by which the application answers; after an error in the middle nothing mends the answer."""
+        """Call ``handle``, in which the application answers; an error in mid-answer ends the connection in a reset."""
         self._answering, self._begun = True, False
         try:
             return handle(*arguments)
@@ -184,7 +184,7 @@ class RequestSocket(ReadAhead):
     # -- the end ----------------------------------------------------------------------------------------------
 
     def shutdown(self, how: int) -> None:
-        """As socket.shutdown, with a close_notify; what the client still sends is for ``retire`` to read away."""
+        """As socket.shutdown, with a close_notify; what the client still sends is for ``retire`` to discard."""
         if self._broken or (self._answering and self._begun):
             self._broken = self._finished = True
             self.abort()
@@ -197,9 +197,9 @@ class RequestSocket(ReadAhead):
         self._finished = self._finished or (self.retire is not None and how != socket.SHUT_RD)
 
     def close(self) -> None:
-        """As socket.close, or hand the connection to the loop, or to ``retire`` after a shutdown."""
+        """As socket.close; or leave the connection to the event loop, or after a shutdown to ``retire``."""
         if not self._broken and self._is_held() and self._sink is not None and self._sink.leave():
-            return  # it says goodbye
+            return  # the loop closes it
         if self._owes_goodbye:
             self._owes_goodbye = False
             with contextlib.suppress(OSError):
@@ -213,18 +213,18 @@ class RequestSocket(ReadAhead):
         super().close()
 
     def abort(self) -> None:
-        """As `ServerSocket.abort`; nothing that waits is sent any more."""
+        """As `ServerSocket.abort`; what is still buffered is discarded."""
         self._broken = True
         if self.output_buffer is not None:
             self.output_buffer.discard()
         super().abort()
 
     def _is_held(self) -> bool:
-        """Whether a part of an answer waits for the client."""
+        """Whether a part of an answer is buffered until the client takes it."""
         return self.output_buffer is not None and self.output_buffer.held > 0
 
     def farewell(self) -> None:
-        """Say goodbye and close: nothing more is sent, and nothing of the client's is lost to a reset."""
+        """Shut down and close: nothing more is sent, and no reset destroys what the client has yet to read."""
         with contextlib.suppress(OSError):
             self.shutdown(socket.SHUT_WR)
         with contextlib.suppress(OSError):
@@ -232,5 +232,5 @@ class RequestSocket(ReadAhead):
 
 
 def _is_head(data: bytes) -> bool:
-    """Whether it is the head of a final response; one of status 1xx announces, and must not wait."""
+    """Whether it is the head of a final response; an interim one (1xx) must not be held back."""
     return data.startswith(b"HTTP/1.") and data.endswith(b"\r\n\r\n") and data[9:10] != b"1"

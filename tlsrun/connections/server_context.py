@@ -1,4 +1,4 @@
-"""The context of servers: what it wraps shakes hands later, and a successor can take its place."""
+"""The SSL context of servers: handshakes are deferred, and a successor can take its place."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tlsrun.tls.handshake_messages import in_words
 
 
 class ServerObject(ssl.SSLObject):
-    """The server's side of one connection in memory (asyncio), with the same attributes."""
+    """The server's side of one connection in memory (asyncio), with the attributes of `ServerSocket`."""
 
     tls_sni: str | None = None
     hello: bytes | None = None
@@ -32,13 +32,13 @@ class ServerObject(ssl.SSLObject):
 class ServerContext(ssl.SSLContext):
     """A context whose server sockets are `ServerSocket`.
 
-    A listening socket may be wrapped as well (Werkzeug does): what it accepts has not shaken hands yet.
+    A listening socket may be wrapped as well (Werkzeug does): it accepts connections without a handshake.
 
     Attributes:
         handshake_timeout: seconds a client has for the whole handshake.
-        allowed_host: whether a person who typed http:// is sent on to https at this host (lower case, no port).
-        proxy_protocol_peers: the proxies whose connections begin with a PROXY header; mostly nobody.
-        successor: takes its place for new connections, with ticket keys of its own: older sessions end. None without.
+        allowed_host: whether plain HTTP is redirected to https for this host (lower case, no port).
+        proxy_protocol_peers: the proxies whose connections begin with a PROXY header; usually none.
+        successor: the context for new connections; None for this one. Its ticket keys differ, so sessions are not kept.
     """
 
     sslsocket_class = ServerSocket
@@ -75,7 +75,7 @@ class ServerContext(ssl.SSLContext):
         )
 
     def wrap_accepted(self, sock: socket.socket) -> ssl.SSLSocket:
-        """As `wrap_socket` on the server's side, for a connection: nothing is asked of it, and no handshake is made."""
+        """As `wrap_socket` on the server's side, for an accepted connection: no checks, and no handshake."""
         context = self._successor() or self
         return ssl.SSLContext.wrap_socket(context, sock, server_side=True, do_handshake_on_connect=False)
 
@@ -95,7 +95,7 @@ class ServerContext(ssl.SSLContext):
     def _successor(self) -> ServerContext | None:
         context = self.successor
         if context is not None:
-            # What was set on this one in the meantime, by whom knows of no other.
+            # Copy what was set on this context meanwhile, by code that does not know of its successor.
             context.sslsocket_class = self.sslsocket_class
             context.handshake_timeout, context.allowed_host = self.handshake_timeout, self.allowed_host
             context.proxy_protocol_peers = self.proxy_protocol_peers

@@ -1,7 +1,7 @@
-"""How many connections each worker process has, so that none takes those that another could answer sooner.
+"""The number of connections of each worker process, so that none accepts those that another could serve sooner.
 
-All workers wait at the same listening sockets, and whoever is awake takes what comes. A burst of connections that are
-kept alive would all go to one of them, while others idle.
+All workers wait on the same listening sockets, and whichever is awake accepts. A burst of keep-alive connections would
+all go to one of them while others idle.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ import time
 
 #: When a worker wrote it last (time.monotonic(), the same in all processes), and its number of connections.
 _SLOT = struct.Struct("dq")
-#: Seconds after which a worker that wrote nothing does not count: it is gone, or does not get to accept.
+#: Seconds without an update after which a worker is ignored: it is gone, or too busy to accept.
 _STALE = 1.5
-#: So many connections more than another has are too many.
+#: With this many connections more than another worker, a worker has too many.
 _LEAD = 2
 
 
 class Shares:
-    """Made before the fork; each process writes its own slot only.
+    """The numbers of all workers, in memory shared over the fork; each process writes its own slot only.
 
     Arguments:
-        workers: how many serve at a time; as many again may be about to end.
+        workers: how many serve at a time; as many again may be shutting down.
     """
 
     def __init__(self, workers: int) -> None:
@@ -30,23 +30,23 @@ class Shares:
         self._memory = mmap.mmap(-1, _SLOT.size * self._slots)
 
     def of(self, number: int) -> Share:
-        """The part of worker ``number``, counted over all that have ever been started."""
+        """The slot of worker ``number``, counting all that were ever started."""
         return Share(self._memory, number % self._slots)
 
 
 class Share:
-    """What one worker says and asks."""
+    """The slot of one worker, compared with those of the others."""
 
     def __init__(self, memory: mmap.mmap, slot: int) -> None:
         self._memory = memory
         self._at = slot * _SLOT.size
 
     def tell(self, connections: int) -> None:
-        """Say how many connections this worker has. To be called at least once in a second."""
+        """Publish how many connections this worker has; call it at least once a second."""
         _SLOT.pack_into(self._memory, self._at, time.monotonic(), connections)
 
     def leave(self) -> None:
-        """Be counted no more."""
+        """Stop being counted."""
         _SLOT.pack_into(self._memory, self._at, 0.0, 0)
 
     def is_large(self, connections: int) -> bool:

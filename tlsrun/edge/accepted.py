@@ -6,14 +6,14 @@ import asyncio
 import contextlib
 from collections.abc import Iterable
 
-_ROUNDS = 4  # of the loop: a task is made, it makes the transport, that calls connection_made; and one to spare
+_ROUNDS = 4  # of the loop: it starts a task, which makes the transport, which calls connection_made; one to spare
 
 
 async def close_all(servers: Iterable[asyncio.Server]) -> None:
     """Stop accepting, and return once every accepted connection has its protocol (``connection_made`` was called).
 
-    asyncio of Python 3.11 drops who has been accepted, and has no transport yet, when the server is closed. So at first
-    the loop only looks at the sockets no more; uvloop, which keeps such clients, does not let itself be told that.
+    When a server is closed, asyncio of Python 3.11 drops connections that were accepted and have no transport yet. So
+    the loop at first only stops watching the sockets; uvloop, which keeps such connections, refuses that.
     """
     loop, servers = asyncio.get_running_loop(), list(servers)
     for server in servers:

@@ -10,7 +10,7 @@ from tlsrun.http1.head import Head
 
 _log = logging.getLogger("tlsrun.edge.access")
 
-#: Called with the client's address, the request (None: there was no good one), the status (0: the answer broke off)
+#: Called with the client's address, the request (None: it was malformed), the status (0: the answer broke off)
 #: and the seconds since the head was read.
 Access = Callable[[tuple[str, int], Head | None, int, float], None]
 

@@ -1,4 +1,4 @@
-"""A worker's answer: read strictly, framed anew for the client. Bytes in, bytes out."""
+"""A worker's response: parsed strictly, and framed anew for the client. Bytes in, bytes out."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _READ = {
 
 
 class BadAnswer(Exception):
-    """What the worker said is no answer, or only a part of one. The words say what."""
+    """What the worker sent is not a response, or only a part of one; the message says what is wrong."""
 
 
 class _Names(dict[bytes, int]):
@@ -41,7 +41,7 @@ _NAMES = _Names()
 
 
 class _Head:
-    """A worker's status line and headers; ``lines`` are those to hand on, each ended by CRLF."""
+    """A worker's status line and headers; ``lines`` are those to pass on, each with its CRLF."""
 
     __slots__ = ("chunked", "dated", "length", "lines", "status")
 
@@ -93,18 +93,18 @@ def _read_line(head: _Head, rule: int, line: bytes, value: bytes) -> None:
 
 
 class Answer:
-    """One answer on its way from a worker to the client: its head is taken, then its body is fed.
+    """One response on its way from a worker to the client: first `take_head`, then `feed`.
 
     Arguments:
-        request: what is answered.
+        request: the request that is answered.
 
     Attributes:
-        status: 0 until the head is in.
-        keep_alive: whether the client's connection may go on; may be set to False until the head is out.
+        status: 0 until the head was read.
+        keep_alive: whether the client's connection may stay open; may be set to False until the head is sent.
         date: the Date header line to add.
-        begun: bytes for the client were handed out: it is too late for another answer.
-        open_ended: only the worker's closing tells the end.
-        done: the answer is whole.
+        begun: bytes for the client were returned: it is too late for another response.
+        open_ended: the body ends when the worker closes.
+        done: the response is complete.
     """
 
     __slots__ = (
@@ -114,7 +114,7 @@ class Answer:
 
     def __init__(self, request: Head) -> None:
         self._request = request
-        self._read = b""  # of the head
+        self._read = b""  # the head so far
         self._head: _Head | None = None
         self._left = 0  # bytes of the body still to come, when their number is known
         self._chunks: Chunked | None = None  # the worker's own chunks
@@ -130,10 +130,10 @@ class Answer:
         """Take the first bytes from the worker; interim answers (1xx) are skipped.
 
         Returns:
-            what lies behind the head; None as long as it is not whole.
+            what follows the head; None as long as it is incomplete.
 
         Raises:
-            BadAnswer: it is no HTTP.
+            BadAnswer: it is not HTTP.
         """
         if self._read:
             data = self._read + data
@@ -167,15 +167,15 @@ class Answer:
         """Take bytes of the body.
 
         Arguments:
-            data: what came; may be empty.
-            ended: the worker has closed, these are its last bytes.
+            data: what was received; may be empty.
+            ended: the worker has closed; these are its last bytes.
 
         Returns:
-            bytes for the client. The head is among them with the first bytes of the body, not before: workers send
-            them apart, the client gets them in one write (and PEP 3333 has no head without a body).
+            bytes for the client. The head comes with the first bytes of the body, not before: workers send them
+            separately, the client gets them in one write (and PEP 3333 sends no head before there is a body).
 
         Raises:
-            BadAnswer: it broke off, or its framing is broken.
+            BadAnswer: the response broke off, or its framing is malformed.
         """
         head = self._head
         if head is None:
@@ -198,13 +198,13 @@ class Answer:
             return self._framed(data)
         if not data and not self.done:
             return b""
-        if self.done and (self.open_ended or head.chunked):  # the end came as well: the length is known after all
+        if self.done and (self.open_ended or head.chunked):  # the end has arrived as well: now the length is known
             head.length, head.chunked = len(data), False
         return self._opening(head) + self._framed(data)
 
     @property
     def _bodyless(self) -> bool:
-        """RFC 9112, section 6.3."""
+        """Whether no body follows the head (RFC 9112, section 6.3)."""
         return self._request.method == b"HEAD" or self.status in (204, 304)
 
     def _framed(self, data: bytes) -> bytes:

@@ -14,7 +14,7 @@ from tlsrun.http1.head import Head
 from tlsrun.http1.inbox import Inbox
 from tlsrun.http1.refusal import Refused
 
-# WAITING for a head; COLLECTING a body; ANSWERING, with a worker; LEAVING, all is said.
+# WAITING for a head; COLLECTING a body; ANSWERING: a worker has the request; LEAVING: being closed.
 WAITING, COLLECTING, ANSWERING, LEAVING = range(4)
 
 LAST_REQUEST = 1.0  # seconds in which an idle client may still send a request when the edge stops
@@ -29,8 +29,8 @@ class ClosableConnection(Delivery):
     Attributes:
         state: one of the four above.
         served: how many requests were answered.
-        inbox: what came and is not dealt with.
-        exchange: with a worker.
+        inbox: bytes received and not yet processed.
+        exchange: with a worker; None without one.
     """
 
     def __init__(self, edge: Shared) -> None:
@@ -51,30 +51,30 @@ class ClosableConnection(Delivery):
         return not self._left and not self.edge.stopping
 
     def refuse(self, refused: Refused) -> None:
-        """Say what is wrong and close: where a next request would begin is not known."""
+        """Send an error response and close: where the next request would begin is not known."""
         self._note(refused.status)
         self.send(refused.response(date=self.edge.date))
         self.leave(self.hang_up)
 
     def close_after_response(self) -> None:
-        """Close after an answer, or when no request came. A request on its way must not meet a reset, so linger."""
+        """Close after a response, or an idle connection; linger if a request may be on its way, to avoid a reset."""
         asked = self._request is not None and not self._request.keep_alive
         quiet = self.ended or asked and not self._left and not self.inbox.size
         self.leave(self.finish if quiet else self.hang_up)
 
     def evict(self) -> None:
-        """There are too many connections, and this one has waited longest."""
+        """Close because there are too many connections, and this one has been idle longest."""
         self.leave(self.finish if self.shaken else self.give_way)
 
     def leave(self, how: Callable[[], None]) -> None:
-        """Be done with the client, by one of the channel's ways to end."""
+        """Close the connection by ``how``, one of the channel's ways to do it."""
         self.state = LEAVING
         self._drop()
         how()
         self.watch(READER, self._limits.linger_timeout if self.flushed() else self._limits.write_timeout)
 
     def _drop(self) -> None:
-        """Let go of the worker and of the body."""
+        """Release the worker and the body."""
         if self.exchange is not None:
             self.edge.given_up()
             self.exchange.close()

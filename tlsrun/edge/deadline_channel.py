@@ -29,8 +29,8 @@ class DeadlineChannel(Channel):
     Attributes:
         deadline: when the time is up; `tlsrun.edge.deadlines` checks it.
         awaited: who is to act next.
-        came: bytes that came of a request's body.
-        mark: what `moved` was when the deadline was set, to tell who is slow from who has stalled.
+        came: bytes received of a request's body.
+        mark: what `moved` was when the deadline was set, to tell a slow peer from a stalled one.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class DeadlineChannel(Channel):
         self.mark = 0
 
     def set_deadline(self, seconds: float) -> None:
-        """Set the deadline."""
+        """Set the deadline to ``seconds`` from now."""
         self.deadline = self._clock.now + seconds
 
     def watch(self, awaited: int, seconds: float) -> None:

@@ -13,7 +13,7 @@ from tlsrun.polling.poller import READ
 
 
 class DisconnectAware(ClosableConnection):
-    """A connection that is given up when its client takes its request back.
+    """A connection that is aborted when its client gives up its request.
 
     A reset is seen while the connection is read; while reading is paused, the poller looks for it. A client that has
     closed and one that has only shut down its sending side look the same until something is sent to them: then the
@@ -53,7 +53,7 @@ class DisconnectAware(ClosableConnection):
         if self.exchange is not exchange or exchange.answer.status:
             return
         self.send(QUESTION)
-        # Nothing more is read of who has ended its side.
+        # Nothing more is read from a client that has ended its side.
         self._unwatch()
         if tcp_has_ended(self._descriptor()):
             self._watch(0, self._broke)
@@ -61,7 +61,7 @@ class DisconnectAware(ClosableConnection):
             self._watch(READ, self._came)
 
     def _came(self) -> None:
-        """Something has come that nobody reads: the end of the TCP connection, or bytes behind a close_notify."""
+        """Something has arrived that is not read: the end of the TCP connection, or bytes after a close_notify."""
         exchange = self.exchange
         self._unwatch()
         if exchange is not None and tcp_has_ended(self._descriptor()):
@@ -80,7 +80,7 @@ class DisconnectAware(ClosableConnection):
 
     def _unwatch(self) -> None:
         if self._watched >= 0:
-            # It may be closed already, and be another's.
+            # The descriptor may be closed already, and belong to another connection.
             if self.edge.poller.data_of(self._watched) == self._event:
                 self.edge.poller.forget(self._watched)
             self._watched, self._event = -1, None

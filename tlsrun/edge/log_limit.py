@@ -1,4 +1,4 @@
-"""A rate limit on log lines about workers: so many in a window, then a count of the rest."""
+"""A rate limit on log lines about workers: some in each window, then a count of the rest."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ class RateLimitedLog:
             self._held_back += 1
 
     def look(self) -> None:
-        """Begin a new window when it is time; to be called now and then."""
+        """Begin a new window when it is time; call it regularly."""
         if self._clock() - self._began >= self._window:
             self.flush()
             self._began = self._clock()
             self._written = 0
 
     def flush(self) -> None:
-        """Say how many lines were held back."""
+        """Log how many lines were held back."""
         if self._held_back:
             _log.warning("%d more such lines in the last %g s", self._held_back, self._window)
             self._held_back = 0

@@ -9,10 +9,10 @@ from tlsrun.wsgi.proxy_headers import variables_to_remove
 #: The variable to send, length first as the uwsgi protocol has it; None for a header that goes no further.
 Rule = bytes | None
 
-#: Said otherwise in a packet: HTTP_HOST and CONTENT_LENGTH; or for the edge alone.
+#: Sent in another way (HTTP_HOST and CONTENT_LENGTH), or read by the edge only.
 _READ = frozenset((b"host", b"content-length", b"connection", b"expect"))
 
-#: About one connection only (RFC 9110, section 7.6.1): a proxy, which the edge is, passes none of them on.
+#: Hop-by-hop headers (RFC 9110, section 7.6.1), which a proxy, such as the edge, does not forward.
 _HOP_BY_HOP = frozenset(
     (b"keep-alive", b"proxy-authenticate", b"proxy-authorization", b"proxy-connection", b"te", b"trailer", b"upgrade",
      b"http2-settings")
@@ -23,7 +23,7 @@ def rule_for(name: bytes, *, trusted: bool = False) -> Rule:
     """The variable of the header ``name``, a token in any case.
 
     Arguments:
-        trusted: it comes from a trusted proxy, whose word on its client the application's middleware reads.
+        trusted: whether it comes from a trusted proxy, whose forwarded headers the application's middleware reads.
     """
     lower = name.lower()
     if lower in _READ or lower in _HOP_BY_HOP:
@@ -35,7 +35,7 @@ def rule_for(name: bytes, *, trusted: bool = False) -> Rule:
 
 
 class _Rules(dict[bytes, Rule]):
-    """Rules by name as it was spelled; bounded, for clients can make up names without end."""
+    """Rules by name as it was spelled; bounded, since clients can make up any number of names."""
 
     def __init__(self, *, trusted: bool) -> None:
         super().__init__()

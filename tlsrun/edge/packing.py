@@ -60,7 +60,7 @@ class Packing:
                 if variable in told:
                     value = told[variable] + (b"; " if variable == _COOKIE else b", ") + value
                 told[variable] = value
-        # Connection takes away what is meant for the next hop; nothing of what the request is.
+        # Connection names headers for this hop only, which are dropped; but not Content-Type, which describes the body.
         for name in fields.connection - {b"content-type"}:
             told.pop(rules[name] or b"", None)
         parts: list[bytes] = []

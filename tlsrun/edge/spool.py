@@ -1,4 +1,4 @@
-"""Request bodies kept until they are whole: in memory, then in a temporary file that has no name."""
+"""Request bodies, buffered until they are complete: in memory, then in an unnamed temporary file."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tlsrun.http1.refusal import Refused, malformed
 
 
 class RequestSpool(spool.Spool):
-    """A `tlsrun.spool.RequestSpool` of a request, which is refused when there is no room for it."""
+    """A `tlsrun.spool.Spool` for the body of a request, which is refused if the disk is full."""
 
     __slots__ = ()
 
@@ -26,15 +26,15 @@ class RequestSpool(spool.Spool):
 
 
 class SpooledBody:
-    """A body on its way into a spool.
+    """A request body while it is received into a spool.
 
     Arguments:
         length: from Content-Length; None for a chunked body.
-        limits: of its size, and of what is held in memory.
+        limits: for its size, and for what is held in memory.
 
     Attributes:
-        spool: what came so far; whoever takes it closes it.
-        done: the body is whole.
+        spool: what was received; whoever takes it closes it.
+        done: the body is complete.
     """
 
     __slots__ = ("_limits", "_reader", "done", "spool")
@@ -46,10 +46,10 @@ class SpooledBody:
         self.done = False
 
     def feed(self, data: bytes) -> bytes:
-        """Take what came.
+        """Take what was received.
 
         Returns:
-            what lies behind the end of the body.
+            what follows the end of the body.
 
         Raises:
             Refused: 400, 413 or 507.
@@ -63,6 +63,6 @@ class SpooledBody:
 
 
 def check_body(size: int, limits: EdgeLimits) -> None:
-    """Refuse a body that is larger than the limit."""
+    """Raise `Refused` (413) for a body that is larger than the limit."""
     if limits.body is not None and size > limits.body:
         raise Refused(413, f"The request's body is larger than {limits.body} bytes.")

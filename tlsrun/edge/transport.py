@@ -38,13 +38,13 @@ class FlowControlledProtocol(asyncio.Protocol):
         return self._written - self._transport.get_write_buffer_size()
 
     def flushed(self) -> bool:
-        """Whether nothing of what was sent waits in this process."""
+        """Whether nothing that was sent is still buffered in this process."""
         return self._transport.get_write_buffer_size() == 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         self.peer = _address(transport.get_extra_info("peername")) or ("", 0)
-        # Through a Unix socket a client comes by way of a front, which has the port of HTTPS.
+        # Clients of a Unix socket come through a proxy in front, which listens on the HTTPS port.
         self.here = _address(transport.get_extra_info("sockname")) or ("localhost", 443)
 
 

@@ -49,9 +49,9 @@ def packet(connection: bytes, request: bytes, length: int | None, limit: int) ->
 
 
 def connection_variables(*, server: tuple[str, int], peer: tuple[str, int], facts: Mapping[str, str]) -> bytes:
-    """What is the same for every request of one connection, and what no request can change.
+    """The variables that are the same for every request of a connection, and that no request can change.
 
-    They stand first in the packet. HTTPS and UWSGI_SCHEME make ``wsgi.url_scheme`` https.
+    They come first in the packet. HTTPS and UWSGI_SCHEME make ``wsgi.url_scheme`` https.
 
     Arguments:
         server: SERVER_NAME and SERVER_PORT.
