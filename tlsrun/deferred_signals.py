@@ -1,11 +1,11 @@
-"""Signals that come while the program is executed anew: blocked, then recorded, then delivered to the server.
+"""Signals that arrive while the program is executed anew: blocked, then recorded, then delivered to the server.
 
-Between exec(2) and the moment when a server has handlers, SIGHUP and SIGTERM would end the process. What is blocked
-stays so over exec(2), and what came meanwhile waits (signal(7))::
+Between exec(2) and the moment when a server has installed its handlers, SIGHUP and SIGTERM would end the process. The
+signal mask is kept over exec(2), and blocked signals stay pending (signal(7))::
 
     block() ─► exec(2) ─► the first import of tlsrun: record() ─► the application is imported ─► the server: deliver()
 
-They are not left blocked until the server is there: what the application starts meanwhile would inherit that.
+They are not left blocked until the server is there: programs that the application starts would inherit the mask.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import os
 import signal
 from types import FrameType
 
-#: What ends a process that has no handler, and means something to a server.
+#: Signals that end a process without a handler, and that servers handle.
 SIGNALS = tuple(
     getattr(signal, name)
     for name in ("SIGHUP", "SIGTERM", "SIGINT", "SIGQUIT", "SIGUSR1", "SIGUSR2")
@@ -26,17 +26,17 @@ _recording_pid: int | None = None
 
 
 def block() -> None:
-    """Block them, in this thread, which is to call exec(2)."""
+    """Block them in this thread, which is about to call exec(2)."""
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
 
 
 def unblock() -> None:
-    """Unblock them; what came meanwhile is handled now."""
+    """Unblock them; pending ones are handled now."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
 
 def record() -> None:
-    """Record what comes instead of ending. Call it in the main thread of a program that was executed anew."""
+    """Record signals, which would end the process. Call it in the main thread of a program that was executed anew."""
     global _recording_pid
     _recording_pid = os.getpid()
     for number in SIGNALS:
@@ -45,19 +45,19 @@ def record() -> None:
 
 
 def is_recording() -> bool:
-    """Whether signals are being recorded, as no server is there yet to handle them."""
+    """Whether signals are being recorded, as no server can handle them yet."""
     return _recording_pid is not None
 
 
 def recorded() -> tuple[int, ...]:
-    """The signals that have come since `record`, each once."""
+    """The signals that have arrived since `record`, each once."""
     return tuple(dict.fromkeys(_recorded))
 
 
 def deliver() -> None:
-    """Deliver what was recorded to the handlers that are in place now; does nothing where `record` was not called.
+    """Deliver what was recorded to the handlers that are installed now; does nothing if `record` was not called.
 
-    A handler of ours that nobody has replaced gives way to the default.
+    Where our own handler was not replaced, the default is restored.
     """
     global _recording_pid
     if _recording_pid is None:
@@ -75,6 +75,6 @@ def _record(number: int, frame: FrameType | None) -> None:
     if os.getpid() == _recording_pid:
         _recorded.append(number)
         return
-    # A process that the application has forked meanwhile: the signals are not the server's.
+    # In a process that the application has forked meanwhile: the signal is not meant for the server.
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)

@@ -1,4 +1,4 @@
-"""Bytes that wait for whoever is slower: in memory, then in a temporary file that has no name."""
+"""Buffers bytes for a slow consumer: in memory, then in an unnamed temporary file."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import tempfile
 import threading
 from typing import IO
 
-#: Bytes that are moved at once.
+#: Bytes that are moved in one step.
 PART = 131072
 
 
 class Room:
-    """What all spools of a process that share it may hold together. Safe to use from any thread.
+    """A limit on what all spools that share it may hold together. Safe to use from any thread.
 
     Arguments:
         size: bytes.
@@ -27,26 +27,26 @@ class Room:
 
     @property
     def exhausted(self) -> bool:
-        """Whether there is none left."""
+        """Whether no bytes are left."""
         return self._left <= 0
 
     def take(self, size: int) -> None:
-        """Use so many bytes; the last user may use more than there are. Fewer than 0 are given back."""
+        """Use ``size`` bytes, even more than are left; a negative number gives bytes back."""
         with self._lock:
             self._left -= size
 
 
 class Spool:
-    """Bytes that come out in the order in which they went in.
+    """A first-in, first-out buffer of bytes.
 
     Arguments:
-        memory: bytes held before a file is used.
-        most: bytes for which `full` tells the producer to wait; None for no limit.
-        room: what it shares with others.
+        memory: bytes held in memory before a file is used.
+        most: bytes from which `full` tells the producer to wait; None for no limit.
+        room: the limit that it shares with others; None for none.
 
     Attributes:
-        size: bytes that were ever put in.
-        held: bytes that are in it now.
+        size: bytes put in so far.
+        held: bytes in it now.
     """
 
     __slots__ = ("_at", "_end", "_file", "_memory", "_most", "_parts", "_room", "_rest", "held", "size")
@@ -55,7 +55,7 @@ class Spool:
         self._memory = memory
         self._most = most
         self._room = room
-        self._parts: list[bytes] = []  # these came first, then those in the file, then the rest
+        self._parts: list[bytes] = []  # the oldest; then come those in the file, then the rest
         self._rest: list[bytes] = []
         self._file: IO[bytes] | None = None
         self._at = self._end = 0  # in the file
@@ -63,7 +63,7 @@ class Spool:
 
     @property
     def full(self) -> bool:
-        """Whether the producer is to wait, if it can, until it is empty: a file in use grows and does not shrink."""
+        """Whether the producer should wait, if it can, until the spool is empty: before that, its file only grows."""
         if self._rest or (self._most is not None and max(self.held, self._end) >= self._most):
             return True
         return self._room is not None and self._room.exhausted
@@ -72,7 +72,7 @@ class Spool:
         """Keep ``data``.
 
         Raises:
-            OSError: there is no file to be had, or no room for it; nothing was kept.
+            OSError: there can be no temporary file, or the disk is full; nothing was kept.
         """
         if self._rest or (self._file is None and self.held + len(data) <= self._memory):
             parts = self._rest or self._parts
@@ -86,7 +86,7 @@ class Spool:
         self._count(len(data))
 
     def keep(self, data: bytes) -> None:
-        """As `append`, but what finds no room on the disk is held in memory; then it is `full`."""
+        """As `append`, but if the disk is full, ``data`` is held in memory; the spool is then `full`."""
         try:
             self.append(data)
         except OSError:
@@ -94,7 +94,7 @@ class Spool:
             self._count(len(data))
 
     def take(self, size: int) -> bytes:
-        """The next bytes, at most ``size`` of them when they come from the file; b"" when it is empty."""
+        """The next bytes, at most ``size`` of them when they come from the file; b"" if it is empty."""
         if self._parts:
             data = b"".join(self._parts)
             self._parts.clear()
@@ -110,7 +110,7 @@ class Spool:
         return data
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Discard everything."""
         self._parts.clear()
         self._rest.clear()
         self._count(-self.held, put=False)
@@ -146,7 +146,7 @@ def _write_at(descriptor: int, data: memoryview, at: int) -> int:
 
 
 def _write_all(descriptor: int, data: bytes, at: int) -> int:
-    """Returns where the next byte belongs."""
+    """Write all of ``data`` at an offset; returns the offset behind it."""
     view = memoryview(data)
     while view:
         written = _write_at(descriptor, view, at)

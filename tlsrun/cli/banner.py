@@ -1,4 +1,4 @@
-"""The start-up banner: where to click, what is served, what is odd."""
+"""The start-up banner: the URL to open, what is served, and how."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def _plain_words(plan: Plan, server: ServerFacts) -> str:
 
 
 def _links_by_name(plan: Plan) -> str:
-    """What a browser can open without a complaint, where it is listened on every address."""
+    """URLs that a browser opens without a warning, for a server that listens on every address."""
     named = [replace(plan.endpoint, host=name) for name in plan.identity.names if "*" not in name]
     urls = tuple(endpoint.url for endpoint in named if not endpoint.is_loopback)
     return _some(urls) if urls else ""

@@ -1,4 +1,4 @@
-"""From layers of settings to a running server: the one way in for every front end."""
+"""From layers of settings to a running server: the entry point of every front end."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Job:
     Arguments:
         application: the WSGI callable; that very object is served.
         framework: ``flask``, ``bottle`` or ``wsgi``.
-        layers: the settings, the strongest layer first.
+        layers: the settings, in order of precedence.
         name: the application as the user named it.
         development: reloader and debugger.
         quiet: no banner, no access log.
@@ -61,7 +61,7 @@ def serve(job: Job) -> int:
     try:
         return _serve(job)
     except Passed:
-        # Not by returning: what a script does after its server would be done, and its threads be waited for.
+        # Not by returning: a script would go on with what it does after serving, and its threads would be waited for.
         logging.shutdown()
         os._exit(0)
 
@@ -99,7 +99,7 @@ def _serve(job: Job) -> int:
 
 
 def _resolved(layers: Sequence[Layer]) -> tuple[Platform | None, Resolution]:
-    """The settings, and the platform whose edge ends TLS; None where it ends here."""
+    """The platform whose edge terminates TLS, None where tlsrun does; and the settings."""
     platform = find_platform()
     behind = None if platform is None else resolve_behind(platform, layers)
     return (None, resolve(layers)) if behind is None else (platform, behind)
@@ -114,7 +114,7 @@ def announce(plan: Plan, job: Job, now: Any) -> None:
 
 
 def show_log(*, quiet: bool) -> None:
-    """Let our own log be seen where the program configured no logging, as Werkzeug and gunicorn do.
+    """Show our log if the program has not configured logging, as Werkzeug and gunicorn do.
 
     Arguments:
         quiet: show warnings only.
@@ -129,10 +129,10 @@ def show_log(*, quiet: bool) -> None:
 
 
 def serve_or_exit(job: Job) -> int:
-    """Like `serve`, but what is wrong is printed, and ends the program.
+    """Like `serve`, but print an error and end the program instead of raising it.
 
     Raises:
-        SystemExit: with the code 2, when something given cannot be served.
+        SystemExit: with the code 2, if something given cannot be served.
     """
     try:
         return serve(job)
@@ -141,8 +141,8 @@ def serve_or_exit(job: Job) -> int:
 
 
 def _ask_password(given_by: str) -> bytes:
-    """Ask at the terminal. A server that starts itself again in place must not ask again: it finds the answer in
-    the environment, which only this user and root can read."""
+    """Ask at the terminal. A server that executes itself anew must not ask again: it finds the answer in its
+    environment, which only this user and root can read."""
     password: str = click.prompt(f"Password of the key ({given_by})", hide_input=True, err=True)
     os.environ["TLSRUN_KEY_PASSWORD"] = password
     return password.encode()

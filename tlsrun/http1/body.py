@@ -1,4 +1,4 @@
-"""How long a body is (RFC 9112, section 6.3), whoever sends it: bytes in, its parts out. Pure."""
+"""Where a body ends, of a request or a response (RFC 9112, section 6.3): bytes in, parts of the body out. Pure."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from tlsrun.http1.chunks import Chunked
 
 
 class BodyReader:
-    """Takes one body out of what comes, however that is cut.
+    """Takes one body from the bytes received, however they are split.
 
     Arguments:
-        length: in bytes; None for a body in chunks.
-        malformed: makes the exception to raise from words.
+        length: in bytes; None for a chunked body.
+        malformed: makes the exception to raise from its message.
 
     Attributes:
-        done: the body is whole.
-        left: bytes still to come; None while only the chunks will tell.
+        done: the body is complete.
+        left: bytes still to come; None until the end of a chunked body.
     """
 
     __slots__ = ("_chunks", "done", "left")
@@ -27,13 +27,13 @@ class BodyReader:
         self.done = length == 0
 
     def feed(self, data: bytes) -> tuple[list[bytes], bytes]:
-        """Take what came.
+        """Take what was received.
 
         Returns:
-            parts of the body, and what lies behind its end (empty until `done`).
+            parts of the body, and what follows its end (empty until `done`).
 
         Raises:
-            what ``malformed`` makes: the chunks are broken, nothing after them can be trusted.
+            what ``malformed`` makes: the chunks are malformed, and nothing after them can be trusted.
         """
         chunks, left = self._chunks, self.left
         if chunks is not None:

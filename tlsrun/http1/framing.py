@@ -1,10 +1,10 @@
-"""How an answer's body ends for its client, and what that means for the connection (RFC 9112, section 6.3). Pure."""
+"""How a response's body is framed, and whether the connection stays open (RFC 9112, sections 6.3 and 9.3). Pure."""
 
 from __future__ import annotations
 
 from tlsrun.http1.head import Head
 
-#: About one connection only (RFC 9110, section 7.6.1): the server's to say, not the application's (PEP 3333).
+#: Hop-by-hop headers (RFC 9110, section 7.6.1), which the server sets, and the application must not (PEP 3333).
 HOP_BY_HOP = frozenset(("connection", "keep-alive", "transfer-encoding", "proxy-connection", "te", "trailer"))
 
 
@@ -12,11 +12,11 @@ _WITHOUT_BODY = frozenset((204, 304))
 
 
 class Unfinished(Exception):
-    """An answer is shorter than it has announced; its client must notice that it is not whole.
+    """A response is shorter than announced; its client must notice that it is incomplete.
 
     Arguments:
-        length: in bytes, that was announced.
-        size: bytes that came.
+        length: the announced length, in bytes.
+        size: bytes that there were.
     """
 
     def __init__(self, length: int, size: int) -> None:
@@ -24,10 +24,10 @@ class Unfinished(Exception):
 
 
 def content_length(values: list[bytes]) -> int | None:
-    """The length that the values of an answer's Content-Length say; None without one.
+    """The length stated by the values of a response's Content-Length, in bytes; None without one.
 
     Raises:
-        ValueError: not one number.
+        ValueError: they are not one number.
     """
     if not values:
         return None
@@ -38,24 +38,24 @@ def content_length(values: list[bytes]) -> int | None:
 
 
 def has_no_body(method: bytes, status: int) -> bool:
-    """Whether no body follows an answer's head, whatever the head says (RFC 9112, section 6.3)."""
+    """Whether no body follows a response's head, whatever the head says (RFC 9112, section 6.3)."""
     return status in _WITHOUT_BODY or status < 200 or method == b"HEAD"
 
 
 class AnswerFraming:
-    """Of one answer.
+    """The framing of one response.
 
     Arguments:
-        request: what is answered.
-        status: of the answer.
-        length: of its body in bytes; None when that is not known.
-        keeps: whether the connection may go on afterwards.
+        request: the request that is answered.
+        status: of the response.
+        length: of its body, in bytes; None if it is not known.
+        keeps: whether the connection may stay open afterwards.
 
     Attributes:
-        lines: those of the head that say it, each ended by CRLF.
-        keeps: the connection goes on.
+        lines: the header lines that state the framing, each with its CRLF.
+        keeps: the connection stays open.
         without_body: nothing follows the head.
-        size: bytes of the body that were framed.
+        size: bytes of the body framed so far.
     """
 
     __slots__ = ("_chunked", "_left", "keeps", "lines", "size", "without_body")
@@ -64,7 +64,7 @@ class AnswerFraming:
         self.without_body = without = status in _WITHOUT_BODY or status < 200 or request.method == b"HEAD"
         self.size = 0
         self._chunked = False
-        self._left = -1  # bytes that were announced, and have not come; fewer than 0 where nothing was
+        self._left = -1  # announced bytes that are still to come; negative if no length was announced
         lines = b""
         if length is not None:
             if status >= 200 and status != 204:  # RFC 9110, section 8.6
@@ -74,7 +74,7 @@ class AnswerFraming:
         elif without:
             pass
         elif request.http10:
-            keeps = False  # its end is the body's
+            keeps = False  # the body ends with the connection
         else:
             self._chunked = True
             lines = b"Transfer-Encoding: chunked\r\n"
@@ -86,9 +86,9 @@ class AnswerFraming:
         self.keeps = keeps
 
     def frame(self, data: bytes) -> bytes:
-        """A part of the body, for the client; of what is more than was announced, nothing.
+        """Frame a part of the body for the client; bytes beyond the announced length are dropped.
 
-        More would be read as the beginning of the next answer; `keeps` is False then.
+        The client would take them for the beginning of the next response. `keeps` is False then.
         """
         if self.without_body or not data:
             return b""
@@ -106,10 +106,10 @@ class AnswerFraming:
         return data
 
     def end(self) -> bytes:
-        """What tells the client that the body has ended.
+        """The bytes that tell the client that the body has ended.
 
         Raises:
-            Unfinished: it has not.
+            Unfinished: the body is shorter than announced.
         """
         if self._chunked:
             return b"0\r\n\r\n"

@@ -1,4 +1,4 @@
-"""What a client sends over HTTP/1.1, as a head, the parts of a body, the next head. Pure."""
+"""Splits what a client sends over HTTP/1.1 into a head, the parts of its body, the next head, … Pure."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from tlsrun.http1.refusal import malformed
 
 
 class Requests:
-    """Those of one connection.
+    """The requests of one connection.
 
     Attributes:
-        whole: nothing more of the request at hand is to come.
+        whole: the current request is complete.
     """
 
     __slots__ = ("_body", "_ended", "_inbox", "whole")
@@ -25,21 +25,21 @@ class Requests:
 
     @property
     def waiting(self) -> int:
-        """Bytes that have come and were not asked for."""
+        """Bytes that were received, and that `next` has not used yet."""
         return self._inbox.size
 
     def put(self, data: bytes) -> None:
-        """Keep what came; b"" is the end."""
+        """Add what was received; b"" is the end of the stream."""
         if data:
             self._inbox.put(data)
         else:
             self._ended = True
 
     def next(self) -> Head | bytes | None:
-        """The head of a request, or some of a body, which may be none; None as long as more has to come.
+        """The head of a request, or a part of its body, which may be empty; None until more was received.
 
         Raises:
-            Refused: it is no good request, or it broke off; nothing behind it is to be trusted.
+            Refused: the request is malformed, or broke off; nothing after it can be trusted.
         """
         body = self._body
         if body is None:

@@ -40,7 +40,7 @@ class Reading(Generic[T]):
 
 
 def read(files: tuple[Path, ...], load: Callable[[], T]) -> Reading[T]:
-    """What ``load`` reads of ``files``; a change during that is seen by whoever compares with it later."""
+    """What ``load`` reads of ``files``; a change during the read shows in a later comparison with `Reading.seen`."""
     seen, digest, at = _signature(files), _digest(files), utc_now()
     return Reading(value=load(), seen=seen, digest=digest, at=at)
 
@@ -102,7 +102,7 @@ class Slot(Generic[T]):
 
     Attributes:
         value: the last good value.
-        settled: for `validate`: whether the same contents were refused before, so that nobody is writing them.
+        settled: for `validate`: whether the same contents were refused before, so that nobody is still writing them.
         loaded_at: when the value was read, in UTC.
         error: why the last attempt failed; None if it succeeded.
         error_at: when that was, in UTC.
