@@ -5,7 +5,7 @@
 | certbot, dehydrated | ``NAME/fullchain.pem`` and ``NAME/privkey.pem``; beside them cert.pem, chain.pem, README |
 | lego | ``NAME.crt`` and ``NAME.key``; beside them NAME.issuer.crt, NAME.json, NAME.pem, NAME.pfx |
 | acme.sh | ``NAME_ecc/fullchain.cer`` and ``NAME_ecc/NAME.key``; beside them NAME.cer, ca.cer, NAME.csr, NAME.conf |
-| mkcert, tlsrun cert | ``NAME.pem`` and ``NAME-key.pem``; rootCA.pem and its key are not for a site |
+| mkcert, tlsrun cert | ``NAME.pem`` and ``NAME-key.pem``; rootCA.pem names no host, and is passed over |
 | Caddy | ``ISSUER/NAME/NAME.crt`` and ``NAME.key``; beside them NAME.json |
 | Kubernetes | ``tls.crt`` and ``tls.key``, links through ``..data``; beside them ca.crt |
 | HAProxy and others | ``NAME.pem`` that holds both, ``NAME.p12`` |

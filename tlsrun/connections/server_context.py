@@ -38,7 +38,7 @@ class ServerContext(ssl.SSLContext):
         handshake_timeout: seconds a client has for the whole handshake.
         allowed_host: whether plain HTTP is redirected to https for this host (lower case, no port).
         proxy_protocol_peers: the proxies whose connections begin with a PROXY header; usually none.
-        successor: the context for new connections; None for this one. Its ticket keys differ, so sessions are not kept.
+        successor: the context for new connections, None for this one; it has its own ticket keys: older sessions end.
     """
 
     sslsocket_class = ServerSocket

@@ -70,7 +70,7 @@ class Plan:
         chosen_because: why ``auto`` picked it; None if the settings name it.
         framework: ``flask``, ``bottle`` or ``wsgi``.
         endpoint: where to listen; of several places, a TCP endpoint that others can reach.
-        listening: all places where to listen; empty for `endpoint` alone.
+        listening: all places to listen at; empty for `endpoint` alone.
         workers: number of processes.
         threads: threads in each process; None for as many as are useful (builtin).
         account: the account to switch to once everything that needs root is open; None to stay.

@@ -1,4 +1,4 @@
-"""Who is to act next on a connection, and by when."""
+"""Which side of a connection has to act next, and by when."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Protocol
 
 from tlsrun.edge.channel import Channel
 
-# Who is to act next: the worker, the client as the one who sends a body, the client as the one who takes what is sent.
+# Who has to act next: the worker, the client that sends a body, the client that takes what is sent.
 WORKER, SENDER, READER = range(3)
 
 

@@ -55,8 +55,8 @@ def serve(
 
     Arguments:
         listeners: listening sockets.
-        context: for the server's side; it picks its certificates itself (``sni_callback``). A `ServerContext` also says
-            who is sent on that speaks plain HTTP, and which proxies introduce their clients.
+        context: for the server's side; it picks its certificates itself (``sni_callback``). A `ServerContext` also
+            tells for which hosts plain HTTP is redirected, and which proxies send a PROXY header.
         upstream: path of the workers' Unix socket (uWSGI's ``socket``; ``buffer-size`` of 65535 fits the limits).
         limits: timeouts and sizes.
         handshake_timeout: seconds that a client has for the whole handshake.

@@ -6,7 +6,7 @@ from tlsrun.edge.variables import sized
 from tlsrun.http1.variables import variable_of
 from tlsrun.wsgi.proxy_headers import variables_to_remove
 
-#: The variable to send, length first as the uwsgi protocol has it; None for a header that goes no further.
+#: The variable to send, after its length as in the uwsgi protocol; None for a header that is not passed on.
 Rule = bytes | None
 
 #: Sent in another way (HTTP_HOST and CONTENT_LENGTH), or read by the edge only.
