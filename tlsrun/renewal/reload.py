@@ -22,15 +22,14 @@ from functools import partial
 from typing import TypeAlias, TypeVar, cast
 
 from tlsrun.certificates.identity import Identity, IdentitySources, Source, load_renewed
-from tlsrun.certificates.names import words_of
 from tlsrun.certificates.roots import known_root
-from tlsrun.certificates.validity import first_to_end, moment
+from tlsrun.certificates.validity import first_to_end
 from tlsrun.connections.server_context import ServerContext
 from tlsrun.connections.sockets import ServerSocket
 from tlsrun.errors import CertificateError, ConfigurationError, Problem
 from tlsrun.renewal.acceptance import objection
 from tlsrun.renewal.status import Status as Status
-from tlsrun.renewal.status import client_status_of, status_of
+from tlsrun.renewal.status import client_status_of, describe, describe_client, status_of
 from tlsrun.tls.authorities import authorities_of
 from tlsrun.tls.context import ClientAuth, apply_client_auth, create_context
 from tlsrun.tls.distrust import takes_trust_away
@@ -106,10 +105,10 @@ class Certificates:
         # Computed once: to look for them each second would take time quadratic in their number.
         self._served_by = _hosts_by_origin(self._hosts)
         self._lock = threading.Lock()
-        self._client = None if client is None else Slot(client, validate=_validate_client, describe=_describe_client)
+        self._client = None if client is None else Slot(client, validate=_validate_client, describe=describe_client)
         self._trusted = self._client.value if self._client else None
         self._slots = {
-            origin: Slot(origin, validate=partial(self._validate, origin), describe=_describe, times=_times)
+            origin: Slot(origin, validate=partial(self._validate, origin), describe=describe, times=_times)
             for origin in dict.fromkeys((*self._default, *(one for some in self._hosts.values() for one in some)))
         }
         self.authorities = authorities_of(self._trusted)
@@ -191,7 +190,7 @@ class Certificates:
                 self.context.successor = self._make_base()
         self._table = self._make_table()
         for slot in renewed:
-            described = _describe(slot.value) if isinstance(slot.value, Identity) else _describe_client(slot.value)
+            described = describe(slot.value) if isinstance(slot.value, Identity) else describe_client(slot.value)
             _log.info("reloaded %s from %s", described, slot.origin.spelled)
 
     def _make_base(self) -> ServerContext:
@@ -257,7 +256,7 @@ class Certificates:
         create_context(new, self._policy)
         lost = sorted(set(old.names) - set(new.names))
         if lost:
-            _log.warning("the new %s is no longer for %s", _describe(new), ", ".join(lost))
+            _log.warning("the new %s is no longer for %s", describe(new), ", ".join(lost))
         said = {(one.code, one.what) for one in old.warnings}
         for odd in new.warnings:
             if (odd.code, odd.what) not in said:
@@ -272,14 +271,6 @@ def _hosts_by_origin(
         for origin in dict.fromkeys(origins):
             found.setdefault(origin, []).append(host)
     return {origin: tuple(names) for origin, names in found.items()}
-
-
-def _describe(identity: Identity) -> str:
-    return f"certificate for {words_of(identity.names)} (valid until {moment(identity.not_after)})"
-
-
-def _describe_client(client_auth: ClientAuth) -> str:
-    return f"client CA ({client_auth.mode}{', with revocation lists' if client_auth.crl else ''})"
 
 
 def _times(identity: Identity) -> Times:

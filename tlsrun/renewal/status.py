@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tlsrun.certificates.identity import Identity
-from tlsrun.certificates.names import shown_name
+from tlsrun.certificates.names import shown_name, words_of
 from tlsrun.certificates.roots import known_root
-from tlsrun.certificates.validity import first_to_end
+from tlsrun.certificates.validity import first_to_end, moment
 from tlsrun.renewal.expiry import Term
 from tlsrun.tls.context import ClientAuth
 from tlsrun.tls.origin import Slot
@@ -107,3 +107,13 @@ def client_status_of(slot: Slot[ClientAuth]) -> ClientStatus:
         last_error=slot.error,
         last_error_at=slot.error_at,
     )
+
+
+def describe(identity: Identity) -> str:
+    """A certificate, for the log."""
+    return f"certificate for {words_of(identity.names)} (valid until {moment(identity.not_after)})"
+
+
+def describe_client(client_auth: ClientAuth) -> str:
+    """What clients are verified against, for the log."""
+    return f"client CA ({client_auth.mode}{', with revocation lists' if client_auth.crl else ''})"
