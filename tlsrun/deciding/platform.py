@@ -63,7 +63,7 @@ def resolve_behind(platform: Platform, layers: Sequence[Layer]) -> Resolution | 
     """The settings on ``platform``; None if a certificate is set: TLS is then terminated here, as anywhere else.
 
     Arguments:
-        layers: as `tlsrun.settings.resolve` takes them.
+        layers: as `tlsrun.settings.layers.resolve` takes them.
     """
     if any("cert" in layer.given and layer.given["cert"].value not in (None, "", ADHOC) for layer in layers):
         return None
